@@ -1,0 +1,2 @@
+//! The `deepnmf` command.
+fn main() {}
