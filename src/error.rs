@@ -59,7 +59,9 @@ pub enum Error {
     #[error("the device failed: {0}")]
     DeviceLost(String),
     /// The objective is no longer a finite number.
-    #[error("the objective became {objective} in {stage} after {iterations} iterations; lower the penalties or change the initialisation")]
+    #[error(
+        "the objective became {objective} in {stage} after {iterations} iterations; lower the penalties or change the initialisation"
+    )]
     Diverged {
         /// Where in the training.
         stage: String,

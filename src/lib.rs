@@ -1,6 +1,10 @@
 //! images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
 
 pub mod data;
+mod engine;
 mod error;
+pub mod model;
+pub mod train;
 
+pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, Projection, devices};
 pub use error::{Error, Result};

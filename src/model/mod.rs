@@ -1,0 +1,7 @@
+//! What is fitted: the table of models and the factors.
+
+mod factors;
+pub mod spec;
+
+pub use factors::Factors;
+pub use spec::{HPenalty, MODELS, ModelSpec};

@@ -1,0 +1,159 @@
+//! What to fit and how.
+
+use crate::model::ModelSpec;
+use crate::{Error, Result};
+
+/// How the first W and H of a layer are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// NNDSVD (Boutsidis & Gallopoulos 2008): sparse, zeros stay zero under multiplicative updates.
+    Nndsvd,
+    /// NNDSVDa: zeros become the mean of X.
+    Nndsvda,
+    /// NNDSVDar: zeros become small random numbers, up to a hundredth of the mean of X.
+    Nndsvdar,
+    /// Uniform random numbers, scaled to the mean of X.
+    Random,
+}
+
+/// The metric of a Nesterov step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// The papers' step `1/L` with one Lipschitz constant for the block.
+    Plain,
+    /// A step `1/(L̂ d_j)` for every coordinate, `d = diag(G)`, `L̂ = ‖D^-½ G D^-½‖₂`.
+    Diagonal,
+}
+
+/// How the constants `mu` and `lambda` are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PenaltyScale {
+    /// As c: `mu_l = c‖S‖₂/k_{l-1}`, `lambda = c‖G‖₂/k` (ridge: `c‖G‖₂`), S = HᵀH and G = WᵀW at the
+    /// initialisation. Independent of the number of samples and of the scale of X.
+    ScaleFree,
+    /// As they stand in the objective.
+    Absolute,
+}
+
+/// Which scale freedoms are taken out during training; the product of the factors never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Balance {
+    /// After a layer's pre-training: `‖w_j‖ = ‖h_j‖` before H is passed to the next layer.
+    pub layers: bool,
+    /// Where W and H are both penalised (RL1, RL2): the exact minimum of the penalties over all scales,
+    /// after every iteration.
+    pub penalties: bool,
+}
+
+/// What to fit and how. [`Config::new`] has the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The row of the table of models.
+    pub model: ModelSpec,
+    /// `[k_1, …, k_L]`.
+    pub layers: Vec<usize>,
+    /// Penalty constants of W, one or one per layer; read as [`Config::penalty_scale`] says.
+    pub mu: Vec<f64>,
+    /// Penalty constants of H, one or one per layer.
+    pub lambda: Vec<f64>,
+    /// How `mu` and `lambda` are read.
+    pub penalty_scale: PenaltyScale,
+    /// How each layer starts.
+    pub init: Init,
+    /// Seeds whatever is random.
+    pub seed: u64,
+    /// Outer iterations of pre-training per layer, at most. A model of one layer takes [`Config::sweeps`].
+    pub pretrain: usize,
+    /// Sweeps of fine-tuning, at most.
+    pub sweeps: usize,
+    /// Nesterov steps per block.
+    pub inner: usize,
+    /// Training stops when the relative change of the objective per iteration is at most this; 0: never.
+    pub tol: f64,
+    /// Training stops as soon as ‖X − H Psiᵀ‖/‖X‖ is at most this.
+    pub target_error: Option<f64>,
+    /// The metric of the steps.
+    pub metric: Metric,
+    /// Whether the momentum restarts when it points uphill (O'Donoghue & Candès 2015, gradient scheme).
+    pub restart: bool,
+    /// Which scale freedoms are taken out.
+    pub balance: Balance,
+    /// Whether the coefficients of the hidden layers are solved for at the end.
+    pub hidden: bool,
+    /// Power iterations per Lipschitz bound. The bound holds after any number; more make it tighter.
+    pub power_iterations: usize,
+}
+
+impl Config {
+    /// The defaults for `model` with `layers`.
+    pub fn new(model: ModelSpec, layers: impl Into<Vec<usize>>) -> Self {
+        Self {
+            model,
+            layers: layers.into(),
+            mu: vec![model.default_mu],
+            lambda: vec![model.default_lambda],
+            penalty_scale: PenaltyScale::ScaleFree,
+            init: Init::Nndsvd,
+            seed: 0,
+            pretrain: 20,
+            sweeps: 40,
+            inner: 20,
+            tol: 1e-4,
+            target_error: None,
+            metric: Metric::Diagonal,
+            restart: false,
+            balance: Balance { layers: true, penalties: true },
+            hidden: false,
+            power_iterations: 12,
+        }
+    }
+
+    /// Checks everything that can be checked without data.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::Config(message));
+        if self.layers.is_empty() || self.layers.contains(&0) {
+            return wrong(format!("layers must be positive numbers, found {:?}", self.layers));
+        }
+        for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
+            if values.len() != 1 && values.len() != self.layers.len() {
+                return wrong(format!(
+                    "{name}: expected one value or one for each of the {} layers, found {}",
+                    self.layers.len(),
+                    values.len()
+                ));
+            }
+            if let Some(v) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
+                return wrong(format!("{name}: expected a number of at least 0, found {v}"));
+            }
+        }
+        if self.inner == 0 || self.power_iterations == 0 {
+            return wrong("inner steps and power iterations must be at least 1".into());
+        }
+        if !(self.tol >= 0.0 && self.tol < 1.0) {
+            return wrong(format!("tol: expected a number in [0, 1), found {}", self.tol));
+        }
+        if let Some(e) = self.target_error
+            && !(e > 0.0 && e < 1.0)
+        {
+            return wrong(format!("target error: expected a number between 0 and 1, found {e}"));
+        }
+        Ok(())
+    }
+
+    /// The constant of W on layer `l` (from 0), 0 where the model has none.
+    pub fn mu_of(&self, l: usize) -> f64 {
+        if self.model.mu.contains(l, self.layers.len()) { per_layer(&self.mu, l) } else { 0.0 }
+    }
+
+    /// The constant of H on layer `l` (from 0), 0 where the model has none.
+    pub fn lambda_of(&self, l: usize) -> f64 {
+        if self.model.lambda.contains(l, self.layers.len()) { per_layer(&self.lambda, l) } else { 0.0 }
+    }
+}
+
+fn per_layer(values: &[f64], l: usize) -> f64 {
+    if values.len() == 1 { values[0] } else { values[l] }
+}

@@ -1,0 +1,96 @@
+//! What training reports, while it runs and afterwards.
+
+use crate::model::Factors;
+
+/// The objective after every iteration, from the start of each stage on.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct History {
+    /// For each layer its own objective `½‖H_{l-1} − H_l W_lᵀ‖² + penalties`: at the start, then after every iteration.
+    pub pretrain: Vec<Vec<f64>>,
+    /// The objective of the whole model: at the start, then after every sweep. Empty for one layer.
+    pub finetune: Vec<f64>,
+}
+
+/// Wall seconds of the parts of a fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Seconds {
+    /// Initialisation of all layers.
+    pub init: f64,
+    /// Pre-training of all layers, without their initialisation.
+    pub pretrain: f64,
+    /// Fine-tuning.
+    pub finetune: f64,
+    /// Everything from the upload of X to the download of the factors.
+    pub total: f64,
+}
+
+/// The penalty constants as they stand in the objective, one per layer.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Penalties {
+    /// Of the column sums of W_l.
+    pub mu: Vec<f64>,
+    /// Of H_l.
+    pub lambda: Vec<f64>,
+}
+
+/// A fitted model.
+#[derive(Debug, Clone)]
+pub struct Fit<E> {
+    /// The factors.
+    pub factors: Factors<E>,
+    /// The penalty constants that were used.
+    pub penalties: Penalties,
+    /// The objective over time.
+    pub history: History,
+    /// The objective of these factors, from the residual itself.
+    pub objective: f64,
+    /// ‖X − H Psiᵀ‖/‖X‖ of these factors, from the residual itself.
+    pub relative_error: f64,
+    /// Where the time went.
+    pub seconds: Seconds,
+}
+
+/// The part of training that a [`Progress`] speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Initialisation of a layer (from 0).
+    Init {
+        /// The layer, from 0.
+        layer: usize,
+    },
+    /// Pre-training of a layer.
+    Pretrain {
+        /// The layer, from 0.
+        layer: usize,
+    },
+    /// Fine-tuning of all layers.
+    Finetune,
+    /// Solving for coefficients with the other factors fixed.
+    Project,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Init { layer } => write!(f, "init of layer {}", layer + 1),
+            Self::Pretrain { layer } => write!(f, "pre-training of layer {}", layer + 1),
+            Self::Finetune => write!(f, "fine-tuning"),
+            Self::Project => write!(f, "projection"),
+        }
+    }
+}
+
+/// One report from a running fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Where it is.
+    pub stage: Stage,
+    /// Iterations done in this stage.
+    pub done: usize,
+    /// Iterations of this stage, at most.
+    pub of: usize,
+    /// The objective after them, NaN where the stage has none.
+    pub objective: f64,
+    /// The relative error after them, NaN where the stage has none.
+    pub relative_error: f64,
+}
