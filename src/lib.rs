@@ -1,10 +1,11 @@
 //! images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
 
+pub mod backend;
 pub mod data;
 mod engine;
 mod error;
 pub mod model;
 pub mod train;
 
-pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, Projection, devices};
+pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, devices};
 pub use error::{Error, Result};
