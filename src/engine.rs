@@ -1,7 +1,9 @@
 //! The engine: a device, and what can be asked of it.
 
+use crate::backend::gpu::{self, Gpu, GpuOptions};
 use crate::backend::{Backend, Cpu};
 use crate::train::{self, Config, Fit, Progress, Projection};
+use crate::verify::{Check, verify};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
@@ -68,7 +70,7 @@ pub struct DeviceInfo {
 
 /// The adapters of this machine.
 pub fn devices() -> Vec<DeviceInfo> {
-    Vec::new()
+    gpu::list(true)
 }
 
 /// Coefficients of samples under fixed components.
@@ -82,19 +84,6 @@ pub struct Projected {
     pub steps: usize,
 }
 
-/// One line of [`Engine::verify`].
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Check {
-    /// What was computed, with its sizes.
-    pub name: String,
-    /// The largest error found.
-    pub error: f64,
-    /// The bound at that place.
-    pub bound: f64,
-    /// Whether every error was within its bound.
-    pub passed: bool,
-}
-
 /// A device with everything compiled for it.
 #[derive(Debug)]
 pub struct Engine {
@@ -104,18 +93,30 @@ pub struct Engine {
 #[derive(Debug)]
 enum Device {
     Cpu(Cpu<f32>),
+    Gpu(Box<Gpu>),
 }
 
 impl Engine {
     /// Opens the device that `request` names, or [`Error::NoDevice`] with those there are.
-    pub fn open(_request: &DeviceRequest) -> Result<Self> {
-        Ok(Self { device: Device::Cpu(Cpu::new()) })
+    pub fn open(request: &DeviceRequest) -> Result<Self> {
+        Self::open_with(request, GpuOptions::default())
+    }
+
+    /// [`Engine::open`] with limits below the device's own.
+    pub fn open_with(request: &DeviceRequest, options: GpuOptions) -> Result<Self> {
+        Ok(Self {
+            device: match gpu::find(request)? {
+                Some(index) => Device::Gpu(Box::new(Gpu::open(index, options)?)),
+                None => Device::Cpu(Cpu::new()),
+            },
+        })
     }
 
     /// As the driver calls it, with its backend; `cpu` for the CPU backend.
     pub fn device_name(&self) -> String {
         match &self.device {
             Device::Cpu(cpu) => cpu.device_name(),
+            Device::Gpu(gpu) => gpu.device_name(),
         }
     }
 
@@ -131,6 +132,7 @@ impl Engine {
     ) -> Result<Fit<f32>> {
         match &mut self.device {
             Device::Cpu(cpu) => train::fit(cpu, x, config, None, progress),
+            Device::Gpu(gpu) => train::fit(gpu.as_mut(), x, config, None, progress),
         }
     }
 
@@ -147,12 +149,16 @@ impl Engine {
     ) -> Result<Projected> {
         match &mut self.device {
             Device::Cpu(cpu) => project(cpu, x, psi, how, progress),
+            Device::Gpu(gpu) => project(gpu.as_mut(), x, psi, how, progress),
         }
     }
 
     /// Every kernel and a small training run against the CPU in f64.
-    pub fn verify(&mut self, _progress: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
-        Err(Error::NoDevice("not yet".into()))
+    pub fn verify(&mut self, progress: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
+        match &mut self.device {
+            Device::Cpu(cpu) => verify(cpu, progress),
+            Device::Gpu(gpu) => verify(gpu.as_mut(), progress),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 pub mod model;
 pub mod train;
+pub mod verify;
 
-pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, devices};
+pub use engine::{DeviceInfo, DeviceRequest, Engine, Projected, devices};
 pub use error::{Error, Result};

@@ -187,18 +187,11 @@ impl<E: Element> Backend for Cpu<E> {
     }
 
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        check::nesterov_step(self, &step)?;
         let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
-        let (rows, cols) = x.dim();
-        check::same("Nesterov step, y", x.dim(), y.dim())?;
-        check::same("Nesterov step, gradient", x.dim(), gradient.dim())?;
-        check::same("Nesterov step, right side", x.dim(), rhs.dim())?;
-        check::same("Nesterov step, metric of the columns", (1, cols), right.dim())?;
-        if let Some(left) = left {
-            check::same("Nesterov step, metric of the rows", (1, rows), left.dim())?;
-        }
+        let cols = x.ncols();
         let mut pull = Array1::zeros(cols);
         if let Some((mu, sums)) = column_sums {
-            check::same("Nesterov step, column sums", (1, cols), sums.dim())?;
             pull = &sums.row(0) * E::of(mu);
         }
         let (extra, right) = (E::of(extra), right.row(0));
@@ -241,7 +234,6 @@ impl<E: Element> Backend for Cpu<E> {
             })
             .collect();
         if let Momentum::Restart { state, scalars, slot } = momentum {
-            check::same("momentum", (1, 2), state.dim())?;
             check::slot(scalars.len(), slot)?;
             scalars[slot] = uphill.iter().sum();
             let alpha = if first { E::one() } else { state[[0, 0]] };
@@ -263,7 +255,10 @@ impl<E: Element> Backend for Cpu<E> {
                 blocked_sum(a, b, |a, b| a.iter().zip(b).map(|(&a, &b)| a.f64() * b.f64()).sum())
             }
             Sum::Entries(a) => blocked_sum(a, a, |a, _| a.iter().map(|&a| a.f64()).sum()),
-            Sum::Trace(a) => a.diag().iter().map(|&a| a.f64()).sum(),
+            Sum::Trace(a) => {
+                check::square("trace", a.dim())?;
+                a.diag().iter().map(|&a| a.f64()).sum()
+            }
         };
         Ok(())
     }
@@ -331,21 +326,12 @@ impl<E: Element> Backend for Cpu<E> {
     }
 
     fn scale(&mut self, m: &mut Array2<E>, by: By<'_, Array2<E>>, divide: bool) -> Result<()> {
-        let (rows, cols) = m.dim();
+        check::scale(self, m, by)?;
         let factor = |d: E| if divide { E::one() / d } else { d };
         match by {
-            By::Columns(d) => {
-                check::same("scale of the columns", (1, cols), d.dim())?;
-                *m *= &d.row(0).mapv(factor);
-            }
-            By::Rows(d) => {
-                check::same("scale of the rows", (1, rows), d.dim())?;
-                *m *= &d.row(0).mapv(factor).insert_axis(Axis(1));
-            }
-            By::Entry(d, at) => {
-                check::slot(d.ncols(), at)?;
-                *m *= factor(d[[0, at]]);
-            }
+            By::Columns(d) => *m *= &d.row(0).mapv(factor),
+            By::Rows(d) => *m *= &d.row(0).mapv(factor).insert_axis(Axis(1)),
+            By::Entry(d, at) => *m *= factor(d[[0, at]]),
         }
         Ok(())
     }

@@ -274,7 +274,7 @@ pub trait Backend {
 
 /// The same misuse, the same error: the shape checks that every backend makes.
 pub(crate) mod check {
-    use super::MatMul;
+    use super::{Backend, By, MatMul, Momentum, NesterovStep};
     use crate::{Error, Result};
 
     pub(crate) type Shape = (usize, usize);
@@ -308,6 +308,34 @@ pub(crate) mod check {
             Ok(())
         } else {
             Err(Error::Shape { what: "slot of a sum", expected: format!("less than {len}"), found: slot.to_string() })
+        }
+    }
+
+    /// All but the slot of the restart test.
+    pub(crate) fn nesterov_step<B: Backend>(b: &B, step: &NesterovStep<'_, B>) -> Result<()> {
+        let x = b.shape(step.x);
+        same("Nesterov step, y", x, b.shape(step.y))?;
+        same("Nesterov step, gradient", x, b.shape(step.gradient))?;
+        same("Nesterov step, right side", x, b.shape(step.rhs))?;
+        same("Nesterov step, metric of the columns", (1, x.1), b.shape(step.right))?;
+        if let Some(left) = step.left {
+            same("Nesterov step, metric of the rows", (1, x.0), b.shape(left))?;
+        }
+        if let Some((_, sums)) = step.column_sums {
+            same("Nesterov step, column sums", (1, x.1), b.shape(sums))?;
+        }
+        if let Momentum::Restart { state, .. } = &step.momentum {
+            same("momentum", (1, 2), b.shape(state))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn scale<B: Backend>(b: &B, m: &B::Matrix, by: By<'_, B::Matrix>) -> Result<()> {
+        let (rows, cols) = b.shape(m);
+        match by {
+            By::Columns(d) => same("scale of the columns", (1, cols), b.shape(d)),
+            By::Rows(d) => same("scale of the rows", (1, rows), b.shape(d)),
+            By::Entry(d, at) => slot(b.shape(d).1, at),
         }
     }
 }

@@ -1,0 +1,56 @@
+// sums[slot, w] (+)= what workgroup w of 256 adds up over a block of rows:
+//
+//   DOT         a_ij b_ij
+//   ENTRIES     a_ij
+//   TRACE       a_ii, i counted from row0
+//   DIFFERENCE  (a_ij − b_ij)²
+//
+// The host adds the 256 parts in f64. Every invocation of the grid takes whole rows' entries in strides.
+
+const DOT: u32 = 0u;
+const ENTRIES: u32 = 1u;
+const TRACE: u32 = 2u;
+
+struct Params { rows: u32, cols: u32, a_ld: u32, b_ld: u32, a_off: u32, row0: u32, slot: u32, mode: u32, accumulate: u32 }
+var<immediate> p: Params;
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> sums: array<f32>;
+
+const PARTS: u32 = 256u;
+var<workgroup> part: array<f32, 256>;
+
+// 64 neighbouring columns × 4 rows at a time; workgroups take the rows in turn.
+@compute @workgroup_size(64, 4)
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(local_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    var sum = 0.0;
+    for (var i = wg.x * 4u + id.y; i < p.rows; i += PARTS * 4u) {
+        if (p.mode == TRACE) {
+            if (id.x == 0u) { sum += a[p.a_off + i * p.a_ld + p.row0 + i]; }
+            continue;
+        }
+        for (var j = id.x; j < p.cols; j += 64u) {
+            let v = a[p.a_off + i * p.a_ld + j];
+            if (p.mode == ENTRIES) {
+                sum += v;
+            } else {
+                let w = b[i * p.b_ld + j];
+                if (p.mode == DOT) { sum += v * w; } else { sum += (v - w) * (v - w); }
+            }
+        }
+    }
+    part[local] = sum;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if (local < half) { part[local] += part[local + half]; }
+        workgroupBarrier();
+    }
+    if (local == 0u) {
+        let at = p.slot * PARTS + wg.x;
+        if (p.accumulate != 0u) { sums[at] += part[0]; } else { sums[at] = part[0]; }
+    }
+}

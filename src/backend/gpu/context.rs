@@ -1,0 +1,292 @@
+//! Adapters, the device and its limits, and what the driver reports.
+
+use crate::engine::{DeviceInfo, DeviceRequest};
+use crate::{Error, Result};
+use std::sync::{Arc, Mutex};
+use wgpu::{Backends, DeviceType, Features};
+
+/// Without immediates every dispatch would need a uniform buffer of its own. Vulkan, Metal, DX12 and GL have them.
+const REQUIRED: Features = Features::IMMEDIATES;
+/// Bytes of immediates that the largest kernel takes.
+pub(super) const IMMEDIATE_BYTES: u32 = 64;
+/// Invocations per workgroup of every kernel.
+pub(super) const INVOCATIONS: u32 = 256;
+/// Bytes of workgroup memory that the largest kernel takes: two tiles of 272 vec4.
+pub(super) const WORKGROUP_BYTES: u32 = 2 * 272 * 16;
+/// Storage bindings of the kernel with the most.
+const STORAGE_BINDINGS: u32 = 7;
+
+/// What a user or a test may ask of a device beyond what it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GpuOptions {
+    /// Bytes per binding, at most; the adapter's limit if that is less.
+    pub max_binding_bytes: Option<u64>,
+    /// Rows per shard, at most.
+    pub max_shard_rows: Option<usize>,
+    /// Words behind every shard that no kernel may touch, checked at every download.
+    pub guard_words: usize,
+}
+
+/// A device, its queue and what was reported of them.
+pub(super) struct Context {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) name: String,
+    pub(super) options: GpuOptions,
+    /// Bytes per binding.
+    pub(super) max_binding: u64,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+fn adapters_of(backends: Backends) -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    // Validation of indirect dispatches costs 20 µs each in release, and there are none.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
+}
+
+/// GL comes last, and only where it is asked for: on a machine without a display its loader talks on stderr.
+fn adapters(with_gl: bool) -> Vec<wgpu::Adapter> {
+    let mut adapters = adapters_of(Backends::VULKAN | Backends::METAL | Backends::DX12);
+    if with_gl {
+        adapters.extend(adapters_of(Backends::GL));
+    }
+    adapters
+}
+
+/// The adapters of this machine, in the order of their numbers; those of GL are last.
+pub(crate) fn list(with_gl: bool) -> Vec<DeviceInfo> {
+    adapters(with_gl).iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect()
+}
+
+fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let named = [
+        (Features::IMMEDIATES, "immediates"),
+        (Features::SUBGROUP, "subgroups"),
+        (Features::SHADER_F16, "f16"),
+        (Features::SHADER_F64, "f64"),
+        (Features::TIMESTAMP_QUERY, "timestamps"),
+        (Features::PIPELINE_CACHE, "pipeline-cache"),
+        (Features::MAPPABLE_PRIMARY_BUFFERS, "mappable-buffers"),
+        (Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
+    ];
+    let cooperative = adapter.cooperative_matrix_properties();
+    DeviceInfo {
+        index,
+        name: info.name.clone(),
+        backend: format!("{:?}", info.backend).to_lowercase(),
+        kind: match info.device_type {
+            DeviceType::DiscreteGpu => "discrete-gpu",
+            DeviceType::IntegratedGpu => "integrated-gpu",
+            DeviceType::VirtualGpu => "virtual-gpu",
+            DeviceType::Cpu => "cpu",
+            DeviceType::Other => "other",
+        }
+        .into(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+        usable: usable(&limits, features),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        features: named.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| (*name).into()).collect(),
+        cooperative_matrices: cooperative
+            .iter()
+            .map(|c| format!("{}×{}×{} {:?}→{:?}", c.m_size, c.n_size, c.k_size, c.ab_type, c.cr_type))
+            .collect(),
+    }
+}
+
+fn usable(limits: &wgpu::Limits, features: Features) -> Result<(), String> {
+    if !features.contains(REQUIRED) {
+        return Err("it has no immediates".into());
+    }
+    let asked = [
+        ("immediate bytes", IMMEDIATE_BYTES, limits.max_immediate_size),
+        ("invocations per workgroup", INVOCATIONS, limits.max_compute_invocations_per_workgroup),
+        ("bytes of workgroup memory", WORKGROUP_BYTES, limits.max_compute_workgroup_storage_size),
+        ("storage bindings", STORAGE_BINDINGS, limits.max_storage_buffers_per_shader_stage),
+    ];
+    match asked.iter().find(|(_, needed, there)| there < needed) {
+        Some((what, needed, there)) => Err(format!("it has {there} {what}, {needed} are needed")),
+        None => Ok(()),
+    }
+}
+
+/// Real GPUs before software, the device's own interface before GL.
+fn preference(info: &DeviceInfo) -> (u8, bool) {
+    let kind = match info.kind.as_str() {
+        "discrete-gpu" => 0,
+        "integrated-gpu" => 1,
+        "virtual-gpu" => 2,
+        "other" => 3,
+        _ => 4,
+    };
+    (kind, info.backend == "gl")
+}
+
+/// The number of the adapter that `request` means: None for the CPU backend.
+pub(crate) fn find(request: &DeviceRequest) -> Result<Option<usize>> {
+    match request {
+        DeviceRequest::Cpu => Ok(None),
+        DeviceRequest::Auto => choose(request, &list(false)),
+        _ => choose(request, &list(false)).or_else(|_| choose(request, &list(true))),
+    }
+}
+
+fn choose(request: &DeviceRequest, list: &[DeviceInfo]) -> Result<Option<usize>> {
+    let best = |wanted: &dyn Fn(&DeviceInfo) -> bool| {
+        list.iter().filter(|d| d.usable.is_ok() && wanted(d)).min_by_key(|d| preference(d)).map(|d| d.index)
+    };
+    let chosen = match request {
+        DeviceRequest::Cpu => return Ok(None),
+        DeviceRequest::Auto => return Ok(best(&|d| preference(d).0 <= 2)),
+        DeviceRequest::Gpu => best(&|_| true),
+        DeviceRequest::Index(index) => list.iter().find(|d| d.index == *index).map(|d| d.index),
+        DeviceRequest::Name(part) => {
+            let part = part.to_lowercase();
+            best(&|d| format!("{} {} {}", d.name, d.backend, d.driver).to_lowercase().contains(&part))
+        }
+    };
+    let Some(index) = chosen else {
+        let there: Vec<String> =
+            list.iter().map(|d| format!("{}: {} ({}, {})", d.index, d.name, d.backend, d.kind)).collect();
+        let wanted = match request {
+            DeviceRequest::Index(index) => format!("no adapter has the number {index}"),
+            DeviceRequest::Name(part) => format!("no usable adapter has `{part}` in its name"),
+            _ => "there is no usable GPU".into(),
+        };
+        let there = if there.is_empty() { "none".into() } else { there.join("; ") };
+        return Err(Error::NoDevice(format!("{wanted}; adapters: {there}; `cpu` always works")));
+    };
+    match list.iter().find(|d| d.index == index).map(|d| (&d.name, &d.usable)) {
+        Some((name, Err(why))) => Err(Error::NoDevice(format!("{name} cannot be used: {why}"))),
+        _ => Ok(Some(index)),
+    }
+}
+
+impl Context {
+    pub(super) fn open(index: usize, options: GpuOptions) -> Result<Self> {
+        let native = adapters(false);
+        let there = if index < native.len() { native } else { adapters(true) };
+        let adapter = there
+            .into_iter()
+            .nth(index)
+            .ok_or_else(|| Error::NoDevice(format!("no adapter has the number {index}")))?;
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        usable(&limits, adapter.features())
+            .map_err(|why| Error::NoDevice(format!("{} cannot be used: {why}", info.name)))?;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("deepnmf"),
+            required_features: REQUIRED,
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| Error::NoDevice(format!("{} could not be opened: {e}", info.name)))?;
+        let fault = Arc::new(Mutex::new(None));
+        let note = |fault: &Arc<Mutex<Option<String>>>| {
+            let fault = Arc::clone(fault);
+            move |message: String| {
+                if let Ok(mut fault) = fault.lock() {
+                    fault.get_or_insert(message);
+                }
+            }
+        };
+        let (of_error, of_loss) = (note(&fault), note(&fault));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| of_error(error.to_string())));
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                of_loss(format!("device lost: {message}"));
+            }
+        });
+        let own = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        Ok(Self {
+            device,
+            queue,
+            name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
+            max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
+            options,
+            fault,
+        })
+    }
+
+    /// What was reported since the device was opened.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.fault.lock() {
+            Ok(fault) => fault.as_ref().map_or(Ok(()), |message| Err(Error::DeviceLost(message.clone()))),
+            Err(_) => Err(Error::DeviceLost("a thread panicked while it reported a fault".into())),
+        }
+    }
+
+    /// A storage buffer of `bytes`, or [`Error::TooLarge`].
+    pub(super) fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let too_large = |limit| Error::TooLarge { what: label.into(), needed: bytes, limit };
+        if bytes > self.max_binding {
+            return Err(too_large(self.max_binding));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        match pollster::block_on(scope.pop()) {
+            // What is left is not told; that it is less than this is.
+            Some(_) => Err(too_large(bytes - 1)),
+            None => Ok(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(index: usize, name: &str, kind: &str, backend: &str) -> DeviceInfo {
+        DeviceInfo {
+            index,
+            name: name.into(),
+            backend: backend.into(),
+            kind: kind.into(),
+            driver: String::new(),
+            usable: Ok(()),
+            max_binding_bytes: 0,
+            max_buffer_bytes: 0,
+            max_workgroup_bytes: 0,
+            max_workgroup_invocations: 0,
+            features: Vec::new(),
+            cooperative_matrices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn auto_takes_a_real_gpu_and_never_a_software_adapter() {
+        let software = [device(0, "llvmpipe", "cpu", "vulkan"), device(1, "llvmpipe", "cpu", "gl")];
+        assert_eq!(choose(&DeviceRequest::Auto, &software).unwrap(), None);
+        assert_eq!(choose(&DeviceRequest::Gpu, &software).unwrap(), Some(0));
+        let mut both = software.to_vec();
+        both.push(device(2, "Arc", "integrated-gpu", "vulkan"));
+        both.push(device(3, "GeForce", "discrete-gpu", "gl"));
+        both.push(device(4, "GeForce", "discrete-gpu", "vulkan"));
+        assert_eq!(choose(&DeviceRequest::Auto, &both).unwrap(), Some(4));
+        both[4].usable = Err("broken".into());
+        assert_eq!(choose(&DeviceRequest::Auto, &both).unwrap(), Some(3));
+        assert_eq!(choose(&DeviceRequest::Name("arc".into()), &both).unwrap(), Some(2));
+        assert!(choose(&DeviceRequest::Index(4), &both).unwrap_err().to_string().contains("broken"));
+    }
+
+    #[test]
+    fn what_matches_nothing_lists_what_there_is() {
+        let list = [device(0, "llvmpipe", "cpu", "vulkan")];
+        for request in [DeviceRequest::Index(7), DeviceRequest::Name("nvidia".into())] {
+            let message = choose(&request, &list).unwrap_err().to_string();
+            assert!(message.contains("0: llvmpipe (vulkan, cpu)") && message.contains("cpu"), "{message}");
+        }
+        assert!(choose(&DeviceRequest::Gpu, &[]).unwrap_err().to_string().contains("none"));
+    }
+}

@@ -1,0 +1,35 @@
+//! `shaders/add_penalty.wgsl`: `out = gram + lambda 11ᵀ | lambda I`.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+    row0: u32,
+    ridge: u32,
+    lambda: f32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "add_penalty",
+    source: include_str!("../../../../shaders/add_penalty.wgsl"),
+    writes: &[false, true],
+    constants: &[],
+};
+
+pub(in super::super) fn record(gpu: &mut Gpu, gram: &Matrix, ridge: bool, lambda: f32, out: &Matrix) -> Result<()> {
+    for ((from, row0, rows), to) in gram.each().zip(&out.shards) {
+        let (cols, ld) = (gram.cols as u32, gram.ld as u32);
+        let params = Params { rows: rows as u32, cols, ld, row0: row0 as u32, ridge: ridge.into(), lambda };
+        gpu.dispatch(Id::AddPenalty, &[from, to], &params, elementwise(rows, gram.cols)?);
+    }
+    Ok(())
+}

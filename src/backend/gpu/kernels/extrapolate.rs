@@ -1,0 +1,31 @@
+//! `shaders/extrapolate.wgsl`: `y = x + β y`.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "extrapolate",
+    source: include_str!("../../../../shaders/extrapolate.wgsl"),
+    writes: &[false, true, false],
+    constants: &[],
+};
+
+pub(in super::super) fn record(gpu: &mut Gpu, x: &Matrix, y: &Matrix, state: &Matrix) -> Result<()> {
+    for ((from, _, rows), to) in x.each().zip(&y.shards) {
+        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
+        gpu.dispatch(Id::Extrapolate, &[from, to, state.vector()?], &params, elementwise(rows, x.cols)?);
+    }
+    Ok(())
+}

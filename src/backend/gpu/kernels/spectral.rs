@@ -1,0 +1,75 @@
+//! `shaders/spectral_step.wgsl` and `shaders/spectral_finish.wgsl`: the Collatz–Wielandt bound on the norm of a Gram.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, groups};
+use super::Id;
+use crate::Result;
+use crate::backend::{Curvature, Element};
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct StepParams {
+    rows: u32,
+    k: u32,
+    ld: u32,
+    row0: u32,
+    diagonal: u32,
+    keep: u32,
+}
+
+pub(in super::super) const STEP: Spec = Spec {
+    label: "spectral_step",
+    source: include_str!("../../../../shaders/spectral_step.wgsl"),
+    writes: &[false, false, true, true, true],
+    constants: &[],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct FinishParams {
+    k: u32,
+    slack: f32,
+}
+
+pub(in super::super) const FINISH: Spec = Spec {
+    label: "spectral_finish",
+    source: include_str!("../../../../shaders/spectral_finish.wgsl"),
+    writes: &[false, false, true],
+    constants: &[],
+};
+
+/// Rows of the Gram per workgroup, as in the shader.
+const ROWS: usize = 16;
+
+pub(in super::super) fn record(
+    gpu: &mut Gpu,
+    gram: &Matrix,
+    diagonal: bool,
+    iterations: usize,
+    out: &Curvature<Matrix>,
+) -> Result<()> {
+    let k = gram.cols;
+    let [next, ratio, metric] = gpu.spectral_scratch(k)?;
+    let vector = out.vector.vector()?;
+    for t in 0..=iterations {
+        let (from, to) = if t % 2 == 0 { (vector, &*next) } else { (&*next, vector) };
+        for (shard, row0, rows) in gram.each() {
+            let params = StepParams {
+                rows: rows as u32,
+                k: k as u32,
+                ld: gram.ld as u32,
+                row0: row0 as u32,
+                diagonal: diagonal.into(),
+                keep: (t == iterations).into(),
+            };
+            let buffers = [shard, from, to, &*ratio, &*metric];
+            gpu.dispatch(Id::SpectralStep, &buffers, &params, [groups(rows, ROWS)?, 1, 1]);
+        }
+    }
+    let slack = (1.0 + 4.0 * (k + 2) as f64 * f32::UNIT) as f32;
+    let params = FinishParams { k: k as u32, slack };
+    gpu.dispatch(Id::SpectralFinish, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1]);
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Matrices on the device, in shards of rows.
+
+use super::context::Context;
+use crate::{Error, Result};
+
+/// A buffer with a number, by which bind groups are found again.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) id: u64,
+    pub(super) raw: wgpu::Buffer,
+}
+
+/// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
+/// lies between is 0.
+#[derive(Debug)]
+pub struct Matrix {
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) ld: usize,
+    pub(super) shard_rows: usize,
+    pub(super) shards: Vec<Buffer>,
+}
+
+/// Rows are padded to a multiple of this, for loads of whole vectors.
+const PAD: usize = 4;
+/// Row tiles per dispatch, at most, times the rows of the smallest tile.
+const MAX_SHARD_ROWS: usize = 65_535 * 64;
+
+/// A run of rows within one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Which shard.
+    pub(super) shard: usize,
+    /// The first row, counted in the shard.
+    pub(super) row: usize,
+}
+
+/// Rows that lie in one shard of each of two matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) rows: usize,
+    pub(super) a: Run,
+    pub(super) b: Run,
+}
+
+/// The pieces of `rows` rows of which shards of `a` and of `b` rows are both made up.
+pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Piece> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        (start < rows).then(|| {
+            let end = rows.min((start / a + 1) * a).min((start / b + 1) * b);
+            let run = |per: usize| Run { shard: start / per, row: start % per };
+            let piece = Piece { rows: end - start, a: run(a), b: run(b) };
+            start = end;
+            piece
+        })
+    })
+}
+
+impl Matrix {
+    /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
+    fn layout(context: &Context, rows: usize, cols: usize) -> Result<(usize, usize)> {
+        let ld = cols.div_ceil(PAD).max(1) * PAD;
+        let guard = context.options.guard_words as u64;
+        let fit = (context.max_binding / 4).saturating_sub(guard) / ld as u64;
+        if fit == 0 {
+            let needed = 4 * (ld as u64 + guard);
+            return Err(Error::TooLarge {
+                what: format!("one row of a {rows}×{cols} matrix"),
+                needed,
+                limit: context.max_binding,
+            });
+        }
+        let most = usize::try_from(fit).unwrap_or(usize::MAX).min(MAX_SHARD_ROWS);
+        let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
+        // Whole tiles, where there is more than one.
+        let most = if most > 64 { most / 64 * 64 } else { most };
+        Ok((ld, most.min(rows.max(1))))
+    }
+
+    pub(super) fn new(context: &Context, rows: usize, cols: usize, next_id: &mut u64) -> Result<Self> {
+        let (ld, shard_rows) = Self::layout(context, rows, cols)?;
+        let mut matrix = Self { rows, cols, ld, shard_rows, shards: Vec::new() };
+        if cols > 0 {
+            for start in (0..rows).step_by(shard_rows) {
+                let words = (shard_rows.min(rows - start) * ld + context.options.guard_words) as u64;
+                let raw = context.buffer(&format!("{rows}×{cols} matrix"), 4 * words)?;
+                *next_id += 1;
+                matrix.shards.push(Buffer { id: *next_id, raw });
+            }
+        }
+        Ok(matrix)
+    }
+
+    /// At most `rows`, and as many as one shard takes.
+    pub(super) fn rows_of_one_shard(context: &Context, rows: usize, cols: usize) -> Result<usize> {
+        Ok(Self::layout(context, rows, cols)?.1)
+    }
+
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// The shards with their first row and their number of rows.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Buffer, usize, usize)> {
+        let (per, rows) = (self.shard_rows, self.rows);
+        self.shards.iter().enumerate().map(move |(i, shard)| (shard, i * per, per.min(rows - i * per)))
+    }
+
+    /// A matrix of one row lies in one shard.
+    pub(super) fn vector(&self) -> Result<&Buffer> {
+        match self.shards.as_slice() {
+            [one] if self.rows == 1 => Ok(one),
+            _ => Err(Error::shape("vector", (1, self.cols), self.shape())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_every_row_once_and_stay_in_their_shards() {
+        for rows in [0, 1, 5, 64, 97] {
+            for a in [1, 3, 64, 200] {
+                for b in [1, 2, 7, 97] {
+                    let mut next = 0;
+                    for piece in pieces(rows, a, b) {
+                        assert!(piece.rows > 0);
+                        assert_eq!(piece.a.shard * a + piece.a.row, next);
+                        assert_eq!(piece.b.shard * b + piece.b.row, next);
+                        assert!(piece.a.row + piece.rows <= a && piece.b.row + piece.rows <= b);
+                        next += piece.rows;
+                    }
+                    assert_eq!(next, rows);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Records dispatches into one open compute pass and hands them over when asked.
+
+use super::context::{Context, INVOCATIONS};
+use super::matrix::Buffer;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, channel};
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    id: usize,
+    label: &'static str,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// What a kernel is made of.
+pub(super) struct Spec {
+    /// The name of its file.
+    pub(super) label: &'static str,
+    /// WGSL with one entry point, `main`.
+    pub(super) source: &'static str,
+    /// For every storage binding of group 0, in order, whether the kernel writes it.
+    pub(super) writes: &'static [bool],
+    /// Values of `override` constants.
+    pub(super) constants: &'static [(&'static str, f64)],
+}
+
+impl Kernel {
+    pub(super) fn new(context: &Context, id: usize, spec: &Spec, immediate_bytes: usize) -> Self {
+        let device = &context.device;
+        let entries: Vec<_> = spec
+            .writes
+            .iter()
+            .zip(0..)
+            .map(|(&write, binding)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage { read_only: !write },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let label = Some(spec.label);
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: immediate_bytes as u32,
+        });
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(spec.source.into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: spec.constants,
+                // Every kernel writes its workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Self { id, label: spec.label, pipeline, layout }
+    }
+}
+
+/// What has been asked of the device since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Dispatches recorded.
+    pub dispatches: u64,
+    /// Command buffers handed over.
+    pub submissions: u64,
+    /// Times that the host waited for the device.
+    pub waits: u64,
+    /// Bind groups made; in a running loop there are no new ones.
+    pub bind_groups: u64,
+    /// Buffers made for matrices and sums.
+    pub buffers: u64,
+}
+
+/// Bytes on their way to the host.
+pub(super) struct Read {
+    staging: wgpu::Buffer,
+    done: Receiver<Result<(), wgpu::BufferAsyncError>>,
+    submission: wgpu::SubmissionIndex,
+}
+
+/// Larger staging buffers are not kept.
+const SPARE_BYTES: u64 = 1 << 20;
+
+type Key = (usize, [u64; 7]);
+
+/// The recorder.
+pub(super) struct Scheduler {
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    bind_groups: HashMap<Key, wgpu::BindGroup>,
+    last: Option<wgpu::SubmissionIndex>,
+    /// Staging buffers of small reads, for the next one of that size.
+    spare: Vec<wgpu::Buffer>,
+    pub(super) stats: Stats,
+}
+
+impl Scheduler {
+    pub(super) fn new() -> Self {
+        Self {
+            pass: None,
+            encoder: None,
+            bind_groups: HashMap::new(),
+            last: None,
+            spare: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    fn encoder<'a>(encoder: &'a mut Option<wgpu::CommandEncoder>, context: &Context) -> &'a mut wgpu::CommandEncoder {
+        encoder.get_or_insert_with(|| context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()))
+    }
+
+    /// Ends the pass, for what cannot happen inside one.
+    pub(super) fn outside(&mut self, context: &Context) -> &mut wgpu::CommandEncoder {
+        self.pass = None;
+        Self::encoder(&mut self.encoder, context)
+    }
+
+    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty.
+    pub(super) fn dispatch(
+        &mut self,
+        context: &Context,
+        kernel: &Kernel,
+        buffers: &[&Buffer],
+        params: &impl bytemuck::Pod,
+        grid: [u32; 3],
+    ) {
+        if grid.contains(&0) {
+            return;
+        }
+        let mut ids = [0; 7];
+        for (id, buffer) in ids.iter_mut().zip(buffers) {
+            *id = buffer.id;
+        }
+        let bind_group = self.bind_groups.entry((kernel.id, ids)).or_insert_with(|| {
+            self.stats.bind_groups += 1;
+            let entries: Vec<_> = buffers
+                .iter()
+                .zip(0..)
+                .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.raw.as_entire_binding() })
+                .collect();
+            context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(kernel.label),
+                layout: &kernel.layout,
+                entries: &entries,
+            })
+        });
+        let encoder = &mut self.encoder;
+        let pass = self.pass.get_or_insert_with(|| {
+            Self::encoder(encoder, context)
+                .begin_compute_pass(&wgpu::ComputePassDescriptor::default())
+                .forget_lifetime()
+        });
+        pass.set_pipeline(&kernel.pipeline);
+        pass.set_bind_group(0, &*bind_group, &[]);
+        pass.set_immediates(0, bytemuck::bytes_of(params));
+        pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        self.stats.dispatches += 1;
+    }
+
+    /// Hands over what is recorded, if anything.
+    pub(super) fn submit(&mut self, context: &Context) -> Result<()> {
+        self.pass = None;
+        if let Some(encoder) = self.encoder.take() {
+            self.last = Some(context.queue.submit([encoder.finish()]));
+            self.stats.submissions += 1;
+        }
+        context.check()
+    }
+
+    /// Bind groups of buffers that are gone would keep them alive; new buffers come only between loops.
+    pub(super) fn forget_bind_groups(&mut self) {
+        self.bind_groups.clear();
+    }
+
+    /// Submits, and starts to bring `bytes` of `buffer` from `offset` to the host.
+    pub(super) fn start_read(&mut self, context: &Context, buffer: &Buffer, offset: u64, bytes: u64) -> Result<Read> {
+        let spare = self.spare.iter().position(|b| b.size() == bytes);
+        let staging = spare.map(|i| self.spare.swap_remove(i)).unwrap_or_else(|| {
+            context.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("read"),
+                size: bytes,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        self.outside(context).copy_buffer_to_buffer(&buffer.raw, offset, &staging, 0, bytes);
+        self.submit(context)?;
+        let (send, done) = channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // Nobody listens any more where the read was given up.
+            let _ = send.send(result);
+        });
+        let submission = self.last.clone().ok_or_else(|| Error::DeviceLost("nothing was submitted".into()))?;
+        Ok(Read { staging, done, submission })
+    }
+
+    /// Waits for a read and gives its words to `take`.
+    pub(super) fn finish_read(&mut self, context: &Context, read: Read, take: impl FnOnce(&[f32])) -> Result<()> {
+        self.stats.waits += 1;
+        let failed = |e: &dyn std::fmt::Display| Error::DeviceLost(e.to_string());
+        let until = wgpu::PollType::Wait { submission_index: Some(read.submission), timeout: None };
+        context.device.poll(until).map_err(|e| failed(&e))?;
+        context.check()?;
+        read.done.recv().map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+        let view = read.staging.get_mapped_range(..).map_err(|e| failed(&e))?;
+        take(bytemuck::cast_slice(&view));
+        drop(view);
+        read.staging.unmap();
+        if read.staging.size() <= SPARE_BYTES && self.spare.len() < 8 {
+            self.spare.push(read.staging);
+        }
+        Ok(())
+    }
+}
+
+/// Workgroups for `count` items, `per` each.
+pub(super) fn groups(count: usize, per: usize) -> Result<u32> {
+    let groups = count.div_ceil(per) as u64;
+    if groups > 65_535 {
+        return Err(Error::TooLarge { what: "a dispatch (in workgroups)".into(), needed: groups, limit: 65_535 });
+    }
+    Ok(groups as u32)
+}
+
+/// The grid of the element-wise kernels: 64 columns × 4 rows per workgroup, more rows in strides.
+pub(super) fn elementwise(rows: usize, cols: usize) -> Result<[u32; 3]> {
+    const { assert!(INVOCATIONS == 64 * 4) };
+    Ok([groups(cols, 64)?, rows.div_ceil(4).min(65_535) as u32, 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids() {
+        assert_eq!(groups(0, 64).unwrap(), 0);
+        assert_eq!((groups(1, 64).unwrap(), groups(64, 64).unwrap(), groups(65, 64).unwrap()), (1, 1, 2));
+        assert!(groups(65_535 * 64 + 1, 64).is_err());
+        assert_eq!(elementwise(1_000_000, 100).unwrap(), [2, 65_535, 1]);
+        assert_eq!(elementwise(0, 100).unwrap(), [2, 0, 1]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Does a device compute what it should? Every operation of [`Backend`], and small training runs, in f32 on the device
+//! against the CPU backend in f64 on the same inputs.
+//!
+//! The bounds are those of rounding: a sum of k products in any order is off by at most
+//! `γ_{k+1} Σ|a||b|`, `γ_n = n u/(1 − n u)`, `u = 2⁻²⁴`; division, square root, exponential and logarithm by what
+//! Vulkan's precision rules allow. Products and sums are also run on small whole numbers, where every order gives the
+//! exact result and the bound is 0.
+
+mod elementwise;
+mod products;
+mod training;
+
+use crate::Result;
+use crate::backend::{Backend, Cpu, Element};
+use ndarray::{Array2, ArrayView2};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// One line of a verification.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Check {
+    /// What was computed, with its sizes.
+    pub name: String,
+    /// The error at the place where it is largest relative to its bound.
+    pub error: f64,
+    /// The bound at that place.
+    pub bound: f64,
+    /// Whether every error was within its bound.
+    pub passed: bool,
+}
+
+/// Runs all checks on `b`, reports each as it is done, and returns them.
+///
+/// # Errors
+/// Whatever the backend reports; a wrong result is no error but a [`Check`] that did not pass.
+pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
+    let mut v =
+        Verifier { b, oracle: Cpu::new(), rng: ChaCha8Rng::seed_from_u64(20_170_908), checks: Vec::new(), report };
+    products::run(&mut v)?;
+    elementwise::run(&mut v)?;
+    training::run(&mut v)?;
+    Ok(v.checks)
+}
+
+/// `γ_n` for f32.
+fn gamma(n: usize) -> f64 {
+    let nu = n as f64 * f32::UNIT;
+    nu / (1.0 - nu)
+}
+
+struct Verifier<'a, B> {
+    b: &'a mut B,
+    oracle: Cpu<f64>,
+    rng: ChaCha8Rng,
+    checks: Vec<Check>,
+    report: &'a mut dyn FnMut(&Check),
+}
+
+/// What a matrix of test data holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Data {
+    /// Uniform in [0, 1), a quarter of them 0.
+    Nonnegative,
+    /// Uniform in [−1, 1).
+    Signed,
+    /// Whole numbers from −3 to 3.
+    Whole,
+}
+
+impl<B: Backend<Elem = f32>> Verifier<'_, B> {
+    fn data(&mut self, rows: usize, cols: usize, data: Data) -> Array2<f32> {
+        let rng = &mut self.rng;
+        Array2::from_shape_simple_fn((rows, cols), || match data {
+            Data::Nonnegative => (rng.random::<f32>() * 4.0 / 3.0 - 1.0 / 3.0).max(0.0),
+            Data::Signed => rng.random::<f32>() * 2.0 - 1.0,
+            Data::Whole => (rng.random::<f32>() * 7.0).floor() - 3.0,
+        })
+    }
+
+    /// The Gram of random nonnegative rows, `k × k`.
+    fn gram(&mut self, k: usize) -> Array2<f32> {
+        let f = self.data(k + 9, k, Data::Nonnegative);
+        f.t().dot(&f)
+    }
+
+    /// Compares entry by entry; a NaN is never within a bound.
+    fn compare(
+        &mut self,
+        name: impl Into<String>,
+        found: ArrayView2<'_, f64>,
+        expected: ArrayView2<'_, f64>,
+        bound: ArrayView2<'_, f64>,
+    ) {
+        let mut check = Check { name: name.into(), error: 0.0, bound: 0.0, passed: found.dim() == expected.dim() };
+        let mut worst = -1.0;
+        if check.passed {
+            for ((f, e), b) in found.iter().zip(&expected).zip(&bound) {
+                let error = (f - e).abs();
+                let within = error <= *b;
+                check.passed &= within;
+                let ratio = if error == 0.0 {
+                    0.0
+                } else if error.is_nan() {
+                    f64::INFINITY
+                } else {
+                    error / b
+                };
+                if ratio > worst || (!within && check.passed) {
+                    (worst, check.error, check.bound) = (ratio, error, *b);
+                }
+            }
+        }
+        (self.report)(&check);
+        self.checks.push(check);
+    }
+
+    /// [`Verifier::compare`] for what the device holds.
+    fn compare_matrix(
+        &mut self,
+        name: impl Into<String>,
+        found: &B::Matrix,
+        expected: &Array2<f64>,
+        bound: &Array2<f64>,
+    ) -> Result<()> {
+        let found = wide(&self.b.download(found)?);
+        self.compare(name, found.view(), expected.view(), bound.view());
+        Ok(())
+    }
+
+    /// [`Verifier::compare`] for one number.
+    fn compare_number(&mut self, name: impl Into<String>, found: f64, expected: f64, bound: f64) {
+        let [found, expected, bound] = [found, expected, bound].map(|v| Array2::from_elem((1, 1), v));
+        self.compare(name, found.view(), expected.view(), bound.view());
+    }
+
+    /// The sums as they are now.
+    fn read(&mut self, scalars: &B::Scalars) -> Result<Vec<f64>> {
+        let pending = self.b.start_read(scalars)?;
+        self.b.finish_read(pending)
+    }
+}
+
+/// Exactly, in f64.
+fn wide(m: &Array2<f32>) -> Array2<f64> {
+    m.mapv(f64::from)
+}

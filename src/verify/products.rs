@@ -1,0 +1,148 @@
+//! Products and sums.
+
+use super::{Data, Verifier, gamma, wide};
+use crate::Result;
+use crate::backend::{Backend, ColumnSums, MatMul, Sum};
+use ndarray::{Array2, Axis};
+
+/// Rows, inner size, columns: one, a tile and its neighbours, primes, an inner size of one and long enough to be split,
+/// nothing.
+const PRODUCTS: &[(usize, usize, usize)] = &[
+    (1, 1, 1),
+    (64, 16, 64),
+    (63, 64, 65),
+    (65, 17, 63),
+    (127, 31, 2),
+    (130, 1, 67),
+    (3, 701, 5),
+    (97, 1031, 101),
+    (128, 512, 1),
+    (5, 0, 3),
+    (0, 4, 3),
+];
+
+/// Rows and columns of what is summed.
+const SUMS: &[(usize, usize)] = &[(1, 1), (64, 64), (63, 65), (257, 3), (1031, 101), (3, 700)];
+
+pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
+    for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
+        for &shape in PRODUCTS {
+            for data in [Data::Signed, Data::Whole] {
+                matmul(v, op, shape, data)?;
+            }
+        }
+    }
+    for &shape in SUMS {
+        for data in [Data::Signed, Data::Whole] {
+            sums(v, shape, data)?;
+            column_sums(v, shape, data)?;
+        }
+    }
+    for (n, k, m) in [(1, 1, 1), (65, 7, 63), (130, 33, 101)] {
+        for data in [Data::Signed, Data::Whole] {
+            residual(v, (n, k, m), data)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bound, or 0 where the data make every order exact.
+fn unless_whole(data: Data, bound: Array2<f64>) -> Array2<f64> {
+    if data == Data::Whole { bound * 0.0 } else { bound }
+}
+
+fn matmul<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    op: MatMul,
+    (m, k, n): (usize, usize, usize),
+    data: Data,
+) -> Result<()> {
+    let a = if op == MatMul::TN { v.data(k, m, data) } else { v.data(m, k, data) };
+    let b = if op == MatMul::NT { v.data(n, k, data) } else { v.data(k, n, data) };
+    // What was there before must not matter.
+    let before = v.data(m, n, Data::Signed);
+    let mut out = v.b.upload(before.view())?;
+    let (on_a, on_b) = (v.b.upload(a.view())?, v.b.upload(b.view())?);
+    v.b.matmul(op, &on_a, &on_b, &mut out)?;
+    let (a, b) = (wide(&a), wide(&b));
+    let (mut expected, mut bound) = (Array2::zeros((m, n)), Array2::zeros((m, n)));
+    v.oracle.matmul(op, &a, &b, &mut expected)?;
+    v.oracle.matmul(op, &a.mapv(f64::abs), &b.mapv(f64::abs), &mut bound)?;
+    let bound = unless_whole(data, bound * gamma(k + 1));
+    v.compare_matrix(format!("product {op:?} {m}×{k}×{n} {data:?}"), &out, &expected, &bound)
+}
+
+fn sums<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, usize), data: Data) -> Result<()> {
+    let (a, b) = (v.data(rows, cols, data), v.data(rows, cols, data));
+    let square = v.data(cols, cols, data);
+    let (on_a, on_b, on_square) = (v.b.upload(a.view())?, v.b.upload(b.view())?, v.b.upload(square.view())?);
+    let mut scalars = v.b.scalars(4)?;
+    v.b.sum(Sum::Dot(&on_a, &on_b), &mut scalars, 3)?;
+    v.b.sum(Sum::Entries(&on_a), &mut scalars, 0)?;
+    v.b.sum(Sum::Trace(&on_square), &mut scalars, 2)?;
+    let found = v.read(&scalars)?;
+    let (a, b, square) = (wide(&a), wide(&b), wide(&square));
+    let count = rows * cols;
+    let cases = [
+        ("inner product", found[3], (&a * &b).sum(), gamma(count + 1) * (&a * &b).mapv(f64::abs).sum()),
+        ("sum of entries", found[0], a.sum(), gamma(count) * a.mapv(f64::abs).sum()),
+        ("trace", found[2], square.diag().sum(), gamma(cols) * square.diag().mapv(f64::abs).sum()),
+        ("sum that was not asked for", found[1], 0.0, 0.0),
+    ];
+    for (what, found, expected, bound) in cases {
+        let bound = if data == Data::Whole { 0.0 } else { bound };
+        v.compare_number(format!("{what} {rows}×{cols} {data:?}"), found, expected, bound);
+    }
+    Ok(())
+}
+
+fn column_sums<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (rows, cols): (usize, usize),
+    data: Data,
+) -> Result<()> {
+    let host = v.data(rows, cols, data);
+    let m = v.b.upload(host.view())?;
+    let host = wide(&host);
+    let row = |a: Array2<f64>| a.sum_axis(Axis(0)).insert_axis(Axis(0));
+    for what in [ColumnSums::Sum, ColumnSums::SumOfSquares, ColumnSums::SumSquared] {
+        let mut out = v.b.zeros(1, cols)?;
+        v.b.column_sums(&m, what, &mut out)?;
+        let sum = row(host.clone());
+        let squares = row(&host * &host);
+        let error = gamma(rows) * row(host.mapv(f64::abs));
+        let (expected, bound) = match what {
+            ColumnSums::Sum => (sum, error),
+            ColumnSums::SumOfSquares => (squares.clone(), squares * gamma(rows + 1)),
+            // (s + e)² rounded once more.
+            ColumnSums::SumSquared => {
+                let slack = 2.0 * sum.mapv(f64::abs) * &error + &error * &error;
+                (&sum * &sum, slack + gamma(2) * (sum.mapv(f64::abs) + error).mapv(|s| s * s))
+            }
+        };
+        let bound = unless_whole(data, bound);
+        v.compare_matrix(format!("column {what:?} {rows}×{cols} {data:?}"), &out, &expected, &bound)?;
+    }
+    Ok(())
+}
+
+fn residual<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (n, k, m): (usize, usize, usize),
+    data: Data,
+) -> Result<()> {
+    let (x, h, psi) = (v.data(n, m, data), v.data(n, k, data), v.data(m, k, data));
+    let (on_x, on_h, on_psi) = (v.b.upload(x.view())?, v.b.upload(h.view())?, v.b.upload(psi.view())?);
+    let mut scalars = v.b.scalars(1)?;
+    v.b.residual(&on_x, &on_h, &on_psi, &mut scalars, 0)?;
+    let found = v.read(&scalars)?[0];
+    let (x, h, psi) = (wide(&x), wide(&h), wide(&psi));
+    let difference = (&x - &h.dot(&psi.t())).mapv(f64::abs);
+    // The product's error and that of the subtraction, then squares and their sum.
+    let error = gamma(k + 3) * (h.mapv(f64::abs).dot(&psi.t().mapv(f64::abs)) + x.mapv(f64::abs));
+    let bound = (2.0 * &difference * &error + &error * &error).sum()
+        + gamma(n * m + 2) * (&difference + &error).mapv(|d| d * d).sum();
+    let bound = if data == Data::Whole { 0.0 } else { bound };
+    v.compare_number(format!("residual {n}×{k}×{m} {data:?}"), found, difference.mapv(|d| d * d).sum(), bound);
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Small training runs: the course of the objective, not the factors, which no two roundings share after many steps.
+
+use super::{Data, Verifier};
+use crate::Result;
+use crate::backend::{Backend, Cpu};
+use crate::model::MODELS;
+use crate::train::{self, Config, Metric, Start};
+use ndarray::Array2;
+
+/// Relative to the objective, at every iteration.
+const TOLERANCE: f64 = 1e-3;
+
+/// Faces in small: smooth nonnegative parts, mixed, with unit rows.
+fn samples(n: usize, m: usize) -> Array2<f32> {
+    let mut x = Array2::from_shape_fn((n, m), |(i, j)| {
+        let part = |p: usize| {
+            let centre = (p * m) as f32 / 7.0;
+            let near = (-((j as f32 - centre) / 6.0).powi(2)).exp();
+            near * (1.0 + ((i * (p + 2) + 3 * p) as f32 * 0.37).sin())
+        };
+        (0..8).map(part).sum::<f32>() + 0.05 * (1.0 + ((i * 31 + j * 17) as f32).sin())
+    });
+    for mut row in x.rows_mut() {
+        let norm = row.dot(&row).sqrt();
+        row.mapv_inplace(|v| v / norm);
+    }
+    x
+}
+
+pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
+    let x = samples(90, 70);
+    for model in MODELS {
+        for (metric, restart, layers) in [
+            (Metric::Plain, false, vec![12, 5]),
+            (Metric::Diagonal, true, vec![12, 8, 5]),
+            (Metric::Diagonal, false, vec![9]),
+        ] {
+            let config = Config {
+                pretrain: 5,
+                sweeps: 6,
+                inner: 8,
+                tol: 0.0,
+                metric,
+                restart,
+                ..Config::new(*model, layers.clone())
+            };
+            let name = format!("{} {layers:?}, {metric:?}{}", model.title, if restart { " with restart" } else { "" });
+            // Both start alike: the sign of a singular vector's larger part may hang on its last digit.
+            let mut rows = x.ncols();
+            let mut start: Start<f32> = Vec::new();
+            for &k in &layers {
+                start.push((v.data(rows, k, Data::Nonnegative), v.data(x.nrows(), k, Data::Nonnegative)));
+                rows = k;
+            }
+            let wide: Start<f64> = start.iter().map(|(w, h)| (super::wide(w), super::wide(h))).collect();
+            let found = train::fit(v.b, x.view(), &config, Some(&start), &mut |_| {})?;
+            let expected =
+                train::fit(&mut Cpu::<f64>::new(), super::wide(&x).view(), &config, Some(&wide), &mut |_| {})?;
+            let course = |history: &train::History| {
+                let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
+                Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])
+            };
+            let (f, e) = (course(&found.history), course(&expected.history));
+            v.compare(format!("{name}, objective"), f.view(), e.view(), (&e * TOLERANCE).view());
+            let (f, e) = (found.objective, expected.objective);
+            v.compare_number(format!("{name}, last objective"), f, e, e * TOLERANCE);
+            let factors = found.factors.w.iter().chain([&found.factors.h]);
+            let least = factors.flatten().copied().fold(f32::INFINITY, f32::min);
+            v.compare_number(format!("{name}, negative entries"), f64::from(least.min(0.0)), 0.0, 0.0);
+        }
+    }
+    Ok(())
+}
