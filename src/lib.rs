@@ -4,6 +4,7 @@ pub mod data;
 mod engine;
 mod error;
 pub mod model;
+pub mod report;
 pub mod train;
 
 pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, Projection, devices};
