@@ -1,7 +1,7 @@
 //! The engine: a device, and what can be asked of it.
 
-use crate::model::HPenalty;
-use crate::train::{Config, Fit, Progress};
+use crate::backend::{Backend, Cpu};
+use crate::train::{self, Config, Fit, Progress, Projection};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
@@ -71,25 +71,6 @@ pub fn devices() -> Vec<DeviceInfo> {
     Vec::new()
 }
 
-/// How new samples are projected.
-#[derive(Debug, Clone)]
-pub struct Projection {
-    /// The penalty on H.
-    pub h_penalty: HPenalty,
-    /// Its constant.
-    pub lambda: f64,
-    /// Nesterov steps, at most.
-    pub max_steps: usize,
-    /// It stops when the relative change of the objective over a batch of steps is at most this.
-    pub tol: f64,
-}
-
-impl Default for Projection {
-    fn default() -> Self {
-        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, max_steps: 2000, tol: 1e-6 }
-    }
-}
-
 /// Coefficients of samples under fixed components.
 #[derive(Debug, Clone)]
 pub struct Projected {
@@ -115,42 +96,80 @@ pub struct Check {
 }
 
 /// A device with everything compiled for it.
-pub struct Engine {}
+#[derive(Debug)]
+pub struct Engine {
+    device: Device,
+}
+
+#[derive(Debug)]
+enum Device {
+    Cpu(Cpu<f32>),
+}
 
 impl Engine {
     /// Opens the device that `request` names, or [`Error::NoDevice`] with those there are.
     pub fn open(_request: &DeviceRequest) -> Result<Self> {
-        Err(Error::NoDevice("not yet".into()))
+        Ok(Self { device: Device::Cpu(Cpu::new()) })
     }
 
     /// As the driver calls it, with its backend; `cpu` for the CPU backend.
     pub fn device_name(&self) -> String {
-        String::new()
+        match &self.device {
+            Device::Cpu(cpu) => cpu.device_name(),
+        }
     }
 
     /// Fits the model of `config` to `x` (samples × features, nonnegative).
+    ///
+    /// # Errors
+    /// See [`train::fit`].
     pub fn fit(
         &mut self,
-        _x: ArrayView2<'_, f32>,
-        _config: &Config,
-        _progress: &mut dyn FnMut(&Progress),
+        x: ArrayView2<'_, f32>,
+        config: &Config,
+        progress: &mut dyn FnMut(&Progress),
     ) -> Result<Fit<f32>> {
-        Err(Error::NoDevice("not yet".into()))
+        match &mut self.device {
+            Device::Cpu(cpu) => train::fit(cpu, x, config, None, progress),
+        }
     }
 
     /// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are negative or not finite.
     pub fn project(
         &mut self,
-        _x: ArrayView2<'_, f32>,
-        _psi: ArrayView2<'_, f32>,
-        _how: &Projection,
-        _progress: &mut dyn FnMut(&Progress),
+        x: ArrayView2<'_, f32>,
+        psi: ArrayView2<'_, f32>,
+        how: &Projection,
+        progress: &mut dyn FnMut(&Progress),
     ) -> Result<Projected> {
-        Err(Error::NoDevice("not yet".into()))
+        match &mut self.device {
+            Device::Cpu(cpu) => project(cpu, x, psi, how, progress),
+        }
     }
 
     /// Every kernel and a small training run against the CPU in f64.
     pub fn verify(&mut self, _progress: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
         Err(Error::NoDevice("not yet".into()))
     }
+}
+
+fn project<B: Backend<Elem = f32>>(
+    b: &mut B,
+    x: ArrayView2<'_, f32>,
+    psi: ArrayView2<'_, f32>,
+    how: &Projection,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Projected> {
+    train::check_data(x)?;
+    if x.ncols() != psi.nrows() {
+        return Err(Error::shape("features of the samples", (x.nrows(), psi.nrows()), x.dim()));
+    }
+    let (x, psi) = (b.upload(x)?, b.upload(psi)?);
+    let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
+    let xx = train::norm_squared(b, &x)?;
+    let outcome = train::project(b, (&x, xx), &psi, &mut h, how, progress)?;
+    Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
 }

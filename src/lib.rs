@@ -1,5 +1,6 @@
 //! images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
 
+pub mod backend;
 pub mod data;
 mod engine;
 mod error;
@@ -7,5 +8,5 @@ pub mod model;
 pub mod report;
 pub mod train;
 
-pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, Projection, devices};
+pub use engine::{Check, DeviceInfo, DeviceRequest, Engine, Projected, devices};
 pub use error::{Error, Result};

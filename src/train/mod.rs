@@ -1,7 +1,18 @@
-//! The algorithm, written once over `Backend`.
+//! The algorithm, written once over [`Backend`](crate::backend::Backend).
 
+mod block;
 mod config;
+mod finetune;
+mod fit;
 mod history;
+mod init;
+mod objective;
+mod pretrain;
+mod project;
 
 pub use config::{Balance, Config, Init, Metric, PenaltyScale};
+pub(crate) use fit::check_data;
+pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};
+pub use project::Projection;
+pub(crate) use project::{norm_squared, project};

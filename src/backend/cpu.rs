@@ -1,0 +1,364 @@
+//! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
+
+use super::{Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check};
+use crate::model::HPenalty;
+use crate::train::Metric;
+use crate::{Error, Result};
+use faer::{Accum, MatMut, MatRef, Par};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
+
+/// Matrices in host memory, all cores.
+#[derive(Debug, Default)]
+pub struct Cpu<E> {
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E: Element> Cpu<E> {
+    /// A backend; nothing is opened.
+    pub fn new() -> Self {
+        Self { element: std::marker::PhantomData }
+    }
+}
+
+/// Rows that one task takes, so that small matrices are not spread over threads.
+fn rows_per_task(cols: usize) -> usize {
+    (1 << 15) / cols.max(1) + 1
+}
+
+/// A view for faer; `Array2`s made here are row-major and contiguous.
+fn faer_view<E: Element>(m: &Array2<E>) -> Result<MatRef<'_, E>> {
+    Ok(MatRef::from_row_major_slice(m.as_slice().ok_or_else(not_row_major)?, m.nrows(), m.ncols()))
+}
+
+fn not_row_major() -> Error {
+    Error::Shape { what: "matrix", expected: "row-major and contiguous".into(), found: "another layout".into() }
+}
+
+/// faer rather than ndarray's `dot`: up to 40 % faster on tall products, and not limited to four threads.
+fn multiply<E: Element>(op: MatMul, a: &Array2<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+    let (rows, cols) = out.dim();
+    let out = out.as_slice_mut().ok_or_else(not_row_major)?;
+    let (mut a, mut b) = (faer_view(a)?, faer_view(b)?);
+    match op {
+        MatMul::NN => {}
+        MatMul::TN => a = a.transpose(),
+        MatMul::NT => b = b.transpose(),
+    }
+    if a.ncols() == 0 {
+        out.fill(E::zero());
+        return Ok(());
+    }
+    let out = MatMut::from_row_major_slice_mut(out, rows, cols);
+    faer::linalg::matmul::matmul(out, Accum::Replace, a, b, E::one(), Par::rayon(0));
+    Ok(())
+}
+
+/// A sum over blocks of rows in `f64`, in an order that does not depend on the number of threads.
+fn blocked_sum<E: Element>(
+    a: &Array2<E>,
+    b: &Array2<E>,
+    f: impl Fn(ArrayView2<'_, E>, ArrayView2<'_, E>) -> f64 + Sync,
+) -> f64 {
+    let rows = rows_per_task(a.ncols());
+    let parts: Vec<f64> = a
+        .axis_chunks_iter(Axis(0), rows)
+        .into_par_iter()
+        .zip(b.axis_chunks_iter(Axis(0), rows))
+        .map(|(a, b)| f(a, b))
+        .collect();
+    parts.iter().sum()
+}
+
+impl<E: Element> Backend for Cpu<E> {
+    type Elem = E;
+    type Matrix = Array2<E>;
+    type Scalars = Vec<f64>;
+    type Pending = Vec<f64>;
+
+    fn cadence(&self) -> Cadence {
+        Cadence { every: 1, ahead: 0 }
+    }
+
+    fn device_name(&self) -> String {
+        format!("cpu (f{}, {} threads)", 8 * size_of::<E>(), rayon::current_num_threads())
+    }
+
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Array2<E>> {
+        Ok(Array2::zeros((rows, cols)))
+    }
+
+    fn upload(&mut self, host: ArrayView2<'_, E>) -> Result<Array2<E>> {
+        Ok(host.as_standard_layout().into_owned())
+    }
+
+    fn download(&mut self, m: &Array2<E>) -> Result<Array2<E>> {
+        Ok(m.clone())
+    }
+
+    fn shape(&self, m: &Array2<E>) -> (usize, usize) {
+        m.dim()
+    }
+
+    fn scalars(&mut self, len: usize) -> Result<Vec<f64>> {
+        Ok(vec![0.0; len])
+    }
+
+    fn matmul(&mut self, op: MatMul, a: &Array2<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+        check::product(op, a.dim(), b.dim(), out.dim())?;
+        multiply(op, a, b, out)
+    }
+
+    fn copy(&mut self, from: &Array2<E>, to: &mut Array2<E>) -> Result<()> {
+        check::same("copy", from.dim(), to.dim())?;
+        to.assign(from);
+        Ok(())
+    }
+
+    fn spectral_bound(
+        &mut self,
+        gram: &Array2<E>,
+        metric: Metric,
+        iterations: usize,
+        out: &mut Curvature<Array2<E>>,
+    ) -> Result<()> {
+        let k = check::square("gram", gram.dim())?;
+        check::same("metric of a gram", (1, k), out.scale.dim())?;
+        check::same("vector of a power iteration", (1, k), out.vector.dim())?;
+        let d: Array1<E> = match metric {
+            Metric::Plain => Array1::ones(k),
+            Metric::Diagonal => gram.diag().to_owned(),
+        };
+        // Any positive vector gives a bound; the floor keeps it positive.
+        let floor = E::of(1e-6);
+        let mut v = out.vector.row(0).to_owned();
+        let mut bound = E::zero();
+        for i in 0..=iterations {
+            let max = v.fold(E::zero(), |m, &x| m.max(x));
+            v.mapv_inplace(|x| if max > E::zero() { (x / max).max(floor) } else { E::one() });
+            if i == iterations {
+                out.vector.row_mut(0).assign(&v);
+            }
+            let mut next = gram.dot(&v);
+            Zip::from(&mut next).and(&d).for_each(|n, &d| *n = if d > E::zero() { *n / d } else { E::zero() });
+            let (low, high) = next.iter().zip(&v).fold((E::infinity(), E::zero()), |(low, high), (&n, &v)| {
+                let ratio = n / v;
+                (low.min(ratio), high.max(ratio))
+            });
+            bound = high;
+            if high - low <= E::of(4.0 * E::UNIT) * high {
+                break;
+            }
+            v = next;
+        }
+        let slack = E::of(1.0 + 4.0 * (k + 2) as f64 * E::UNIT);
+        Zip::from(out.scale.row_mut(0)).and(&d).for_each(|s, &d| *s = bound * slack * d);
+        Ok(())
+    }
+
+    fn add_penalty(&mut self, gram: &Array2<E>, kind: HPenalty, lambda: f64, out: &mut Array2<E>) -> Result<()> {
+        check::square("gram", gram.dim())?;
+        check::same("penalised gram", gram.dim(), out.dim())?;
+        out.assign(gram);
+        match kind {
+            HPenalty::SquaredL1 => *out += E::of(lambda),
+            HPenalty::Ridge => out.diag_mut().mapv_inplace(|x| x + E::of(lambda)),
+        }
+        Ok(())
+    }
+
+    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, out: &mut Array2<E>) -> Result<()> {
+        check::same("column sums", (1, m.ncols()), out.dim())?;
+        let term = |x: E| if what == ColumnSums::SumOfSquares { x * x } else { x };
+        let parts: Vec<Array1<E>> = m
+            .axis_chunks_iter(Axis(0), rows_per_task(m.ncols()))
+            .into_par_iter()
+            .map(|block| block.fold_axis(Axis(0), E::zero(), |&sum, &x| sum + term(x)))
+            .collect();
+        let mut row = out.row_mut(0);
+        row.fill(E::zero());
+        for part in parts {
+            row += &part;
+        }
+        if what == ColumnSums::SumSquared {
+            row.mapv_inplace(|s| s * s);
+        }
+        Ok(())
+    }
+
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
+        let (rows, cols) = x.dim();
+        check::same("Nesterov step, y", x.dim(), y.dim())?;
+        check::same("Nesterov step, gradient", x.dim(), gradient.dim())?;
+        check::same("Nesterov step, right side", x.dim(), rhs.dim())?;
+        check::same("Nesterov step, metric of the columns", (1, cols), right.dim())?;
+        if let Some(left) = left {
+            check::same("Nesterov step, metric of the rows", (1, rows), left.dim())?;
+        }
+        let mut pull = Array1::zeros(cols);
+        if let Some((mu, sums)) = column_sums {
+            check::same("Nesterov step, column sums", (1, cols), sums.dim())?;
+            pull = &sums.row(0) * E::of(mu);
+        }
+        let (extra, right) = (E::of(extra), right.row(0));
+        let (restart, fixed) = match &momentum {
+            Momentum::Fixed(beta) => (false, E::of(*beta)),
+            Momentum::Restart { .. } => (true, E::zero()),
+        };
+        // y becomes x_new + β(x_new − x) at once, or x_new − x where β waits for the sum of the restart test.
+        let task = rows_per_task(cols);
+        let uphill: Vec<f64> = x
+            .axis_chunks_iter_mut(Axis(0), task)
+            .into_par_iter()
+            .zip(y.axis_chunks_iter_mut(Axis(0), task))
+            .zip(gradient.axis_chunks_iter(Axis(0), task))
+            .zip(rhs.axis_chunks_iter(Axis(0), task))
+            .enumerate()
+            .map(|(block, (((mut x, mut y), gradient), rhs))| {
+                let mut uphill = 0.0;
+                for (i, mut x) in x.rows_mut().into_iter().enumerate() {
+                    let row = left.map_or(E::one(), |left| left[[0, block * task + i]]);
+                    let (mut y, gradient, rhs) = (y.row_mut(i), gradient.row(i), rhs.row(i));
+                    for j in 0..cols {
+                        let at = if first { x[j] } else { y[j] };
+                        let denominator = row * right[j] + extra;
+                        let mut new = x[j];
+                        if denominator > E::zero() {
+                            new = (at - (gradient[j] - rhs[j] + pull[j]) / denominator).max(E::zero());
+                        }
+                        let moved = new - x[j];
+                        if restart {
+                            uphill += ((at - new) * moved).f64();
+                            y[j] = moved;
+                        } else {
+                            y[j] = new + fixed * moved;
+                        }
+                        x[j] = new;
+                    }
+                }
+                uphill
+            })
+            .collect();
+        if let Momentum::Restart { state, scalars, slot } = momentum {
+            check::same("momentum", (1, 2), state.dim())?;
+            check::slot(scalars.len(), slot)?;
+            scalars[slot] = uphill.iter().sum();
+            let alpha = if first { E::one() } else { state[[0, 0]] };
+            let four = E::of(4.0);
+            let next = (E::one() + (four * alpha * alpha + E::one()).sqrt()) / E::of(2.0);
+            let (next, beta) =
+                if !first && scalars[slot] > 0.0 { (E::one(), E::zero()) } else { (next, (alpha - E::one()) / next) };
+            state.assign(&ndarray::arr2(&[[next, beta]]));
+            Zip::from(y).and(x).par_for_each(|y, &mut x| *y = x + beta * *y);
+        }
+        Ok(())
+    }
+
+    fn sum(&mut self, what: Sum<'_, Array2<E>>, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+        check::slot(out.len(), slot)?;
+        out[slot] = match what {
+            Sum::Dot(a, b) => {
+                check::same("inner product", a.dim(), b.dim())?;
+                blocked_sum(a, b, |a, b| a.iter().zip(b).map(|(&a, &b)| a.f64() * b.f64()).sum())
+            }
+            Sum::Entries(a) => blocked_sum(a, a, |a, _| a.iter().map(|&a| a.f64()).sum()),
+            Sum::Trace(a) => a.diag().iter().map(|&a| a.f64()).sum(),
+        };
+        Ok(())
+    }
+
+    fn residual(
+        &mut self,
+        x: &Array2<E>,
+        h: &Array2<E>,
+        psi: &Array2<E>,
+        out: &mut Vec<f64>,
+        slot: usize,
+    ) -> Result<()> {
+        check::product(MatMul::NT, h.dim(), psi.dim(), x.dim())?;
+        check::slot(out.len(), slot)?;
+        let block = ((1 << 22) / x.ncols().max(1)).clamp(1, x.nrows().max(1));
+        let mut product = Array2::zeros((block, x.ncols()));
+        let mut total = 0.0;
+        for start in (0..x.nrows()).step_by(block) {
+            let end = (start + block).min(x.nrows());
+            if end - start != product.nrows() {
+                product = Array2::zeros((end - start, x.ncols()));
+            }
+            multiply(MatMul::NT, &h.slice(s![start..end, ..]).to_owned(), psi, &mut product)?;
+            let x = x.slice(s![start..end, ..]);
+            total += product
+                .axis_iter(Axis(0))
+                .into_par_iter()
+                .zip(x.axis_iter(Axis(0)))
+                .map(|(p, x)| p.iter().zip(x).map(|(&p, &x)| (x.f64() - p.f64()).powi(2)).sum::<f64>())
+                .collect::<Vec<_>>()
+                .iter()
+                .sum::<f64>();
+        }
+        out[slot] = total;
+        Ok(())
+    }
+
+    fn quarter_root(
+        &mut self,
+        coefficient: f64,
+        numerator: &Array2<E>,
+        denominator: &Array2<E>,
+        out: &mut Array2<E>,
+    ) -> Result<()> {
+        check::same("balance, numerator", out.dim(), numerator.dim())?;
+        check::same("balance, denominator", out.dim(), denominator.dim())?;
+        Zip::from(out).and(numerator).and(denominator).for_each(|out, &n, &d| {
+            let (n, d) = (n.f64() * coefficient, d.f64());
+            *out = if n > 0.0 && d > 0.0 { E::of((n / d).sqrt().sqrt()) } else { E::one() };
+        });
+        Ok(())
+    }
+
+    fn equalize(&mut self, weights: &Array2<E>, sums: &Vec<f64>, first: usize, out: &mut Array2<E>) -> Result<()> {
+        check::same("balance of the chain", weights.dim(), out.dim())?;
+        let len = weights.ncols();
+        check::slot(sums.len(), first + len.max(1) - 1)?;
+        let q: Vec<f64> = weights.iter().zip(&sums[first..]).map(|(w, s)| w.f64() * s).collect();
+        let log_mean = q.iter().map(|q| q.ln()).sum::<f64>() / len as f64;
+        let usable = q.iter().all(|&q| q > 0.0);
+        for (out, q) in out.iter_mut().zip(&q) {
+            *out = if usable { E::of((0.5 * (log_mean - q.ln())).exp()) } else { E::one() };
+        }
+        Ok(())
+    }
+
+    fn scale(&mut self, m: &mut Array2<E>, by: By<'_, Array2<E>>, divide: bool) -> Result<()> {
+        let (rows, cols) = m.dim();
+        let factor = |d: E| if divide { E::one() / d } else { d };
+        match by {
+            By::Columns(d) => {
+                check::same("scale of the columns", (1, cols), d.dim())?;
+                *m *= &d.row(0).mapv(factor);
+            }
+            By::Rows(d) => {
+                check::same("scale of the rows", (1, rows), d.dim())?;
+                *m *= &d.row(0).mapv(factor).insert_axis(Axis(1));
+            }
+            By::Entry(d, at) => {
+                check::slot(d.ncols(), at)?;
+                *m *= factor(d[[0, at]]);
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn start_read(&mut self, scalars: &Vec<f64>) -> Result<Vec<f64>> {
+        Ok(scalars.clone())
+    }
+
+    fn finish_read(&mut self, pending: Vec<f64>) -> Result<Vec<f64>> {
+        Ok(pending)
+    }
+}

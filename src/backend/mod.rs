@@ -1,0 +1,313 @@
+//! The only seam of the crate: what a device must be able to do for the algorithm in [`crate::train`].
+//!
+//! Rows are samples. A matrix may be held in blocks of rows; what couples samples is only a sum over
+//! blocks (`MatMul::TN`, [`Backend::sum`], [`Backend::column_sums`]), so a backend is free to shard.
+//! `&` is a read-only operand and `&mut` a written one: an operand never aliases its output.
+
+mod cpu;
+pub mod gpu;
+
+pub use cpu::Cpu;
+
+use crate::Result;
+use crate::model::HPenalty;
+use crate::train::Metric;
+use ndarray::{Array2, ArrayView2};
+
+/// The numbers of a backend: `f32` or `f64`.
+pub trait Element:
+    ndarray::NdFloat + faer::traits::ComplexField + bytemuck::Pod + std::iter::Sum + Default + 'static
+{
+    /// From the host's `f64`, rounded to nearest.
+    fn of(value: f64) -> Self;
+    /// To the host's `f64`, exactly.
+    fn f64(self) -> f64;
+    /// The unit roundoff u.
+    const UNIT: f64;
+}
+
+impl Element for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn f64(self) -> f64 {
+        self.into()
+    }
+    const UNIT: f64 = f32::EPSILON as f64 / 2.0;
+}
+
+impl Element for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn f64(self) -> f64 {
+        self
+    }
+    const UNIT: f64 = f64::EPSILON / 2.0;
+}
+
+/// Which operand of a product is transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatMul {
+    /// `A B`.
+    NN,
+    /// `Aᵀ B`; over samples: a sum that couples them.
+    TN,
+    /// `A Bᵀ`.
+    NT,
+}
+
+impl MatMul {
+    /// `(rows, inner, columns)` of the product, or None where the operands do not fit each other.
+    pub fn shape(self, a: (usize, usize), b: (usize, usize)) -> Option<(usize, usize, usize)> {
+        let (m, k) = if self == Self::TN { (a.1, a.0) } else { a };
+        let (k2, n) = if self == Self::NT { (b.1, b.0) } else { b };
+        (k == k2).then_some((m, k, n))
+    }
+}
+
+/// What [`Backend::column_sums`] computes of column j.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnSums {
+    /// `Σ_i m_ij`.
+    Sum,
+    /// `(Σ_i m_ij)²`.
+    SumSquared,
+    /// `Σ_i m_ij²`.
+    SumOfSquares,
+}
+
+/// What [`Backend::sum`] adds up.
+#[derive(Debug)]
+pub enum Sum<'a, M> {
+    /// `⟨a, b⟩ = Σ_ij a_ij b_ij`.
+    Dot(&'a M, &'a M),
+    /// `Σ_ij a_ij`.
+    Entries(&'a M),
+    /// `Σ_i a_ii`.
+    Trace(&'a M),
+}
+
+/// By what [`Backend::scale`] multiplies `m_ij`.
+#[derive(Debug)]
+pub enum By<'a, M> {
+    /// By `d_j`, d: 1 × columns.
+    Columns(&'a M),
+    /// By `d_i`, d: 1 × rows.
+    Rows(&'a M),
+    /// By one entry of d: 1 × any.
+    Entry(&'a M, usize),
+}
+
+// Derived, it would ask for a `Copy` matrix.
+impl<M> Clone for By<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for By<'_, M> {}
+
+/// The curvature of a block in the metric of its steps, kept on the device.
+#[derive(Debug)]
+pub struct Curvature<M> {
+    /// `L d_j` (1 × k): the metric with its Lipschitz constant.
+    pub scale: M,
+    /// The power iteration's vector (1 × k), kept from call to call; any positive start will do.
+    pub vector: M,
+}
+
+/// How far the next point goes beyond the last.
+pub enum Momentum<'a, B: Backend + ?Sized> {
+    /// `y = x + β (x − x_before)`.
+    Fixed(f64),
+    /// β from a state `[α, β]` (1 × 2) on the device, which starts anew when the momentum points uphill.
+    Restart {
+        /// The state.
+        state: &'a mut B::Matrix,
+        /// Where the test `⟨y − x, x − x_before⟩` is summed up.
+        scalars: &'a mut B::Scalars,
+        /// In which slot.
+        slot: usize,
+    },
+}
+
+/// One projected step of Nesterov's method; see [`Backend::nesterov_step`].
+pub struct NesterovStep<'a, B: Backend + ?Sized> {
+    /// `A Y G` at the current point y; scratch afterwards.
+    pub gradient: &'a mut B::Matrix,
+    /// The linear term of the block.
+    pub rhs: &'a B::Matrix,
+    /// `mu` and the column sums of y (1 × k).
+    pub column_sums: Option<(f64, &'a B::Matrix)>,
+    /// `L d_j` of the Gram on the right (1 × k).
+    pub right: &'a B::Matrix,
+    /// `L d_i` of the Gram on the left (1 × rows).
+    pub left: Option<&'a B::Matrix>,
+    /// Added to every denominator: the curvature of what `right` and `left` leave out.
+    pub extra: f64,
+    /// Momentum.
+    pub momentum: Momentum<'a, B>,
+    /// Whether this is the block's first step: then y is x, whatever `y` holds.
+    pub first: bool,
+    /// The iterate; replaced by the new one.
+    pub x: &'a mut B::Matrix,
+    /// The point the gradient was taken at; replaced by the next one.
+    pub y: &'a mut B::Matrix,
+}
+
+/// How often the host looks at the objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cadence {
+    /// Iterations per look.
+    pub every: usize,
+    /// Looks that may be under way before the host waits for the oldest.
+    pub ahead: usize,
+}
+
+/// A device that holds matrices and computes with them.
+///
+/// Operations are queued in order; [`Backend::submit`] starts what is queued. Only [`Backend::download`] and
+/// [`Backend::finish_read`] wait. Shapes are checked at every call ([`Error::Shape`](crate::Error::Shape)).
+pub trait Backend {
+    /// The numbers.
+    type Elem: Element;
+    /// A row-major matrix on the device; not `Clone`.
+    type Matrix: std::fmt::Debug;
+    /// Numbered sums on the device.
+    type Scalars: std::fmt::Debug;
+    /// A read of [`Backend::Scalars`] under way.
+    type Pending;
+
+    /// How often the host should look.
+    fn cadence(&self) -> Cadence;
+    /// As a person would call the device.
+    fn device_name(&self) -> String;
+
+    /// A matrix of zeros.
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Self::Matrix>;
+    /// A matrix with these entries.
+    fn upload(&mut self, host: ArrayView2<'_, Self::Elem>) -> Result<Self::Matrix>;
+    /// The entries of a matrix; submits and waits.
+    fn download(&mut self, m: &Self::Matrix) -> Result<Array2<Self::Elem>>;
+    /// `(rows, columns)`.
+    fn shape(&self, m: &Self::Matrix) -> (usize, usize);
+    /// `len` sums, all 0.
+    fn scalars(&mut self, len: usize) -> Result<Self::Scalars>;
+
+    /// `out = op(a) op(b)`.
+    fn matmul(&mut self, op: MatMul, a: &Self::Matrix, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
+
+    /// `to = from`.
+    fn copy(&mut self, from: &Self::Matrix, to: &mut Self::Matrix) -> Result<()>;
+
+    /// `out.scale = L d` for the symmetric nonnegative `gram` (k × k): `d = 1` and `L ≥ ‖G‖₂` for [`Metric::Plain`],
+    /// `d = diag(G)` and `L ≥ ‖D^-½ G D^-½‖₂` for [`Metric::Diagonal`].
+    ///
+    /// L is the Collatz–Wielandt bound `max_i (D⁻¹Gv)_i / v_i`, which holds for every v > 0, with the v of `iterations`
+    /// power iterations; a little more than rounding can take away is added.
+    fn spectral_bound(
+        &mut self,
+        gram: &Self::Matrix,
+        metric: Metric,
+        iterations: usize,
+        out: &mut Curvature<Self::Matrix>,
+    ) -> Result<()>;
+
+    /// `out = gram + lambda 11ᵀ` ([`HPenalty::SquaredL1`]) or `gram + lambda I` ([`HPenalty::Ridge`]).
+    fn add_penalty(&mut self, gram: &Self::Matrix, kind: HPenalty, lambda: f64, out: &mut Self::Matrix) -> Result<()>;
+
+    /// Sums of columns, `out: 1 × columns`.
+    fn column_sums(&mut self, m: &Self::Matrix, what: ColumnSums, out: &mut Self::Matrix) -> Result<()>;
+
+    /// One step of Nesterov's method with projection on x ≥ 0:
+    ///
+    /// ```text
+    /// x_new = max(0, y − (gradient − rhs + mu s) / (left_i right_j + extra))
+    /// y_new = x_new + β (x_new − x)
+    /// ```
+    ///
+    /// Where the denominator is 0 the entry stays as it is: nothing depends on it.
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()>;
+
+    /// Writes a sum into a slot.
+    fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()>;
+
+    /// Writes `‖x − h psiᵀ‖²` into a slot, from the residual itself.
+    fn residual(
+        &mut self,
+        x: &Self::Matrix,
+        h: &Self::Matrix,
+        psi: &Self::Matrix,
+        out: &mut Self::Scalars,
+        slot: usize,
+    ) -> Result<()>;
+
+    /// `out_j = (coefficient · numerator_j / denominator_j)^¼`, 1 where either is 0; all 1 × k.
+    fn quarter_root(
+        &mut self,
+        coefficient: f64,
+        numerator: &Self::Matrix,
+        denominator: &Self::Matrix,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// With `q_l = weights_l · sums_(first + l)`: `out_l = √(geometric mean of q / q_l)`, all 1 where a q is 0; 1 × len.
+    fn equalize(
+        &mut self,
+        weights: &Self::Matrix,
+        sums: &Self::Scalars,
+        first: usize,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// Multiplies (or divides) the entries of a matrix.
+    fn scale(&mut self, m: &mut Self::Matrix, by: By<'_, Self::Matrix>, divide: bool) -> Result<()>;
+
+    /// Starts what is queued. One call is one command buffer.
+    fn submit(&mut self) -> Result<()>;
+    /// Submits, and starts to bring the sums to the host as they are after all that was queued before.
+    fn start_read(&mut self, scalars: &Self::Scalars) -> Result<Self::Pending>;
+    /// Waits for a read.
+    fn finish_read(&mut self, pending: Self::Pending) -> Result<Vec<f64>>;
+}
+
+/// The same misuse, the same error: the shape checks that every backend makes.
+pub(crate) mod check {
+    use super::MatMul;
+    use crate::{Error, Result};
+
+    pub(crate) type Shape = (usize, usize);
+
+    pub(crate) fn same(what: &'static str, expected: Shape, found: Shape) -> Result<()> {
+        if expected == found { Ok(()) } else { Err(Error::shape(what, expected, found)) }
+    }
+
+    pub(crate) fn square(what: &'static str, m: Shape) -> Result<usize> {
+        same(what, (m.0, m.0), m)?;
+        Ok(m.0)
+    }
+
+    pub(crate) fn product(op: MatMul, a: Shape, b: Shape, out: Shape) -> Result<(usize, usize, usize)> {
+        let what = match op {
+            MatMul::NN => "product A·B",
+            MatMul::TN => "product Aᵀ·B",
+            MatMul::NT => "product A·Bᵀ",
+        };
+        let (m, k, n) = op.shape(a, b).ok_or_else(|| Error::Shape {
+            what,
+            expected: format!("the inner sizes of {}×{} and {}×{} to agree", a.0, a.1, b.0, b.1),
+            found: "that they do not".into(),
+        })?;
+        same(what, (m, n), out)?;
+        Ok((m, k, n))
+    }
+
+    pub(crate) fn slot(len: usize, slot: usize) -> Result<()> {
+        if slot < len {
+            Ok(())
+        } else {
+            Err(Error::Shape { what: "slot of a sum", expected: format!("less than {len}"), found: slot.to_string() })
+        }
+    }
+}

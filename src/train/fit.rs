@@ -1,0 +1,205 @@
+//! A whole fit: pre-training layer by layer, then fine-tuning.
+
+use super::block::curvature;
+use super::objective::Objective;
+use super::pretrain::{Layer, balance_norms, pretrain};
+use super::project::{Projection, norm_squared, project};
+use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, finetune, init};
+use crate::backend::{Backend, Element, MatMul};
+use crate::model::{Factors, HPenalty};
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+use std::time::Instant;
+
+/// The first W (m × k) and H (n × k) of every layer, instead of those that [`Config::init`] would make.
+pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
+
+/// Fits the model of `config` to `x` (samples × features, nonnegative).
+///
+/// # Errors
+/// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
+/// the backend reports.
+pub fn fit<B: Backend>(
+    b: &mut B,
+    x: ArrayView2<'_, B::Elem>,
+    config: &Config,
+    start: Option<&Start<B::Elem>>,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Fit<B::Elem>> {
+    config.validate()?;
+    check_data(x)?;
+    let begin = Instant::now();
+    let mut seconds = Seconds::default();
+    let x = b.upload(x)?;
+    let xx = norm_squared(b, &x)?;
+
+    let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
+    let (mut history, mut penalties) = (History::default(), Penalties::default());
+    let depth = config.layers.len();
+    for layer in 0..depth {
+        let clock = Instant::now();
+        let v = h.last().unwrap_or(&x);
+        let (n, m) = b.shape(v);
+        progress(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
+        let (w0, h0) = match start {
+            Some(start) => given(start, layer, (n, m), config.layers[layer])?,
+            None => init::start(b, v, layer, config)?,
+        };
+        let (mut w_l, mut h_l) = (b.upload(w0.view())?, b.upload(h0.view())?);
+        let (mu, lambda) = constants(b, layer, &w_l, &h_l, config)?;
+        progress(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
+        seconds.init += clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
+        let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
+        let this = Layer { index: layer, iterations, mu, lambda };
+        history.pretrain.push(pretrain(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?);
+        if config.balance.layers && layer + 1 < depth {
+            balance_norms(b, &mut w_l, &mut h_l)?;
+        }
+        penalties.mu.push(mu);
+        penalties.lambda.push(lambda);
+        w.push(w_l);
+        h.push(h_l);
+        if layer > 0 && !config.hidden {
+            // Only the last H is trained on; the others go, and their memory with them.
+            h.remove(0);
+        }
+        b.submit()?;
+        seconds.pretrain += clock.elapsed().as_secs_f64();
+    }
+
+    let clock = Instant::now();
+    let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
+    if depth > 1 {
+        history.finetune = finetune::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+    }
+    seconds.finetune = clock.elapsed().as_secs_f64();
+    let (objective, relative_error) = score(b, (&x, xx), &w, &last, &penalties, config.model.h_penalty)?;
+    let hidden = solve_hidden(b, (&x, xx), &w, h, &penalties, config, progress)?;
+
+    let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
+    let factors = Factors { w, h: b.download(&last)?, hidden };
+    seconds.total = begin.elapsed().as_secs_f64();
+    Ok(Fit { factors, penalties, history, objective, relative_error, seconds })
+}
+
+impl Progress {
+    /// A report without numbers.
+    pub(crate) fn of(stage: Stage) -> Self {
+        Self { stage, done: 0, of: 0, objective: f64::NAN, relative_error: f64::NAN }
+    }
+}
+
+/// What every nonnegative model asks of its data.
+pub(crate) fn check_data<E: Element>(x: ArrayView2<'_, E>) -> Result<()> {
+    if x.is_empty() {
+        return Err(Error::Data(format!("the data are empty: {} samples of {} features", x.nrows(), x.ncols())));
+    }
+    let bad = |&x: &E| !(x >= E::zero() && x.is_finite());
+    let count = x.iter().filter(|x| bad(x)).count();
+    if let Some(((i, j), value)) = x.indexed_iter().find(|(_, x)| bad(x)) {
+        return Err(Error::Data(format!(
+            "the model needs finite numbers of at least 0, but {count} of {} are not; the first is {value:?} in sample {i}, \
+             feature {j} (both from 0)",
+            x.len()
+        )));
+    }
+    if x.iter().all(|x| x.is_zero()) {
+        return Err(Error::Data("the data are all zero".into()));
+    }
+    Ok(())
+}
+
+fn given<E: Element>(
+    start: &Start<E>,
+    layer: usize,
+    (n, m): (usize, usize),
+    k: usize,
+) -> Result<(Array2<E>, Array2<E>)> {
+    let (w, h) = start
+        .get(layer)
+        .ok_or_else(|| Error::Config(format!("the start has {} layers, the model more", start.len())))?;
+    for (what, expected, found) in [("W of the start", (m, k), w.dim()), ("H of the start", (n, k), h.dim())] {
+        if expected != found {
+            return Err(Error::shape(what, expected, found));
+        }
+    }
+    Ok((w.clone(), h.clone()))
+}
+
+/// `mu_l = c‖S‖₂/k_{l−1}` and `lambda = c‖G‖₂/k` (ridge: without the /k), S = HᵀH and G = WᵀW at the start: scale-free
+/// and independent of n.
+fn constants<B: Backend>(b: &mut B, layer: usize, w: &B::Matrix, h: &B::Matrix, config: &Config) -> Result<(f64, f64)> {
+    let (mu, lambda) = (config.mu_of(layer), config.lambda_of(layer));
+    if config.penalty_scale == PenaltyScale::Absolute {
+        return Ok((mu, lambda));
+    }
+    let (rows, k) = b.shape(w);
+    let mut norm = |factor: &B::Matrix| -> Result<f64> {
+        let (mut gram, mut out) = (b.zeros(k, k)?, curvature(b, k)?);
+        b.matmul(MatMul::TN, factor, factor, &mut gram)?;
+        b.spectral_bound(&gram, Metric::Plain, 50, &mut out)?;
+        Ok(b.download(&out.scale)?[[0, 0]].f64())
+    };
+    let mu = if mu > 0.0 { mu * norm(h)? / rows as f64 } else { 0.0 };
+    let per = if config.model.h_penalty == HPenalty::Ridge { 1.0 } else { k as f64 };
+    let lambda = if lambda > 0.0 { lambda * norm(w)? / per } else { 0.0 };
+    Ok((mu, lambda))
+}
+
+/// `Ψ_l` of the first `l` factors.
+fn psi<B: Backend>(b: &mut B, w: &[B::Matrix], l: usize) -> Result<B::Matrix> {
+    let (m, k) = b.shape(&w[0]);
+    let mut psi = b.zeros(m, k)?;
+    b.copy(&w[0], &mut psi)?;
+    for w in &w[1..l] {
+        let mut next = b.zeros(m, b.shape(w).1)?;
+        b.matmul(MatMul::NN, &psi, w, &mut next)?;
+        psi = next;
+    }
+    Ok(psi)
+}
+
+/// The objective and the relative error of the factors as they are.
+fn score<B: Backend>(
+    b: &mut B,
+    (x, xx): (&B::Matrix, f64),
+    w: &[B::Matrix],
+    h: &B::Matrix,
+    penalties: &Penalties,
+    kind: HPenalty,
+) -> Result<(f64, f64)> {
+    let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
+    let k = ranks[w.len() - 1];
+    let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, penalties.lambda[w.len() - 1])?;
+    let (psi, mut s) = (psi(b, w, w.len())?, b.zeros(k, k)?);
+    b.matmul(MatMul::TN, h, h, &mut s)?;
+    objective.record_penalties(b, 0, w, &s)?;
+    objective.exact(b, x, h, &psi)
+}
+
+/// The coefficients of the hidden layers under the final factors, from those of the pre-training.
+fn solve_hidden<B: Backend>(
+    b: &mut B,
+    x: (&B::Matrix, f64),
+    w: &[B::Matrix],
+    h: Vec<B::Matrix>,
+    penalties: &Penalties,
+    config: &Config,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Array2<B::Elem>>> {
+    let mut hidden = Vec::new();
+    if !config.hidden {
+        return Ok(hidden);
+    }
+    for (l, mut h) in h.into_iter().enumerate() {
+        let psi = psi(b, w, l + 1)?;
+        let how =
+            Projection { h_penalty: config.model.h_penalty, lambda: penalties.lambda[l], ..Projection::default() };
+        project(b, x, &psi, &mut h, &how, progress)?;
+        hidden.push(b.download(&h)?);
+    }
+    Ok(hidden)
+}

@@ -1,0 +1,225 @@
+//! The first W and H of a layer.
+//!
+//! NNDSVD (Boutsidis & Gallopoulos 2008): of every singular triplet `σ u vᵀ` the larger of the two nonnegative parts
+//! `u⁺v⁺ᵀ`, `u⁻v⁻ᵀ`, scaled to its weight. The truncated SVD is randomized (Halko, Martinsson & Tropp 2011): its
+//! products with X run on the backend, only matrices of `features × p` and `samples × p` come to the host. Where the
+//! smaller side of X is small, the SVD is exact.
+
+use super::{Config, Init};
+use crate::backend::{Backend, Element, MatMul, Sum};
+use crate::{Error, Result};
+use faer::Mat;
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Up to this length of the smaller side the SVD is exact.
+const EXACT: usize = 256;
+/// Columns of the random subspace beyond the rank that is asked for.
+const OVERSAMPLE: usize = 12;
+/// Subspace iterations: faces have slowly falling singular values.
+const POWER: usize = 3;
+/// Rows of a tall matrix that the host treats at a time.
+const BLOCK: usize = 8192;
+
+/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`.
+pub(crate) fn start<B: Backend>(
+    b: &mut B,
+    v: &B::Matrix,
+    layer: usize,
+    config: &Config,
+) -> Result<(Array2<B::Elem>, Array2<B::Elem>)> {
+    let (n, m) = b.shape(v);
+    let k = config.layers[layer];
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(layer as u64));
+    let mut total = b.scalars(1)?;
+    b.sum(Sum::Entries(v), &mut total, 0)?;
+    let pending = b.start_read(&total)?;
+    let mean = b.finish_read(pending)?[0] / (n * m) as f64;
+    if config.init == Init::Random {
+        let scale = (mean / k as f64).sqrt() * 2.0;
+        let mut draw = |rows| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
+        return Ok((draw(m), draw(n)));
+    }
+    let svd = Svd::of(b, v, k, &mut rng)?;
+    let (mut w, mut h) = svd.nonnegative_parts(n, k);
+    fill_missing(b, v, &mut w, &mut h, svd.sigma.len(), (mean, layer))?;
+    let mut replace = |value: &mut dyn FnMut() -> f64| {
+        for x in w.iter_mut().chain(h.iter_mut()).filter(|x| **x == B::Elem::of(0.0)) {
+            *x = B::Elem::of(value());
+        }
+    };
+    match config.init {
+        Init::Nndsvda => replace(&mut || mean),
+        Init::Nndsvdar => replace(&mut || mean * rng.random::<f64>() / 100.0),
+        Init::Nndsvd | Init::Random => {}
+    }
+    Ok((w, h))
+}
+
+/// A truncated SVD `V ≈ U Σ Vᵀ` with U kept as a product.
+struct Svd<E> {
+    /// As many as the rank of V, at most k.
+    sigma: Vec<f64>,
+    /// The right singular vectors, m × r.
+    right: Mat<f64>,
+    /// `V Q`, n × p.
+    image: Array2<E>,
+    /// `U = image · to_left`, p × r.
+    to_left: Mat<f64>,
+}
+
+impl<E: Element> Svd<E> {
+    fn of<B: Backend<Elem = E>>(b: &mut B, v: &B::Matrix, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
+        let (n, m) = b.shape(v);
+        let p = (k + OVERSAMPLE).min(n).min(m);
+        let (basis, image) = if n.min(m) <= EXACT || p == m {
+            (None, b.download(v)?)
+        } else {
+            let q = subspace(b, v, p, rng)?;
+            let (on_device, mut image) = (b.upload(to_array::<E>(&q).view())?, b.zeros(n, p)?);
+            b.matmul(MatMul::NN, v, &on_device, &mut image)?;
+            (Some(q), b.download(&image)?)
+        };
+        let r = triangle(image.view());
+        let svd = r.thin_svd().map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
+        let sigma: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+        let threshold = sigma.first().map_or(0.0, |s| s * 2.0 * E::UNIT * (n.max(m) as f64).sqrt());
+        let rank = sigma.iter().take(k).filter(|s| **s > threshold).count();
+        let inner = svd.V().subcols(0, rank);
+        let to_left = Mat::from_fn(inner.nrows(), rank, |i, j| inner[(i, j)] / sigma[j]);
+        let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
+        Ok(Self { sigma: sigma[..rank].to_vec(), right, image, to_left })
+    }
+
+    /// Blocks of rows of U with the row they begin at.
+    fn left(&self) -> impl Iterator<Item = (usize, Mat<f64>)> + '_ {
+        let blocks = self.image.axis_chunks_iter(Axis(0), BLOCK).enumerate();
+        blocks.map(|(i, block)| (i * BLOCK, to_mat(block) * &self.to_left))
+    }
+
+    /// `W_:i = √(σ t) v±/‖v±‖`, `H_:i = √(σ t) u±/‖u±‖` with `t = ‖u±‖‖v±‖` the larger of the two; the first
+    /// triplet has one sign and is taken whole.
+    fn nonnegative_parts(&self, n: usize, k: usize) -> (Array2<E>, Array2<E>) {
+        let rank = self.sigma.len();
+        let mut u_norms = vec![(0.0, 0.0); rank];
+        for (_, block) in self.left() {
+            for (j, norms) in u_norms.iter_mut().enumerate() {
+                let (plus, minus) = squares(block.col(j).iter());
+                *norms = (norms.0 + plus, norms.1 + minus);
+            }
+        }
+        // What multiplies max(x, 0) and max(−x, 0): for a column of W, and for a column of H.
+        let mut coefficients = Vec::with_capacity(rank);
+        for (j, &sigma) in self.sigma.iter().enumerate() {
+            let (up, un) = (u_norms[j].0.sqrt(), u_norms[j].1.sqrt());
+            let (vp, vn) = squares(self.right.col(j).iter());
+            let (vp, vn) = (vp.sqrt(), vn.sqrt());
+            coefficients.push(if j == 0 {
+                ((sigma.sqrt(), sigma.sqrt()), (sigma.sqrt(), sigma.sqrt()))
+            } else if up * vp >= un * vn {
+                let weight = (sigma * up * vp).sqrt();
+                ((weight / vp, 0.0), (weight / up, 0.0))
+            } else {
+                let weight = (sigma * un * vn).sqrt();
+                ((0.0, weight / vn), (0.0, weight / un))
+            });
+        }
+        let part = |x: f64, (plus, minus): (f64, f64)| E::of(if x > 0.0 { x * plus } else { -x * minus });
+        let mut w = Array2::zeros((self.right.nrows(), k));
+        let mut h = Array2::zeros((n, k));
+        for (j, (of_w, of_h)) in coefficients.iter().enumerate() {
+            for (w, &v) in w.column_mut(j).iter_mut().zip(self.right.col(j).iter()) {
+                *w = part(v, *of_w);
+            }
+            for (start, block) in self.left() {
+                let mut rows = h.slice_mut(s![start..start + block.nrows(), j]);
+                for (h, &u) in rows.iter_mut().zip(block.col(j).iter()) {
+                    *h = part(u, *of_h);
+                }
+            }
+        }
+        (w, h)
+    }
+}
+
+/// An orthonormal m × p basis of what V does most: `Q ← orth(Vᵀ V Q)` from a random start.
+fn subspace<B: Backend>(b: &mut B, v: &B::Matrix, p: usize, rng: &mut ChaCha8Rng) -> Result<Mat<f64>> {
+    let (n, m) = b.shape(v);
+    let mut q = Mat::from_fn(m, p, |_, _| rng.random::<f64>() - 0.5);
+    let (mut image, mut back) = (b.zeros(n, p)?, b.zeros(m, p)?);
+    for _ in 0..POWER {
+        let on_device = b.upload(to_array::<B::Elem>(&q).view())?;
+        b.matmul(MatMul::NN, v, &on_device, &mut image)?;
+        b.matmul(MatMul::TN, v, &image, &mut back)?;
+        q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
+    }
+    Ok(q)
+}
+
+/// R of a QR decomposition, a block of rows at a time.
+fn triangle<E: Element>(tall: ArrayView2<'_, E>) -> Mat<f64> {
+    let mut r = Mat::<f64>::zeros(0, tall.ncols());
+    for block in tall.axis_chunks_iter(Axis(0), BLOCK.max(2 * tall.ncols())) {
+        let top = r.nrows();
+        let both = Mat::from_fn(top + block.nrows(), block.ncols(), |i, j| {
+            if i < top { r[(i, j)] } else { block[[i - top, j]].f64() }
+        });
+        r = both.qr().thin_R().to_owned();
+    }
+    r
+}
+
+/// NNDSVD has as many components as X has rank. The rest are samples, spread over the set, with small coefficients;
+/// left at zero they would stay there.
+fn fill_missing<B: Backend>(
+    b: &mut B,
+    v: &B::Matrix,
+    w: &mut Array2<B::Elem>,
+    h: &mut Array2<B::Elem>,
+    rank: usize,
+    (mean, layer): (f64, usize),
+) -> Result<()> {
+    let k = w.ncols();
+    if rank == k {
+        return Ok(());
+    }
+    let x = b.download(v)?;
+    let norms: Vec<f64> =
+        x.rows().into_iter().map(|row| row.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt()).collect();
+    let usable = norms.iter().filter(|norm| **norm > 0.0).count();
+    if k - rank > usable {
+        return Err(Error::Config(format!(
+            "layer {} of size {k} is larger than the data allows: they have rank {rank} and {usable} samples to fill up \
+             with, so at most {} components; choose a smaller layer or --init random",
+            layer + 1,
+            rank + usable
+        )));
+    }
+    let mut taken = vec![false; x.nrows()];
+    for j in rank..k {
+        let mut i = (j * 7919) % x.nrows();
+        while taken[i] || norms[i] == 0.0 {
+            i = (i + 1) % x.nrows();
+        }
+        taken[i] = true;
+        for (w, x) in w.column_mut(j).iter_mut().zip(x.row(i)) {
+            *w = B::Elem::of(x.f64() / norms[i] * mean.sqrt());
+        }
+        h.column_mut(j).fill(B::Elem::of(0.01 * mean));
+    }
+    Ok(())
+}
+
+/// `(Σ max(x, 0)², Σ max(−x, 0)²)`.
+fn squares<'a>(x: impl Iterator<Item = &'a f64>) -> (f64, f64) {
+    x.fold((0.0, 0.0), |(plus, minus), &x| if x > 0.0 { (plus + x * x, minus) } else { (plus, minus + x * x) })
+}
+
+fn to_mat<E: Element>(m: ArrayView2<'_, E>) -> Mat<f64> {
+    Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[[i, j]].f64())
+}
+
+fn to_array<E: Element>(m: &Mat<f64>) -> Array2<E> {
+    Array2::from_shape_fn((m.nrows(), m.ncols()), |(i, j)| E::of(m[(i, j)]))
+}

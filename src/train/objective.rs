@@ -1,0 +1,199 @@
+//! The objective from sums that stay on the device, and the loop that watches it.
+//!
+//! With the products that the blocks need anyway,
+//!
+//! ```text
+//! f = ½(‖X‖² − 2⟨B, F⟩ + ⟨G, S⟩) + ½ Σ_l mu_l ‖s_l‖² + ½ lambda pen(S)
+//! pen(S) = Σ_ij S_ij (squared L1)  or  tr S (ridge),   S = HᵀH
+//! ```
+
+use super::history::{Progress, Stage};
+use crate::backend::{Backend, ColumnSums, Sum};
+use crate::model::HPenalty;
+use crate::{Error, Result};
+use ndarray::Array2;
+use std::collections::VecDeque;
+
+const CROSS: usize = 0;
+const QUADRATIC: usize = 1;
+/// From here on: ‖s_1‖² … ‖s_L‖², pen(S).
+pub(crate) const PENALTIES: usize = 2;
+
+/// The sums of which the objective is made, for as many iterations as lie between two looks.
+pub(crate) struct Objective<B: Backend> {
+    scalars: B::Scalars,
+    mu: Vec<f64>,
+    lambda: f64,
+    kind: HPenalty,
+    /// ‖X‖².
+    xx: f64,
+    sums: Vec<B::Matrix>,
+    weights: B::Matrix,
+    balance: B::Matrix,
+}
+
+impl<B: Backend> Objective<B> {
+    /// For factors W with the column penalties `mu` on W of `ranks` columns.
+    pub(crate) fn new(b: &mut B, xx: f64, mu: &[f64], ranks: &[usize], kind: HPenalty, lambda: f64) -> Result<Self> {
+        let weights: Vec<B::Elem> =
+            mu.iter().chain([&lambda]).map(|&v| <B::Elem as crate::backend::Element>::of(v)).collect();
+        let weights = Array2::from_shape_fn((1, weights.len()), |(_, j)| weights[j]);
+        Ok(Self {
+            scalars: b.scalars(b.cadence().every.max(1) * (PENALTIES + mu.len() + 1))?,
+            mu: mu.to_vec(),
+            lambda,
+            kind,
+            xx,
+            sums: ranks.iter().map(|&k| b.zeros(1, k)).collect::<Result<_>>()?,
+            weights: b.upload(weights.view())?,
+            balance: b.zeros(1, mu.len() + 1)?,
+        })
+    }
+
+    fn len(&self) -> usize {
+        PENALTIES + self.mu.len() + 1
+    }
+
+    fn slot(&self, turn: usize, term: usize) -> usize {
+        turn * self.len() + term
+    }
+
+    /// ⟨B, F⟩ and ⟨G, S⟩.
+    pub(crate) fn record_fit(
+        &mut self,
+        b: &mut B,
+        turn: usize,
+        cross: (&B::Matrix, &B::Matrix),
+        quadratic: (&B::Matrix, &B::Matrix),
+    ) -> Result<()> {
+        let (c, q) = (self.slot(turn, CROSS), self.slot(turn, QUADRATIC));
+        b.sum(Sum::Dot(cross.0, cross.1), &mut self.scalars, c)?;
+        b.sum(Sum::Dot(quadratic.0, quadratic.1), &mut self.scalars, q)
+    }
+
+    /// ‖s_l‖² of every W that is penalised, and pen(S).
+    pub(crate) fn record_penalties<'m>(
+        &mut self,
+        b: &mut B,
+        turn: usize,
+        w: impl IntoIterator<Item = &'m B::Matrix>,
+        s: &B::Matrix,
+    ) -> Result<()>
+    where
+        B::Matrix: 'm,
+    {
+        for (l, w) in w.into_iter().enumerate() {
+            if self.mu[l] > 0.0 {
+                let slot = self.slot(turn, PENALTIES + l);
+                b.column_sums(w, ColumnSums::Sum, &mut self.sums[l])?;
+                b.sum(Sum::Dot(&self.sums[l], &self.sums[l]), &mut self.scalars, slot)?;
+            }
+        }
+        if self.lambda > 0.0 {
+            let slot = self.slot(turn, PENALTIES + self.mu.len());
+            let what = match self.kind {
+                HPenalty::SquaredL1 => Sum::Entries(s),
+                HPenalty::Ridge => Sum::Trace(s),
+            };
+            b.sum(what, &mut self.scalars, slot)?;
+        }
+        Ok(())
+    }
+
+    /// The factors that make all penalties equal, `1 × (L + 1)`, from the penalties as recorded.
+    pub(crate) fn equalize(&mut self, b: &mut B, turn: usize) -> Result<&B::Matrix> {
+        let first = self.slot(turn, PENALTIES);
+        b.equalize(&self.weights, &self.scalars, first, &mut self.balance)?;
+        Ok(&self.balance)
+    }
+
+    /// Replaces ⟨B, F⟩ and ⟨G, S⟩ by the residual itself; `(f, relative error)` of turn 0 as it then is. Waits.
+    pub(crate) fn exact(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<(f64, f64)> {
+        b.residual(x, h, psi, &mut self.scalars, QUADRATIC)?;
+        let pending = b.start_read(&self.scalars)?;
+        let sums = b.finish_read(pending)?;
+        Ok((0.5 * sums[QUADRATIC] + self.penalty(&sums), (sums[QUADRATIC] / self.xx).sqrt()))
+    }
+
+    fn penalty(&self, sums: &[f64]) -> f64 {
+        let mut f = 0.5 * self.lambda * sums[PENALTIES + self.mu.len()];
+        for (mu, s) in self.mu.iter().zip(&sums[PENALTIES..]) {
+            f += 0.5 * mu * s;
+        }
+        f
+    }
+
+    /// `(f, relative error)` of one iteration's sums.
+    fn value(&self, sums: &[f64]) -> (f64, f64) {
+        let residual = self.xx - 2.0 * sums[CROSS] + sums[QUADRATIC];
+        (0.5 * residual + self.penalty(sums), (residual.max(0.0) / self.xx).sqrt())
+    }
+}
+
+/// When a stage ends before its last iteration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopping {
+    pub(crate) tol: f64,
+    pub(crate) target_error: Option<f64>,
+}
+
+impl Stopping {
+    fn met(self, before: f64, now: f64, relative_error: f64) -> bool {
+        (self.tol > 0.0 && (before - now).abs() <= self.tol * now)
+            || self.target_error.is_some_and(|target| relative_error <= target)
+    }
+}
+
+/// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made.
+///
+/// The host looks at the objective as often as the backend's cadence says, at iterations that are already done while
+/// the next ones run. A backend that looks ahead may therefore make a few iterations more than the rule asks for;
+/// the history has them all, so it always ends with the objective of the factors as they are.
+pub(crate) fn iterate<B: Backend>(
+    b: &mut B,
+    objective: &mut Objective<B>,
+    (stage, max): (Stage, usize),
+    start: (f64, f64),
+    stop: Stopping,
+    progress: &mut dyn FnMut(&Progress),
+    mut step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let cadence = b.cadence();
+    let mut history = vec![start.0];
+    let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
+    let mut stopped = stop.target_error.is_some_and(|target| start.1 <= target);
+    let mut look = |b: &mut B, objective: &Objective<B>, turns: usize, pending: B::Pending| -> Result<bool> {
+        let sums = b.finish_read(pending)?;
+        let mut met = false;
+        for sums in sums.chunks(objective.len()).take(turns) {
+            let (f, relative_error) = objective.value(sums);
+            let done = history.len();
+            if !f.is_finite() {
+                return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective: f });
+            }
+            met |= stop.met(history[done - 1], f, relative_error);
+            history.push(f);
+            progress(&Progress { stage, done, of: max, objective: f, relative_error });
+        }
+        Ok(met)
+    };
+    let mut done = 0;
+    while done < max && !stopped {
+        let turns = cadence.every.clamp(1, max - done);
+        for turn in 0..turns {
+            step(b, objective, turn)?;
+        }
+        done += turns;
+        let pending = b.start_read(&objective.scalars)?;
+        under_way.push_back((turns, pending));
+        while !stopped && under_way.len() > cadence.ahead {
+            if let Some((turns, pending)) = under_way.pop_front() {
+                stopped = look(b, objective, turns, pending)?;
+            }
+        }
+    }
+    for (turns, pending) in under_way {
+        look(b, objective, turns, pending)?;
+    }
+    Ok(history)
+}

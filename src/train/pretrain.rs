@@ -1,0 +1,139 @@
+//! Pre-training of one layer: Guo & Zhang 2017, Algorithm 1. With one layer this is the whole training (NeNMF, SNMF).
+
+use super::block::{HBlock, Steps, WBlock};
+use super::objective::{Objective, Stopping, iterate};
+use super::{Config, Progress, Stage};
+use crate::Result;
+use crate::backend::{Backend, By, ColumnSums, MatMul};
+use crate::model::HPenalty;
+
+/// One layer: `V ≈ H Wᵀ` with its penalties.
+pub(crate) struct Layer {
+    /// From 0.
+    pub(crate) index: usize,
+    /// Outer iterations, at most.
+    pub(crate) iterations: usize,
+    pub(crate) mu: f64,
+    pub(crate) lambda: f64,
+}
+
+/// Alternates the H block and the W block on `½‖V − H Wᵀ‖² + penalties`; returns the objective over time.
+///
+/// `v: n × m`, `vv = ‖V‖²`, `w: m × k`, `h: n × k`.
+pub(crate) fn pretrain<B: Backend>(
+    b: &mut B,
+    (v, vv): (&B::Matrix, f64),
+    w: &mut B::Matrix,
+    h: &mut B::Matrix,
+    layer: &Layer,
+    config: &Config,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<f64>> {
+    let ((n, m), k) = (b.shape(v), b.shape(w).1);
+    let Layer { mu, lambda, .. } = *layer;
+    let kind = config.model.h_penalty;
+    let steps = Steps::from(config);
+    let mut h_block = HBlock::new(b, n, k, kind, lambda)?;
+    let mut w_block = WBlock::new(b, m, k, mu, false)?;
+    let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
+    let mut balance =
+        if config.balance.penalties && mu > 0.0 && lambda > 0.0 { Some(Balance::new(b, k)?) } else { None };
+
+    h_block.set_gram(b, w)?;
+    b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
+    objective.record_penalties(b, 0, [&*w], &w_block.gram)?;
+    let start = objective.exact(b, v, h, w)?;
+
+    let one_layer = config.layers.len() == 1;
+    let stop = Stopping { tol: config.tol, target_error: config.target_error.filter(|_| one_layer) };
+    let stage = Stage::Pretrain { layer: layer.index };
+    iterate(b, &mut objective, (stage, layer.iterations), start, stop, progress, |b, objective, turn| {
+        h_block.set_rhs(b, v, w)?;
+        h_block.solve(b, h, steps)?;
+        b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
+        b.matmul(MatMul::TN, v, h, &mut w_block.rhs)?;
+        w_block.solve(b, w, steps)?;
+        h_block.set_gram(b, w)?;
+        objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
+        if let Some(balance) = &mut balance {
+            let grams = (&mut h_block.gram, &mut w_block.gram);
+            if kind == HPenalty::Ridge {
+                balance.components(b, lambda / mu, w, h, grams)?;
+            } else {
+                objective.record_penalties(b, turn, [&*w], grams.1)?;
+                let scales = objective.equalize(b, turn)?;
+                balance.whole(b, scales, w, h, grams)?;
+            }
+        }
+        objective.record_penalties(b, turn, [&*w], &w_block.gram)
+    })
+}
+
+/// Scales between W and H at which the penalties are least; the product stays as it is.
+struct Balance<B: Backend> {
+    of_h: B::Matrix,
+    of_w: B::Matrix,
+    d: B::Matrix,
+}
+
+impl<B: Backend> Balance<B> {
+    fn new(b: &mut B, k: usize) -> Result<Self> {
+        Ok(Self { of_h: b.zeros(1, k)?, of_w: b.zeros(1, k)?, d: b.zeros(1, k)? })
+    }
+
+    /// Ridge: `d_j = (lambda‖h_j‖² / (mu (1ᵀw_j)²))^¼`, W_:j·d_j, H_:j/d_j; the Grams follow.
+    fn components(
+        &mut self,
+        b: &mut B,
+        ratio: f64,
+        w: &mut B::Matrix,
+        h: &mut B::Matrix,
+        (of_w, of_h): (&mut B::Matrix, &mut B::Matrix),
+    ) -> Result<()> {
+        b.column_sums(h, ColumnSums::SumOfSquares, &mut self.of_h)?;
+        b.column_sums(w, ColumnSums::SumSquared, &mut self.of_w)?;
+        self.apply(b, ratio, w, h)?;
+        for by in [By::Columns(&self.d), By::Rows(&self.d)] {
+            b.scale(of_w, by, false)?;
+            b.scale(of_h, by, true)?;
+        }
+        Ok(())
+    }
+
+    /// `d_j = (‖h_j‖/‖w_j‖)^½`: afterwards `‖w_j‖ = ‖h_j‖`.
+    fn norms(&mut self, b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+        b.column_sums(h, ColumnSums::SumOfSquares, &mut self.of_h)?;
+        b.column_sums(w, ColumnSums::SumOfSquares, &mut self.of_w)?;
+        self.apply(b, 1.0, w, h)
+    }
+
+    fn apply(&mut self, b: &mut B, ratio: f64, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+        b.quarter_root(ratio, &self.of_h, &self.of_w, &mut self.d)?;
+        b.scale(w, By::Columns(&self.d), false)?;
+        b.scale(h, By::Columns(&self.d), true)
+    }
+
+    /// Squared L1: the penalty couples the components, so one scale `c: 1 × 2` for all of them.
+    fn whole(
+        &self,
+        b: &mut B,
+        c: &B::Matrix,
+        w: &mut B::Matrix,
+        h: &mut B::Matrix,
+        (of_w, of_h): (&mut B::Matrix, &mut B::Matrix),
+    ) -> Result<()> {
+        for (factor, gram, by) in [(w, of_w, By::Entry(c, 0)), (h, of_h, By::Entry(c, 1))] {
+            b.scale(factor, by, false)?;
+            b.scale(gram, by, false)?;
+            b.scale(gram, by, false)?;
+        }
+        Ok(())
+    }
+}
+
+/// `‖w_j‖ = ‖h_j‖` for every component, the product unchanged: SDNMF/L and /R leave that scale free, and a
+/// coefficient matrix of badly scaled columns ruins the next layer.
+pub(crate) fn balance_norms<B: Backend>(b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+    let k = b.shape(w).1;
+    Balance::new(b, k)?.norms(b, w, h)
+}

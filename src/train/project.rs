@@ -1,0 +1,77 @@
+//! Coefficients under fixed components: nonnegative least squares, every sample for itself.
+
+use super::block::{HBlock, Steps};
+use super::objective::{Objective, Stopping, iterate};
+use super::{Metric, Progress, Stage};
+use crate::Result;
+use crate::backend::{Backend, MatMul, Sum};
+use crate::model::HPenalty;
+
+/// How samples are projected.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// The penalty on H.
+    pub h_penalty: HPenalty,
+    /// Its constant.
+    pub lambda: f64,
+    /// Nesterov steps, at most.
+    pub max_steps: usize,
+    /// It stops when the relative change of the objective over a batch of 25 steps is at most this.
+    pub tol: f64,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, max_steps: 2000, tol: 1e-6 }
+    }
+}
+
+/// Steps between two looks at the objective; the momentum restarts there too.
+const BATCH: usize = 25;
+
+/// What came of a projection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    pub(crate) relative_error: f64,
+    pub(crate) steps: usize,
+}
+
+/// `‖m‖²`. Waits.
+pub(crate) fn norm_squared<B: Backend>(b: &mut B, m: &B::Matrix) -> Result<f64> {
+    let mut sum = b.scalars(1)?;
+    b.sum(Sum::Dot(m, m), &mut sum, 0)?;
+    let pending = b.start_read(&sum)?;
+    Ok(b.finish_read(pending)?[0])
+}
+
+/// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H` from `h` (n × k), which is replaced. `x: n × m`, `xx = ‖X‖²`, `psi: m × k`.
+pub(crate) fn project<B: Backend>(
+    b: &mut B,
+    (x, xx): (&B::Matrix, f64),
+    psi: &B::Matrix,
+    h: &mut B::Matrix,
+    how: &Projection,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Outcome> {
+    let (n, k) = b.shape(h);
+    let mut block = HBlock::new(b, n, k, how.h_penalty, how.lambda)?;
+    let mut objective = Objective::new(b, xx, &[], &[], how.h_penalty, how.lambda)?;
+    let mut s = b.zeros(k, k)?;
+    block.set_gram(b, psi)?;
+    block.set_rhs(b, x, psi)?;
+    b.matmul(MatMul::TN, h, h, &mut s)?;
+    objective.record_penalties(b, 0, [], &s)?;
+    let start = objective.exact(b, x, h, psi)?;
+
+    let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
+    let stop = Stopping { tol: how.tol, target_error: None };
+    let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
+    let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
+        block.solve(b, h, steps)?;
+        b.matmul(MatMul::TN, h, h, &mut s)?;
+        objective.record_fit(b, turn, (&block.rhs, h), (&block.gram, &s))?;
+        objective.record_penalties(b, turn, [], &s)
+    })?;
+    let (_, relative_error) = objective.exact(b, x, h, psi)?;
+    Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
+}

@@ -1,0 +1,230 @@
+//! The CPU backend in f64 against the fixtures of an independent oracle, through the code the product runs.
+//!
+//! The fixtures are in the papers' orientation: one column per sample.
+
+mod common;
+
+use common::{close, golden, matrices, matrix, numbers};
+use deepnmf::backend::{Backend, Cpu, MatMul};
+use deepnmf::model::ModelSpec;
+use deepnmf::train::{self, Balance, Config, Init, Metric, PenaltyScale, Start};
+use ndarray::Array2;
+
+const M: usize = 24;
+const N: usize = 40;
+
+fn x() -> Array2<f64> {
+    Array2::from_shape_fn((N, M), |(j, i)| {
+        let (i, j) = (i as f64, j as f64);
+        0.5 + 0.5 * (0.37 * i * j + 0.11 * i + 0.23 * j).sin().powi(2)
+    })
+}
+
+fn w0(l: usize, rows: usize, k: usize) -> Array2<f64> {
+    Array2::from_shape_fn((rows, k), |(i, j)| {
+        let (i, j) = (i as f64, j as f64);
+        0.1 + 0.4 * (0.9 * i * (j + 1.0) + 0.31 * j + 0.17 * l as f64 + 0.2).sin().powi(2)
+    })
+}
+
+fn h0(l: usize, k: usize) -> Array2<f64> {
+    Array2::from_shape_fn((N, k), |(j, i)| {
+        let (i, j) = (i as f64, j as f64);
+        0.1 + 0.4 * (0.53 * (i + 1.0) * (j + 1.0) + 0.29 * i + 0.41 * l as f64).cos().powi(2)
+    })
+}
+
+fn start(layers: &[usize]) -> Start<f64> {
+    let mut rows = M;
+    let mut start = Vec::new();
+    for (l, &k) in layers.iter().enumerate() {
+        start.push((w0(l + 1, rows, k), h0(l + 1, k)));
+        rows = k;
+    }
+    start
+}
+
+/// The papers' procedure: absolute penalties, one Lipschitz constant, ten steps, nothing balanced.
+fn config(model: &str, layers: &[usize]) -> Config {
+    Config {
+        mu: vec![0.05],
+        lambda: vec![0.02],
+        penalty_scale: PenaltyScale::Absolute,
+        pretrain: 5,
+        sweeps: 5,
+        inner: 10,
+        tol: 0.0,
+        metric: Metric::Plain,
+        balance: Balance { layers: false, penalties: false },
+        power_iterations: 500,
+        ..Config::new(ModelSpec::by_name(model).unwrap(), layers)
+    }
+}
+
+fn check(fixture: &str, config: &Config) {
+    let golden = golden(fixture);
+    let mut cpu = Cpu::<f64>::new();
+    let fit = train::fit(&mut cpu, x().view(), config, Some(&start(&config.layers)), &mut |_| {}).unwrap();
+    for (l, trace) in golden["pretrain_trace"].as_array().unwrap().iter().enumerate() {
+        close(&format!("{fixture}: objective of pre-training {l}"), &numbers(trace), &fit.history.pretrain[l]);
+    }
+    close(&format!("{fixture}: objective of fine-tuning"), &numbers(&golden["finetune_trace"]), &fit.history.finetune);
+    if let Some(pretrained) = golden.get("pretrain") {
+        let before = Config { sweeps: 0, ..config.clone() };
+        let before = train::fit(&mut cpu, x().view(), &before, Some(&start(&config.layers)), &mut |_| {}).unwrap();
+        for (l, w) in matrices(&pretrained["W"]).iter().enumerate() {
+            common::close_matrix(&format!("{fixture}: pre-trained W_{}", l + 1), w, &before.factors.w[l]);
+        }
+        let h = matrices(&pretrained["H"]).pop().unwrap();
+        common::close_matrix(&format!("{fixture}: pre-trained H_L"), &h.reversed_axes(), &before.factors.h);
+    }
+    for (l, w) in matrices(&golden["finetune"]["W"]).iter().enumerate() {
+        common::close_matrix(&format!("{fixture}: W_{}", l + 1), w, &fit.factors.w[l]);
+    }
+    let h = matrices(&golden["finetune"]["H"]).pop().unwrap();
+    common::close_matrix(&format!("{fixture}: H_L"), &h.reversed_axes(), &fit.factors.h);
+    let last = *fit.history.finetune.last().unwrap();
+    assert!((fit.objective - last).abs() <= 1e-9 * last, "{fixture}: {} from the residual, {last}", fit.objective);
+}
+
+#[test]
+fn linear_models() {
+    for (fixture, model) in
+        [("DNMF", "dnmf"), ("L", "sdnmf-l"), ("R", "sdnmf-r"), ("RL1", "sdnmf-rl1"), ("RL2", "sdnmf-rl2")]
+    {
+        check(&format!("linear_{fixture}"), &config(model, &[8, 4]));
+    }
+}
+
+#[test]
+fn three_layers() {
+    check("linear3_RL2", &config("sdnmf-rl2", &[8, 6, 4]));
+}
+
+#[test]
+fn restart() {
+    check("opt_RL2_restart", &Config { restart: true, ..config("sdnmf-rl2", &[8, 4]) });
+}
+
+#[test]
+fn balance() {
+    let balance = Balance { layers: false, penalties: true };
+    check("opt_RL2_balance", &Config { balance, ..config("sdnmf-rl2", &[8, 4]) });
+}
+
+/// No iterations: the fit returns its start, to which nothing was done.
+fn nndsvd(init: Init, k: usize) -> (Array2<f64>, Array2<f64>) {
+    let config = Config { init, sweeps: 0, ..config("dnmf", &[k]) };
+    let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut |_| {}).unwrap();
+    (fit.factors.w[0].clone(), fit.factors.h)
+}
+
+#[test]
+fn nndsvd_plain_and_filled() {
+    let golden = golden("nndsvd");
+    let (w, h) = nndsvd(Init::Nndsvd, 8);
+    common::close_matrix("NNDSVD, W", &matrix(&golden["W"]), &w);
+    common::close_matrix("NNDSVD, H", &matrix(&golden["H"]).reversed_axes(), &h);
+    let mean = golden["mean"].as_f64().unwrap();
+    for (init, low, high) in [(Init::Nndsvda, mean, mean), (Init::Nndsvdar, 0.0, mean / 100.0)] {
+        let (filled_w, filled_h) = nndsvd(init, 8);
+        for (plain, filled) in w.iter().chain(&h).zip(filled_w.iter().chain(&filled_h)) {
+            if *plain == 0.0 {
+                assert!(*filled > 0.0 && (low * (1.0 - 1e-12)..=high * (1.0 + 1e-12)).contains(filled), "{filled}");
+            } else {
+                assert_eq!(plain, filled);
+            }
+        }
+    }
+}
+
+/// What the fine-tuning replaces: H̃_l formed for every layer, and all hidden H_l updated in every sweep.
+#[test]
+fn chain_equals_the_literal_loop() {
+    let layers = [8, 6, 4];
+    for (model, sweeps) in [("dnmf", 4), ("sdnmf-rl1", 4)] {
+        let config = Config { sweeps, hidden: true, ..config(model, &layers) };
+        let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start(&layers)), &mut |_| {}).unwrap();
+        let before = Config { sweeps: 0, ..config.clone() };
+        let before =
+            train::fit(&mut Cpu::<f64>::new(), x().view(), &before, Some(&start(&layers)), &mut |_| {}).unwrap();
+        let (w, h) = literal::finetune(&x(), before.factors.w, before.factors.h, &config);
+        for (l, (expected, found)) in w.iter().zip(&fit.factors.w).enumerate() {
+            common::close_matrix(&format!("{model}: W_{}", l + 1), expected, found);
+        }
+        common::close_matrix(&format!("{model}: H_L"), &h, &fit.factors.h);
+        assert_eq!(fit.factors.hidden.len(), 2);
+        for (l, hidden) in fit.factors.hidden.iter().enumerate() {
+            literal::assert_stationary(&x(), &fit.factors.components(l + 1), hidden);
+        }
+    }
+}
+
+/// Algorithm 2 as the paper writes it, with ndarray alone.
+mod literal {
+    use super::*;
+
+    fn norm(gram: &Array2<f64>) -> f64 {
+        let mut v = ndarray::Array1::<f64>::ones(gram.nrows());
+        for _ in 0..2000 {
+            v = gram.dot(&v);
+            v /= v.dot(&v).sqrt();
+        }
+        v.dot(&gram.dot(&v))
+    }
+
+    fn nesterov(x0: &Array2<f64>, lipschitz: f64, gradient: impl Fn(&Array2<f64>) -> Array2<f64>) -> Array2<f64> {
+        let (mut x, mut y, mut a) = (x0.clone(), x0.clone(), 1.0_f64);
+        for _ in 0..10 {
+            let new = (&y - &(gradient(&y) / lipschitz)).mapv(|v| v.max(0.0));
+            let next = (1.0 + (4.0 * a * a + 1.0).sqrt()) / 2.0;
+            y = &new + &((&new - &x) * ((a - 1.0) / next));
+            (x, a) = (new, next);
+        }
+        x
+    }
+
+    pub fn finetune(
+        x: &Array2<f64>,
+        mut w: Vec<Array2<f64>>,
+        mut h: Array2<f64>,
+        config: &Config,
+    ) -> (Vec<Array2<f64>>, Array2<f64>) {
+        let depth = w.len();
+        for _ in 0..config.sweeps {
+            let mut psi: Option<Array2<f64>> = None;
+            for l in 0..depth {
+                let tilde = w[l + 1..].iter().rev().fold(h.clone(), |tilde, w| tilde.dot(&w.t()));
+                let (s, mu) = (tilde.t().dot(&tilde), config.mu_of(l));
+                let a = psi.as_ref().map(|psi| psi.t().dot(psi));
+                let c = x.t().dot(&tilde);
+                let rhs = psi.as_ref().map_or(c.clone(), |psi| psi.t().dot(&c));
+                let lipschitz = norm(&s) * a.as_ref().map_or(1.0, norm) + mu * w[l].nrows() as f64;
+                w[l] = nesterov(&w[l], lipschitz, |z| {
+                    let curved = a.as_ref().map_or(z.dot(&s), |a| a.dot(&z.dot(&s)));
+                    curved - &rhs + &(z.sum_axis(ndarray::Axis(0)) * mu)
+                });
+                psi = Some(psi.map_or(w[l].clone(), |psi| psi.dot(&w[l])));
+            }
+            let psi = psi.unwrap();
+            let (gram, lambda) = (psi.t().dot(&psi), config.lambda_of(depth - 1));
+            let lipschitz = norm(&gram) + lambda * gram.nrows() as f64;
+            let (rhs, penalised) = (x.dot(&psi), &gram + lambda);
+            h = nesterov(&h, lipschitz, |y| y.dot(&penalised) - &rhs);
+        }
+        (w, h)
+    }
+
+    /// The hidden coefficients minimise: the gradient is 0 where they are positive and not negative where they are 0.
+    pub fn assert_stationary(x: &Array2<f64>, psi: &Array2<f64>, h: &Array2<f64>) {
+        let mut cpu = Cpu::<f64>::new();
+        let mut gram = cpu.zeros(psi.ncols(), psi.ncols()).unwrap();
+        cpu.matmul(MatMul::TN, psi, psi, &mut gram).unwrap();
+        let rhs = x.dot(psi);
+        let gradient = h.dot(&gram) - &rhs;
+        let scale = rhs.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        for (g, h) in gradient.iter().zip(h) {
+            assert!(*g >= -2e-2 * scale && g.abs() * h <= 2e-2 * scale, "gradient {g} at {h}, scale {scale}");
+        }
+    }
+}
