@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named, shape_text};
-use super::output::{Output, arrows, percent, written};
+use super::output::{Output, arrows, name_of, percent, written};
 use super::progress::Reporter;
 
 /// Learn the parts of a data set and write them to a model file.
@@ -76,29 +76,30 @@ struct ModelArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training")]
 struct TrainingArgs {
-    /// How every layer starts
-    #[arg(long, value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random"]))]
+    #[arg(long, help = with_default("How every layer starts", name_of(&defaults().init)),
+          value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random"]))]
     init: Option<Init>,
     /// Seeds whatever is random
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "S", default_value_t = defaults().seed)]
+    seed: u64,
     /// Outer iterations of pre-training per layer, at most
-    #[arg(long, value_name = "N")]
-    pretrain: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = defaults().pretrain)]
+    pretrain: usize,
     /// Sweeps of fine-tuning, at most; for one layer its outer iterations
-    #[arg(long, value_name = "N")]
-    sweeps: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = defaults().sweeps)]
+    sweeps: usize,
     /// Nesterov steps per block
-    #[arg(long, value_name = "N")]
-    inner: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = defaults().inner)]
+    inner: usize,
     /// Stop when the relative change of the objective per iteration is at most this; 0: never
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
-    tol: Option<f64>,
+    #[arg(long, value_name = "T", default_value_t = defaults().tol, allow_negative_numbers = true)]
+    tol: f64,
     /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     target_error: Option<f64>,
-    /// The metric of a step: one constant for the block, or one for every coordinate
-    #[arg(long, value_parser = named::<Metric>(["plain", "diagonal"]))]
+    #[arg(long, help = with_default("The step size: one for the block, or one for every coordinate",
+                                    name_of(&defaults().metric)),
+          value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
     /// Restart the momentum when it points uphill
     #[arg(long)]
@@ -110,8 +111,17 @@ struct TrainingArgs {
     #[arg(long)]
     hidden: bool,
     /// Power iterations per Lipschitz bound
-    #[arg(long, value_name = "N")]
-    power_iterations: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = defaults().power_iterations)]
+    power_iterations: usize,
+}
+
+/// The library's; which model and layers does not matter for what is asked of them.
+fn defaults() -> Config {
+    Config::new(MODELS[0], [1])
+}
+
+fn with_default(help: &str, default: String) -> String {
+    format!("{help} [default: {default}]")
 }
 
 fn models_help() -> String {
@@ -127,11 +137,11 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
         lambda: model.lambda.unwrap_or_else(|| defaults.lambda.clone()),
         penalty_scale: model.penalties,
         init: training.init.unwrap_or(defaults.init),
-        seed: training.seed.unwrap_or(defaults.seed),
-        pretrain: training.pretrain.unwrap_or(defaults.pretrain),
-        sweeps: training.sweeps.unwrap_or(defaults.sweeps),
-        inner: training.inner.unwrap_or(defaults.inner),
-        tol: training.tol.unwrap_or(defaults.tol),
+        seed: training.seed,
+        pretrain: training.pretrain,
+        sweeps: training.sweeps,
+        inner: training.inner,
+        tol: training.tol,
         target_error: training.target_error,
         metric: training.metric.unwrap_or(defaults.metric),
         restart: training.restart,
@@ -140,7 +150,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
             penalties: matches!(training.balance.as_str(), "all" | "penalties"),
         },
         hidden: training.hidden,
-        power_iterations: training.power_iterations.unwrap_or(defaults.power_iterations),
+        power_iterations: training.power_iterations,
         ..defaults
     };
     config.validate()?;

@@ -102,3 +102,11 @@ pub(crate) fn written(path: &Path) -> String {
         Err(_) => path.display().to_string(),
     }
 }
+
+/// What a setting is called on the command line: the name by which it is serialised.
+pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

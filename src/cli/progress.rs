@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::{Output, percent, stderr_is_terminal, to_stderr};
 
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
-const TEMPLATE: &str = "{prefix:<26} [{bar:24}] {pos}/{len}  {per_sec}  ETA {eta}  {msg}";
+const TEMPLATE: &str = "{prefix:<24} [{bar:24}] {msg}";
 
 /// Shows the reports of a running engine, one stage after the other.
 pub(crate) struct Reporter {
@@ -55,7 +55,7 @@ impl Reporter {
         if let Some(bar) = &running.bar {
             bar.set_length(p.of as u64);
             bar.set_position(p.done as u64);
-            bar.set_message(quality(p));
+            bar.set_message(running.text());
         } else if let How::Lines { between } = how {
             // The first report starts the clock; a stage that is over before it strikes gets its last line only.
             let quiet_since = running.said.map_or(running.since, |(at, _)| at);
@@ -87,39 +87,33 @@ impl Running {
     fn start(p: &Progress, how: &How) -> Self {
         let bar = matches!(how, How::Bar).then(|| {
             let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(p.of as u64).with_style(style).with_prefix(p.stage.to_string());
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
+            ProgressBar::new(p.of as u64).with_style(style).with_prefix(p.stage.to_string())
         });
         Self { last: *p, since: Instant::now(), first: p.done, said: None, bar }
     }
 
     fn say(&mut self) {
+        to_stderr(&format!("{}: {}", self.last.stage, self.text()));
+        self.said = Some((Instant::now(), self.last.done));
+    }
+
+    /// `12/40, 22.1/s, ETA 1 s, error 26.10 %`, as far as there is something to say.
+    fn text(&self) -> String {
         let p = &self.last;
-        let mut line = format!("{}: {}/{}", p.stage, p.done, p.of);
-        let seconds = self.since.elapsed().as_secs_f64();
-        let made = p.done.saturating_sub(self.first) as f64;
-        if made > 0.0 && seconds > 0.0 && !matches!(p.stage, Stage::Init { .. }) {
-            let rate = made / seconds;
-            line += &format!(", {rate:.1}/s");
+        let mut parts = vec![format!("{}/{}", p.done, p.of)];
+        // The bar of indicatif counts from 0 and from its own start, which makes the first rates absurd.
+        let rate = p.done.saturating_sub(self.first) as f64 / self.since.elapsed().as_secs_f64();
+        if rate > 0.0 && rate.is_finite() && !matches!(p.stage, Stage::Init { .. }) {
+            parts.push(format!("{rate:.1}/s"));
             if p.done < p.of {
-                line += &format!(", ETA {:.0} s", (p.of - p.done) as f64 / rate);
+                parts.push(format!("ETA {:.0} s", (p.of - p.done) as f64 / rate));
             }
         }
-        let quality = quality(p);
-        if !quality.is_empty() {
-            line += ", ";
-            line += &quality;
+        if p.relative_error.is_finite() {
+            parts.push(format!("error {}", percent(p.relative_error)));
+        } else if p.objective.is_finite() {
+            parts.push(format!("objective {:.6e}", p.objective));
         }
-        to_stderr(&line);
-        self.said = Some((Instant::now(), p.done));
-    }
-}
-
-fn quality(p: &Progress) -> String {
-    match (p.relative_error.is_finite(), p.objective.is_finite()) {
-        (true, _) => format!("error {}", percent(p.relative_error)),
-        (false, true) => format!("objective {:.6e}", p.objective),
-        (false, false) => String::new(),
+        parts.join(", ")
     }
 }

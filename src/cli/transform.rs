@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use deepnmf::Error;
 use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions};
 use deepnmf::model::store::{self, Metadata, Model};
-use deepnmf::{Error, Projection};
+use deepnmf::train::Projection;
 use ndarray::Array2;
 use serde_json::json;
 

@@ -29,6 +29,9 @@ fn model() -> Model {
     model
 }
 
+type Tensors = Vec<(String, Array2<f32>)>;
+type Change = fn(&mut Tensors, &mut serde_json::Value);
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -54,7 +57,7 @@ impl Folder {
 }
 
 /// What `save` would write after `change`, without its own checks.
-fn write_unchecked(path: &Path, change: impl FnOnce(&mut Vec<(String, Array2<f32>)>, &mut serde_json::Value)) {
+fn write_unchecked(path: &Path, change: impl FnOnce(&mut Tensors, &mut serde_json::Value)) {
     let m = model();
     let mut tensors = vec![
         ("W_1".to_string(), m.factors.w[0].clone()),
@@ -130,15 +133,15 @@ fn a_safetensors_file_of_something_else_is_named_as_such() {
 #[test]
 fn metadata_that_is_not_ours_is_refused() {
     let folder = Folder::new();
-    let cases: [(&str, fn(&mut serde_json::Value)); 5] = [
-        ("found format 2", |j| j["format"] = 2.into()),
-        ("found no format number", |j| j["format"] = "1".into()),
-        ("found no format number", |j| *j = serde_json::json!([1])),
-        ("found JSON that is not it", |j| j["penalties"] = 3.into()),
-        ("at least one layer", |j| j["layers"] = serde_json::json!([])),
+    let cases: [(&str, Change); 5] = [
+        ("found format 2", |_, j| j["format"] = 2.into()),
+        ("found no format number", |_, j| j["format"] = "1".into()),
+        ("found no format number", |_, j| *j = serde_json::json!([1])),
+        ("found JSON that is not it", |_, j| j["penalties"] = 3.into()),
+        ("at least one layer", |_, j| j["layers"] = serde_json::json!([])),
     ];
     for (expected, change) in cases {
-        write_unchecked(&folder.file(), |_, json| change(json));
+        write_unchecked(&folder.file(), change);
         let message = folder.refusal();
         assert!(message.contains(expected), "{message}");
     }
@@ -147,8 +150,7 @@ fn metadata_that_is_not_ours_is_refused() {
 #[test]
 fn shapes_that_do_not_chain_are_refused() {
     let folder = Folder::new();
-    type Tensors = Vec<(String, Array2<f32>)>;
-    let cases: [(&str, fn(&mut Tensors, &mut serde_json::Value)); 8] = [
+    let cases: [(&str, Change); 8] = [
         ("rows of W_2 (the columns of W_1): expected 4, found 3", |t, _| t[1].1 = ramp(3, 2)),
         ("columns of W_1: expected 4, found 5", |t, _| t[0].1 = ramp(6, 5)),
         ("columns of H_2 (the columns of W_2): expected 2, found 3", |t, _| t[2].1 = ramp(3, 3)),
