@@ -1,0 +1,104 @@
+//! What a file is: by its first bytes where they say it, else by its name.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::source::Source;
+use crate::{Error, Result};
+
+/// The formats that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Folder,
+    Mat,
+    Npy,
+    Npz,
+    Idx,
+    Csv,
+}
+
+impl Format {
+    /// Whether arrays in the file have names.
+    pub(super) fn has_keys(self) -> bool {
+        matches!(self, Self::Mat | Self::Npz)
+    }
+
+    /// For messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Folder => "a folder of images",
+            Self::Mat => "a .mat file",
+            Self::Npy => "an .npy file",
+            Self::Npz => "an .npz file",
+            Self::Idx => "an IDX file",
+            Self::Csv => "a CSV file",
+        }
+    }
+}
+
+const KNOWN: &str =
+    "expected a folder of images, .mat (version 5), .npy, .npz, IDX or .csv; .npy, IDX and .csv also as .gz";
+
+/// The format of what lies at `path`, and whether it is packed with gzip.
+pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if meta.is_dir() {
+        return Ok((Format::Folder, false));
+    }
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let head = head(path, false)?;
+    if !head.starts_with(&[0x1f, 0x8b]) {
+        return Ok((sniff(path, &head, &name)?, false));
+    }
+    let inner = self::head(path, true)?;
+    match sniff(path, &inner, name.strip_suffix(".gz").unwrap_or(&name))? {
+        format @ (Format::Mat | Format::Npz) => {
+            Err(Error::format(path, format!("found {} inside gzip; unpack it first", format.name())))
+        }
+        format => Ok((format, true)),
+    }
+}
+
+/// The first bytes, fewer if the file is shorter.
+fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    match Source::open(path, gzip)?.take(640).read_to_end(&mut head) {
+        Ok(_) => Ok(head),
+        // A cut gzip file: what came before the cut still tells the format.
+        Err(_) if gzip => Ok(head),
+        Err(e) => Err(Error::io(path, e)),
+    }
+}
+
+fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
+    const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+    if head.is_empty() {
+        return Err(Error::format(path, "the file is empty, or nothing in it could be unpacked"));
+    }
+    if head.starts_with(HDF5) || head.get(512..).is_some_and(|h| h.starts_with(HDF5)) || head.starts_with(b"MATLAB 7.3")
+    {
+        let message = "this is HDF5 (MATLAB 7.3), expected MATLAB version 5; in MATLAB: save(file, '-v7', ...)";
+        return Err(Error::format(path, message));
+    }
+    if head.starts_with(b"\x93NUMPY") {
+        return Ok(Format::Npy);
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Ok(Format::Npz);
+    }
+    if head.starts_with(b"MATLAB 5.0") || matches!(head.get(124..128), Some(&[0, 1, b'I', b'M'] | &[1, 0, b'M', b'I']))
+    {
+        return Ok(Format::Mat);
+    }
+    if let &[0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=8, ..] = head {
+        return Ok(Format::Idx);
+    }
+    match name.rsplit('.').next() {
+        Some("csv") => Ok(Format::Csv),
+        Some("mat") => Err(Error::format(path, "no MATLAB 5.0 header found; version 4 files are not read")),
+        Some(extension) if super::folder::is_image_extension(extension) => {
+            Err(Error::format(path, "this is one image; give the folder that holds the images"))
+        }
+        _ => Err(Error::format(path, format!("unknown format: {KNOWN}"))),
+    }
+}

@@ -1,0 +1,190 @@
+//! NumPy's `.npy`: a header that is a Python dictionary, then numbers.
+
+use std::path::Path;
+
+use super::arrange::{Raw, image_set};
+use super::source::{Kind, Source};
+use super::{ImageSet, LoadOptions};
+use crate::Result;
+
+/// NumPy itself refuses headers beyond 10,000 bytes.
+const MAX_HEADER: usize = 1 << 16;
+
+pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
+    image_set(read_values(&mut Source::open(path, gzip)?)?, None, path, opts)
+}
+
+/// A whole file of numbers for the samples.
+pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
+    let header = Header::read(source)?;
+    let values = source.numbers(header.kind, header.big_endian, &header.shape)?;
+    source.end()?;
+    Ok(Raw { values, shape: header.shape, fortran: header.fortran })
+}
+
+/// A whole file of numbers for the labels: one dimension, or a matrix of one column or row.
+pub(super) fn read_labels(source: &mut Source<'_>) -> Result<Vec<f64>> {
+    let header = Header::read(source)?;
+    if header.shape.iter().filter(|&&d| d != 1).count() > 1 {
+        let found = super::source::product_text(&header.shape);
+        return Err(source.error(format!("expected labels of one dimension, found {found}")));
+    }
+    let values = source.numbers(header.kind, header.big_endian, &header.shape)?;
+    source.end()?;
+    Ok(values)
+}
+
+#[derive(Debug, PartialEq)]
+struct Header {
+    kind: Kind,
+    big_endian: bool,
+    fortran: bool,
+    shape: Vec<u64>,
+}
+
+impl Header {
+    fn read(source: &mut Source<'_>) -> Result<Self> {
+        let [magic @ .., major, _minor] = source.array::<8>("the .npy header")?;
+        if &magic != b"\x93NUMPY" {
+            return Err(source.error("no .npy header found"));
+        }
+        let length = match major {
+            1 => usize::from(u16::from_le_bytes(source.array("the .npy header")?)),
+            2 | 3 => u32::from_le_bytes(source.array("the .npy header")?) as usize,
+            _ => return Err(source.error(format!("expected .npy version 1, 2 or 3, found {major}"))),
+        };
+        if length > MAX_HEADER {
+            return Err(source.error(format!("expected a .npy header of at most {MAX_HEADER} bytes, found {length}")));
+        }
+        let text = source.bytes(length, "the .npy header")?;
+        let text = String::from_utf8_lossy(&text);
+        parse(&text).map_err(|what| source.error(format!("{what} in the .npy header: {}", text.trim())))
+    }
+}
+
+/// The three entries of the dictionary; anything else than what NumPy writes for plain arrays is refused.
+fn parse(text: &str) -> std::result::Result<Header, String> {
+    let mut tokens = Tokens(text);
+    let (mut descr, mut fortran, mut shape) = (None, None, None);
+    tokens.expect("{")?;
+    loop {
+        let key = match tokens.next() {
+            "}" => break,
+            "," => continue,
+            key => key.trim_matches(['\'', '"']),
+        };
+        tokens.expect(":")?;
+        match key {
+            "descr" => descr = Some(dtype(tokens.next())?),
+            "fortran_order" => {
+                fortran = Some(match tokens.next() {
+                    "True" => true,
+                    "False" => false,
+                    other => return Err(format!("expected True or False, found `{other}`")),
+                });
+            }
+            "shape" => {
+                tokens.expect("(")?;
+                let mut dims = Vec::new();
+                loop {
+                    match tokens.next() {
+                        ")" => break,
+                        "," => {}
+                        // Python 2 wrote long integers with an L.
+                        number => match number.trim_end_matches('L').parse::<u64>() {
+                            Ok(dim) => dims.push(dim),
+                            Err(_) => return Err(format!("expected a dimension, found `{number}`")),
+                        },
+                    }
+                }
+                shape = Some(dims);
+            }
+            other => return Err(format!("unexpected entry `{other}`")),
+        }
+    }
+    match (descr, fortran, shape) {
+        (Some((kind, big_endian)), Some(fortran), Some(shape)) => Ok(Header { kind, big_endian, fortran, shape }),
+        _ => Err("expected `descr`, `fortran_order` and `shape`".into()),
+    }
+}
+
+/// `'<f4'` → the kind of number, and whether it is big-endian.
+fn dtype(token: &str) -> std::result::Result<(Kind, bool), String> {
+    let name = token.trim_matches(['\'', '"']);
+    let kind = match name.trim_start_matches(['<', '>', '|', '=']) {
+        "b1" | "u1" => Kind::U8,
+        "i1" => Kind::I8,
+        "u2" => Kind::U16,
+        "i2" => Kind::I16,
+        "u4" => Kind::U32,
+        "i4" => Kind::I32,
+        "u8" => Kind::U64,
+        "i8" => Kind::I64,
+        "f2" => Kind::F16,
+        "f4" => Kind::F32,
+        "f8" => Kind::F64,
+        _ => return Err(format!("expected real numbers of 1 to 8 bytes, found the type `{name}`")),
+    };
+    Ok((kind, name.starts_with('>')))
+}
+
+/// The header's text, cut into strings, words and punctuation; ends in empty tokens.
+struct Tokens<'a>(&'a str);
+
+impl<'a> Tokens<'a> {
+    fn next(&mut self) -> &'a str {
+        let text = self.0.trim_start();
+        let mut chars = text.char_indices();
+        let end = match chars.next() {
+            None => 0,
+            Some((_, quote @ ('\'' | '"'))) => chars.find(|&(_, c)| c == quote).map_or(text.len(), |(i, _)| i + 1),
+            Some((_, c)) if c.is_alphanumeric() || c == '_' => {
+                chars.find(|&(_, c)| !c.is_alphanumeric() && c != '_').map_or(text.len(), |(i, _)| i)
+            }
+            Some((_, c)) => c.len_utf8(),
+        };
+        let (token, rest) = text.split_at(end);
+        self.0 = rest;
+        token
+    }
+
+    fn expect(&mut self, wanted: &str) -> std::result::Result<(), String> {
+        match self.next() {
+            token if token == wanted => Ok(()),
+            other => Err(format!("expected `{wanted}`, found `{other}`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_in_every_spelling() {
+        let header = parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").expect("NumPy's own");
+        assert_eq!(header, Header { kind: Kind::F32, big_endian: false, fortran: false, shape: vec![3, 4] });
+        let header = parse(r#"{"shape":(7L,),"fortran_order":True,"descr":">i8"}"#).expect("other order, Python 2");
+        assert_eq!(header, Header { kind: Kind::I64, big_endian: true, fortran: true, shape: vec![7] });
+        assert_eq!(parse("{'descr': '|b1', 'fortran_order': False, 'shape': ()}").expect("a scalar").shape, []);
+    }
+
+    #[test]
+    fn headers_that_are_refused() {
+        for (text, say) in [
+            ("", "expected `{`"),
+            ("{", "expected `:`"),
+            ("{'descr': '<f4'}", "expected `descr`"),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "`|O`"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "`[`"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "`-`"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", "dimension"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (1", "dimension"),
+            ("{'descr': '<f4, 'fortran_order': 0é", "`<f4, `"),
+            ("{'fortran_order': é", "True or False"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(say), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Bytes from a file, believed only as far as they arrive.
+//!
+//! Headers lie: a claim is first held against what the source can give at most, and memory then
+//! grows with the bytes that really come.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::{Error, Result};
+
+/// Deflate cannot do better: 258 bytes from two bits.
+const DEFLATE_RATIO: u64 = 1032;
+/// Read in pieces of this many bytes; a multiple of every number's size.
+const CHUNK: usize = 1 << 16;
+
+/// How a file stores a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F16,
+    F32,
+    F64,
+}
+
+impl Kind {
+    /// Bytes of one number.
+    pub(super) fn size(self) -> u64 {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 | Self::F16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
+        }
+    }
+
+    fn decode<T: Number>(self, bytes: &[u8], big_endian: bool, out: &mut Vec<T>) {
+        macro_rules! each {
+            ($t:ty, $n:literal, $v:ident => $f64:expr) => {
+                out.extend(bytes.as_chunks::<$n>().0.iter().map(|&b| {
+                    let $v = if big_endian { <$t>::from_be_bytes(b) } else { <$t>::from_le_bytes(b) };
+                    T::from_f64($f64)
+                }))
+            };
+        }
+        match self {
+            Self::U8 => each!(u8, 1, v => f64::from(v)),
+            Self::I8 => each!(i8, 1, v => f64::from(v)),
+            Self::U16 => each!(u16, 2, v => f64::from(v)),
+            Self::I16 => each!(i16, 2, v => f64::from(v)),
+            Self::U32 => each!(u32, 4, v => f64::from(v)),
+            Self::I32 => each!(i32, 4, v => f64::from(v)),
+            Self::U64 => each!(u64, 8, v => v as f64),
+            Self::I64 => each!(i64, 8, v => v as f64),
+            Self::F16 => each!(half::f16, 2, v => f64::from(v)),
+            Self::F32 => each!(f32, 4, v => f64::from(v)),
+            Self::F64 => each!(f64, 8, v => v),
+        }
+    }
+}
+
+/// What numbers are read into: `f32` for data, `f64` for labels (exact for every 32-bit integer).
+pub(super) trait Number: Copy {
+    fn from_f64(value: f64) -> Self;
+}
+
+impl Number for f32 {
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+}
+
+impl Number for f64 {
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+}
+
+/// How many bytes a source can give.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// Exactly so many, by the file system's word.
+    Exact(u64),
+    /// No more than so many, by the compressed size.
+    AtMost(u64),
+}
+
+/// A reader that knows its file's name and the most it can give.
+pub(super) struct Source<'a> {
+    path: PathBuf,
+    reader: Box<dyn Read + 'a>,
+    limit: Limit,
+    taken: u64,
+    /// The compressed data ended before its own end mark.
+    cut: bool,
+}
+
+impl<'a> Source<'a> {
+    /// The bytes of a file, unpacked if it is gzip.
+    pub(super) fn open(path: &Path, gzip: bool) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
+        let file = BufReader::with_capacity(CHUNK, file);
+        Ok(if gzip { Self::deflated(path, MultiGzDecoder::new(file), length) } else { Self::exact(path, file, length) })
+    }
+
+    /// A reader over exactly `length` bytes.
+    pub(super) fn exact(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
+        Self { path: path.to_path_buf(), reader: Box::new(reader), limit: Limit::Exact(length), taken: 0, cut: false }
+    }
+
+    /// A reader that unpacks `length` compressed bytes.
+    pub(super) fn deflated(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
+        let limit = Limit::AtMost(length.saturating_mul(DEFLATE_RATIO));
+        Self { path: path.to_path_buf(), reader: Box::new(reader), limit, taken: 0, cut: false }
+    }
+
+    /// The same source with no more than `bytes` in it, by the word of an outer header.
+    pub(super) fn at_most(mut self, bytes: u64) -> Self {
+        self.limit = match self.limit {
+            Limit::Exact(n) => Limit::Exact(n.min(bytes)),
+            Limit::AtMost(n) => Limit::AtMost(n.min(bytes)),
+        };
+        self
+    }
+
+    /// An [`Error::Format`] for this file.
+    pub(super) fn error(&self, message: impl Into<String>) -> Error {
+        Error::format(&self.path, message)
+    }
+
+    fn left(&self) -> u64 {
+        let (Limit::Exact(n) | Limit::AtMost(n)) = self.limit;
+        n.saturating_sub(self.taken)
+    }
+
+    /// Reads until `buffer` is full or nothing more comes; the number of bytes that came.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.reader.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) => match e.kind() {
+                    ErrorKind::Interrupted => {}
+                    // A cut gzip stream says so; to the caller it is a file that ends.
+                    ErrorKind::UnexpectedEof => {
+                        self.cut = true;
+                        break;
+                    }
+                    ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+                        return Err(self.error(format!("the compressed data is corrupt: {e}")));
+                    }
+                    _ => return Err(Error::io(&self.path, e)),
+                },
+            }
+        }
+        self.taken += filled as u64;
+        Ok(filled)
+    }
+
+    /// The next `N` bytes.
+    pub(super) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        let found = self.fill(&mut bytes)?;
+        if found < N {
+            return Err(self.error(format!("truncated: expected {N} bytes of {what}, found {found}")));
+        }
+        Ok(bytes)
+    }
+
+    /// The next `count` bytes; for headers, whose length the caller has bounded.
+    pub(super) fn bytes(&mut self, count: usize, what: &str) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        let found = self.fill(&mut bytes)?;
+        if found < count {
+            return Err(self.error(format!("truncated: expected {count} bytes of {what}, found {found}")));
+        }
+        Ok(bytes)
+    }
+
+    /// An array of numbers of the given shape, in the order of the file.
+    pub(super) fn numbers<T: Number>(&mut self, kind: Kind, big_endian: bool, shape: &[u64]) -> Result<Vec<T>> {
+        let left = self.left();
+        let claim = || format!("the header claims {} {kind:?} numbers", product_text(shape));
+        let items = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
+        let Some((items, expected)) = items.and_then(|n| Some((n, n.checked_mul(kind.size())?))) else {
+            return Err(self.error(format!("{}: more than can be addressed; found at most {left} bytes", claim())));
+        };
+        if expected > left {
+            let found = match self.limit {
+                Limit::Exact(_) => format!("found {left} bytes: truncated, or the header is wrong"),
+                Limit::AtMost(_) => format!("found compressed data that holds at most {left} bytes"),
+            };
+            return Err(self.error(format!("{}: expected {expected} bytes, {found}", claim())));
+        }
+        let mut out: Vec<T> = Vec::new();
+        // Only a size that the file system vouches for is reserved at once.
+        let reserve = if matches!(self.limit, Limit::Exact(_)) { items as usize } else { 0 };
+        let no_memory = |e| format!("{}: no memory for them ({e})", claim());
+        out.try_reserve_exact(reserve).map_err(|e| self.error(no_memory(e)))?;
+        let mut buffer = vec![0; CHUNK.min(expected as usize)];
+        let mut done = 0;
+        while done < expected {
+            let want = buffer.len().min((expected - done) as usize);
+            let found = self.fill(&mut buffer[..want])?;
+            done += found as u64;
+            if found < want {
+                return Err(self.error(format!("{}: expected {expected} bytes, found {done}: truncated", claim())));
+            }
+            out.try_reserve(want / kind.size() as usize).map_err(|e| self.error(no_memory(e)))?;
+            kind.decode(&buffer[..want], big_endian, &mut out);
+        }
+        Ok(out)
+    }
+
+    /// Checks that nothing follows and that a checksum, if there is one, holds.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let taken = self.taken;
+        if self.fill(&mut [0])? > 0 {
+            return Err(self.error(format!("the header accounts for {taken} bytes, found more after them")));
+        }
+        if self.cut {
+            return Err(self.error("truncated: the compressed data ends before its checksum"));
+        }
+        Ok(())
+    }
+
+    /// Like [`Source::end`] for compressed data, after up to 7 bytes of padding; nothing otherwise.
+    pub(super) fn end_padded(&mut self) -> Result<()> {
+        if matches!(self.limit, Limit::Exact(_)) {
+            return Ok(());
+        }
+        self.fill(&mut [0; 7])?;
+        self.end()
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// `[2, 3]` → `2×3`.
+pub(super) fn product_text(shape: &[u64]) -> String {
+    shape.iter().map(u64::to_string).collect::<Vec<_>>().join("×")
+}

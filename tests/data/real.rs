@@ -1,0 +1,50 @@
+//! The data sets of the papers. They may not be shipped: `DEEPNMF_DATA` says where they are.
+
+use deepnmf::data::{ImageShape, read_labels};
+
+use super::{data_dir, read};
+
+#[test]
+fn pie_pose_27() {
+    let set = read(&data_dir().join("pie/PIE_pose27.mat"));
+    assert_eq!(set.x.dim(), (2856, 1024));
+    assert_eq!(set.image_shape, Some(ImageShape { height: 32, width: 32, channels: 1 }));
+    assert_eq!(set.classes, (1..=68).map(|i| i.to_string()).collect::<Vec<_>>());
+    assert_eq!(set.class_counts(), [42; 68]);
+    assert!(set.labels.as_ref().is_some_and(|l| l.is_sorted()));
+    // Sums and a pixel from another reader of the same file.
+    assert_eq!(set.x.iter().map(|&v| f64::from(v)).sum::<f64>(), 250_451_258.0);
+    assert_eq!(set.x[[1000, 3 * 32 + 20]], 55.0, "row 3, column 20 of image 1000");
+    assert_eq!(set.x[[1000, 20 * 32 + 3]], 153.0, "row 20, column 3 of image 1000");
+}
+
+#[test]
+fn orl_is_400_faces_of_40_people() {
+    let set = read(&data_dir().join("orl"));
+    assert_eq!(set.x.dim(), (400, 92 * 112));
+    assert_eq!(set.image_shape, Some(ImageShape { height: 112, width: 92, channels: 1 }));
+    assert_eq!(set.classes, (1..=40).map(|i| format!("s{i}")).collect::<Vec<_>>());
+    assert_eq!(set.class_counts(), [10; 40]);
+    assert_eq!(
+        (set.names[0].as_str(), set.names[9].as_str(), set.names[10].as_str()),
+        ("s1/1.pgm", "s1/10.pgm", "s2/1.pgm")
+    );
+    // The file is 5 + 7 + 4 bytes of header, then the pixels row by row.
+    let bytes = std::fs::read(data_dir().join("orl/s40/7.pgm")).expect("the data folder is complete");
+    let pixels = &bytes[bytes.len() - 92 * 112..];
+    let row = set.names.iter().position(|n| n == "s40/7.pgm").expect("it is there");
+    assert!(set.x.row(row).iter().zip(pixels).all(|(&a, &b)| a == f32::from(b)));
+}
+
+#[test]
+fn cmu_faces_have_their_labels_in_a_file() {
+    let set = read(&data_dir().join("cmu-faces"));
+    assert_eq!((set.x.dim(), &set.labels, set.classes.len()), ((624, 960), &None, 0));
+    assert_eq!(set.image_shape, Some(ImageShape { height: 30, width: 32, channels: 1 }));
+    let labels = data_dir().join("cmu-faces/labels.csv");
+    assert_eq!(read_labels(&labels, "file").expect("a column"), set.names, "the rows of labels.csv are the samples");
+    let mut eyes = read_labels(&labels, "eyes").expect("a column");
+    eyes.sort();
+    eyes.dedup();
+    assert_eq!(eyes, ["open", "sunglasses"]);
+}
