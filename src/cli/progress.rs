@@ -29,6 +29,8 @@ struct Running {
     first: usize,
     said: Option<(Instant, usize)>,
     bar: Option<ProgressBar>,
+    /// It may end before its last iteration; then nothing is left to wait for.
+    ended: bool,
 }
 
 impl Reporter {
@@ -68,8 +70,9 @@ impl Reporter {
     /// Ends the last stage.
     pub(crate) fn finish(&mut self) {
         let Some(mut running) = self.stage.take() else { return };
+        running.ended = true;
         if let Some(bar) = &running.bar {
-            bar.abandon();
+            bar.abandon_with_message(running.text());
         } else if running.said.is_none_or(|(_, done)| done != running.last.done) {
             running.say();
         }
@@ -89,7 +92,7 @@ impl Running {
             let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(p.of as u64).with_style(style).with_prefix(p.stage.to_string())
         });
-        Self { last: *p, since: Instant::now(), first: p.done, said: None, bar }
+        Self { last: *p, since: Instant::now(), first: p.done, said: None, bar, ended: false }
     }
 
     fn say(&mut self) {
@@ -105,7 +108,7 @@ impl Running {
         let rate = p.done.saturating_sub(self.first) as f64 / self.since.elapsed().as_secs_f64();
         if rate > 0.0 && rate.is_finite() && !matches!(p.stage, Stage::Init { .. }) {
             parts.push(format!("{rate:.1}/s"));
-            if p.done < p.of {
+            if p.done < p.of && !self.ended {
                 parts.push(format!("ETA {:.0} s", (p.of - p.done) as f64 / rate));
             }
         }

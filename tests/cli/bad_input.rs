@@ -60,7 +60,7 @@ fn a_place_where_nothing_can_be_written_is_refused_before_the_data_is_read() {
 #[test]
 fn files_that_are_not_there_or_not_data_are_named() {
     let folder = Folder::new();
-    folder.refused(&format!("fit missing.mat {LAYERS}"), 1, &["missing.mat: ", "No such file"]);
+    folder.refused(&format!("fit missing.mat {LAYERS}"), 1, &["missing.mat: "]);
     std::fs::create_dir(folder.path("empty")).expect("made");
     folder.refused(&format!("fit empty {LAYERS}"), 1, &["empty: expected images", "found none"]);
     folder.write("text.txt", "dear diary");
@@ -166,7 +166,7 @@ fn a_model_file_that_is_none_is_refused() {
     let folder = Folder::new();
     folder.write("x.npy", x_npy());
     let transform = |model: &str| format!("transform {model} x.npy --out h.npy --device cpu");
-    folder.refused(&transform("missing.safetensors"), 1, &["missing.safetensors: ", "No such file"]);
+    folder.refused(&transform("missing.safetensors"), 1, &["missing.safetensors: "]);
     folder.refused(&transform("x.npy"), 1, &["x.npy: expected a safetensors file"]);
     folder.refused(&transform("."), 1, &[".: "]);
     folder.ok(&format!("fit x.npy {LAYERS} --out m.safetensors"));

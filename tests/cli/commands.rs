@@ -68,6 +68,17 @@ fn fit_says_everything_in_one_object() {
     assert_eq!(folder.names(), ["m.safetensors", "x.npy"]);
 }
 
+/// A matrix does not say that it is images; where the model knows, it need not.
+#[test]
+fn the_model_lends_its_image_shape_to_a_matrix() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.ok("fit x.npy --layers 3 --image-shape 4x9 --device cpu");
+    folder.ok("transform model.safetensors x.npy --out h.npy --device cpu");
+    let other = "transform model.safetensors x.npy --image-shape 9x4 --out h.npy --device cpu";
+    folder.refused(other, 1, &["expected samples of 36 features (4×9)", "found 36 features (9×4)"]);
+}
+
 #[test]
 fn fit_says_it_to_people_and_quiet_does_not() {
     let folder = Folder::new();
