@@ -258,6 +258,15 @@ impl Model {
         if let Some(v) = numbers.chain([&m.objective, &m.relative_error]).find(|v| !v.is_finite()) {
             return Err(format!("metadata: expected finite numbers, found {v}"));
         }
+        if let Some(v) = pen.mu.iter().chain(&pen.lambda).find(|v| **v < 0.0) {
+            return Err(format!("penalty constants: expected numbers of at least 0, found {v}"));
+        }
+        if !(m.preprocess.factor.is_finite() && m.preprocess.factor > 0.0) {
+            return Err(format!(
+                "factor of the preprocessing: expected a positive number, found {}",
+                m.preprocess.factor
+            ));
+        }
         same("penalty constants mu", depth, m.penalties.mu.len())?;
         same("penalty constants lambda", depth, m.penalties.lambda.len())?;
         if let Some(labels) = &m.labels {

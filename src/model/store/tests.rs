@@ -150,7 +150,7 @@ fn metadata_that_is_not_ours_is_refused() {
 #[test]
 fn shapes_that_do_not_chain_are_refused() {
     let folder = Folder::new();
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 10] = [
         ("rows of W_2 (the columns of W_1): expected 4, found 3", |t, _| t[1].1 = ramp(3, 2)),
         ("columns of W_1: expected 4, found 5", |t, _| t[0].1 = ramp(6, 5)),
         ("columns of H_2 (the columns of W_2): expected 2, found 3", |t, _| t[2].1 = ramp(3, 3)),
@@ -158,6 +158,8 @@ fn shapes_that_do_not_chain_are_refused() {
         ("expected a tensor W_2, found", |t, _| t[1].0 = "V_2".into()),
         ("features of the image shape", |_, j| j["image_shape"]["width"] = 4.into()),
         ("labels: expected numbers below 2, found 9", |_, j| j["labels"] = serde_json::json!([0, 9, 1])),
+        ("penalty constants: expected numbers of at least 0, found -1", |_, j| j["penalties"]["mu"][0] = (-1).into()),
+        ("expected a positive number, found 0", |_, j| j["preprocess"]["factor"] = 0.into()),
         ("W_1: expected finite numbers, found NaN in row 1, column 2", |t, _| t[0].1[[1, 2]] = f32::NAN),
     ];
     for (expected, change) in cases {
