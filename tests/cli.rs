@@ -1,7 +1,7 @@
 //! The built binary in temporary folders: exit codes, messages, files.
 
 mod cli {
-    pub mod bad_input;
-    pub mod commands;
-    pub mod fixtures;
+    mod bad_input;
+    mod commands;
+    mod fixtures;
 }

@@ -71,7 +71,7 @@ struct How {
 
 #[derive(Subcommand)]
 enum Command {
-    Fit(fit::Args),
+    Fit(Box<fit::Args>),
     Transform(transform::Args),
     Verify(verify::Args),
     Devices(devices::Args),
@@ -82,7 +82,7 @@ pub(crate) fn run() -> Result {
     let Cli { how, command } = Cli::try_parse().map_err(Failure::Usage)?;
     let out = Output::new(how.json, how.quiet, how.verbose);
     match command {
-        Command::Fit(args) => fit::run(args, &out),
+        Command::Fit(args) => fit::run(*args, &out),
         Command::Transform(args) => transform::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),

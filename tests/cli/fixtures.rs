@@ -6,43 +6,43 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// A temporary folder in which commands run.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 /// What a command did.
-pub struct Run {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Everything in the folder, by name.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         list(self.0.path())
     }
 
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("in the folder")).expect("made");
         std::fs::write(path, bytes).expect("written");
     }
 
-    pub fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deepnmf"));
         command.args(arguments.split_whitespace()).current_dir(self.0.path()).env_remove("DEEPNMF_DEVICE");
         command
     }
 
     /// Runs `deepnmf` with arguments that hold no blanks.
-    pub fn run(&self, arguments: &str) -> Run {
+    pub(crate) fn run(&self, arguments: &str) -> Run {
         let Output { status, stdout, stderr } = self.command(arguments).output().expect("started");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         let run = Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -51,14 +51,14 @@ impl Folder {
     }
 
     /// Runs a command that has to succeed.
-    pub fn ok(&self, arguments: &str) -> Run {
+    pub(crate) fn ok(&self, arguments: &str) -> Run {
         let run = self.run(arguments);
         assert_eq!(run.code, Some(0), "{arguments}: {}", run.stderr);
         run
     }
 
     /// Runs a command that has to fail with `code` and an error that has all of `parts` in it, and to write nothing.
-    pub fn refused(&self, arguments: &str, code: i32, parts: &[&str]) {
+    pub(crate) fn refused(&self, arguments: &str, code: i32, parts: &[&str]) {
         let before = self.names();
         let run = self.run(arguments);
         assert_eq!(run.code, Some(code), "{arguments}: {}{}", run.stdout, run.stderr);
@@ -73,7 +73,7 @@ impl Folder {
 
 impl Run {
     /// The one JSON object on standard output.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let mut objects = serde_json::Deserializer::from_str(&self.stdout).into_iter::<Value>();
         let object = objects.next().expect("an object").expect("JSON");
         assert!(object.is_object(), "{}", self.stdout);
@@ -82,7 +82,7 @@ impl Run {
     }
 }
 
-pub fn list(folder: &Path) -> Vec<String> {
+pub(crate) fn list(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("listed");
     let mut names: Vec<_> =
         entries.map(|e| e.expect("an entry").file_name().into_string().expect("a plain name")).collect();
@@ -91,7 +91,7 @@ pub fn list(folder: &Path) -> Vec<String> {
 }
 
 /// An .npy file whose header says `shape`, whatever there is of `values`.
-pub fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
+pub(crate) fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
@@ -105,7 +105,7 @@ pub fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
 }
 
 /// `n` nonnegative samples of `m` features, sums of three parts and a little noise; the same every time.
-pub fn samples(n: usize, m: usize) -> Vec<f32> {
+pub(crate) fn samples(n: usize, m: usize) -> Vec<f32> {
     let mut state = 12345u32;
     let mut random = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -120,18 +120,18 @@ pub fn samples(n: usize, m: usize) -> Vec<f32> {
 }
 
 /// A file of 60 samples of 36 features.
-pub fn x_npy() -> Vec<u8> {
+pub(crate) fn x_npy() -> Vec<u8> {
     npy("(60, 36)", &samples(60, 36))
 }
 
-pub fn pgm(width: usize, height: usize, shade: u8) -> Vec<u8> {
+pub(crate) fn pgm(width: usize, height: usize, shade: u8) -> Vec<u8> {
     let mut bytes = format!("P5\n{width} {height}\n255\n").into_bytes();
     bytes.extend((0..width * height).map(|i| shade.wrapping_add((i * 37 % 101) as u8) / 2 + 1));
     bytes
 }
 
 /// Three classes of six images of 8×6 pixels.
-pub fn faces(folder: &Folder) {
+pub(crate) fn faces(folder: &Folder) {
     for class in 0..3u8 {
         for i in 0..6u8 {
             folder.write(&format!("faces/s{class}/{i}.pgm"), pgm(8, 6, 40 * class + 11 * i));
@@ -140,7 +140,7 @@ pub fn faces(folder: &Folder) {
 }
 
 /// An IDX file of images whose header claims `n`×`height`×`width` bytes.
-pub fn idx(n: u32, height: u32, width: u32, bytes: usize) -> Vec<u8> {
+pub(crate) fn idx(n: u32, height: u32, width: u32, bytes: usize) -> Vec<u8> {
     let mut file = vec![0, 0, 8, 3];
     file.extend([n, height, width].iter().flat_map(|d| d.to_be_bytes()));
     file.extend((0..bytes).map(|i| (i % 251) as u8));
