@@ -5,6 +5,7 @@ pub mod data;
 mod engine;
 mod error;
 pub mod model;
+pub mod report;
 pub mod train;
 pub mod verify;
 

@@ -1,17 +1,32 @@
 //! The `deepnmf` command.
-fn main() {
-    let mut e = deepnmf::Engine::open(&std::env::args().nth(1).unwrap().parse().unwrap()).unwrap();
-    println!("{}", e.device_name());
-    let t = std::time::Instant::now();
-    let all = e
-        .verify(&mut |c| {
-            if !c.passed {
-                println!("{c:?}")
-            }
-        })
-        .unwrap();
-    println!("{} checks, {} failed, {:?}", all.len(), all.iter().filter(|c| !c.passed).count(), t.elapsed());
-    for d in deepnmf::devices() {
-        println!("{d:?}");
+
+mod cli;
+
+use std::process::ExitCode;
+
+use cli::Failure;
+use deepnmf::Error;
+
+/// The only place where a failure becomes an exit code: 1 for what went wrong, 2 for what was asked wrongly.
+fn main() -> ExitCode {
+    let Err(failure) = cli::run() else {
+        return ExitCode::SUCCESS;
+    };
+    match failure {
+        // Whoever reads our output has seen enough, as in `deepnmf devices | head -1`.
+        Failure::Stdout(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
+        Failure::ChecksFailed => ExitCode::from(1),
+        Failure::Failed(e @ Error::Config(_)) => complain(&e.to_string(), 2),
+        Failure::Failed(e) => complain(&e.to_string(), 1),
+        Failure::Usage(e) => match e.print() {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),
+            _ => ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2)),
+        },
     }
+}
+
+fn complain(what: &str, code: u8) -> ExitCode {
+    cli::output::to_stderr(&format!("error: {what}"));
+    ExitCode::from(code)
 }

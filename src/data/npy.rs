@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(header, Header { kind: Kind::F32, big_endian: false, fortran: false, shape: vec![3, 4] });
         let header = parse(r#"{"shape":(7L,),"fortran_order":True,"descr":">i8"}"#).expect("other order, Python 2");
         assert_eq!(header, Header { kind: Kind::I64, big_endian: true, fortran: true, shape: vec![7] });
-        assert_eq!(parse("{'descr': '|b1', 'fortran_order': False, 'shape': ()}").expect("a scalar").shape, []);
+        assert_eq!(
+            parse("{'descr': '|b1', 'fortran_order': False, 'shape': ()}").expect("a scalar").shape,
+            Vec::<u64>::new()
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod factors;
 pub mod spec;
+pub mod store;
 
 pub use factors::Factors;
 pub use spec::{HPenalty, MODELS, ModelSpec};

@@ -128,11 +128,13 @@ impl<E: Element> Svd<E> {
         let part = |x: f64, (plus, minus): (f64, f64)| E::of(if x > 0.0 { x * plus } else { -x * minus });
         let mut w = Array2::zeros((self.right.nrows(), k));
         let mut h = Array2::zeros((n, k));
-        for (j, (of_w, of_h)) in coefficients.iter().enumerate() {
+        for (j, (of_w, _)) in coefficients.iter().enumerate() {
             for (w, &v) in w.column_mut(j).iter_mut().zip(self.right.col(j).iter()) {
                 *w = part(v, *of_w);
             }
-            for (start, block) in self.left() {
+        }
+        for (start, block) in self.left() {
+            for (j, (_, of_h)) in coefficients.iter().enumerate() {
                 let mut rows = h.slice_mut(s![start..start + block.nrows(), j]);
                 for (h, &u) in rows.iter_mut().zip(block.col(j).iter()) {
                     *h = part(u, *of_h);

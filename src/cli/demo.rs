@@ -1,0 +1,80 @@
+//! `deepnmf demo`: what this is about, in a minute, without any data at hand.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use deepnmf::Error;
+use deepnmf::data::{self, Scale};
+use deepnmf::model::ModelSpec;
+use deepnmf::report::montage::{GridOptions, grid, save_png};
+use deepnmf::train::Config;
+use serde_json::json;
+
+use super::Result;
+use super::args::DeviceArg;
+use super::fit::Job;
+use super::output::{Output, written};
+
+/// Learn the parts of 2,000 built-in pictures of clothes, in two layers, and show them.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf demo --out clothes && open clothes/parts-layer-2.png")]
+pub(crate) struct Args {
+    /// The folder for the model and the pictures; it is made if need be, and files in it are replaced
+    #[arg(long, value_name = "FOLDER", default_value = "deepnmf-demo")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+const MODEL: &str = "sdnmf-l";
+const LAYERS: [usize; 2] = [100, 25];
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let config = Config::new(ModelSpec::by_name(MODEL)?, LAYERS);
+    let mut engine = args.device.open(out)?;
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
+
+    let start = Instant::now();
+    let set = data::embedded::fashion_mnist()?;
+    let job = Job { set, source: "Fashion-MNIST (built in)".into(), scale: Scale::UnitL2, split: None, start };
+    let fitted = job.run(&mut engine, &config, out)?;
+
+    let file = args.out.join("model.safetensors");
+    fitted.model.save(&file)?;
+    let pictures: Vec<_> = (1..=LAYERS.len()).map(|l| args.out.join(format!("parts-layer-{l}.png"))).collect();
+    if let Some(shape) = fitted.model.metadata.image_shape {
+        for (l, path) in pictures.iter().enumerate() {
+            let components = fitted.model.factors.components(l + 1);
+            save_png(path, &grid(components.view(), shape, &GridOptions::default())?)?;
+        }
+    }
+    if out.is_json() {
+        let mut value = fitted.json(&file);
+        let names: Vec<_> = pictures.iter().map(|p| p.display().to_string()).collect();
+        value["pictures"] = json!(names);
+        return out.json(&value);
+    }
+    fitted.summary(out)?;
+    explain(&file, &pictures, out)
+}
+
+fn explain(file: &Path, pictures: &[PathBuf], out: &Output) -> Result {
+    for path in std::iter::once(file).chain(pictures.iter().map(PathBuf::as_path)) {
+        out.summary("written", &written(path))?;
+    }
+    let [k1, k2] = LAYERS;
+    let text = format!(
+        "
+parts-layer-1.png shows the {k1} parts of the first layer (W_1): collars, sleeves, soles, edges. Every picture is a sum
+of a few of them. parts-layer-2.png shows what the second layer makes of these: {k2} whole garments (W_1 W_2).
+
+Next:
+  deepnmf fit YOUR_IMAGES/ --resize 32x32 --layers 100,25
+  deepnmf transform {} YOUR_IMAGES/ --resize 28x28 --out H.npy
+  deepnmf devices",
+        file.display()
+    );
+    if out.is_quiet() { Ok(()) } else { out.line(&text) }
+}

@@ -1,0 +1,306 @@
+//! `deepnmf fit`: from a data set to a model file.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Instant;
+
+use deepnmf::data::{self, ImageSet, Scale};
+use deepnmf::model::store::{self, Model, Split};
+use deepnmf::model::{MODELS, ModelSpec};
+use deepnmf::train::{Balance, Config, Init, Metric, PenaltyScale};
+use deepnmf::{Engine, Error};
+use ndarray::Array2;
+use serde_json::{Value, json};
+
+use super::Result;
+use super::args::{DataArgs, DeviceArg, existing, named, shape_text};
+use super::output::{Output, arrows, name_of, percent, written};
+use super::progress::Reporter;
+
+/// Learn the parts of a data set and write them to a model file.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf fit faces/ --model sdnmf-rl2 --layers 160,40 --out faces.safetensors
+  deepnmf fit PIE_pose27.mat --layers 600,160 --target-error 0.09 --json | jq .relative_error")]
+pub(crate) struct Args {
+    /// A folder of images (sub-folders are classes), .mat (version 5), .npy, .npz, IDX (also .gz) or .csv
+    data: PathBuf,
+    /// Where the model goes; a file that is there is replaced
+    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+    #[command(flatten)]
+    reading: DataArgs,
+    /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
+    #[arg(long, default_value_t, value_parser = Scale::from_str, help_heading = "Reading the data")]
+    scale: Scale,
+    /// Train on N samples of every class only
+    #[arg(long, value_name = "N", help_heading = "Reading the data")]
+    train_per_class: Option<usize>,
+    /// Which samples these are
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 0,
+        requires = "train_per_class",
+        help_heading = "Reading the data"
+    )]
+    split_seed: u64,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "The model")]
+struct ModelArgs {
+    #[arg(long, default_value = "sdnmf-l", value_parser = ModelSpec::from_str, help = models_help())]
+    model: ModelSpec,
+    /// Components of every layer, from the first one on
+    #[arg(long, value_name = "K1,K2,…", required = true, value_delimiter = ',')]
+    layers: Vec<usize>,
+    /// Penalty constant of W, one or one per layer [default: the model's]
+    #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
+    mu: Option<Vec<f64>>,
+    /// Penalty constant of H, one or one per layer [default: the model's]
+    #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
+    lambda: Option<Vec<f64>>,
+    /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
+    #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]
+    penalties: PenaltyScale,
+}
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Training")]
+struct TrainingArgs {
+    #[arg(long, help = with_default("How every layer starts", name_of(&defaults().init)),
+          value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random"]))]
+    init: Option<Init>,
+    /// Seeds whatever is random
+    #[arg(long, value_name = "S", default_value_t = defaults().seed)]
+    seed: u64,
+    /// Outer iterations of pre-training per layer, at most
+    #[arg(long, value_name = "N", default_value_t = defaults().pretrain)]
+    pretrain: usize,
+    /// Sweeps of fine-tuning, at most; for one layer its outer iterations
+    #[arg(long, value_name = "N", default_value_t = defaults().sweeps)]
+    sweeps: usize,
+    /// Nesterov steps per block
+    #[arg(long, value_name = "N", default_value_t = defaults().inner)]
+    inner: usize,
+    /// Stop when the relative change of the objective per iteration is at most this; 0: never
+    #[arg(long, value_name = "T", default_value_t = defaults().tol, allow_negative_numbers = true)]
+    tol: f64,
+    /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    target_error: Option<f64>,
+    #[arg(long, help = with_default("The step size: one for the block, or one for every coordinate",
+                                    name_of(&defaults().metric)),
+          value_parser = named::<Metric>(["plain", "diagonal"]))]
+    metric: Option<Metric>,
+    /// Restart the momentum when it points uphill
+    #[arg(long)]
+    restart: bool,
+    /// Which scale freedoms are taken out: between layers, between the penalties, both or neither
+    #[arg(long, default_value = "all", value_parser = ["all", "layers", "penalties", "none"])]
+    balance: String,
+    /// Also solve for the coefficients of the hidden layers at the end
+    #[arg(long)]
+    hidden: bool,
+    /// Power iterations per Lipschitz bound
+    #[arg(long, value_name = "N", default_value_t = defaults().power_iterations)]
+    power_iterations: usize,
+}
+
+/// The library's; which model and layers does not matter for what is asked of them.
+fn defaults() -> Config {
+    Config::new(MODELS[0], [1])
+}
+
+fn with_default(help: &str, default: String) -> String {
+    format!("{help} [default: {default}]")
+}
+
+fn models_help() -> String {
+    let names: Vec<_> = MODELS.iter().map(|m| m.name).collect();
+    format!("Which factors are sparse: {}", names.join(", "))
+}
+
+/// The settings that were given, over the library's defaults, and whether they make sense.
+fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
+    let defaults = Config::new(model.model, model.layers);
+    let config = Config {
+        mu: model.mu.unwrap_or_else(|| defaults.mu.clone()),
+        lambda: model.lambda.unwrap_or_else(|| defaults.lambda.clone()),
+        penalty_scale: model.penalties,
+        init: training.init.unwrap_or(defaults.init),
+        seed: training.seed,
+        pretrain: training.pretrain,
+        sweeps: training.sweeps,
+        inner: training.inner,
+        tol: training.tol,
+        target_error: training.target_error,
+        metric: training.metric.unwrap_or(defaults.metric),
+        restart: training.restart,
+        balance: Balance {
+            layers: matches!(training.balance.as_str(), "all" | "layers"),
+            penalties: matches!(training.balance.as_str(), "all" | "penalties"),
+        },
+        hidden: training.hidden,
+        power_iterations: training.power_iterations,
+        ..defaults
+    };
+    config.validate()?;
+    Ok(config)
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    // What can be refused at once is refused before anything is read.
+    let config = config(args.model, args.training)?;
+    store::check_writable(&args.out)?;
+    let path = existing(args.data)?;
+    let mut engine = args.device.open(out)?;
+
+    let start = Instant::now();
+    out.note(&format!("reading {}", path.display()));
+    let set = data::load(&path, &args.reading.options())?;
+    let (set, split) = match args.train_per_class {
+        Some(n) => split(set, n, args.split_seed, &path)?,
+        None => (set, None),
+    };
+    let job = Job { set, source: path.display().to_string(), scale: args.scale, split, start };
+    let fitted = job.run(&mut engine, &config, out)?;
+    fitted.model.save(&args.out)?;
+    if out.is_json() {
+        return out.json(&fitted.json(&args.out));
+    }
+    fitted.summary(out)?;
+    out.summary("written", &written(&args.out))?;
+    out.summary("next", &format!("deepnmf transform {} MORE_DATA --out H.npy", args.out.display()))
+}
+
+fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(ImageSet, Option<Split>)> {
+    let Some(labels) = &set.labels else {
+        let message = "--train-per-class: expected labels (sub-folders, gnd or y, or --y-key), found none";
+        return Err(Error::format(path, message).into());
+    };
+    let (train, test) = data::train_per_class(labels, &set.classes, per_class, seed)?;
+    let split = Split { per_class, seed, train: train.len(), test: test.len() };
+    Ok((set.select(&train), Some(split)))
+}
+
+/// A data set that is to be fitted.
+pub(crate) struct Job {
+    pub(crate) set: ImageSet,
+    /// What to call it.
+    pub(crate) source: String,
+    pub(crate) scale: Scale,
+    pub(crate) split: Option<Split>,
+    /// When its reading began.
+    pub(crate) start: Instant,
+}
+
+/// A model with what its file does not say.
+pub(crate) struct Fitted {
+    pub(crate) model: Model,
+    source: String,
+    zero_samples: usize,
+    load_seconds: f64,
+    start: Instant,
+}
+
+impl Job {
+    /// Checks the samples, scales them and fits the model.
+    pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
+        let Job { set, source, scale, split, start } = self;
+        let zero_samples = checked(&set, &source, out)?;
+        let ImageSet { mut x, image_shape, labels, classes, .. } = set;
+        let preprocess = data::preprocess(&mut x, scale);
+        let load_seconds = start.elapsed().as_secs_f64();
+        let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
+        out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
+        out.detail(&format!("settings {config:?}"));
+
+        let mut progress = Reporter::new(out);
+        let fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
+        drop(progress);
+        out.detail(&format!("penalty constants mu {:?}, lambda {:?}", fit.penalties.mu, fit.penalties.lambda));
+        let mut model = Model::new(config, fit, preprocess, engine.device_name());
+        model.metadata.image_shape = image_shape;
+        model.metadata.split = split;
+        model.metadata.classes = classes;
+        model.metadata.labels = labels;
+        Ok(Fitted { model, source, zero_samples, load_seconds, start })
+    }
+}
+
+/// The number of all-zero samples, of which it warns; other than nonnegative numbers are an error.
+pub(crate) fn checked(set: &ImageSet, source: &str, out: &Output) -> Result<usize> {
+    let zeros = data::validate_nonnegative(set.x.view(), &set.names, source)?.zero_rows;
+    if let Some(first) = zeros.first() {
+        let (count, n, name) = (zeros.len(), set.n_samples(), &set.names[*first]);
+        out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
+    }
+    Ok(zeros.len())
+}
+
+impl Fitted {
+    /// The object of `--json`; `file` is the model file.
+    pub(crate) fn json(&self, file: &Path) -> Value {
+        let (f, m) = (&self.model.factors, &self.model.metadata);
+        json!({
+            "model": m.model,
+            "layers": m.layers,
+            "device": m.device,
+            "data": self.source,
+            "n_samples": m.n_samples,
+            "n_features": f.n_features(),
+            "image_shape": m.image_shape,
+            "zero_samples": self.zero_samples,
+            "preprocess": m.preprocess,
+            "split": m.split,
+            "training": m.training,
+            "penalties": m.penalties,
+            "objective": m.objective,
+            "relative_error": m.relative_error,
+            "history": m.history,
+            "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
+            "seconds": {
+                "load": self.load_seconds,
+                "init": m.seconds.init,
+                "pretrain": m.seconds.pretrain,
+                "finetune": m.seconds.finetune,
+                "fit": m.seconds.total,
+                "total": self.start.elapsed().as_secs_f64(),
+            },
+            "out": file.display().to_string(),
+        })
+    }
+
+    /// The same for people.
+    pub(crate) fn summary(&self, out: &Output) -> Result {
+        let (f, m) = (&self.model.factors, &self.model.metadata);
+        let shape = m.image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
+        let (n, features) = (m.n_samples, f.n_features());
+        out.summary("data", &format!("{}: {n} samples × {features} features{shape}", self.source))?;
+        let title = ModelSpec::by_name(&m.model)?.title;
+        out.summary("model", &format!("{title}, layers {}", arrows(&m.layers)))?;
+        out.summary("device", &m.device)?;
+        let error = percent(m.relative_error);
+        out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;
+        let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
+        out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(zeros(&f.h))))?;
+        let (s, load, total) = (&m.seconds, self.load_seconds, self.start.elapsed().as_secs_f64());
+        let parts = [("read", load), ("init", s.init), ("pre-training", s.pretrain), ("fine-tuning", s.finetune)];
+        let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();
+        out.summary("seconds", &format!("{total:.1} ({})", parts.join(", ")))
+    }
+}
+
+/// The fraction of exact zeros.
+fn zeros(a: &Array2<f32>) -> f64 {
+    a.iter().filter(|v| **v == 0.0).count() as f64 / a.len().max(1) as f64
+}

@@ -1,0 +1,91 @@
+//! The command line: one file per subcommand, its arguments and its few lines of glue.
+
+mod args;
+mod demo;
+mod devices;
+mod fit;
+pub(crate) mod output;
+mod progress;
+mod transform;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// Why the command did not do what it was asked to do; `main` makes exit codes of it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library refused, or an argument only it can judge was wrong.
+    Failed(deepnmf::Error),
+    /// clap refused, or was asked for help.
+    Usage(clap::Error),
+    /// Standard output did not take what was written.
+    Stdout(std::io::Error),
+    /// `verify` found a value out of bounds and has said so.
+    ChecksFailed,
+}
+
+impl From<deepnmf::Error> for Failure {
+    fn from(e: deepnmf::Error) -> Self {
+        Self::Failed(e)
+    }
+}
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+
+const ABOUT: &str = "\
+images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
+
+Learns the parts that a large set of images is made of, in layers, on the GPU or on the CPU: a sparse deep
+nonnegative matrix factorization.";
+
+const EXAMPLE: &str = "\
+Examples:
+  deepnmf demo                                           learn parts of built-in images, and look at them
+  deepnmf fit photos/ --resize 64x64 --layers 200,50     learn parts of your own
+  deepnmf transform model.safetensors more/ --out H.npy  describe new images by these parts";
+
+#[derive(Parser)]
+#[command(name = "deepnmf", version, about = ABOUT, after_help = EXAMPLE)]
+struct Cli {
+    #[command(flatten)]
+    how: How,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+struct How {
+    /// Print one JSON object on standard output; everything else goes to standard error.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but what was asked for: no progress, no summaries.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: settings, penalty constants, every step of the progress.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Fit(Box<fit::Args>),
+    Transform(transform::Args),
+    Verify(verify::Args),
+    Devices(devices::Args),
+    Demo(demo::Args),
+}
+
+pub(crate) fn run() -> Result {
+    let Cli { how, command } = Cli::try_parse().map_err(Failure::Usage)?;
+    let out = Output::new(how.json, how.quiet, how.verbose);
+    match command {
+        Command::Fit(args) => fit::run(*args, &out),
+        Command::Transform(args) => transform::run(args, &out),
+        Command::Verify(args) => verify::run(args, &out),
+        Command::Devices(args) => devices::run(args, &out),
+        Command::Demo(args) => demo::run(args, &out),
+    }
+}

@@ -1,0 +1,149 @@
+//! `deepnmf transform`: new samples by the parts of a model.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use deepnmf::Error;
+use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions};
+use deepnmf::model::store::{self, Metadata, Model};
+use deepnmf::train::Projection;
+use ndarray::Array2;
+use serde_json::json;
+
+use super::Result;
+use super::args::{DataArgs, DeviceArg, existing, shape_text};
+use super::fit::checked;
+use super::output::{Output, percent, written};
+use super::progress::Reporter;
+
+/// Describe samples by the parts of a model: nonnegative least squares on the components of a layer.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf transform faces.safetensors new_faces/ --out H.npy
+  python3 -c \"import numpy; print(numpy.load('H.npy').shape)\"")]
+pub(crate) struct Args {
+    /// A model file that `deepnmf fit` wrote
+    model: PathBuf,
+    /// Samples of the kind the model was trained on; they are scaled as those were
+    data: PathBuf,
+    /// Where the coefficients go, one row per sample, as .npy; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The layer whose components are used, from 1 [default: the last]
+    #[arg(long, value_name = "L")]
+    layer: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    reading: DataArgs,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    store::check_writable(&args.out)?;
+    let path = existing(args.data)?;
+    let Model { factors, metadata } = Model::load(&args.model)?;
+    let depth = factors.depth();
+    let layer = args.layer.unwrap_or(depth);
+    if layer == 0 || layer > depth {
+        let model = args.model.display();
+        return Err(
+            Error::Config(format!("--layer: expected 1 to {depth}, the layers of {model}, found {layer}")).into()
+        );
+    }
+    let mut engine = args.device.open(out)?;
+
+    out.note(&format!("reading {}", path.display()));
+    let set = load(&path, args.reading.options(), &metadata, factors.n_features(), &args.model)?;
+    let zero_samples = checked(&set, &path.display().to_string(), out)?;
+    let mut x = set.x;
+    metadata.preprocess.apply(&mut x);
+
+    let psi = factors.components(layer);
+    let how = Projection {
+        h_penalty: metadata.h_penalty,
+        lambda: metadata.penalties.lambda[layer - 1],
+        ..Projection::default()
+    };
+    out.detail(&format!("layer {layer} of {depth}: {} components, {how:?}", psi.ncols()));
+    let mut progress = Reporter::new(out);
+    let projected = engine.project(x.view(), psi.view(), &how, &mut |p| progress.report(p))?;
+    drop(progress);
+    save_npy(&args.out, &projected.h)?;
+
+    let (samples, k) = projected.h.dim();
+    if out.is_json() {
+        return out.json(&json!({
+            "model": metadata.model,
+            "layers": metadata.layers,
+            "layer": layer,
+            "device": engine.device_name(),
+            "data": path.display().to_string(),
+            "n_samples": samples,
+            "n_features": x.ncols(),
+            "n_components": k,
+            "zero_samples": zero_samples,
+            "relative_error": projected.relative_error,
+            "steps": projected.steps,
+            "out": args.out.display().to_string(),
+        }));
+    }
+    out.summary("data", &format!("{}: {samples} samples × {} features", path.display(), x.ncols()))?;
+    out.summary("layer", &format!("{layer} of {depth}, {k} components"))?;
+    out.summary("device", &engine.device_name())?;
+    let (error, steps) = (percent(projected.relative_error), projected.steps);
+    out.summary("error", &format!("{error} of ‖X‖ is not explained, after {steps} steps"))?;
+    out.summary("written", &written(&args.out))
+}
+
+/// Reads samples of the shape that the model was trained on.
+fn load(path: &Path, options: LoadOptions, m: &Metadata, features: usize, model: &Path) -> Result<ImageSet> {
+    let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
+    let mut options = LoadOptions { colour, ..options };
+    let mut set = data::load(path, &options)?;
+    // A matrix without a word on its images has those of the model. They are read again, because the order of the
+    // pixels in a .mat file depends on it.
+    if set.image_shape.is_none() && set.n_features() == features && m.image_shape.is_some() {
+        options.image_shape = m.image_shape;
+        set = data::load(path, &options)?;
+    }
+    let fits = set.n_features() == features
+        && match (m.image_shape, set.image_shape) {
+            (Some(expected), Some(found)) => expected == found,
+            _ => true,
+        };
+    if fits {
+        return Ok(set);
+    }
+    let say = |features: usize, shape: Option<ImageShape>| match shape {
+        Some(s) => format!("{features} features ({})", shape_text(s)),
+        None => format!("{features} features"),
+    };
+    let hint = match (m.image_shape, set.image_shape) {
+        (Some(s), Some(_)) => format!("; --resize {}x{} makes them fit", s.width, s.height),
+        _ => String::new(),
+    };
+    let message = format!(
+        "expected samples of {} as in {}, found {}{hint}",
+        say(features, m.image_shape),
+        model.display(),
+        say(set.n_features(), set.image_shape),
+    );
+    Err(Error::format(path, message).into())
+}
+
+/// NumPy's format, version 1.0: a header in Python's notation, padded with blanks to a multiple of 64 bytes, then the
+/// values row by row.
+fn save_npy(path: &Path, h: &Array2<f32>) -> Result {
+    let (rows, columns) = h.dim();
+    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
+    store::write_atomically(path, |out| {
+        out.write_all(b"\x93NUMPY\x01\x00")?;
+        out.write_all(&(length as u16).to_le_bytes())?;
+        writeln!(out, "{dict:<width$}", width = length - 1)?;
+        // In logical order, whatever the layout in memory.
+        h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+    })?;
+    Ok(())
+}

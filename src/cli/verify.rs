@@ -1,0 +1,44 @@
+//! `deepnmf verify`: whether the device computes what it should.
+
+use serde_json::json;
+
+use super::args::DeviceArg;
+use super::output::Output;
+use super::{Failure, Result};
+
+/// Check every kernel and a small training run on the device against the CPU in double precision.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf verify --device gpu && echo this GPU can be trusted
+
+Exit code 1 if an error exceeds its bound.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let mut engine = args.device.open(out)?;
+    let device = engine.device_name();
+    out.line(&format!("device {device}"))?;
+    out.line(&format!("{:<56} {:>10} {:>10}", "check", "error", "bound"))?;
+    // A line as soon as its check is done: some take a while. A reader who leaves does not stop the checks.
+    let mut printed = Ok(());
+    let checks = engine.verify(&mut |c| {
+        let verdict = if c.passed { "ok" } else { "FAILED" };
+        let line = format!("{:<56} {:>10.2e} {:>10.2e} {verdict}", c.name, c.error, c.bound);
+        if printed.is_ok() {
+            printed = out.line(&line);
+        }
+    })?;
+    printed?;
+    let failed = checks.iter().filter(|c| !c.passed).count();
+    // No checks at all prove nothing.
+    let passed = failed == 0 && !checks.is_empty();
+    out.line(&format!("{} of {} checks passed", checks.len() - failed, checks.len()))?;
+    if out.is_json() {
+        out.json(&json!({ "device": device, "passed": passed, "checks": checks }))?;
+    }
+    if passed { Ok(()) } else { Err(Failure::ChecksFailed) }
+}

@@ -1,0 +1,376 @@
+//! The model file: safetensors with everything that projecting new samples needs.
+//!
+//! Tensors `W_1` … `W_L` (`k_{l-1} × k_l`), `H_L` (`samples × k_L`) and, where they were solved for, the hidden
+//! `H_1` … `H_{L-1}`: F32, row-major. The header's `__metadata__` has one key, `deepnmf`: [`Metadata`] as JSON.
+
+use std::collections::HashMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use ndarray::Array2;
+use safetensors::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use super::{Factors, HPenalty};
+use crate::data::{ImageShape, Preprocess};
+use crate::train::{Balance, Config, Fit, History, Init, Metric, Penalties, PenaltyScale, Seconds};
+use crate::{Error, Result};
+
+/// The version of the layout of a model file; raised when older programs could no longer read it.
+pub const FORMAT: u64 = 1;
+const KEY: &str = "deepnmf";
+
+/// How a model was trained: the part of [`Config`] that is not the model itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// How each layer started.
+    pub init: Init,
+    /// The seed of whatever was random.
+    pub seed: u64,
+    /// Outer iterations of pre-training per layer, at most.
+    pub pretrain: usize,
+    /// Sweeps of fine-tuning, at most.
+    pub sweeps: usize,
+    /// Nesterov steps per block.
+    pub inner: usize,
+    /// The relative change at which it stopped.
+    pub tol: f64,
+    /// The relative error at which it stopped.
+    pub target_error: Option<f64>,
+    /// The metric of the steps.
+    pub metric: Metric,
+    /// Whether the momentum restarted.
+    pub restart: bool,
+    /// Which scale freedoms were taken out.
+    pub balance: Balance,
+    /// Power iterations per Lipschitz bound.
+    pub power_iterations: usize,
+    /// How `mu` and `lambda` were read.
+    pub penalty_scale: PenaltyScale,
+    /// Penalty constants of W as they were given.
+    pub mu: Vec<f64>,
+    /// Penalty constants of H as they were given.
+    pub lambda: Vec<f64>,
+}
+
+impl From<&Config> for Training {
+    fn from(c: &Config) -> Self {
+        Self {
+            init: c.init,
+            seed: c.seed,
+            pretrain: c.pretrain,
+            sweeps: c.sweeps,
+            inner: c.inner,
+            tol: c.tol,
+            target_error: c.target_error,
+            metric: c.metric,
+            restart: c.restart,
+            balance: c.balance,
+            power_iterations: c.power_iterations,
+            penalty_scale: c.penalty_scale,
+            mu: c.mu.clone(),
+            lambda: c.lambda.clone(),
+        }
+    }
+}
+
+/// Which samples of a labelled set were trained on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Training samples of every class.
+    pub per_class: usize,
+    /// The seed they were drawn with.
+    pub seed: u64,
+    /// Training samples altogether.
+    pub train: usize,
+    /// Samples left for testing.
+    pub test: usize,
+}
+
+/// What a model file says about its factors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`FORMAT`].
+    pub format: u64,
+    /// The version of this crate that wrote the file.
+    pub crate_version: String,
+    /// The name of the model in the table of models.
+    pub model: String,
+    /// `[k_1, …, k_L]`.
+    pub layers: Vec<usize>,
+    /// The number of samples of H.
+    pub n_samples: usize,
+    /// The penalty constants as they stand in the objective.
+    pub penalties: Penalties,
+    /// How H is penalised.
+    pub h_penalty: HPenalty,
+    /// What was done to the samples before training; new ones need the same.
+    pub preprocess: Preprocess,
+    /// How a sample is an image.
+    pub image_shape: Option<ImageShape>,
+    /// How the model was trained.
+    pub training: Training,
+    /// The objective over time.
+    pub history: History,
+    /// The objective of these factors.
+    pub objective: f64,
+    /// ‖X − H Psiᵀ‖/‖X‖ of these factors.
+    pub relative_error: f64,
+    /// The device it was trained on.
+    pub device: String,
+    /// Where the time went.
+    pub seconds: Seconds,
+    /// Which samples were trained on, where only some were.
+    pub split: Option<Split>,
+    /// The names of the classes, where there are labels.
+    pub classes: Vec<String>,
+    /// The class of every row of H, where known.
+    pub labels: Option<Vec<usize>>,
+}
+
+/// Factors and what there is to know about them: the content of a model file.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The factors.
+    pub factors: Factors<f32>,
+    /// What there is to know about them.
+    pub metadata: Metadata,
+}
+
+impl Model {
+    /// The model that `fit` is, trained as `config` says on samples preprocessed as `preprocess` says on `device`.
+    ///
+    /// Image shape, split, classes and labels are left empty.
+    pub fn new(config: &Config, fit: Fit<f32>, preprocess: Preprocess, device: String) -> Self {
+        let metadata = Metadata {
+            format: FORMAT,
+            crate_version: env!("CARGO_PKG_VERSION").into(),
+            model: config.model.name.into(),
+            layers: fit.factors.layer_sizes(),
+            n_samples: fit.factors.h.nrows(),
+            penalties: fit.penalties,
+            h_penalty: config.model.h_penalty,
+            preprocess,
+            image_shape: None,
+            training: config.into(),
+            history: fit.history,
+            objective: fit.objective,
+            relative_error: fit.relative_error,
+            device,
+            seconds: fit.seconds,
+            split: None,
+            classes: Vec::new(),
+            labels: None,
+        };
+        Self { factors: fit.factors, metadata }
+    }
+
+    /// Writes the model to `path`, all of it or nothing.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.check().map_err(|found| Error::format(path, format!("not written: {found}")))?;
+        let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("not written: {e}"));
+        let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
+        let f = &self.factors;
+        let mut tensors: Vec<_> =
+            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::new(w))).collect();
+        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::new(h))));
+        tensors.push((format!("H_{}", f.depth()), Tensor::new(&f.h)));
+        let info = HashMap::from([(KEY.to_string(), json)]);
+        let bytes = safetensors::serialize(tensors, Some(info)).map_err(|e| failed(&e))?;
+        write_atomically(path, |out| out.write_all(&bytes))
+    }
+
+    /// Reads the model in `path`, or [`Error::Format`] with what is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Self::from_bytes(&bytes).map_err(|found| Error::format(path, found))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        // Both calls compare the header's sizes with the length of the file before anything is allocated for them.
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+        let Some(json) = header.metadata().as_ref().and_then(|m| m.get(KEY)) else {
+            let names = header.offset_keys();
+            return Err(format!(
+                "expected a deepnmf model, found a safetensors file of something else (tensors: {})",
+                if names.is_empty() { "none".into() } else { names.join(", ") }
+            ));
+        };
+        let wrong = |e| format!("expected the metadata of a deepnmf model, found JSON that is not it: {e}");
+        let value: serde_json::Value = serde_json::from_str(json).map_err(wrong)?;
+        // The version first: another one may well have other fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(FORMAT) => {}
+            Some(v) => return Err(format!("expected a model file of format {FORMAT}, found format {v}")),
+            None => return Err(format!("expected a model file of format {FORMAT}, found no format number")),
+        }
+        let metadata: Metadata = serde_json::from_value(value).map_err(wrong)?;
+        let depth = metadata.layers.len();
+        if depth == 0 {
+            return Err("expected at least one layer, found none".into());
+        }
+        let w = (1..=depth).map(|l| matrix(&file, &format!("W_{l}"))).collect::<Result<_, _>>()?;
+        let h = matrix(&file, &format!("H_{depth}"))?;
+        let has_hidden = header.info("H_1").is_some() && depth > 1;
+        let hidden = match has_hidden {
+            true => (1..depth).map(|l| matrix(&file, &format!("H_{l}"))).collect::<Result<_, _>>()?,
+            false => Vec::new(),
+        };
+        let model = Self { factors: Factors { w, h, hidden }, metadata };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// Whether factors and metadata fit each other; the same for a file to write and a file that was read.
+    fn check(&self) -> Result<(), String> {
+        let (f, m) = (&self.factors, &self.metadata);
+        if f.w.is_empty() || m.layers.contains(&0) {
+            return Err(format!("layers: expected at least one and none of size 0, found {:?}", m.layers));
+        }
+        let depth = f.depth();
+        let same = |what: &str, expected: usize, found: usize| match expected == found {
+            true => Ok(()),
+            false => Err(format!("{what}: expected {expected}, found {found}")),
+        };
+        same("layers in the metadata", depth, m.layers.len())?;
+        if let Some(shape) = m.image_shape {
+            let pixels = shape.height.checked_mul(shape.width).and_then(|p| p.checked_mul(shape.channels));
+            same("rows of W_1 (the features of the image shape)", pixels.unwrap_or(usize::MAX), f.n_features())?;
+        }
+        for (l, w) in f.w.iter().enumerate() {
+            same(&format!("columns of W_{}", l + 1), m.layers[l], w.ncols())?;
+            if l > 0 {
+                same(&format!("rows of W_{} (the columns of W_{l})", l + 1), m.layers[l - 1], w.nrows())?;
+            }
+        }
+        if !f.hidden.is_empty() {
+            same("hidden H", depth - 1, f.hidden.len())?;
+        }
+        let all_h = f.hidden.iter().enumerate().map(|(l, h)| (l + 1, h)).chain([(depth, &f.h)]);
+        for (l, h) in all_h.clone() {
+            same(&format!("rows of H_{l} (samples)"), m.n_samples, h.nrows())?;
+            same(&format!("columns of H_{l} (the columns of W_{l})"), m.layers[l - 1], h.ncols())?;
+        }
+        // JSON has no NaN: it would come back as nothing.
+        let (hist, pen) = (&m.history, &m.penalties);
+        let numbers = hist.pretrain.iter().flatten().chain(&hist.finetune).chain(&pen.mu).chain(&pen.lambda);
+        if let Some(v) = numbers.chain([&m.objective, &m.relative_error]).find(|v| !v.is_finite()) {
+            return Err(format!("metadata: expected finite numbers, found {v}"));
+        }
+        if let Some(v) = pen.mu.iter().chain(&pen.lambda).find(|v| **v < 0.0) {
+            return Err(format!("penalty constants: expected numbers of at least 0, found {v}"));
+        }
+        if !(m.preprocess.factor.is_finite() && m.preprocess.factor > 0.0) {
+            return Err(format!(
+                "factor of the preprocessing: expected a positive number, found {}",
+                m.preprocess.factor
+            ));
+        }
+        same("penalty constants mu", depth, m.penalties.mu.len())?;
+        same("penalty constants lambda", depth, m.penalties.lambda.len())?;
+        if let Some(labels) = &m.labels {
+            same("labels", m.n_samples, labels.len())?;
+            if let Some(label) = labels.iter().find(|l| **l >= m.classes.len()) {
+                return Err(format!("labels: expected numbers below {}, found {label}", m.classes.len()));
+            }
+        }
+        let named = f.w.iter().enumerate().map(|(l, w)| ("W", l + 1, w)).chain(all_h.map(|(l, h)| ("H", l, h)));
+        for (name, l, a) in named {
+            if let Some(((i, j), v)) = a.indexed_iter().find(|(_, v)| !v.is_finite()) {
+                return Err(format!("{name}_{l}: expected finite numbers, found {v} in row {i}, column {j}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_safetensors(e: safetensors::SafeTensorError) -> String {
+    format!("expected a safetensors file, found something else or a part of one: {e}")
+}
+
+fn matrix(file: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
+    let tensor =
+        file.tensor(name).map_err(|_| format!("expected a tensor {name}, found {}", file.names().join(", ")))?;
+    let (dtype, shape) = (tensor.dtype(), tensor.shape());
+    let (Dtype::F32, &[rows, cols]) = (dtype, shape) else {
+        return Err(format!("{name}: expected an F32 matrix, found {dtype} of shape {shape:?}"));
+    };
+    let values = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    Array2::from_shape_vec((rows, cols), values).map_err(|e| format!("{name}: {e}"))
+}
+
+/// A matrix as safetensors wants it: shape and little-endian bytes, made only while they are written.
+struct Tensor<'a> {
+    shape: [usize; 2],
+    values: &'a Array2<f32>,
+}
+
+impl<'a> Tensor<'a> {
+    fn new(values: &'a Array2<f32>) -> Self {
+        Self { shape: [values.nrows(), values.ncols()], values }
+    }
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        // In logical order, whatever the layout in memory.
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into()
+    }
+    fn data_len(&self) -> usize {
+        self.values.len() * size_of::<f32>()
+    }
+}
+
+/// Gives `write` a temporary file beside `path` and renames it to `path` when everything is on disk.
+///
+/// After an error nothing is left behind, and a file that was there before is untouched.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
+) -> Result<()> {
+    let failed = |e| Error::io(path, e);
+    let mut temporary = temporary_beside(path)?;
+    let mut out = BufWriter::new(temporary.as_file_mut());
+    write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
+    drop(out);
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Whether [`write_atomically`] can be expected to succeed on `path`: worth asking before hours of work.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.file_name().is_none() || path.exists() && !path.is_file() {
+        let found = if path.is_dir() { "a folder" } else { "something else" };
+        return Err(Error::format(path, format!("expected a file to write, found {found}")));
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        let message = format!("expected a file in a folder that exists, found no folder {}", folder.display());
+        return Err(Error::format(path, message));
+    }
+    temporary_beside(path).map(drop)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".deepnmf-").suffix(".tmp");
+    // Temporary files are private by default; a result is as readable as the user's umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder_of(path)).map_err(|e| Error::io(path, e.kind().into()))
+}
+
+#[cfg(test)]
+mod tests;

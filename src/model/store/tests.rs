@@ -1,0 +1,234 @@
+use super::*;
+use crate::data::Scale;
+use crate::model::ModelSpec;
+use ndarray::{Array, ShapeBuilder};
+
+fn ramp(rows: usize, cols: usize) -> Array2<f32> {
+    Array::from_iter((0..rows * cols).map(|i| i as f32 / 8.0)).into_shape_with_order((rows, cols)).expect("fits")
+}
+
+/// Six features, layers 4 and 2, three samples.
+fn model() -> Model {
+    let mut config = Config::new(ModelSpec::by_name("sdnmf-rl2").expect("known"), [4, 2]);
+    config.target_error = Some(0.25);
+    let fit = Fit {
+        factors: Factors { w: vec![ramp(6, 4), ramp(4, 2)], h: ramp(3, 2), hidden: vec![ramp(3, 4)] },
+        penalties: Penalties { mu: vec![0.5, 0.25], lambda: vec![0.0, 2.0] },
+        history: History { pretrain: vec![vec![8.0, 4.0], vec![2.0]], finetune: vec![3.0, 1.5] },
+        objective: 1.5,
+        relative_error: 0.125,
+        seconds: Seconds { init: 0.5, pretrain: 1.0, finetune: 2.0, total: 3.5 },
+    };
+    let mut x = ramp(3, 6);
+    let preprocess = crate::data::preprocess(&mut x, Scale::Max);
+    let mut model = Model::new(&config, fit, preprocess, "cpu".into());
+    model.metadata.image_shape = Some(ImageShape { height: 2, width: 3, channels: 1 });
+    model.metadata.split = Some(Split { per_class: 1, seed: 7, train: 3, test: 5 });
+    model.metadata.classes = vec!["a".into(), "b".into()];
+    model.metadata.labels = Some(vec![0, 1, 1]);
+    model
+}
+
+type Tensors = Vec<(String, Array2<f32>)>;
+type Change = fn(&mut Tensors, &mut serde_json::Value);
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+    fn file(&self) -> std::path::PathBuf {
+        self.0.path().join("m.safetensors")
+    }
+    fn names(&self) -> Vec<std::ffi::OsString> {
+        std::fs::read_dir(self.0.path()).expect("listed").map(|e| e.expect("an entry").file_name()).collect()
+    }
+    /// The message with which the file is refused.
+    fn refusal(&self) -> String {
+        match Model::load(&self.file()) {
+            Err(Error::Format { path, message }) => {
+                assert_eq!(path, self.file());
+                message
+            }
+            other => panic!("expected a format error, found {other:?}"),
+        }
+    }
+}
+
+/// What `save` would write after `change`, without its own checks.
+fn write_unchecked(path: &Path, change: impl FnOnce(&mut Tensors, &mut serde_json::Value)) {
+    let m = model();
+    let mut tensors = vec![
+        ("W_1".to_string(), m.factors.w[0].clone()),
+        ("W_2".to_string(), m.factors.w[1].clone()),
+        ("H_2".to_string(), m.factors.h.clone()),
+    ];
+    let mut json = serde_json::to_value(&m.metadata).expect("serialises");
+    change(&mut tensors, &mut json);
+    let info = HashMap::from([(KEY.to_string(), json.to_string())]);
+    let tensors = tensors.iter().map(|(name, a)| (name.as_str(), Tensor::new(a)));
+    std::fs::write(path, safetensors::serialize(tensors, Some(info)).expect("serialises")).expect("written");
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let folder = Folder::new();
+    let saved = model();
+    saved.save(&folder.file()).expect("saved");
+    let loaded = Model::load(&folder.file()).expect("loaded");
+    assert_eq!(loaded.metadata, saved.metadata);
+    assert_eq!(loaded.factors.w, saved.factors.w);
+    assert_eq!(loaded.factors.h, saved.factors.h);
+    assert_eq!(loaded.factors.hidden, saved.factors.hidden);
+    assert_eq!(folder.names().len(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn the_layout_in_memory_does_not_matter() {
+    let folder = Folder::new();
+    let mut m = model();
+    let mut columns = Array2::zeros((3, 2).f());
+    columns.assign(&m.factors.h);
+    m.factors.h = columns;
+    m.save(&folder.file()).expect("saved");
+    assert_eq!(Model::load(&folder.file()).expect("loaded").factors.h, ramp(3, 2));
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let folder = Folder::new();
+    model().save(&folder.file()).expect("saved");
+    let bytes = std::fs::read(folder.file()).expect("read");
+    for length in [0, 1, 7, 8, 9, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(folder.file(), &bytes[..length]).expect("written");
+        assert!(folder.refusal().contains("expected a safetensors file"), "{length} bytes");
+    }
+    std::fs::write(folder.file(), [bytes, vec![0]].concat()).expect("written");
+    assert!(folder.refusal().contains("expected a safetensors file"), "one byte too many");
+}
+
+#[test]
+fn garbage_and_lying_headers_are_refused() {
+    let folder = Folder::new();
+    let header = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let huge = r#"{"W_1":{"dtype":"F32","shape":[1099511627776,4],"data_offsets":[0,17592186044416]}}"#;
+    let overflow = r#"{"W_1":{"dtype":"F32","shape":[18446744073709551615,4],"data_offsets":[0,16]}}"#;
+    for bytes in [vec![0xff; 64], vec![0; 64], b"\x89PNG\r\n".to_vec(), header(huge), header(overflow), header("[]")] {
+        std::fs::write(folder.file(), bytes).expect("written");
+        assert!(folder.refusal().contains("expected a safetensors file"));
+    }
+}
+
+#[test]
+fn a_safetensors_file_of_something_else_is_named_as_such() {
+    let folder = Folder::new();
+    let weights = ramp(2, 2);
+    let other = safetensors::serialize([("encoder.weight", Tensor::new(&weights))], None).expect("serialises");
+    std::fs::write(folder.file(), other).expect("written");
+    let message = folder.refusal();
+    assert!(message.contains("expected a deepnmf model") && message.contains("encoder.weight"), "{message}");
+}
+
+#[test]
+fn metadata_that_is_not_ours_is_refused() {
+    let folder = Folder::new();
+    let cases: [(&str, Change); 5] = [
+        ("found format 2", |_, j| j["format"] = 2.into()),
+        ("found no format number", |_, j| j["format"] = "1".into()),
+        ("found no format number", |_, j| *j = serde_json::json!([1])),
+        ("found JSON that is not it", |_, j| j["penalties"] = 3.into()),
+        ("at least one layer", |_, j| j["layers"] = serde_json::json!([])),
+    ];
+    for (expected, change) in cases {
+        write_unchecked(&folder.file(), change);
+        let message = folder.refusal();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_chain_are_refused() {
+    let folder = Folder::new();
+    let cases: [(&str, Change); 10] = [
+        ("rows of W_2 (the columns of W_1): expected 4, found 3", |t, _| t[1].1 = ramp(3, 2)),
+        ("columns of W_1: expected 4, found 5", |t, _| t[0].1 = ramp(6, 5)),
+        ("columns of H_2 (the columns of W_2): expected 2, found 3", |t, _| t[2].1 = ramp(3, 3)),
+        ("rows of H_2 (samples): expected 3, found 4", |t, _| t[2].1 = ramp(4, 2)),
+        ("expected a tensor W_2, found", |t, _| t[1].0 = "V_2".into()),
+        ("features of the image shape", |_, j| j["image_shape"]["width"] = 4.into()),
+        ("labels: expected numbers below 2, found 9", |_, j| j["labels"] = serde_json::json!([0, 9, 1])),
+        ("penalty constants: expected numbers of at least 0, found -1", |_, j| j["penalties"]["mu"][0] = (-1).into()),
+        ("expected a positive number, found 0", |_, j| j["preprocess"]["factor"] = 0.into()),
+        ("W_1: expected finite numbers, found NaN in row 1, column 2", |t, _| t[0].1[[1, 2]] = f32::NAN),
+    ];
+    for (expected, change) in cases {
+        write_unchecked(&folder.file(), change);
+        let message = folder.refusal();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn other_types_and_dimensions_are_refused() {
+    let folder = Folder::new();
+    let json = serde_json::to_string(&model().metadata).expect("serialises");
+    let bytes = [0; 48];
+    for (dtype, shape) in [(Dtype::F16, vec![6, 4]), (Dtype::F32, vec![12]), (Dtype::F32, vec![3, 2, 2])] {
+        let tensor = safetensors::tensor::TensorView::new(dtype, shape, &bytes).expect("fits");
+        let info = HashMap::from([(KEY.to_string(), json.clone())]);
+        std::fs::write(folder.file(), safetensors::serialize([("W_1", tensor)], Some(info)).expect("serialises"))
+            .expect("written");
+        let message = folder.refusal();
+        assert!(message.contains("W_1: expected an F32 matrix, found"), "{message}");
+    }
+}
+
+#[test]
+fn nothing_is_written_that_could_not_be_loaded() {
+    let folder = Folder::new();
+    let mut m = model();
+    m.factors.h[[2, 1]] = f32::INFINITY;
+    let error = m.save(&folder.file()).expect_err("refused");
+    assert!(error.to_string().contains("H_2: expected finite numbers"), "{error}");
+    let mut m = model();
+    m.metadata.objective = f64::NAN;
+    assert!(m.save(&folder.file()).is_err());
+    assert!(folder.names().is_empty());
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_file_alone() {
+    let folder = Folder::new();
+    std::fs::write(folder.file(), "old").expect("written");
+    let result = write_atomically(&folder.file(), |out| {
+        out.write_all(b"new")?;
+        Err(std::io::Error::other("the disk is full"))
+    });
+    assert!(matches!(result, Err(Error::Io { .. })));
+    assert_eq!(std::fs::read(folder.file()).expect("read"), b"old");
+    assert_eq!(folder.names().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_written_is_known_before() {
+    let folder = Folder::new();
+    let here = folder.0.path();
+    assert!(check_writable(&folder.file()).is_ok());
+    assert!(folder.names().is_empty());
+    for bad in [here.to_path_buf(), here.join("missing/m.safetensors"), here.join("..")] {
+        assert!(matches!(check_writable(&bad), Err(Error::Format { .. })), "{}", bad.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_result_is_as_readable_as_any_other_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    model().save(&folder.file()).expect("saved");
+    let plain = folder.0.path().join("plain");
+    std::fs::write(&plain, "").expect("written");
+    let mode = |p: &Path| std::fs::metadata(p).expect("there").permissions().mode();
+    assert_eq!(mode(&folder.file()), mode(&plain));
+}

@@ -1,0 +1,3 @@
+//! What a fit looks like to people: pictures of its components.
+
+pub mod montage;

@@ -1,0 +1,215 @@
+//! A contact sheet of components: one tile for each, all in one picture.
+
+use std::path::Path;
+
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use ndarray::{ArrayView1, ArrayView2};
+
+use crate::data::ImageShape;
+use crate::model::store::write_atomically;
+use crate::{Error, Result};
+
+/// The largest sheet, in pixels: a quarter of a gigabyte of grey.
+const MAX_PIXELS: u64 = 1 << 28;
+/// The grey between the tiles: neither the black of nothing nor the white of a tile's maximum.
+const BETWEEN: u8 = 96;
+
+/// How a sheet is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GridOptions {
+    /// Whether all tiles share one scale, so that weak components look weak; otherwise each has its own.
+    pub common_scale: bool,
+    /// Pixels between tiles and around them.
+    pub gap: u32,
+    /// Tiles are enlarged by a whole number until their longer side has at least this many pixels.
+    pub min_side: u32,
+}
+
+impl Default for GridOptions {
+    fn default() -> Self {
+        Self { common_scale: false, gap: 2, min_side: 48 }
+    }
+}
+
+/// The sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the maximum.
+pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOptions) -> Result<DynamicImage> {
+    let ImageShape { height, width, channels } = shape;
+    let pixels = height.checked_mul(width).and_then(|p| p.checked_mul(channels));
+    let (features, k) = components.dim();
+    if pixels != Some(features) || k == 0 || features == 0 {
+        return Err(Error::Shape {
+            what: "components of a picture",
+            expected: format!("columns of {height}×{width}×{channels} values, at least one"),
+            found: format!("{k} columns of {features} values"),
+        });
+    }
+    let layout = Layout::new(shape, k, options)?;
+    let all = largest(components.iter());
+    let scale_of = |tile: ArrayView1<'_, f32>| {
+        let top = if options.common_scale { all } else { largest(tile.iter()) };
+        if top > 0.0 { 255.0 / top } else { 0.0 }
+    };
+    // `as u8` saturates: negative values and NaN are black.
+    let tile = |j: usize| {
+        let values = components.column(j);
+        let scale = scale_of(values);
+        move |y: usize, x: usize, c: usize| (values[(y * width + x) * channels + c] * scale).round() as u8
+    };
+    match channels {
+        1 => {
+            let mut sheet = GrayImage::from_pixel(layout.width, layout.height, Luma([BETWEEN]));
+            for j in 0..k {
+                let at = tile(j);
+                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Luma([at(y, x, 0)])));
+            }
+            Ok(sheet.into())
+        }
+        3 => {
+            let mut sheet = RgbImage::from_pixel(layout.width, layout.height, Rgb([BETWEEN; 3]));
+            for j in 0..k {
+                let at = tile(j);
+                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Rgb([0, 1, 2].map(|c| at(y, x, c)))));
+            }
+            Ok(sheet.into())
+        }
+        n => Err(Error::Shape {
+            what: "channels of a picture",
+            expected: "1 (grey) or 3 (colour)".into(),
+            found: n.to_string(),
+        }),
+    }
+}
+
+/// Writes `picture` to `path` as PNG, all of it or nothing.
+pub fn save_png(path: &Path, picture: &DynamicImage) -> Result<()> {
+    // Encoded in memory first: the encoder wants to seek and has errors of its own.
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|e| Error::format(path, format!("the picture cannot be encoded: {e}")))?;
+    write_atomically(path, |out| std::io::Write::write_all(out, bytes.get_ref()))
+}
+
+fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> f32 {
+    values.copied().filter(|v| v.is_finite()).fold(0.0, f32::max)
+}
+
+/// Where the tiles lie.
+struct Layout {
+    tile_height: u32,
+    tile_width: u32,
+    zoom: u32,
+    gap: u32,
+    columns: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Layout {
+    fn new(shape: ImageShape, k: usize, options: &GridOptions) -> Result<Self> {
+        let (h, w, k) = (shape.height as u64, shape.width as u64, k as u64);
+        let zoom = u64::from(options.min_side).div_ceil(h.max(w)).max(1);
+        let gap = u64::from(options.gap);
+        let (cell_h, cell_w) = (h.saturating_mul(zoom).saturating_add(gap), w.saturating_mul(zoom).saturating_add(gap));
+        // Square on the paper, not in tiles: √(k · height/width of a cell) columns.
+        let columns = ((k as f64 * cell_h as f64 / cell_w as f64).sqrt().ceil() as u64).clamp(1, k);
+        let rows = k.div_ceil(columns);
+        let side = |tiles: u64, cell: u64| tiles.saturating_mul(cell).saturating_add(gap);
+        let (height, width) = (side(rows, cell_h), side(columns, cell_w));
+        let needed = height.saturating_mul(width);
+        if needed > MAX_PIXELS {
+            return Err(Error::TooLarge { what: "a picture of all components".into(), needed, limit: MAX_PIXELS });
+        }
+        let too_large = |_| Error::TooLarge { what: "a side of a picture".into(), needed, limit: MAX_PIXELS };
+        let narrow = |v: u64| u32::try_from(v).map_err(too_large);
+        Ok(Self {
+            tile_height: narrow(h)?,
+            tile_width: narrow(w)?,
+            zoom: narrow(zoom)?,
+            gap: options.gap,
+            columns: narrow(columns)?,
+            width: narrow(width)?,
+            height: narrow(height)?,
+        })
+    }
+
+    /// Calls `put(sheet x, sheet y, row, column)` for every pixel of tile `j`.
+    fn each_pixel(&self, j: usize, mut put: impl FnMut(u32, u32, usize, usize)) {
+        let (row, column) = (j as u32 / self.columns, j as u32 % self.columns);
+        let top = self.gap + row * (self.tile_height * self.zoom + self.gap);
+        let left = self.gap + column * (self.tile_width * self.zoom + self.gap);
+        for y in 0..self.tile_height * self.zoom {
+            for x in 0..self.tile_width * self.zoom {
+                put(left + x, top + y, (y / self.zoom) as usize, (x / self.zoom) as usize);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    const SMALL: GridOptions = GridOptions { common_scale: false, gap: 1, min_side: 1 };
+
+    fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
+        ImageShape { height, width, channels }
+    }
+
+    #[test]
+    fn every_tile_has_its_own_scale_and_its_own_place() {
+        // Two components of one row and two pixels: columns of a 2 × 2 matrix.
+        let components = array![[1.0, 0.0], [0.5, 4.0]];
+        let sheet = grid(components.view(), shape(1, 2, 1), &SMALL).expect("fits").into_luma8();
+        // Cells of 2 × 3 pixels: √(2·2/3) → 2 columns.
+        assert_eq!(sheet.dimensions(), (7, 3));
+        let row: Vec<u8> = (0..7).map(|x| sheet.get_pixel(x, 1)[0]).collect();
+        assert_eq!(row, [BETWEEN, 255, 128, BETWEEN, 0, 255, BETWEEN]);
+        let common = GridOptions { common_scale: true, ..SMALL };
+        let sheet = grid(components.view(), shape(1, 2, 1), &common).expect("fits").into_luma8();
+        assert_eq!(sheet.get_pixel(1, 1)[0], 64);
+    }
+
+    #[test]
+    fn small_tiles_are_enlarged_and_the_sheet_is_nearly_square() {
+        let components = Array2::<f32>::ones((8 * 8, 100));
+        let sheet = grid(components.view(), shape(8, 8, 1), &GridOptions::default()).expect("fits");
+        assert_eq!((sheet.width(), sheet.height()), (10 * 50 + 2, 10 * 50 + 2));
+    }
+
+    #[test]
+    fn colour_has_its_channels_innermost() {
+        let components = array![[1.0], [0.0], [0.0], [0.0], [0.0], [1.0]];
+        let sheet = grid(components.view(), shape(1, 2, 3), &SMALL).expect("fits").into_rgb8();
+        assert_eq!(sheet.get_pixel(1, 1).0, [255, 0, 0]);
+        assert_eq!(sheet.get_pixel(2, 1).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn zeros_negative_values_and_nan_are_black() {
+        let components = array![[0.0, f32::NAN], [0.0, -1.0]];
+        let sheet = grid(components.view(), shape(1, 2, 1), &SMALL).expect("fits").into_luma8();
+        assert!([1, 2, 4, 5].iter().all(|x| sheet.get_pixel(*x, 1)[0] == 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let components = Array2::<f32>::ones((6, 2));
+        for bad in [shape(2, 2, 1), shape(3, 1, 2), shape(0, 0, 1), shape(usize::MAX, 2, 1)] {
+            assert!(matches!(grid(components.view(), bad, &SMALL), Err(Error::Shape { .. })));
+        }
+        let huge = GridOptions { min_side: u32::MAX, ..SMALL };
+        assert!(matches!(grid(components.view(), shape(2, 3, 1), &huge), Err(Error::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_png_can_be_read_back() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("parts.png");
+        let sheet = grid(array![[0.25], [1.0]].view(), shape(1, 2, 1), &SMALL).expect("fits");
+        save_png(&path, &sheet).expect("written");
+        assert_eq!(image::open(&path).expect("a picture").into_luma8(), sheet.into_luma8());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1);
+    }
+}

@@ -1,0 +1,7 @@
+//! The built binary in temporary folders: exit codes, messages, files.
+
+mod cli {
+    mod bad_input;
+    mod commands;
+    mod fixtures;
+}

@@ -1,0 +1,234 @@
+//! What the commands do when all is well.
+
+use super::fixtures::*;
+
+/// `[rows, columns]` and the values of an .npy file that `transform` wrote.
+fn read_npy(folder: &Folder, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = std::fs::read(folder.path(name)).expect("read");
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+    let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    assert_eq!(end % 64, 0);
+    let header = std::str::from_utf8(&bytes[10..end]).expect("text");
+    assert!(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (") && header.ends_with('\n'));
+    let (_, shape) = header.split_once("'shape': (").expect("a shape");
+    let (shape, _) = shape.split_once(')').expect("its end");
+    let shape: Vec<usize> = shape.split(',').map(|d| d.trim().parse().expect("a number")).collect();
+    let values: Vec<f32> = bytes[end..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    assert_eq!(values.len(), shape.iter().product::<usize>());
+    (shape, values)
+}
+
+#[test]
+fn every_help_ends_with_an_example() {
+    let folder = Folder::new();
+    let top = folder.ok("--help").stdout;
+    assert!(top.starts_with("images → data → X → init → W, H → "), "{top}");
+    for command in ["fit", "transform", "verify", "devices", "demo"] {
+        assert!(top.contains(command));
+        let help = folder.ok(&format!("{command} --help")).stdout;
+        let (_, example) = help.split_once("\nExample:\n").expect("an example at the end");
+        assert!(example.starts_with(&format!("  deepnmf {command}")), "{help}");
+        assert!(!example.contains("Options:"), "{help}");
+    }
+    assert!(top.contains("\nExamples:\n"));
+    assert!(folder.ok("--version").stdout.starts_with("deepnmf "));
+}
+
+#[test]
+fn fit_says_everything_in_one_object() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let run =
+        folder.ok("fit x.npy --model sdnmf-rl1 --layers 5,3 --image-shape 4x9 --device cpu --out m.safetensors --json");
+    let json = run.json();
+    assert_eq!(json["model"], "sdnmf-rl1");
+    assert_eq!(json["layers"], serde_json::json!([5, 3]));
+    assert!(json["device"].as_str().is_some_and(|d| d.starts_with("cpu")));
+    assert_eq!((&json["n_samples"], &json["n_features"]), (&60.into(), &36.into()));
+    assert_eq!(json["image_shape"], serde_json::json!({ "height": 4, "width": 9, "channels": 1 }));
+    assert_eq!((&json["zero_samples"], &json["split"]), (&0.into(), &serde_json::Value::Null));
+    assert_eq!(json["out"], "m.safetensors");
+    let error = json["relative_error"].as_f64().expect("a number");
+    assert!(error > 0.0 && error < 0.2, "{error}");
+    assert!(json["objective"].as_f64().is_some_and(|f| f > 0.0));
+    let history = &json["history"];
+    assert_eq!(history["pretrain"].as_array().map(Vec::len), Some(2));
+    assert!(history["finetune"].as_array().is_some_and(|f| f.len() > 1));
+    for part in ["load", "init", "pretrain", "finetune", "total"] {
+        assert!(json["seconds"][part].as_f64().is_some_and(|s| s >= 0.0), "{part}");
+    }
+    let fraction = |v: &serde_json::Value| v.as_f64().is_some_and(|z| (0.0..=1.0).contains(&z));
+    assert!(json["zeros"]["w"].as_array().is_some_and(|w| w.len() == 2 && w.iter().all(fraction)));
+    assert!(fraction(&json["zeros"]["h"]));
+    for constants in ["mu", "lambda"] {
+        assert_eq!(json["penalties"][constants].as_array().map(Vec::len), Some(2));
+    }
+    // Elsewhere than on a terminal progress is lines; nobody wants control characters in a log.
+    assert!(run.stderr.contains("fine-tuning: ") && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+    assert_eq!(folder.names(), ["m.safetensors", "x.npy"]);
+}
+
+/// A matrix does not say that it is images; where the model knows, it need not.
+#[test]
+fn the_model_lends_its_image_shape_to_a_matrix() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.ok("fit x.npy --layers 3 --image-shape 4x9 --device cpu");
+    folder.ok("transform model.safetensors x.npy --out h.npy --device cpu");
+    let other = "transform model.safetensors x.npy --image-shape 9x4 --out h.npy --device cpu";
+    folder.refused(other, 1, &["expected samples of 36 features (4×9)", "found 36 features (9×4)"]);
+}
+
+#[test]
+fn fit_says_it_to_people_and_quiet_does_not() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let run = folder.ok("fit x.npy --layers 3 --device cpu");
+    for part in ["60 samples × 36 features", "SDNMF/L, layers 3", "W_1 ", "model.safetensors", "deepnmf transform"] {
+        assert!(run.stdout.contains(part), "expected `{part}` in: {}", run.stdout);
+    }
+    let run = folder.ok("fit x.npy --layers 3 --device cpu --quiet");
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    let run = folder.ok("-v fit x.npy --layers 3 --device cpu");
+    assert!(run.stderr.contains("penalty constants mu ["), "{}", run.stderr);
+}
+
+#[test]
+fn every_setting_arrives() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let json = folder
+        .ok("fit x.npy --model SDNMF-RL2 --layers 5,3 --mu 0.02,0.03 --lambda 0.04 --penalties absolute --pretrain 3 \
+             --sweeps 4 --tol 0 --inner 5 --init nndsvda --seed 9 --metric plain --restart --balance none --hidden \
+             --power-iterations 6 --scale max --device cpu --json")
+        .json();
+    let expected = serde_json::json!({
+        "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "sweeps": 4, "tol": 0.0,
+        "inner": 5, "init": "nndsvda", "seed": 9, "metric": "plain", "restart": true, "target_error": null,
+        "balance": { "layers": false, "penalties": false }, "power_iterations": 6,
+    });
+    assert_eq!(json["training"], expected);
+    assert_eq!(json["preprocess"]["scale"], "max");
+    assert_eq!(json["penalties"]["mu"], serde_json::json!([0.02, 0.03]));
+    assert_eq!(json["history"]["finetune"].as_array().map(Vec::len), Some(5));
+    let json = folder.ok("fit x.npy --layers 5,3 --target-error 0.5 --device cpu --json").json();
+    assert!(json["relative_error"].as_f64().is_some_and(|e| e <= 0.5));
+}
+
+#[test]
+fn the_same_command_gives_the_same_model() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let fit = |out: &str, seed: u32| {
+        folder.ok(&format!("fit x.npy --layers 5,3 --init random --seed {seed} --device cpu --out {out} --json")).json()
+            ["objective"]
+            .clone()
+    };
+    assert_eq!(fit("a.safetensors", 1), fit("b.safetensors", 1));
+    assert_ne!(fit("a.safetensors", 1), fit("b.safetensors", 2));
+}
+
+#[test]
+fn folders_have_labels_and_can_be_split() {
+    let folder = Folder::new();
+    faces(&folder);
+    let fit = |seed: u32| {
+        let split = format!("--train-per-class 4 --split-seed {seed}");
+        folder.ok(&format!("fit faces --layers 4,2 {split} --device cpu --json")).json()
+    };
+    let json = fit(1);
+    assert_eq!(json["split"], serde_json::json!({ "per_class": 4, "seed": 1, "train": 12, "test": 6 }));
+    assert_eq!(json["n_samples"], 12);
+    assert_eq!(json["objective"], fit(1)["objective"]);
+    assert_ne!(json["objective"], fit(2)["objective"]);
+}
+
+#[test]
+fn training_data_is_projected_about_as_well_as_it_was_fitted() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (model, scale) in [("dnmf", "unit"), ("sdnmf-l", "max"), ("sdnmf-rl2", "none")] {
+        let fit =
+            format!("fit x.npy --model {model} --scale {scale} --layers 5,3 --device cpu --out m.safetensors --json");
+        let fitted = folder.ok(&fit).json();
+        let projected = folder.ok("transform m.safetensors x.npy --out h.npy --device cpu --json").json();
+        let error = |json: &serde_json::Value| json["relative_error"].as_f64().expect("a number");
+        let (fitted, found) = (error(&fitted), error(&projected));
+        // The last block solve of the training may not have converged; the projection has.
+        assert!(found < fitted * 1.01 && found > fitted * 0.8, "{model}: fitted {fitted}, projected {found}");
+        assert!(projected["steps"].as_u64().is_some_and(|s| s > 0));
+        let (shape, h) = read_npy(&folder, "h.npy");
+        assert_eq!(shape, [60, 3]);
+        assert!(h.iter().all(|v| v.is_finite() && *v >= 0.0) && h.iter().any(|v| *v > 0.0));
+    }
+}
+
+#[test]
+fn a_layer_can_be_chosen_and_new_data_may_have_any_number_of_samples() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.write("one.npy", npy("(1, 36)", &samples(1, 36)));
+    folder.ok("fit x.npy --layers 5,3 --device cpu --out m.safetensors");
+    let json = folder.ok("transform m.safetensors one.npy --layer 1 --out h.npy --device cpu --json").json();
+    assert_eq!((&json["layer"], &json["n_samples"]), (&1.into(), &1.into()));
+    assert_eq!(read_npy(&folder, "h.npy").0, [1, 5]);
+    let run = folder.ok("transform m.safetensors one.npy --out h.npy --device cpu");
+    assert!(run.stdout.contains("2 of 2, 3 components"), "{}", run.stdout);
+}
+
+#[test]
+fn devices_lists_the_cpu_in_any_case() {
+    let folder = Folder::new();
+    assert!(folder.ok("devices").stdout.lines().any(|l| l.starts_with("cpu ")));
+    let json = folder.ok("devices --json").json();
+    assert!(json["cpu"]["cores"].as_u64().is_some_and(|n| n > 0));
+    for adapter in json["adapters"].as_array().expect("a list") {
+        assert!(adapter["usable"].is_boolean() && adapter["name"].is_string());
+    }
+}
+
+#[test]
+fn verify_passes_on_the_cpu() {
+    let folder = Folder::new();
+    let run = folder.ok("verify --device cpu");
+    assert!(
+        run.stdout.contains("error") && run.stdout.contains("bound") && run.stdout.contains(" ok"),
+        "{}",
+        run.stdout
+    );
+    let json = folder.ok("verify --device cpu --json").json();
+    assert_eq!(json["passed"], true);
+    assert!(json["checks"].as_array().is_some_and(|c| !c.is_empty()));
+}
+
+#[test]
+fn the_demo_writes_a_model_and_pictures() {
+    let folder = Folder::new();
+    let json = folder.ok("demo --out shown --device cpu --json").json();
+    assert_eq!((&json["n_samples"], &json["layers"]), (&2000.into(), &serde_json::json!([100, 25])));
+    assert_eq!(list(&folder.path("shown")), ["model.safetensors", "parts-layer-1.png", "parts-layer-2.png"]);
+    for (name, tiles) in [("parts-layer-1.png", 10), ("parts-layer-2.png", 5)] {
+        let picture = image::open(folder.path("shown").join(name)).expect("a picture").into_luma8();
+        assert_eq!(picture.dimensions(), (tiles * 58 + 2, tiles * 58 + 2), "28×28 pixels, doubled, with gaps of 2");
+        assert!(picture.pixels().any(|p| p[0] == 255));
+    }
+    folder.write("file", "in the way");
+    folder.refused("demo --out file --device cpu", 1, &["file: "]);
+}
+
+/// As in `deepnmf devices | head -1`, when the reader has left.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for arguments in
+        ["devices", "devices --json", "--help", "fit --help", "fit x.npy --layers 3 --device cpu -q --json"]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let run = folder.command(arguments).stdout(writer).output().expect("started");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(!stderr.contains("panicked") && !stderr.contains("error: "), "{arguments}: {stderr}");
+        assert_eq!(run.status.code(), Some(0), "{arguments}");
+    }
+}
