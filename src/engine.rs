@@ -52,8 +52,8 @@ pub struct DeviceInfo {
     pub kind: String,
     /// The driver and its version.
     pub driver: String,
-    /// Whether deepnmf can use it, and if not why not.
-    pub usable: Result<(), String>,
+    /// Why deepnmf cannot use it; None where it can.
+    pub problem: Option<String>,
     /// Bytes of the largest storage binding.
     pub max_binding_bytes: u64,
     /// Bytes of the largest buffer.

@@ -2,6 +2,8 @@
 //!
 //! The fixtures are in the papers' orientation: one column per sample.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{close, golden, matrices, matrix, numbers};
@@ -184,7 +186,7 @@ mod literal {
         x
     }
 
-    pub fn finetune(
+    pub(super) fn finetune(
         x: &Array2<f64>,
         mut w: Vec<Array2<f64>>,
         mut h: Array2<f64>,
@@ -216,7 +218,7 @@ mod literal {
     }
 
     /// The hidden coefficients minimise: the gradient is 0 where they are positive and not negative where they are 0.
-    pub fn assert_stationary(x: &Array2<f64>, psi: &Array2<f64>, h: &Array2<f64>) {
+    pub(super) fn assert_stationary(x: &Array2<f64>, psi: &Array2<f64>, h: &Array2<f64>) {
         let mut cpu = Cpu::<f64>::new();
         let mut gram = cpu.zeros(psi.ncols(), psi.ncols()).unwrap();
         cpu.matmul(MatMul::TN, psi, psi, &mut gram).unwrap();

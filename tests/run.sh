@@ -4,14 +4,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Whether deepnmf itself finds an adapter that it can use: on Linux a Vulkan one, elsewhere whatever the system has.
+# Whether deepnmf itself finds what the tests need: on Linux an adapter by Vulkan and one by GL, whose shader
+# translators are both tested; elsewhere whatever the system has.
 # The build is not lost: the tests of the commands need the same binary.
 adapter_found() {
     local adapters
     # Every adapter is one flat JSON object.
-    adapters="$(cargo run --release --quiet -- devices --json | grep -o '{[^{}]*}' | grep '"usable":true' || true)"
+    adapters="$(cargo run --release --quiet -- devices --json | grep -o '{[^{}]*}' | grep '"problem":null' || true)"
     if [[ "$(uname -s)" == Linux ]]; then
-        grep -q '"backend":"vulkan"' <<<"$adapters"
+        grep -q '"backend":"vulkan"' <<<"$adapters" && grep -q '"backend":"gl"' <<<"$adapters"
     else
         [[ -n "$adapters" ]]
     fi

@@ -1,7 +1,7 @@
 //! `deepnmf devices`: what there is to compute on.
 
 use deepnmf::DeviceInfo;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Result;
 use super::output::{Output, bytes};
@@ -19,7 +19,6 @@ pub(crate) fn run(_args: Args, out: &Output) -> Result {
     let adapters = deepnmf::devices();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if out.is_json() {
-        let adapters: Vec<_> = adapters.iter().map(as_json).collect();
         return out.json(&json!({ "cpu": { "cores": cores }, "adapters": adapters }));
     }
     for a in &adapters {
@@ -34,7 +33,7 @@ pub(crate) fn run(_args: Args, out: &Output) -> Result {
 fn print(a: &DeviceInfo, out: &Output) -> Result {
     out.line(&format!("{:<4} {} ({}, {})", a.index, a.name, a.backend, a.kind))?;
     let row = |name: &str, value: &str| out.line(&format!("     {name:<22} {value}"));
-    if let Err(reason) = &a.usable {
+    if let Some(reason) = &a.problem {
         row("not usable", reason)?;
     }
     if !a.driver.is_empty() {
@@ -47,12 +46,4 @@ fn print(a: &DeviceInfo, out: &Output) -> Result {
     let list = |v: &[String]| if v.is_empty() { "none".into() } else { v.join(", ") };
     row("features", &list(&a.features))?;
     row("cooperative matrices", &list(&a.cooperative_matrices))
-}
-
-/// `usable` as a plain boolean with the reason beside it.
-fn as_json(a: &DeviceInfo) -> Value {
-    let mut value = json!(a);
-    value["usable"] = json!(a.usable.is_ok());
-    value["reason"] = json!(a.usable.as_ref().err());
-    value
 }

@@ -22,13 +22,11 @@ const POWER: usize = 3;
 /// Rows of a tall matrix that the host treats at a time.
 const BLOCK: usize = 8192;
 
+/// W and H of a layer.
+type Layer<E> = (Array2<E>, Array2<E>);
+
 /// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`.
-pub(crate) fn start<B: Backend>(
-    b: &mut B,
-    v: &B::Matrix,
-    layer: usize,
-    config: &Config,
-) -> Result<(Array2<B::Elem>, Array2<B::Elem>)> {
+pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: &Config) -> Result<Layer<B::Elem>> {
     let (n, m) = b.shape(v);
     let k = config.layers[layer];
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(layer as u64));
@@ -100,7 +98,7 @@ impl<E: Element> Svd<E> {
 
     /// `W_:i = √(σ t) v±/‖v±‖`, `H_:i = √(σ t) u±/‖u±‖` with `t = ‖u±‖‖v±‖` the larger of the two; the first
     /// triplet has one sign and is taken whole.
-    fn nonnegative_parts(&self, n: usize, k: usize) -> (Array2<E>, Array2<E>) {
+    fn nonnegative_parts(&self, n: usize, k: usize) -> Layer<E> {
         let rank = self.sigma.len();
         let mut u_norms = vec![(0.0, 0.0); rank];
         for (_, block) in self.left() {

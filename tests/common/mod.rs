@@ -1,5 +1,6 @@
 //! What several test files share.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
 use ndarray::Array2;
@@ -7,34 +8,34 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// The fixtures and data sets, which are not part of the project: `../shared`, or `DEEPNMF_SHARED`.
-pub fn shared() -> PathBuf {
+pub(crate) fn shared() -> PathBuf {
     let path = std::env::var_os("DEEPNMF_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     assert!(path.is_dir(), "the tests need the fixtures in {}; set DEEPNMF_SHARED", path.display());
     path
 }
 
-pub fn golden(name: &str) -> Value {
+pub(crate) fn golden(name: &str) -> Value {
     let path = shared().join("reference/golden").join(format!("{name}.json"));
     serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
 }
 
-pub fn numbers(v: &Value) -> Vec<f64> {
+pub(crate) fn numbers(v: &Value) -> Vec<f64> {
     v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
-pub fn matrix(v: &Value) -> Array2<f64> {
+pub(crate) fn matrix(v: &Value) -> Array2<f64> {
     let rows: Vec<Vec<f64>> = v.as_array().unwrap().iter().map(numbers).collect();
     Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j])
 }
 
-pub fn matrices(v: &Value) -> Vec<Array2<f64>> {
+pub(crate) fn matrices(v: &Value) -> Vec<Array2<f64>> {
     v.as_array().unwrap().iter().map(matrix).collect()
 }
 
 /// Relative to the largest entry, to 1e-9: changing X by 1e-14 changes a fixture by less than 6e-13.
 #[track_caller]
-pub fn close(what: &str, expected: &[f64], found: &[f64]) {
+pub(crate) fn close(what: &str, expected: &[f64], found: &[f64]) {
     assert_eq!(expected.len(), found.len(), "{what}: length");
     let scale = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     for (i, (e, f)) in expected.iter().zip(found).enumerate() {
@@ -43,7 +44,7 @@ pub fn close(what: &str, expected: &[f64], found: &[f64]) {
 }
 
 #[track_caller]
-pub fn close_matrix(what: &str, expected: &Array2<f64>, found: &Array2<f64>) {
+pub(crate) fn close_matrix(what: &str, expected: &Array2<f64>, found: &Array2<f64>) {
     assert_eq!(expected.dim(), found.dim(), "{what}: shape");
     let list = |m: &Array2<f64>| m.iter().copied().collect::<Vec<_>>();
     close(what, &list(expected), &list(found));

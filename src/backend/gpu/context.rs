@@ -86,7 +86,7 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
         }
         .into(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
-        usable: usable(&limits, features),
+        problem: problem(&limits, features),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
@@ -99,9 +99,10 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> DeviceInfo {
     }
 }
 
-fn usable(limits: &wgpu::Limits, features: Features) -> Result<(), String> {
+/// Why an adapter of these limits and features cannot be used.
+fn problem(limits: &wgpu::Limits, features: Features) -> Option<String> {
     if !features.contains(REQUIRED) {
-        return Err("it has no immediates".into());
+        return Some("it has no immediates".into());
     }
     let asked = [
         ("immediate bytes", IMMEDIATE_BYTES, limits.max_immediate_size),
@@ -109,10 +110,8 @@ fn usable(limits: &wgpu::Limits, features: Features) -> Result<(), String> {
         ("bytes of workgroup memory", WORKGROUP_BYTES, limits.max_compute_workgroup_storage_size),
         ("storage bindings", STORAGE_BINDINGS, limits.max_storage_buffers_per_shader_stage),
     ];
-    match asked.iter().find(|(_, needed, there)| there < needed) {
-        Some((what, needed, there)) => Err(format!("it has {there} {what}, {needed} are needed")),
-        None => Ok(()),
-    }
+    let lacking = asked.iter().find(|(_, needed, there)| there < needed);
+    lacking.map(|(what, needed, there)| format!("it has {there} {what}, {needed} are needed"))
 }
 
 /// Real GPUs before software, the device's own interface before GL.
@@ -138,7 +137,7 @@ pub(crate) fn find(request: &DeviceRequest) -> Result<Option<usize>> {
 
 fn choose(request: &DeviceRequest, list: &[DeviceInfo]) -> Result<Option<usize>> {
     let best = |wanted: &dyn Fn(&DeviceInfo) -> bool| {
-        list.iter().filter(|d| d.usable.is_ok() && wanted(d)).min_by_key(|d| preference(d)).map(|d| d.index)
+        list.iter().filter(|d| d.problem.is_none() && wanted(d)).min_by_key(|d| preference(d)).map(|d| d.index)
     };
     let chosen = match request {
         DeviceRequest::Cpu => return Ok(None),
@@ -161,8 +160,8 @@ fn choose(request: &DeviceRequest, list: &[DeviceInfo]) -> Result<Option<usize>>
         let there = if there.is_empty() { "none".into() } else { there.join("; ") };
         return Err(Error::NoDevice(format!("{wanted}; adapters: {there}; `cpu` always works")));
     };
-    match list.iter().find(|d| d.index == index).map(|d| (&d.name, &d.usable)) {
-        Some((name, Err(why))) => Err(Error::NoDevice(format!("{name} cannot be used: {why}"))),
+    match list.iter().find(|d| d.index == index).map(|d| (&d.name, &d.problem)) {
+        Some((name, Some(why))) => Err(Error::NoDevice(format!("{name} cannot be used: {why}"))),
         _ => Ok(Some(index)),
     }
 }
@@ -177,8 +176,9 @@ impl Context {
             .ok_or_else(|| Error::NoDevice(format!("no adapter has the number {index}")))?;
         let info = adapter.get_info();
         let limits = adapter.limits();
-        usable(&limits, adapter.features())
-            .map_err(|why| Error::NoDevice(format!("{} cannot be used: {why}", info.name)))?;
+        if let Some(why) = problem(&limits, adapter.features()) {
+            return Err(Error::NoDevice(format!("{} cannot be used: {why}", info.name)));
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
             required_features: REQUIRED,
@@ -254,7 +254,7 @@ mod tests {
             backend: backend.into(),
             kind: kind.into(),
             driver: String::new(),
-            usable: Ok(()),
+            problem: None,
             max_binding_bytes: 0,
             max_buffer_bytes: 0,
             max_workgroup_bytes: 0,
@@ -274,7 +274,7 @@ mod tests {
         both.push(device(3, "GeForce", "discrete-gpu", "gl"));
         both.push(device(4, "GeForce", "discrete-gpu", "vulkan"));
         assert_eq!(choose(&DeviceRequest::Auto, &both).unwrap(), Some(4));
-        both[4].usable = Err("broken".into());
+        both[4].problem = Some("broken".into());
         assert_eq!(choose(&DeviceRequest::Auto, &both).unwrap(), Some(3));
         assert_eq!(choose(&DeviceRequest::Name("arc".into()), &both).unwrap(), Some(2));
         assert!(choose(&DeviceRequest::Index(4), &both).unwrap_err().to_string().contains("broken"));

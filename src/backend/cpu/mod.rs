@@ -1,6 +1,8 @@
 //! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
 
-use super::{Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check};
+use crate::backend::{
+    Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check,
+};
 use crate::model::HPenalty;
 use crate::train::Metric;
 use crate::{Error, Result};

@@ -1,0 +1,204 @@
+//! [`Backend`] on the GPU: shapes are checked here, the kernels record.
+
+use super::kernels;
+use super::matrix::{Matrix, Run, pieces};
+use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
+use crate::backend::{Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, Sum, check};
+use crate::model::HPenalty;
+use crate::train::Metric;
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+
+impl Backend for Gpu {
+    type Elem = f32;
+    type Matrix = Matrix;
+    type Scalars = Scalars;
+    type Pending = Pending;
+
+    fn cadence(&self) -> Cadence {
+        Cadence { every: 4, ahead: 1 }
+    }
+
+    fn device_name(&self) -> String {
+        self.context.name.clone()
+    }
+
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
+        // New buffers are zero.
+        self.allocate(rows, cols)
+    }
+
+    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Matrix> {
+        let matrix = self.allocate(host.nrows(), host.ncols())?;
+        self.write(&matrix, host)?;
+        Ok(matrix)
+    }
+
+    fn download(&mut self, m: &Matrix) -> Result<Array2<f32>> {
+        let mut host = Array2::zeros(m.shape());
+        let rows_at_a_time = (TRANSFER_BYTES / (4 * m.ld)).max(1);
+        let mut dirty = None;
+        for (shard, first, rows) in m.each() {
+            for start in (0..rows).step_by(rows_at_a_time) {
+                let end = rows.min(start + rows_at_a_time);
+                let (at, bytes) = (4 * (start * m.ld) as u64, 4 * ((end - start) * m.ld) as u64);
+                let read = self.scheduler.start_read(&self.context, shard, at, bytes)?;
+                self.scheduler.finish_read(&self.context, read, |words| {
+                    for (row, words) in (first + start..).zip(words.chunks_exact(m.ld)) {
+                        host.row_mut(row).assign(&ndarray::aview1(&words[..m.cols]));
+                        if words[m.cols..].iter().any(|w| *w != 0.0) {
+                            dirty = Some(row);
+                        }
+                    }
+                })?;
+            }
+        }
+        self.check_guard(m)?;
+        match dirty {
+            Some(row) => Err(Error::DeviceLost(format!("a kernel wrote into the padding of row {row}"))),
+            None => Ok(host),
+        }
+    }
+
+    fn shape(&self, m: &Matrix) -> (usize, usize) {
+        m.shape()
+    }
+
+    fn scalars(&mut self, len: usize) -> Result<Scalars> {
+        self.next_id += 1;
+        self.scheduler.forget_bind_groups();
+        self.scheduler.stats.buffers += 1;
+        let raw = self.context.buffer("sums", 4 * (len.max(1) * kernels::sum::PARTS) as u64)?;
+        Ok(Scalars { buffer: Buffer { id: self.next_id, raw }, len })
+    }
+
+    fn matmul(&mut self, op: MatMul, a: &Matrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
+        let (_, k, _) = check::product(op, a.shape(), b.shape(), out.shape())?;
+        if k == 0 {
+            for shard in &out.shards {
+                self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, None);
+            }
+            return Ok(());
+        }
+        kernels::matmul::record(self, op, a, b, out)
+    }
+
+    fn copy(&mut self, from: &Matrix, to: &mut Matrix) -> Result<()> {
+        check::same("copy", from.shape(), to.shape())?;
+        kernels::copy::record(self, from, to)
+    }
+
+    fn spectral_bound(
+        &mut self,
+        gram: &Matrix,
+        metric: Metric,
+        iterations: usize,
+        out: &mut Curvature<Matrix>,
+    ) -> Result<()> {
+        let k = check::square("gram", gram.shape())?;
+        check::same("metric of a gram", (1, k), out.scale.shape())?;
+        check::same("vector of a power iteration", (1, k), out.vector.shape())?;
+        kernels::spectral::record(self, gram, metric == Metric::Diagonal, iterations, out)
+    }
+
+    fn add_penalty(&mut self, gram: &Matrix, kind: HPenalty, lambda: f64, out: &mut Matrix) -> Result<()> {
+        check::square("gram", gram.shape())?;
+        check::same("penalised gram", gram.shape(), out.shape())?;
+        kernels::add_penalty::record(self, gram, kind == HPenalty::Ridge, lambda as f32, out)
+    }
+
+    fn column_sums(&mut self, m: &Matrix, what: ColumnSums, out: &mut Matrix) -> Result<()> {
+        check::same("column sums", (1, m.cols), out.shape())?;
+        kernels::column_sums::record(self, m, what, out)
+    }
+
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        check::nesterov_step(self, &step)?;
+        if let Momentum::Restart { scalars, slot, .. } = &step.momentum {
+            check::slot(scalars.len, *slot)?;
+        }
+        kernels::nesterov_step::record(self, step)
+    }
+
+    fn sum(&mut self, what: Sum<'_, Matrix>, out: &mut Scalars, slot: usize) -> Result<()> {
+        use kernels::sum::{Mode, record};
+        check::slot(out.len, slot)?;
+        match what {
+            Sum::Dot(a, b) => {
+                check::same("inner product", a.shape(), b.shape())?;
+                record(self, Mode::Dot, a, Some(b), out, slot)
+            }
+            Sum::Entries(a) => record(self, Mode::Entries, a, None, out, slot),
+            Sum::Trace(a) => {
+                check::square("trace", a.shape())?;
+                record(self, Mode::Trace, a, None, out, slot)
+            }
+        }
+    }
+
+    fn residual(&mut self, x: &Matrix, h: &Matrix, psi: &Matrix, out: &mut Scalars, slot: usize) -> Result<()> {
+        check::product(MatMul::NT, h.shape(), psi.shape(), x.shape())?;
+        check::slot(out.len, slot)?;
+        // The product of some rows at a time, kept for the next call.
+        let rows = (RESIDUAL_BYTES / (4 * x.ld)).clamp(1, x.rows.max(1));
+        let product = match self.residual.take() {
+            Some(product) if product.cols == x.cols && product.rows <= rows => product,
+            _ => self.allocate_one_shard(rows, x.cols)?,
+        };
+        let mut accumulate = false;
+        for piece in pieces(x.rows, x.shard_rows, h.shard_rows) {
+            for start in (0..piece.rows).step_by(product.rows) {
+                let rows = product.rows.min(piece.rows - start);
+                let (of_x, of_h) = (piece.a, piece.b);
+                kernels::matmul::record_rows_nt(self, h, (of_h.shard, of_h.row + start, rows), psi, &product)?;
+                let run = Run { shard: of_x.shard, row: of_x.row + start };
+                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), accumulate);
+                accumulate = true;
+            }
+        }
+        self.residual = Some(product);
+        Ok(())
+    }
+
+    fn quarter_root(
+        &mut self,
+        coefficient: f64,
+        numerator: &Matrix,
+        denominator: &Matrix,
+        out: &mut Matrix,
+    ) -> Result<()> {
+        check::same("balance, numerator", out.shape(), numerator.shape())?;
+        check::same("balance, denominator", out.shape(), denominator.shape())?;
+        kernels::quarter_root::record(self, coefficient as f32, numerator, denominator, out)
+    }
+
+    fn equalize(&mut self, weights: &Matrix, sums: &Scalars, first: usize, out: &mut Matrix) -> Result<()> {
+        check::same("balance of the chain", weights.shape(), out.shape())?;
+        check::slot(sums.len, first + weights.cols.max(1) - 1)?;
+        kernels::equalize::record(self, weights, sums, first, out)
+    }
+
+    fn scale(&mut self, m: &mut Matrix, by: By<'_, Matrix>, divide: bool) -> Result<()> {
+        check::scale(self, m, by)?;
+        kernels::scale::record(self, m, by, divide)
+    }
+
+    fn submit(&mut self) -> Result<()> {
+        self.scheduler.submit(&self.context)
+    }
+
+    fn start_read(&mut self, scalars: &Scalars) -> Result<Pending> {
+        let bytes = 4 * (scalars.len.max(1) * kernels::sum::PARTS) as u64;
+        Ok(Pending(self.scheduler.start_read(&self.context, &scalars.buffer, 0, bytes)?))
+    }
+
+    fn finish_read(&mut self, pending: Pending) -> Result<Vec<f64>> {
+        let mut sums = Vec::new();
+        self.scheduler.finish_read(&self.context, pending.0, |words| {
+            sums.extend(
+                words.chunks(kernels::sum::PARTS).map(|parts| parts.iter().map(|p| f64::from(*p)).sum::<f64>()),
+            );
+        })?;
+        Ok(sums)
+    }
+}
