@@ -34,17 +34,19 @@ impl From<deepnmf::Error> for Failure {
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
 
+// Paragraphs are one line each: clap breaks them where the terminal ends. The examples are not broken in 80 columns.
 const ABOUT: &str = "\
 images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
 
-Learns the parts that a large set of images is made of, in layers, on the GPU or on the CPU: a sparse deep
+Learns the parts that a large set of images is made of, in layers, on the GPU or on the CPU: a sparse deep \
 nonnegative matrix factorization.";
 
 const EXAMPLE: &str = "\
 Examples:
-  deepnmf demo                                           learn parts of built-in images, and look at them
-  deepnmf fit photos/ --resize 64x64 --layers 200,50     learn parts of your own
-  deepnmf transform model.safetensors more/ --out H.npy  describe new images by these parts";
+  deepnmf demo                                         look at parts of clothes
+  deepnmf fit photos/ --resize 64x64 --layers 200,50   learn parts of your images
+  deepnmf transform model.safetensors more/ --out H.npy
+                                                       describe others by them";
 
 #[derive(Parser)]
 #[command(name = "deepnmf", version, about = ABOUT, after_help = EXAMPLE)]
@@ -55,17 +57,20 @@ struct Cli {
     command: Command,
 }
 
+/// Where what every command takes stands in its help: behind its own, before `--help`.
+const LAST: usize = 900;
+
 /// What every command takes.
 #[derive(clap::Args)]
 struct How {
     /// Print one JSON object on standard output; everything else goes to standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     json: bool,
     /// Say nothing but what was asked for: no progress, no summaries.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, display_order = LAST, conflicts_with = "verbose")]
     quiet: bool,
     /// Say more: settings, penalty constants, every step of the progress.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     verbose: bool,
 }
 

@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::{Output, percent, stderr_is_terminal, to_stderr};
 
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
-const TEMPLATE: &str = "{prefix:<24} [{bar:24}] {msg}";
+/// A bar that wraps cannot be drawn over itself: with the longest text this has 80 columns, and less is cut off.
+const TEMPLATE: &str = "{prefix:<23} [{bar:14}] {wide_msg}";
 
 /// Shows the reports of a running engine, one stage after the other.
 pub(crate) struct Reporter {

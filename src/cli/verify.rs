@@ -22,12 +22,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open(out)?;
     let device = engine.device_name();
     out.line(&format!("device {device}"))?;
-    out.line(&format!("{:<56} {:>10} {:>10}", "check", "error", "bound"))?;
+    out.line(&format!("{:<61} {:>10} {:>10}", "check", "error", "bound"))?;
     // A line as soon as its check is done: some take a while. A reader who leaves does not stop the checks.
     let mut printed = Ok(());
     let checks = engine.verify(&mut |c| {
         let verdict = if c.passed { "ok" } else { "FAILED" };
-        let line = format!("{:<56} {:>10.2e} {:>10.2e} {verdict}", c.name, c.error, c.bound);
+        let line = format!("{:<61} {:>10.2e} {:>10.2e} {verdict}", c.name, c.error, c.bound);
         if printed.is_ok() {
             printed = out.line(&line);
         }
