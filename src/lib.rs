@@ -1,4 +1,42 @@
 //! images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
+//!
+//! Sparse deep nonnegative matrix factorization of image sets, on the GPU or on the CPU.
+//!
+//! ```
+//! use deepnmf::{DeviceRequest, Engine, data, model::ModelSpec, train::Config};
+//!
+//! # fn main() -> deepnmf::Result<()> {
+//! let mut images = data::embedded::fashion_mnist()?;
+//! # images = images.select(&(0..200).collect::<Vec<_>>());
+//! data::preprocess(&mut images.x, data::Scale::UnitL2);
+//! let config = Config::new(ModelSpec::by_name("sdnmf-l")?, [40, 10]);
+//! let fit = Engine::open(&DeviceRequest::Cpu)?.fit(images.x.view(), &config, &mut |_| ())?;
+//! assert_eq!(fit.factors.components(2).dim(), (28 * 28, 10));
+//! # assert_eq!(fit.factors.h.dim(), (200, 10));
+//! # assert!(fit.relative_error < 0.6);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Rows are samples**: `x: n × m`, `h: n × k_L`, `w[l]: k_{l-1} × k_l` with `k_0 = m`, all row-major, and
+//!
+//! ```text
+//! X ≈ H Psi_Lᵀ        Psi_l = W_1 W_2 … W_l   (m × k_l)
+//! ```
+//!
+//! where the papers have a column for every sample: their X and H are the transposes of these, their W_l the same.
+//!
+//! From the file to the factors:
+//!
+//! * [`data`] reads image sets into one matrix and scales it.
+//! * [`model`] has the table of models, the factors, and the model file ([`model::store`]).
+//! * [`train`] is the algorithm, written once over a [`backend::Backend`]; [`train::Config`] has the settings.
+//! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
+//! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
+//! * [`verify`] compares a device with the CPU in `f64`.
+//! * [`report`] makes pictures.
+//!
+//! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 
 pub mod backend;
 pub mod data;
@@ -11,3 +49,8 @@ pub mod verify;
 
 pub use engine::{DeviceInfo, DeviceRequest, Engine, Projected, devices};
 pub use error::{Error, Result};
+
+/// The example of the README is a test as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
