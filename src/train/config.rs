@@ -100,7 +100,7 @@ impl Config {
             seed: 0,
             pretrain: 20,
             sweeps: 40,
-            inner: 20,
+            inner: 30,
             tol: 1e-4,
             target_error: None,
             metric: Metric::Diagonal,
