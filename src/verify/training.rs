@@ -36,9 +36,9 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
             (Metric::Diagonal, false, vec![9]),
         ] {
             let config = Config {
-                pretrain: 5,
-                sweeps: 6,
-                inner: 8,
+                pretrain: 3,
+                sweeps: 4,
+                inner: 6,
                 tol: 0.0,
                 metric,
                 restart,

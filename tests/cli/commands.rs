@@ -183,7 +183,7 @@ fn devices_lists_the_cpu_in_any_case() {
     let json = folder.ok("devices --json").json();
     assert!(json["cpu"]["cores"].as_u64().is_some_and(|n| n > 0));
     for adapter in json["adapters"].as_array().expect("a list") {
-        assert!(adapter["usable"].is_boolean() && adapter["name"].is_string());
+        assert!((adapter["problem"].is_null() || adapter["problem"].is_string()) && adapter["name"].is_string());
     }
 }
 
@@ -228,7 +228,8 @@ fn a_closed_pipe_is_no_failure() {
         drop(reader);
         let run = folder.command(arguments).stdout(writer).output().expect("started");
         let stderr = String::from_utf8_lossy(&run.stderr);
-        assert!(!stderr.contains("panicked") && !stderr.contains("error: "), "{arguments}: {stderr}");
+        // Drivers may speak on stderr, also of errors; what must not be there is a panic, or a word about the pipe.
+        assert!(!stderr.contains("panicked") && !stderr.contains("os error"), "{arguments}: {stderr}");
         assert_eq!(run.status.code(), Some(0), "{arguments}");
     }
 }

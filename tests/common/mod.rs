@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
+use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -48,4 +49,31 @@ pub(crate) fn close_matrix(what: &str, expected: &Array2<f64>, found: &Array2<f6
     assert_eq!(expected.dim(), found.dim(), "{what}: shape");
     let list = |m: &Array2<f64>| m.iter().copied().collect::<Vec<_>>();
     close(what, &list(expected), &list(found));
+}
+
+/// The adapter of that wgpu backend. A missing one fails the test, unless `DEEPNMF_GPU` is `auto` or `off`.
+pub(crate) fn gpu(backend: &str, options: GpuOptions) -> Option<Gpu> {
+    let wish = std::env::var("DEEPNMF_GPU").unwrap_or_else(|_| "require".into());
+    assert!(["require", "auto", "off"].contains(&wish.as_str()), "DEEPNMF_GPU: require, auto or off, found {wish}");
+    if wish == "off" {
+        return None;
+    }
+    let index = deepnmf::devices().into_iter().find(|d| d.backend == backend && d.problem.is_none()).map(|d| d.index);
+    let Some(index) = index else {
+        assert!(
+            wish == "auto",
+            "no usable {backend} adapter; tests/run.sh installs one, DEEPNMF_GPU=auto does without"
+        );
+        eprintln!("no {backend} adapter: not tested");
+        return None;
+    };
+    Some(Gpu::open(index, options).unwrap())
+}
+
+/// The faces of PIE, pose 27, with unit rows.
+pub(crate) fn pie() -> Array2<f32> {
+    let path = shared().join("data/pie/PIE_pose27.mat");
+    let mut x = deepnmf::data::load(&path, &Default::default()).unwrap().x;
+    deepnmf::data::preprocess(&mut x, deepnmf::data::Scale::UnitL2);
+    x
 }

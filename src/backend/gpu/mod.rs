@@ -20,7 +20,7 @@ use kernels::Id;
 use matrix::Buffer;
 use ndarray::{Array2, ArrayView2, s};
 use scheduler::{Kernel, Read, Scheduler};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes for the parts of split products and column sums, unless a binding is smaller.
 const SCRATCH_BYTES: u64 = 32 << 20;
@@ -46,9 +46,9 @@ pub struct Gpu {
     context: Context,
     scheduler: Scheduler,
     kernels: Vec<Kernel>,
-    scratch: Rc<Buffer>,
+    scratch: Arc<Buffer>,
     scratch_words: usize,
-    spectral: [Rc<Buffer>; 3],
+    spectral: [Arc<Buffer>; 3],
     spectral_len: usize,
     residual: Option<Matrix>,
     next_id: u64,
@@ -72,9 +72,9 @@ impl Gpu {
         let scratch_bytes = SCRATCH_BYTES.min(context.max_binding) / 4 * 4;
         let spectral_bytes = (context.max_binding / 4 * 4).min(1 << 20);
         let mut next_id = 0;
-        let mut buffer = |label: &str, bytes| -> Result<Rc<Buffer>> {
+        let mut buffer = |label: &str, bytes| -> Result<Arc<Buffer>> {
             next_id += 1;
-            Ok(Rc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)? }))
+            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)? }))
         };
         let scratch = buffer("scratch", scratch_bytes)?;
         let mut spectral = || buffer("power iteration", spectral_bytes);
@@ -101,15 +101,15 @@ impl Gpu {
         self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid);
     }
 
-    fn scratch(&self) -> Rc<Buffer> {
-        Rc::clone(&self.scratch)
+    fn scratch(&self) -> Arc<Buffer> {
+        Arc::clone(&self.scratch)
     }
 
     fn scratch_words(&self) -> usize {
         self.scratch_words
     }
 
-    fn spectral_scratch(&self, k: usize) -> Result<[Rc<Buffer>; 3]> {
+    fn spectral_scratch(&self, k: usize) -> Result<[Arc<Buffer>; 3]> {
         if k > self.spectral_len {
             let (needed, limit) = (4 * k as u64, 4 * self.spectral_len as u64);
             return Err(Error::TooLarge { what: format!("the power iteration on a {k}×{k} Gram"), needed, limit });

@@ -1,0 +1,192 @@
+//! Every backend of this machine against the CPU in f64, and the harness against wrong answers.
+//!
+//! `DEEPNMF_GPU` says what a missing adapter means: `require` (the default) fails, `auto` leaves the GPU tests out and
+//! says so, `off` leaves them out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod broken;
+mod common;
+
+use common::{gpu, pie};
+use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::backend::{Backend, Cpu};
+use deepnmf::model::ModelSpec;
+use deepnmf::train::{self, Config, Fit, Start};
+use deepnmf::verify::{Check, verify};
+use ndarray::{Array2, ArrayView2};
+
+const GUARDED: GpuOptions = GpuOptions { max_binding_bytes: None, max_shard_rows: None, guard_words: 64 };
+
+#[track_caller]
+fn all_pass<B: Backend<Elem = f32>>(b: &mut B) {
+    let checks = verify(b, &mut |_| {}).unwrap();
+    let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
+    assert!(failed.is_empty(), "{} of {} failed: {failed:#?}", failed.len(), checks.len());
+    assert!(checks.len() > 300, "only {} checks", checks.len());
+}
+
+mod every_operation_is_within_its_bound {
+    use super::*;
+
+    #[test]
+    fn cpu_f32() {
+        all_pass(&mut Cpu::<f32>::new());
+    }
+
+    #[test]
+    fn gpu_vulkan() {
+        if let Some(mut gpu) = gpu("vulkan", GUARDED) {
+            all_pass(&mut gpu);
+        }
+    }
+
+    #[test]
+    fn gpu_gl() {
+        if let Some(mut gpu) = gpu("gl", GUARDED) {
+            all_pass(&mut gpu);
+        }
+    }
+
+    /// Every matrix in shards of few rows, which cut through tiles.
+    #[test]
+    fn gpu_in_small_shards() {
+        if let Some(mut gpu) = gpu("vulkan", GpuOptions { max_shard_rows: Some(37), ..GUARDED }) {
+            all_pass(&mut gpu);
+        }
+    }
+}
+
+/// A device that computes one thing slightly wrong does not pass, whichever thing it is.
+#[test]
+fn wrong_answers_are_found() {
+    for what in broken::OPERATIONS {
+        let checks = verify(&mut broken::Broken::new(what), &mut |_| {});
+        let found = checks.is_err() || checks.is_ok_and(|checks| checks.iter().any(|c| !c.passed));
+        assert!(found, "a wrong {what} went unnoticed");
+    }
+    all_pass(&mut broken::Broken::new("nothing"));
+}
+
+fn config(model: &str, layers: &[usize]) -> Config {
+    let model = ModelSpec::by_name(model).unwrap();
+    Config { pretrain: 2, sweeps: 3, inner: 5, tol: 0.0, ..Config::new(model, layers) }
+}
+
+fn fit<B: Backend>(
+    b: &mut B,
+    x: ArrayView2<'_, B::Elem>,
+    config: &Config,
+    start: Option<&Start<B::Elem>>,
+) -> Fit<B::Elem> {
+    train::fit(b, x, config, start, &mut |_| {}).unwrap()
+}
+
+fn small() -> (Array2<f32>, Start<f32>) {
+    let hash = |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709) % 1009) as f32 / 1009.0;
+    let x = Array2::from_shape_fn((53, 31), |(i, j)| 0.2 + hash(i, j, 1));
+    let start = [(31, 7, 2), (7, 3, 3)].map(|(m, k, s)| {
+        (
+            Array2::from_shape_fn((m, k), |(i, j)| hash(i, j, s)),
+            Array2::from_shape_fn((53, k), |(i, j)| hash(j, i, s + 2)),
+        )
+    });
+    (x, start.to_vec())
+}
+
+/// Shards of one row, of some, of all: the same factors, but for the order of sums.
+#[test]
+fn shards_do_not_matter() {
+    let (x, start) = small();
+    let config = config("sdnmf-rl2", &[7, 3]);
+    let Some(mut whole) = gpu("vulkan", GUARDED) else { return };
+    let expected = fit(&mut whole, x.view(), &config, Some(&start));
+    for rows in [1, 2, 7, 52, 53] {
+        let options = GpuOptions { max_shard_rows: Some(rows), ..GUARDED };
+        let found = fit(&mut gpu("vulkan", options).unwrap(), x.view(), &config, Some(&start));
+        let pairs = expected.factors.w.iter().zip(&found.factors.w).chain([(&expected.factors.h, &found.factors.h)]);
+        for (e, f) in pairs {
+            let scale = e.iter().fold(0.0_f32, |m, v| m.max(*v));
+            let error = (e - f).iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            assert!(error <= 2e-5 * scale, "{rows} rows a shard: {error} of {scale}");
+        }
+    }
+}
+
+/// Faces under a binding limit that cuts X into twelve shards and W_1 too, against the CPU.
+#[test]
+fn one_mebibyte_bindings_train_faces() {
+    let x = pie();
+    let Some(mut limited) = gpu("vulkan", GpuOptions { max_binding_bytes: Some(1 << 20), ..GUARDED }) else { return };
+    let config = Config { pretrain: 1, sweeps: 2, inner: 3, ..config("sdnmf-l", &[300, 20]) };
+    let found = fit(&mut limited, x.view(), &config, None);
+    let expected = fit(&mut Cpu::<f32>::new(), x.view(), &config, None);
+    for (e, f) in expected.history.finetune.iter().zip(&found.history.finetune) {
+        assert!((e - f).abs() <= 1e-3 * e, "objective {f}, on the CPU {e}");
+    }
+    assert!((expected.relative_error - found.relative_error).abs() <= 1e-3 * expected.relative_error);
+}
+
+/// The host waits once per look, and a look is every fourth sweep: never inside one. Nothing is allocated or bound anew.
+#[test]
+fn the_host_does_not_wait_inside_a_sweep() {
+    let (x, start) = small();
+    let Some(mut gpu) = gpu("vulkan", GUARDED) else { return };
+    let mut stats = |sweeps: usize| {
+        let before = gpu.stats();
+        fit(&mut gpu, x.view(), &Config { sweeps, ..config("sdnmf-rl1", &[7, 3]) }, Some(&start));
+        let after = gpu.stats();
+        [
+            after.waits - before.waits,
+            after.submissions - before.submissions,
+            after.buffers - before.buffers,
+            after.bind_groups - before.bind_groups,
+            after.dispatches - before.dispatches,
+        ]
+    };
+    // The first fit makes what is kept: staging buffers, the residual's.
+    stats(8);
+    let (few, many) = (stats(8), stats(48));
+    let per_sweep = (many[4] - few[4]) / 40;
+    assert!(per_sweep > 50 && (many[4] - few[4]) % 40 == 0, "{per_sweep} dispatches a sweep");
+    assert_eq!(many[0] - few[0], 10, "waits of 40 sweeps");
+    assert_eq!(many[1] - few[1], 10, "command buffers of 40 sweeps");
+    assert_eq!(many[2] - few[2], 0, "buffers of 40 sweeps");
+    assert_eq!(many[3] - few[3], 0, "bind groups of 40 sweeps");
+}
+
+/// The same question, the same error.
+#[test]
+fn misuse_gives_the_same_error_on_every_backend() {
+    fn messages<B: Backend<Elem = f32>>(b: &mut B) -> Vec<String> {
+        use deepnmf::backend::{By, ColumnSums, MatMul, Sum};
+        let (a, c) = (b.zeros(3, 4).unwrap(), b.zeros(5, 4).unwrap());
+        let (mut out, mut sums) = (b.zeros(3, 3).unwrap(), b.scalars(2).unwrap());
+        let results = [
+            b.matmul(MatMul::NN, &a, &c, &mut out),
+            b.matmul(MatMul::NT, &a, &c, &mut out),
+            b.copy(&a, &mut out),
+            b.column_sums(&a, ColumnSums::Sum, &mut out),
+            b.sum(Sum::Dot(&a, &c), &mut sums, 0),
+            b.sum(Sum::Entries(&a), &mut sums, 2),
+            b.sum(Sum::Trace(&a), &mut sums, 0),
+            b.scale(&mut out, By::Columns(&a), false),
+            b.scale(&mut out, By::Entry(&a, 9), true),
+            b.residual(&a, &c, &a, &mut sums, 0),
+        ];
+        results.into_iter().map(|r| r.unwrap_err().to_string()).collect()
+    }
+    let Some(mut gpu) = gpu("vulkan", GUARDED) else { return };
+    assert_eq!(messages(&mut Cpu::<f32>::new()), messages(&mut gpu));
+}
+
+/// More than a binding takes in one row is refused with both numbers.
+#[test]
+fn too_large_for_the_device() {
+    let Some(mut gpu) = gpu("vulkan", GpuOptions { max_binding_bytes: Some(1 << 12), ..GpuOptions::default() }) else {
+        return;
+    };
+    let message = gpu.zeros(2, 2000).unwrap_err().to_string();
+    assert!(message.contains("8000") && message.contains("4096"), "{message}");
+    assert!(Gpu::open(999, GpuOptions::default()).is_err());
+}

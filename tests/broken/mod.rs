@@ -1,0 +1,211 @@
+//! A CPU backend that gets one operation wrong, by one entry and little.
+
+use deepnmf::Result;
+use deepnmf::backend::{Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, NesterovStep, Sum};
+use deepnmf::model::HPenalty;
+use deepnmf::train::Metric;
+use ndarray::{Array2, ArrayView2};
+
+/// What can be wrong.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "upload",
+    "download",
+    "product",
+    "transposed product",
+    "product with a transpose",
+    "copy",
+    "bound",
+    "penalty",
+    "column sums",
+    "step",
+    "momentum",
+    "restart",
+    "sum",
+    "trace",
+    "residual",
+    "quarter root",
+    "equalize",
+    "scale",
+    "divide",
+    "read",
+];
+
+/// Relative: hundreds of roundings, far below what an eye would see.
+const WRONG: f32 = 1e-4;
+
+pub(crate) struct Broken {
+    cpu: Cpu<f32>,
+    what: &'static str,
+}
+
+impl Broken {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { cpu: Cpu::new(), what }
+    }
+
+    fn spoil(&self, what: &str, m: &mut Array2<f32>) {
+        if self.what == what
+            && let Some(last) = m.iter_mut().last()
+        {
+            *last += WRONG * (1.0 + last.abs());
+        }
+    }
+
+    fn spoil_slot(&self, what: &str, sums: &mut [f64], slot: usize) {
+        if self.what == what {
+            sums[slot] += 0.01 * (1.0 + sums[slot].abs());
+        }
+    }
+}
+
+impl Backend for Broken {
+    type Elem = f32;
+    type Matrix = Array2<f32>;
+    type Scalars = Vec<f64>;
+    type Pending = Vec<f64>;
+
+    fn cadence(&self) -> Cadence {
+        self.cpu.cadence()
+    }
+    fn device_name(&self) -> String {
+        format!("broken: {}", self.what)
+    }
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Array2<f32>> {
+        self.cpu.zeros(rows, cols)
+    }
+    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let mut m = self.cpu.upload(host)?;
+        self.spoil("upload", &mut m);
+        Ok(m)
+    }
+    fn download(&mut self, m: &Array2<f32>) -> Result<Array2<f32>> {
+        let mut m = self.cpu.download(m)?;
+        self.spoil("download", &mut m);
+        Ok(m)
+    }
+    fn shape(&self, m: &Array2<f32>) -> (usize, usize) {
+        self.cpu.shape(m)
+    }
+    fn scalars(&mut self, len: usize) -> Result<Vec<f64>> {
+        self.cpu.scalars(len)
+    }
+    fn matmul(&mut self, op: MatMul, a: &Array2<f32>, b: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.matmul(op, a, b, out)?;
+        let name = match op {
+            MatMul::NN => "product",
+            MatMul::TN => "transposed product",
+            MatMul::NT => "product with a transpose",
+        };
+        self.spoil(name, out);
+        Ok(())
+    }
+    fn copy(&mut self, from: &Array2<f32>, to: &mut Array2<f32>) -> Result<()> {
+        self.cpu.copy(from, to)?;
+        self.spoil("copy", to);
+        Ok(())
+    }
+    fn spectral_bound(
+        &mut self,
+        gram: &Array2<f32>,
+        metric: Metric,
+        iterations: usize,
+        out: &mut Curvature<Array2<f32>>,
+    ) -> Result<()> {
+        self.cpu.spectral_bound(gram, metric, iterations, out)?;
+        if self.what == "bound" {
+            // Too low by little: the step would be too long.
+            out.scale *= 0.97;
+        }
+        Ok(())
+    }
+    fn add_penalty(&mut self, gram: &Array2<f32>, kind: HPenalty, lambda: f64, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.add_penalty(gram, kind, lambda, out)?;
+        self.spoil("penalty", out);
+        Ok(())
+    }
+    fn column_sums(&mut self, m: &Array2<f32>, what: ColumnSums, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.column_sums(m, what, out)?;
+        if self.what == "column sums" {
+            // The last row is forgotten.
+            let last = m.row(m.nrows() - 1);
+            out.row_mut(0).zip_mut_with(&last, |sum, x| *sum -= x);
+        }
+        Ok(())
+    }
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
+        let restarts = matches!(momentum, Momentum::Restart { .. });
+        let momentum = match momentum {
+            Momentum::Fixed(beta) if self.what == "momentum" => Momentum::Fixed(beta * 1.001),
+            Momentum::Fixed(beta) => Momentum::Fixed(beta),
+            Momentum::Restart { state, scalars, slot } => Momentum::Restart { state, scalars, slot },
+        };
+        let never = self.what == "restart" && restarts;
+        let first = first || never;
+        self.cpu.nesterov_step(NesterovStep {
+            gradient,
+            rhs,
+            column_sums,
+            right,
+            left,
+            extra,
+            momentum,
+            first,
+            x: &mut *x,
+            y,
+        })?;
+        self.spoil("step", x);
+        Ok(())
+    }
+    fn sum(&mut self, what: Sum<'_, Array2<f32>>, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+        let name = if matches!(what, Sum::Trace(_)) { "trace" } else { "sum" };
+        self.cpu.sum(what, out, slot)?;
+        self.spoil_slot(name, out, slot);
+        Ok(())
+    }
+    fn residual(
+        &mut self,
+        x: &Array2<f32>,
+        h: &Array2<f32>,
+        psi: &Array2<f32>,
+        out: &mut Vec<f64>,
+        slot: usize,
+    ) -> Result<()> {
+        self.cpu.residual(x, h, psi, out, slot)?;
+        self.spoil_slot("residual", out, slot);
+        Ok(())
+    }
+    fn quarter_root(
+        &mut self,
+        coefficient: f64,
+        numerator: &Array2<f32>,
+        denominator: &Array2<f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.quarter_root(coefficient, numerator, denominator, out)?;
+        self.spoil("quarter root", out);
+        Ok(())
+    }
+    fn equalize(&mut self, weights: &Array2<f32>, sums: &Vec<f64>, first: usize, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.equalize(weights, sums, first, out)?;
+        self.spoil("equalize", out);
+        Ok(())
+    }
+    fn scale(&mut self, m: &mut Array2<f32>, by: By<'_, Array2<f32>>, divide: bool) -> Result<()> {
+        self.cpu.scale(m, by, divide)?;
+        self.spoil(if divide { "divide" } else { "scale" }, m);
+        Ok(())
+    }
+    fn submit(&mut self) -> Result<()> {
+        self.cpu.submit()
+    }
+    fn start_read(&mut self, scalars: &Vec<f64>) -> Result<Vec<f64>> {
+        self.cpu.start_read(scalars)
+    }
+    fn finish_read(&mut self, pending: Vec<f64>) -> Result<Vec<f64>> {
+        let mut sums = self.cpu.finish_read(pending)?;
+        let last = sums.len().saturating_sub(1);
+        self.spoil_slot("read", &mut sums, last);
+        Ok(sums)
+    }
+}
