@@ -16,7 +16,7 @@ pub(super) fn activate<E: Element>(
     match apply {
         Apply::P => pairs.par_for_each(|out, &y| *out = activation.p(y)),
         Apply::G => pairs.par_for_each(|out, &h| *out = activation.g(h)),
-        Apply::TimesDerivative => pairs.par_for_each(|out, &y| *out = *out * activation.derivative(y)),
+        Apply::TimesDerivative => pairs.par_for_each(|out, &y| *out *= activation.derivative(y)),
     }
     Ok(())
 }
@@ -24,7 +24,7 @@ pub(super) fn activate<E: Element>(
 pub(super) fn add<E: Element>(out: &mut Array2<E>, c: f64, m: &Array2<E>) -> Result<()> {
     check::same("addition", out.dim(), m.dim())?;
     let c = E::of(c);
-    Zip::from(out).and(m).par_for_each(|out, &m| *out = *out + c * m);
+    Zip::from(out).and(m).par_for_each(|out, &m| *out += c * m);
     Ok(())
 }
 
