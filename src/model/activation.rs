@@ -39,7 +39,8 @@ pub enum Activate {
     /// Those between two layers ("Square1").
     #[default]
     Hidden,
-    /// The last ones too ("Square2"): the representation of a sample is g(H_L).
+    /// The last ones too ("Square2"): the representation of a sample is g(H_L). Where g is bounded, H_L is scaled into
+    /// its domain after training and W_L inversely: the product stays, but not the penalties.
     All,
 }
 
