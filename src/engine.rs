@@ -1,7 +1,8 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions};
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Apply, Backend, Cpu};
+use crate::model::Factors;
 use crate::train::{self, Config, Fit, Progress, Projection};
 use crate::verify::{Check, verify};
 use crate::{Error, Result};
@@ -78,7 +79,7 @@ pub fn devices() -> Vec<DeviceInfo> {
 pub struct Projected {
     /// `samples × k`.
     pub h: Array2<f32>,
-    /// ‖X − H Psiᵀ‖/‖X‖.
+    /// ‖X − H Psiᵀ‖/‖X‖, with an activation that of the nonlinear reconstruction.
     pub relative_error: f64,
     /// Steps that were made.
     pub steps: usize,
@@ -153,6 +154,37 @@ impl Engine {
         }
     }
 
+    /// The coefficients of `x` (samples × features) on layer `layer` (from 1) of a model, as it was trained on: of a linear
+    /// model by [`Engine::project`] on the components of that layer, of a nonlinear one layer by layer, and those of
+    /// the last layer through g where the model's own were ([`Factors::of_last`]). `how` has one entry per layer.
+    ///
+    /// # Errors
+    /// As [`Engine::project`]; [`Error::Config`] for a layer that there is not.
+    pub fn transform(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        factors: &Factors<f32>,
+        layer: usize,
+        how: &[Projection],
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Projected> {
+        let depth = factors.depth();
+        if layer == 0 || layer > depth || how.len() != depth {
+            let message = format!(
+                "expected a layer from 1 to {depth} and {depth} penalties, found layer {layer} and {} penalties",
+                how.len()
+            );
+            return Err(Error::Config(message));
+        }
+        if factors.activation.is_none() {
+            return self.project(x, factors.components(layer).view(), &how[layer - 1], progress);
+        }
+        match &mut self.device {
+            Device::Cpu(cpu) => project_layers(cpu, x, factors, &how[..layer], progress),
+            Device::Gpu(gpu) => project_layers(gpu.as_mut(), x, factors, &how[..layer], progress),
+        }
+    }
+
     /// Every kernel and a small training run against the CPU in f64.
     pub fn verify(&mut self, progress: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
         match &mut self.device {
@@ -169,13 +201,38 @@ fn project<B: Backend<Elem = f32>>(
     how: &Projection,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
-    train::check_data(x)?;
-    if x.ncols() != psi.nrows() {
-        return Err(Error::shape("features of the samples", (x.nrows(), psi.nrows()), x.dim()));
-    }
+    check_samples(x, psi.nrows())?;
     let (x, psi) = (b.upload(x)?, b.upload(psi)?);
     let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
     let xx = train::norm_squared(b, &x)?;
     let outcome = train::project(b, (&x, xx), &psi, &mut h, how, progress)?;
     Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
+}
+
+/// Of a model with an activation, for as many layers as `how` has entries.
+fn project_layers<B: Backend<Elem = f32>>(
+    b: &mut B,
+    x: ArrayView2<'_, f32>,
+    factors: &Factors<f32>,
+    how: &[Projection],
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Projected> {
+    let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
+    check_samples(x, factors.n_features())?;
+    let x = b.upload(x)?;
+    let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
+    let xx = train::norm_squared(b, &x)?;
+    let (mut h, outcome) = train::project_layers(b, (&x, xx), &w, activation, how, progress)?;
+    if let Some(activation) = factors.of_last().filter(|_| how.len() == factors.depth()) {
+        h = train::apply(b, activation, Apply::G, &h)?;
+    }
+    Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
+}
+
+fn check_samples(x: ArrayView2<'_, f32>, features: usize) -> Result<()> {
+    train::check_data(x)?;
+    if x.ncols() == features {
+        return Ok(());
+    }
+    Err(Error::shape("features of the samples", (x.nrows(), features), x.dim()))
 }

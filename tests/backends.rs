@@ -11,7 +11,7 @@ mod common;
 use common::{gpu, pie};
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Cpu};
-use deepnmf::model::ModelSpec;
+use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Start};
 use deepnmf::verify::{Check, verify};
 use ndarray::{Array2, ArrayView2};
@@ -155,13 +155,35 @@ fn the_host_does_not_wait_inside_a_sweep() {
     assert_eq!(many[3] - few[3], 0, "bind groups of 40 sweeps");
 }
 
+/// With an activation the device decides on every trial, and is asked once per block whether it needs more of them,
+/// which is rare; otherwise as above.
+#[test]
+fn a_line_search_waits_about_once() {
+    let (x, start) = small();
+    let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
+    let mut stats = |sweeps: usize| {
+        let before = gpu.stats();
+        let config = Config { sweeps, activation: Some(Activation::Root), ..config("sdnmf-rl1", &[7, 3]) };
+        fit(&mut gpu, x.view(), &config, Some(&start));
+        let after = gpu.stats();
+        [after.waits - before.waits, after.buffers - before.buffers, after.bind_groups - before.bind_groups]
+    };
+    stats(8);
+    let (few, many) = (stats(8), stats(48));
+    let waits = many[0] - few[0];
+    // 40 sweeps of two searches, and ten looks at the objective.
+    assert!((90..=110).contains(&waits), "{waits} waits of 40 sweeps");
+    assert_eq!((many[1] - few[1], many[2] - few[2]), (0, 0), "buffers and bind groups of 40 sweeps");
+}
+
 /// The same question, the same error.
 #[test]
 fn misuse_gives_the_same_error_on_every_backend() {
     fn messages<B: Backend<Elem = f32>>(b: &mut B) -> Vec<String> {
-        use deepnmf::backend::{By, ColumnSums, MatMul, Sum};
+        use deepnmf::backend::{Apply, By, ColumnSums, MatMul, Sum};
         let (a, c) = (b.zeros(3, 4).unwrap(), b.zeros(5, 4).unwrap());
         let (mut out, mut sums) = (b.zeros(3, 3).unwrap(), b.scalars(2).unwrap());
+        let (mut trial, mut moved) = (b.zeros(3, 4).unwrap(), b.zeros(3, 4).unwrap());
         let results = [
             b.matmul(MatMul::NN, &a, &c, &mut out),
             b.matmul(MatMul::NT, &a, &c, &mut out),
@@ -173,6 +195,12 @@ fn misuse_gives_the_same_error_on_every_backend() {
             b.scale(&mut out, By::Columns(&a), false),
             b.scale(&mut out, By::Entry(&a, 9), true),
             b.residual(&a, &c, &a, &mut sums, 0),
+            b.activate(Activation::Root, Apply::P, &a, &mut out),
+            b.add(&mut out, 1.0, &a),
+            b.search_trial(&a, &c, &out, &mut trial, &mut moved),
+            b.search_trial(&a, &a, &out, &mut trial, &mut moved),
+            b.search_decide(&sums, true, &mut out),
+            b.search_accept(&out, &a, &mut trial),
         ];
         results.into_iter().map(|r| r.unwrap_err().to_string()).collect()
     }

@@ -8,7 +8,7 @@ mod common;
 
 use common::{close, golden, matrices, matrix, numbers};
 use deepnmf::backend::{Backend, Cpu, MatMul};
-use deepnmf::model::ModelSpec;
+use deepnmf::model::{Activate, Activation, ModelSpec};
 use deepnmf::train::{self, Balance, Config, Init, Metric, PenaltyScale, Start};
 use ndarray::Array2;
 
@@ -112,6 +112,48 @@ fn restart() {
 fn balance() {
     let balance = Balance { layers: false, penalties: true };
     check("opt_RL2_balance", &Config { balance, ..config("sdnmf-rl2", &[8, 4]) });
+}
+
+fn check_nonlinear(fixture: &str, config: &Config) {
+    let config = &Config { hidden: true, ..config.clone() };
+    check(fixture, config);
+    let golden = golden(fixture);
+    let fit_as = |activate| {
+        let config = Config { activate, ..config.clone() };
+        train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start(&config.layers)), &mut |_| {}).unwrap()
+    };
+    let fit = fit_as(Activate::Hidden);
+    let h = matrices(&golden["finetune"]["H"]);
+    for (l, (expected, found)) in h.iter().zip(&fit.factors.hidden).enumerate() {
+        common::close_matrix(&format!("{fixture}: H_{}", l + 1), &expected.t().to_owned(), found);
+    }
+    let error = (&x() - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+    let expected = fit.relative_error * x().mapv(|x| x * x).sum().sqrt();
+    assert!((error - expected).abs() <= 1e-12 * expected, "{fixture}: {error} from the reconstruction, {expected}");
+    if let Some(square2) = golden.get("square2_representation") {
+        let all = fit_as(Activate::All);
+        let expected = matrix(square2).reversed_axes();
+        common::close_matrix(&format!("{fixture}: g(H_L)"), &expected, &all.factors.h);
+        let (one, other) =
+            (fit.factors.reconstruct(fit.factors.h.view()), all.factors.reconstruct(all.factors.h.view()));
+        common::close_matrix(&format!("{fixture}: reconstruction from g(H_L)"), &one, &other);
+    }
+}
+
+#[test]
+fn nonlinear_models() {
+    for (fixture, model) in
+        [("DNMF", "dnmf"), ("L", "sdnmf-l"), ("R", "sdnmf-r"), ("RL1", "sdnmf-rl1"), ("RL2", "sdnmf-rl2")]
+    {
+        let config = Config { activation: Some(Activation::Root), ..config(model, &[8, 4]) };
+        check_nonlinear(&format!("nonlinear_root_{fixture}"), &config);
+    }
+    for (name, activation) in
+        [("tanh", Activation::Tanh), ("sigmoid", Activation::Sigmoid), ("softplus", Activation::Softplus)]
+    {
+        let config = Config { activation: Some(activation), ..config("sdnmf-rl2", &[8, 4]) };
+        check_nonlinear(&format!("nonlinear_{name}_RL2"), &config);
+    }
 }
 
 /// No iterations: the fit returns its start, to which nothing was done.

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use deepnmf::backend::Cpu;
-use deepnmf::model::{MODELS, ModelSpec};
+use deepnmf::model::activation::ACTIVATIONS;
+use deepnmf::model::{Activate, MODELS, ModelSpec};
 use deepnmf::train::{self, Balance, Config, Fit, Init, Metric};
 use ndarray::{Array2, Axis};
 use proptest::prelude::*;
@@ -68,6 +69,35 @@ proptest! {
         }
         never_rises("fine-tuning", &fit.history.finetune);
         prop_assert!(fit.factors.w.iter().chain([&fit.factors.h]).flatten().all(|v| *v >= 0.0 && v.is_finite()));
+    }
+
+    /// With an activation: every step of the line search lowers the objective, and so does the block below.
+    #[test]
+    fn the_objective_of_a_nonlinear_model_never_rises(
+        seed in 0_u64..1000,
+        n in 8_usize..40,
+        m in 6_usize..30,
+        model in 0..MODELS.len(),
+        activation in 0..ACTIVATIONS.len(),
+        all in any::<bool>(),
+        balanced in any::<bool>(),
+        deep in any::<bool>(),
+    ) {
+        let layers: &[usize] = if deep { &[5, 4, 3] } else { &[4, 2] };
+        let config = Config {
+            activation: Some(ACTIVATIONS[activation].1),
+            activate: if all { Activate::All } else { Activate::Hidden },
+            balance: Balance { layers: balanced, penalties: balanced },
+            seed,
+            ..config(MODELS[model], layers)
+        };
+        let x = random(seed, n, m);
+        let fit = fit(&x, &config);
+        never_rises(ACTIVATIONS[activation].0, &fit.history.finetune);
+        prop_assert!(fit.factors.w.iter().chain([&fit.factors.h]).flatten().all(|v| *v >= 0.0 && v.is_finite()));
+        let error = (&x - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+        let norm = x.mapv(|x| x * x).sum().sqrt();
+        prop_assert!((error / norm - fit.relative_error).abs() <= 1e-9, "{} {}", error / norm, fit.relative_error);
     }
 
     /// The order of the samples is nothing to the parts, and the coefficients go with their samples.

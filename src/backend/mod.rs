@@ -10,7 +10,7 @@ pub mod gpu;
 pub use cpu::Cpu;
 
 use crate::Result;
-use crate::model::HPenalty;
+use crate::model::{Activation, HPenalty};
 use crate::train::Metric;
 use ndarray::{Array2, ArrayView2};
 
@@ -156,6 +156,43 @@ pub struct NesterovStep<'a, B: Backend + ?Sized> {
     pub y: &'a mut B::Matrix,
 }
 
+/// What [`Backend::activate`] makes of `out` and the entries of `from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    /// `out = p(from)`.
+    P,
+    /// `out = g(from)`.
+    G,
+    /// `out = out · p'(from)`.
+    TimesDerivative,
+}
+
+/// The sums of which a line search decides, by their slots; see [`Backend::search_decide`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchSum {
+    /// ⟨g, δ⟩.
+    Slope,
+    /// ⟨∇f₁, Δ⟩.
+    Linear,
+    /// ⟨∇²f₁ Δ, Δ⟩.
+    Quadratic,
+    /// ⟨∇f₂, δ⟩.
+    PenaltyLinear,
+    /// ⟨∇²f₂ δ, δ⟩.
+    PenaltyQuadratic,
+}
+
+impl SearchSum {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+    /// The share of the decrease promised by the gradient that a step has to deliver (Armijo's σ).
+    pub const SIGMA: f64 = 0.01;
+    /// Larger steps do not get: where the gradient is 0 they would double without end.
+    pub const LARGEST_STEP: f64 = 1e20;
+    /// What each is multiplied by; the step is taken where the sum of all is at most 0.
+    pub const WEIGHTS: [f64; Self::COUNT] = [-Self::SIGMA, 1.0, 0.5, 1.0, 0.5];
+}
+
 /// How often the host looks at the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
@@ -264,6 +301,47 @@ pub trait Backend {
     /// Multiplies (or divides) the entries of a matrix.
     fn scale(&mut self, m: &mut Self::Matrix, by: By<'_, Self::Matrix>, divide: bool) -> Result<()>;
 
+    // ---- Nonlinear models: activations, and the line search of a projected gradient step.
+
+    /// Applies an activation, entry by entry; see [`Activation`] for the formulas.
+    fn activate(
+        &mut self,
+        activation: Activation,
+        apply: Apply,
+        from: &Self::Matrix,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// `out = out + c m`.
+    fn add(&mut self, out: &mut Self::Matrix, c: f64, m: &Self::Matrix) -> Result<()>;
+
+    /// A trial of a line search: `trial = max(0, x − α gradient)`, `moved = trial − x`, α in `state`.
+    ///
+    /// `state` (1 × 3) is `[α, 1 where the search is over, 1 where the last trial ended it]`.
+    fn search_trial(
+        &mut self,
+        x: &Self::Matrix,
+        gradient: &Self::Matrix,
+        state: &Self::Matrix,
+        trial: &mut Self::Matrix,
+        moved: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// Armijo's rule for `f = f₁ + f₂`, both quadratic, f₁ in something that moves by Δ when x moves by δ, and f₂ in x:
+    ///
+    /// ```text
+    /// ⟨∇f₁, Δ⟩ + ½⟨∇²f₁ Δ, Δ⟩ + ⟨∇f₂, δ⟩ + ½⟨∇²f₂ δ, δ⟩  =  f(trial) − f(x)  ≤  σ⟨g, δ⟩
+    /// ```
+    ///
+    /// from the slots of [`SearchSum`]: no difference of two large numbers. Where it holds the search is over and α
+    /// doubles for the next one, where not α halves; once the search is over nothing changes until a `first` trial.
+    fn search_decide(&mut self, sums: &Self::Scalars, first: bool, state: &mut Self::Matrix) -> Result<()>;
+
+    /// `x = trial` where the last trial ended the search.
+    fn search_accept(&mut self, state: &Self::Matrix, trial: &Self::Matrix, x: &mut Self::Matrix) -> Result<()>;
+
+    // ---- Queue.
+
     /// Starts what is queued. One call is one command buffer.
     fn submit(&mut self) -> Result<()>;
     /// Submits, and starts to bring the sums to the host as they are after all that was queued before.
@@ -328,6 +406,19 @@ pub(crate) mod check {
             same("momentum", (1, 2), b.shape(state))?;
         }
         Ok(())
+    }
+
+    pub(crate) fn search_state(state: Shape) -> Result<()> {
+        same("state of a line search", (1, 3), state)
+    }
+
+    pub(crate) fn search_trial(x: Shape, others: [Shape; 3], state: Shape) -> Result<()> {
+        for (what, shape) in
+            ["line search, gradient", "line search, trial", "line search, move"].into_iter().zip(others)
+        {
+            same(what, x, shape)?;
+        }
+        search_state(state)
     }
 
     pub(crate) fn scale<B: Backend>(b: &B, m: &B::Matrix, by: By<'_, B::Matrix>) -> Result<()> {

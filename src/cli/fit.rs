@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use deepnmf::data::{self, ImageSet, Scale};
+use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::store::{self, Model, Split};
-use deepnmf::model::{MODELS, ModelSpec};
+use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
 use deepnmf::train::{Balance, Config, Init, Metric, PenaltyScale};
 use deepnmf::{Engine, Error};
 use ndarray::Array2;
@@ -62,6 +63,11 @@ struct ModelArgs {
     /// Components of every layer, from the first one on
     #[arg(long, value_name = "K1,K2,…", required = true, value_delimiter = ',')]
     layers: Vec<usize>,
+    #[arg(long, value_name = "NAME", value_parser = Activation::from_str, help = activations_help())]
+    activation: Option<Activation>,
+    /// Which coefficients pass through the activation: those between two layers (hidden) or the last ones too (all)
+    #[arg(long, default_value = "hidden", value_parser = Activate::from_str, requires = "activation")]
+    activate: Activate,
     /// Penalty constant of W, one or one per layer [default: the model's]
     #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
     mu: Option<Vec<f64>>,
@@ -129,10 +135,17 @@ fn models_help() -> String {
     format!("Which factors are sparse: {}", names.join(", "))
 }
 
+fn activations_help() -> String {
+    let names: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
+    format!("Make the model nonlinear, with this between two layers: {} [default: linear]", names.join(", "))
+}
+
 /// The settings that were given, over the library's defaults, and whether they make sense.
 fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
     let defaults = Config::new(model.model, model.layers);
     let config = Config {
+        activation: model.activation,
+        activate: model.activate,
         mu: model.mu.unwrap_or_else(|| defaults.mu.clone()),
         lambda: model.lambda.unwrap_or_else(|| defaults.lambda.clone()),
         penalty_scale: model.penalties,
@@ -254,6 +267,8 @@ impl Fitted {
         json!({
             "model": m.model,
             "layers": m.layers,
+            "activation": m.activation,
+            "activate": m.activate,
             "device": m.device,
             "data": self.source,
             "n_samples": m.n_samples,
@@ -287,7 +302,12 @@ impl Fitted {
         let (n, features) = (m.n_samples, f.n_features());
         out.summary("data", &format!("{}: {n} samples × {features} features{shape}", self.source))?;
         let title = ModelSpec::by_name(&m.model)?.title;
-        out.summary("model", &format!("{title}, layers {}", arrows(&m.layers)))?;
+        let between = match (m.activation, m.activate) {
+            (None, _) => String::new(),
+            (Some(a), Activate::Hidden) => format!(", {a} between them"),
+            (Some(a), Activate::All) => format!(", {a} between and after them"),
+        };
+        out.summary("model", &format!("{title}, layers {}{between}", arrows(&m.layers)))?;
         out.summary("device", &m.device)?;
         let error = percent(m.relative_error);
         out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;

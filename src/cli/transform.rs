@@ -59,15 +59,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut x = set.x;
     metadata.preprocess.apply(&mut x);
 
-    let psi = factors.components(layer);
-    let how = Projection {
-        h_penalty: metadata.h_penalty,
-        lambda: metadata.penalties.lambda[layer - 1],
-        ..Projection::default()
-    };
-    out.detail(&format!("layer {layer} of {depth}: {} components, {how:?}", psi.ncols()));
+    let h_penalty = metadata.h_penalty;
+    let lambda = metadata.penalties.lambda.iter();
+    let how: Vec<_> = lambda.map(|&lambda| Projection { h_penalty, lambda, ..Projection::default() }).collect();
+    out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
-    let projected = engine.project(x.view(), psi.view(), &how, &mut |p| progress.report(p))?;
+    let projected = engine.transform(x.view(), &factors, layer, &how, &mut |p| progress.report(p))?;
     drop(progress);
     save_npy(&args.out, &projected.h)?;
 
@@ -76,6 +73,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         return out.json(&json!({
             "model": metadata.model,
             "layers": metadata.layers,
+            "activation": metadata.activation,
+            "activate": metadata.activate,
             "layer": layer,
             "device": engine.device_name(),
             "data": path.display().to_string(),

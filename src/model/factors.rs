@@ -1,19 +1,25 @@
 //! The factors of a deep model and what is read from them.
 
-use ndarray::{Array2, ArrayView2, LinalgScalar};
+use super::{Activate, Activation};
+use crate::backend::Element;
+use ndarray::{Array2, ArrayView2};
 
-/// `X ≈ H · (W_1 W_2 … W_L)ᵀ`.
+/// `X ≈ H · (W_1 W_2 … W_L)ᵀ`, or with an activation `X ≈ p(… p(H W_Lᵀ) …) W_1ᵀ`.
 #[derive(Debug, Clone)]
 pub struct Factors<E> {
     /// `w[l]: k_l × k_{l+1}` with `k_0 = m`, the number of features.
     pub w: Vec<Array2<E>>,
-    /// The coefficients of the last layer, `n × k_L`: one row per sample.
+    /// The coefficients of the last layer, `n × k_L`: one row per sample. With [`Activate::All`] this is g(H_L).
     pub h: Array2<E>,
     /// The coefficients of the layers before it, `n × k_l` each; empty unless they were asked for.
     pub hidden: Vec<Array2<E>>,
+    /// What stands between two layers; None in a linear model.
+    pub activation: Option<Activation>,
+    /// Which coefficients passed through it.
+    pub activate: Activate,
 }
 
-impl<E: LinalgScalar> Factors<E> {
+impl<E: Element> Factors<E> {
     /// The number of layers L.
     pub fn depth(&self) -> usize {
         self.w.len()
@@ -29,7 +35,15 @@ impl<E: LinalgScalar> Factors<E> {
         self.w.first().map_or(0, Array2::nrows)
     }
 
+    /// The activation through which the last coefficients passed, if any.
+    pub fn of_last(&self) -> Option<Activation> {
+        self.activation.filter(|_| self.activate == Activate::All)
+    }
+
     /// `Psi_l = W_1 … W_l` (m × k_l): what the components of layer `l` (from 1) look like as samples.
+    ///
+    /// With an activation it is the same product: which parts of the layers below a component is made of, for
+    /// pictures. What a component adds to a sample then depends on the others, and [`Factors::reconstruct`] says it.
     pub fn components(&self, l: usize) -> Array2<E> {
         let mut psi = self.w[0].clone();
         for w in &self.w[1..l.clamp(1, self.depth())] {
@@ -38,12 +52,39 @@ impl<E: LinalgScalar> Factors<E> {
         psi
     }
 
-    /// The reconstruction `H Psi_Lᵀ` of the samples whose coefficients are `h` (samples × k_L).
+    /// The reconstruction of the samples whose coefficients, as in [`Factors::h`], are `h` (samples × k_L): `H Psi_Lᵀ`,
+    /// or with an activation `p(… p(H W_Lᵀ) …) W_1ᵀ`.
     pub fn reconstruct(&self, h: ArrayView2<'_, E>) -> Array2<E> {
         let mut x = h.to_owned();
-        for w in self.w.iter().rev() {
+        if let Some(activation) = self.of_last() {
+            x.mapv_inplace(|v| activation.p(v));
+        }
+        for (l, w) in self.w.iter().enumerate().rev() {
             x = x.dot(&w.t());
+            if let Some(activation) = self.activation.filter(|_| l > 0) {
+                x.mapv_inplace(|v| activation.p(v));
+            }
         }
         x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+
+    #[test]
+    fn the_activation_stands_between_the_layers() {
+        let (w, h) = (vec![arr2(&[[1.0], [2.0]]), arr2(&[[0.5, 3.0]])], arr2(&[[2.0, 1.0]]));
+        let mut factors =
+            Factors { w, h, hidden: Vec::new(), activation: Some(Activation::Root), activate: Activate::Hidden };
+        // H W_2ᵀ = 4, squared 16.
+        assert_eq!(factors.reconstruct(factors.h.view()), arr2(&[[16.0, 32.0]]));
+        // H_L = p(h) = (4, 1): 5, squared 25.
+        factors.activate = Activate::All;
+        assert_eq!(factors.reconstruct(factors.h.view()), arr2(&[[25.0, 50.0]]));
+        factors.activation = None;
+        assert_eq!(factors.reconstruct(factors.h.view()), factors.h.dot(&factors.components(2).t()));
     }
 }

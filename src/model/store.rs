@@ -11,7 +11,7 @@ use ndarray::Array2;
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Factors, HPenalty};
+use super::{Activate, Activation, Factors, HPenalty};
 use crate::data::{ImageShape, Preprocess};
 use crate::train::{Balance, Config, Fit, History, Init, Metric, Penalties, PenaltyScale, Seconds};
 use crate::{Error, Result};
@@ -98,6 +98,12 @@ pub struct Metadata {
     pub model: String,
     /// `[k_1, …, k_L]`.
     pub layers: Vec<usize>,
+    /// What stands between two layers; files from before there were nonlinear models do not say.
+    #[serde(default)]
+    pub activation: Option<Activation>,
+    /// Which coefficients passed through it.
+    #[serde(default)]
+    pub activate: Activate,
     /// The number of samples of H.
     pub n_samples: usize,
     /// The penalty constants as they stand in the objective.
@@ -147,6 +153,8 @@ impl Model {
             crate_version: env!("CARGO_PKG_VERSION").into(),
             model: config.model.name.into(),
             layers: fit.factors.layer_sizes(),
+            activation: fit.factors.activation,
+            activate: fit.factors.activate,
             n_samples: fit.factors.h.nrows(),
             penalties: fit.penalties,
             h_penalty: config.model.h_penalty,
@@ -217,7 +225,8 @@ impl Model {
             true => (1..depth).map(|l| matrix(&file, &format!("H_{l}"))).collect::<Result<_, _>>()?,
             false => Vec::new(),
         };
-        let model = Self { factors: Factors { w, h, hidden }, metadata };
+        let (activation, activate) = (metadata.activation, metadata.activate);
+        let model = Self { factors: Factors { w, h, hidden, activation, activate }, metadata };
         model.check()?;
         Ok(model)
     }
@@ -234,6 +243,12 @@ impl Model {
             false => Err(format!("{what}: expected {expected}, found {found}")),
         };
         same("layers in the metadata", depth, m.layers.len())?;
+        if (f.activation, f.activate) != (m.activation, m.activate) {
+            return Err("activation: expected factors and metadata to agree, found that they do not".into());
+        }
+        if m.activation.is_some() && depth == 1 {
+            return Err("activation: expected at least two layers to stand between, found one".into());
+        }
         if let Some(shape) = m.image_shape {
             let pixels = shape.height.checked_mul(shape.width).and_then(|p| p.checked_mul(shape.channels));
             same("rows of W_1 (the features of the image shape)", pixels.unwrap_or(usize::MAX), f.n_features())?;

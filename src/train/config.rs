@@ -1,6 +1,6 @@
 //! What to fit and how.
 
-use crate::model::ModelSpec;
+use crate::model::{Activate, Activation, ModelSpec};
 use crate::{Error, Result};
 
 /// How the first W and H of a layer are made.
@@ -55,6 +55,10 @@ pub struct Config {
     pub model: ModelSpec,
     /// `[k_1, …, k_L]`.
     pub layers: Vec<usize>,
+    /// What stands between two layers; None for a linear model.
+    pub activation: Option<Activation>,
+    /// Which coefficients pass through it.
+    pub activate: Activate,
     /// Penalty constants of W, one or one per layer; read as [`Config::penalty_scale`] says.
     pub mu: Vec<f64>,
     /// Penalty constants of H, one or one per layer.
@@ -93,6 +97,8 @@ impl Config {
         Self {
             model,
             layers: layers.into(),
+            activation: None,
+            activate: Activate::Hidden,
             mu: vec![model.default_mu],
             lambda: vec![model.default_lambda],
             penalty_scale: PenaltyScale::ScaleFree,
@@ -116,6 +122,17 @@ impl Config {
         let wrong = |message: String| Err(Error::Config(message));
         if self.layers.is_empty() || self.layers.contains(&0) {
             return wrong(format!("layers must be positive numbers, found {:?}", self.layers));
+        }
+        match self.activation {
+            Some(activation) if self.layers.len() == 1 => {
+                return wrong(format!(
+                    "activation {activation}: expected at least two layers to stand between, found one"
+                ));
+            }
+            None if self.activate == Activate::All => {
+                return wrong("activate all: expected an activation, found none".into());
+            }
+            _ => {}
         }
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
             if values.len() != 1 && values.len() != self.layers.len() {

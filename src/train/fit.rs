@@ -4,9 +4,11 @@ use super::block::curvature;
 use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms, pretrain};
 use super::project::{Projection, norm_squared, project};
-use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, finetune, init};
+use super::{
+    Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, finetune, init, nonlinear,
+};
 use crate::backend::{Backend, Element, MatMul};
-use crate::model::{Factors, HPenalty};
+use crate::model::{Activate, Factors, HPenalty};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
@@ -36,9 +38,11 @@ pub fn fit<B: Backend>(
     let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
     let (mut history, mut penalties) = (History::default(), Penalties::default());
     let depth = config.layers.len();
+    // g(H) of the layer before, in a nonlinear model.
+    let mut fed: Option<B::Matrix> = None;
     for layer in 0..depth {
         let clock = Instant::now();
-        let v = h.last().unwrap_or(&x);
+        let v = fed.as_ref().or(h.last()).unwrap_or(&x);
         let (n, m) = b.shape(v);
         progress(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
         let (w0, h0) = match start {
@@ -58,11 +62,14 @@ pub fn fit<B: Backend>(
         if config.balance.layers && layer + 1 < depth {
             balance_norms(b, &mut w_l, &mut h_l)?;
         }
+        if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
+            fed = Some(nonlinear::feed(b, activation, &mut w_l, &mut h_l)?);
+        }
         penalties.mu.push(mu);
         penalties.lambda.push(lambda);
         w.push(w_l);
         h.push(h_l);
-        if layer > 0 && !config.hidden {
+        if layer > 0 && (!config.hidden || config.activation.is_some()) {
             // Only the last H is trained on; the others go, and their memory with them.
             h.remove(0);
         }
@@ -72,15 +79,32 @@ pub fn fit<B: Backend>(
 
     let clock = Instant::now();
     let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
-    if depth > 1 {
-        history.finetune = finetune::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
-    }
+    drop(fed);
+    history.finetune = match config.activation {
+        _ if depth == 1 => Vec::new(),
+        None => finetune::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?,
+        Some(a) => nonlinear::finetune(b, (&x, xx), &mut w, &mut last, &penalties, (config, a), progress)?,
+    };
     seconds.finetune = clock.elapsed().as_secs_f64();
-    let (objective, relative_error) = score(b, (&x, xx), &w, &last, &penalties, config.model.h_penalty)?;
-    let hidden = solve_hidden(b, (&x, xx), &w, h, &penalties, config, progress)?;
+    let (represented, hidden, (objective, relative_error)) = match config.activation {
+        None => {
+            let psi = psi(b, &w, depth)?;
+            let score = score(b, (&x, xx), (&w, &last), (&last, &psi), &penalties, config.model.h_penalty)?;
+            (last, solve_hidden(b, (&x, xx), &w, h, &penalties, config, progress)?, score)
+        }
+        Some(activation) => {
+            let all = config.activate == Activate::All;
+            let g = if all { Some(nonlinear::feed(b, activation, &mut w[depth - 1], &mut last)?) } else { None };
+            let hidden = nonlinear::hidden(b, activation, &w, &last)?;
+            let score = score(b, (&x, xx), (&w, &last), (&hidden[0], &w[0]), &penalties, config.model.h_penalty)?;
+            let wanted = hidden.iter().filter(|_| config.hidden).map(|h| b.download(h)).collect::<Result<_>>()?;
+            (g.unwrap_or(last), wanted, score)
+        }
+    };
 
     let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
-    let factors = Factors { w, h: b.download(&last)?, hidden };
+    let (activation, activate) = (config.activation, config.activate);
+    let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
     Ok(Fit { factors, penalties, history, objective, relative_error, seconds })
 }
@@ -162,22 +186,22 @@ fn psi<B: Backend>(b: &mut B, w: &[B::Matrix], l: usize) -> Result<B::Matrix> {
     Ok(psi)
 }
 
-/// The objective and the relative error of the factors as they are.
+/// The objective and the relative error of the factors as they are, which reconstruct X as `h psiᵀ`.
 fn score<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
-    w: &[B::Matrix],
-    h: &B::Matrix,
+    (w, last): (&[B::Matrix], &B::Matrix),
+    (h, psi): (&B::Matrix, &B::Matrix),
     penalties: &Penalties,
     kind: HPenalty,
 ) -> Result<(f64, f64)> {
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[w.len() - 1];
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, penalties.lambda[w.len() - 1])?;
-    let (psi, mut s) = (psi(b, w, w.len())?, b.zeros(k, k)?);
-    b.matmul(MatMul::TN, h, h, &mut s)?;
+    let mut s = b.zeros(k, k)?;
+    b.matmul(MatMul::TN, last, last, &mut s)?;
     objective.record_penalties(b, 0, w, &s)?;
-    objective.exact(b, x, h, &psi)
+    objective.exact(b, x, h, psi)
 }
 
 /// The coefficients of the hidden layers under the final factors, from those of the pre-training.

@@ -2,10 +2,10 @@
 
 use super::block::{HBlock, Steps};
 use super::objective::{Objective, Stopping, iterate};
-use super::{Metric, Progress, Stage};
+use super::{Metric, Progress, Stage, nonlinear};
 use crate::Result;
-use crate::backend::{Backend, MatMul, Sum};
-use crate::model::HPenalty;
+use crate::backend::{Apply, Backend, MatMul, Sum};
+use crate::model::{Activation, HPenalty};
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -74,4 +74,33 @@ pub(crate) fn project<B: Backend>(
     })?;
     let (_, relative_error) = objective.exact(b, x, h, psi)?;
     Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
+}
+
+/// Layer by layer, as a nonlinear model is pre-trained: H_1 on W_1, then g(H_1) on W_2 and so on, from 0; `how` has as
+/// many entries as `w`. Returns the coefficients of the last of these layers; the error is that of X.
+pub(crate) fn project_layers<B: Backend>(
+    b: &mut B,
+    (x, xx): (&B::Matrix, f64),
+    w: &[B::Matrix],
+    activation: Activation,
+    how: &[Projection],
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<(B::Matrix, Outcome)> {
+    let n = b.shape(x).0;
+    let k = b.shape(&w[0]).1;
+    let mut h = b.zeros(n, k)?;
+    let Outcome { mut steps, .. } = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
+    for (w, how) in w[1..].iter().zip(&how[1..]) {
+        let v = nonlinear::apply(b, activation, Apply::G, &h)?;
+        let vv = norm_squared(b, &v)?;
+        let k = b.shape(w).1;
+        h = b.zeros(n, k)?;
+        steps += project(b, (&v, vv), w, &mut h, how, progress)?.steps;
+    }
+    let below = nonlinear::hidden(b, activation, w, &h)?;
+    let mut sum = b.scalars(1)?;
+    b.residual(x, below.first().unwrap_or(&h), &w[0], &mut sum, 0)?;
+    let pending = b.start_read(&sum)?;
+    let residual = b.finish_read(pending)?[0];
+    Ok((h, Outcome { relative_error: (residual / xx).sqrt(), steps }))
 }

@@ -3,7 +3,8 @@
 use super::{Data, Verifier};
 use crate::Result;
 use crate::backend::{Backend, Cpu};
-use crate::model::MODELS;
+use crate::model::activation::ACTIVATIONS;
+use crate::model::{Activate, MODELS, ModelSpec};
 use crate::train::{self, Config, Metric, Start};
 use ndarray::Array2;
 
@@ -45,29 +46,48 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
                 ..Config::new(*model, layers.clone())
             };
             let name = format!("{} {layers:?}, {metric:?}{}", model.title, if restart { " with restart" } else { "" });
-            // Both start alike: the sign of a singular vector's larger part may hang on its last digit.
-            let mut rows = x.ncols();
-            let mut start: Start<f32> = Vec::new();
-            for &k in &layers {
-                start.push((v.data(rows, k, Data::Nonnegative), v.data(x.nrows(), k, Data::Nonnegative)));
-                rows = k;
-            }
-            let wide: Start<f64> = start.iter().map(|(w, h)| (super::wide(w), super::wide(h))).collect();
-            let found = train::fit(v.b, x.view(), &config, Some(&start), &mut |_| {})?;
-            let expected =
-                train::fit(&mut Cpu::<f64>::new(), super::wide(&x).view(), &config, Some(&wide), &mut |_| {})?;
-            let course = |history: &train::History| {
-                let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
-                Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])
-            };
-            let (f, e) = (course(&found.history), course(&expected.history));
-            v.compare(format!("{name}, objective"), f.view(), e.view(), (&e * TOLERANCE).view());
-            let (f, e) = (found.objective, expected.objective);
-            v.compare_number(format!("{name}, last objective"), f, e, e * TOLERANCE);
-            let factors = found.factors.w.iter().chain([&found.factors.h]);
-            let least = factors.flatten().copied().fold(f32::INFINITY, f32::min);
-            v.compare_number(format!("{name}, negative entries"), f64::from(least.min(0.0)), 0.0, 0.0);
+            train(v, &x, &config, &name)?;
         }
     }
+    for (&(name, activation), layers) in ACTIVATIONS.iter().zip([vec![12, 8, 5], vec![12, 5], vec![12, 5], vec![12, 5]])
+    {
+        let model = ModelSpec::by_name(if layers.len() == 2 { "sdnmf-rl2" } else { "sdnmf-rl1" })?;
+        let config = Config {
+            pretrain: 3,
+            sweeps: 4,
+            inner: 6,
+            tol: 0.0,
+            activation: Some(activation),
+            activate: Activate::All,
+            ..Config::new(model, layers.clone())
+        };
+        train(v, &x, &config, &format!("{} {layers:?}, {name}", model.title))?;
+    }
+    Ok(())
+}
+
+/// From the same start on the device and on the CPU in f64.
+fn train<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, x: &Array2<f32>, config: &Config, name: &str) -> Result<()> {
+    // Both start alike: the sign of a singular vector's larger part may hang on its last digit.
+    let mut rows = x.ncols();
+    let mut start: Start<f32> = Vec::new();
+    for &k in &config.layers {
+        start.push((v.data(rows, k, Data::Nonnegative), v.data(x.nrows(), k, Data::Nonnegative)));
+        rows = k;
+    }
+    let wide: Start<f64> = start.iter().map(|(w, h)| (super::wide(w), super::wide(h))).collect();
+    let found = train::fit(v.b, x.view(), config, Some(&start), &mut |_| {})?;
+    let expected = train::fit(&mut Cpu::<f64>::new(), super::wide(x).view(), config, Some(&wide), &mut |_| {})?;
+    let course = |history: &train::History| {
+        let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
+        Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])
+    };
+    let (f, e) = (course(&found.history), course(&expected.history));
+    v.compare(format!("{name}, objective"), f.view(), e.view(), (&e * TOLERANCE).view());
+    let (f, e) = (found.objective, expected.objective);
+    v.compare_number(format!("{name}, last objective"), f, e, e * TOLERANCE);
+    let factors = found.factors.w.iter().chain([&found.factors.h]);
+    let least = factors.flatten().copied().fold(f32::INFINITY, f32::min);
+    v.compare_number(format!("{name}, negative entries"), f64::from(least.min(0.0)), 0.0, 0.0);
     Ok(())
 }

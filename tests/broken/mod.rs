@@ -1,8 +1,8 @@
 //! A CPU backend that gets one operation wrong, by one entry and little.
 
 use deepnmf::Result;
-use deepnmf::backend::{Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, NesterovStep, Sum};
-use deepnmf::model::HPenalty;
+use deepnmf::backend::{Apply, Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, NesterovStep, Sum};
+use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::Metric;
 use ndarray::{Array2, ArrayView2};
 
@@ -27,6 +27,14 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "equalize",
     "scale",
     "divide",
+    "activation",
+    "inverse activation",
+    "derivative",
+    "addition",
+    "trial",
+    "move",
+    "decision",
+    "acceptance",
     "read",
 ];
 
@@ -194,6 +202,43 @@ impl Backend for Broken {
     fn scale(&mut self, m: &mut Array2<f32>, by: By<'_, Array2<f32>>, divide: bool) -> Result<()> {
         self.cpu.scale(m, by, divide)?;
         self.spoil(if divide { "divide" } else { "scale" }, m);
+        Ok(())
+    }
+    fn activate(&mut self, a: Activation, apply: Apply, from: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.activate(a, apply, from, out)?;
+        let name = match apply {
+            Apply::P => "activation",
+            Apply::G => "inverse activation",
+            Apply::TimesDerivative => "derivative",
+        };
+        self.spoil(name, out);
+        Ok(())
+    }
+    fn add(&mut self, out: &mut Array2<f32>, c: f64, m: &Array2<f32>) -> Result<()> {
+        self.cpu.add(out, c, m)?;
+        self.spoil("addition", out);
+        Ok(())
+    }
+    fn search_trial(
+        &mut self,
+        x: &Array2<f32>,
+        gradient: &Array2<f32>,
+        state: &Array2<f32>,
+        trial: &mut Array2<f32>,
+        moved: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.search_trial(x, gradient, state, trial, moved)?;
+        self.spoil("trial", trial);
+        self.spoil("move", moved);
+        Ok(())
+    }
+    fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut Array2<f32>) -> Result<()> {
+        // Every search is taken for a new one.
+        self.cpu.search_decide(sums, first || self.what == "decision", state)
+    }
+    fn search_accept(&mut self, state: &Array2<f32>, trial: &Array2<f32>, x: &mut Array2<f32>) -> Result<()> {
+        self.cpu.search_accept(state, trial, x)?;
+        self.spoil("acceptance", x);
         Ok(())
     }
     fn submit(&mut self) -> Result<()> {

@@ -164,6 +164,50 @@ fn training_data_is_projected_about_as_well_as_it_was_fitted() {
 }
 
 #[test]
+fn a_nonlinear_model_is_fitted_and_new_samples_are_projected_layer_by_layer() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (activation, activate) in [("root", "hidden"), ("root", "all"), ("tanh", "all"), ("softplus", "hidden")] {
+        let model = format!("--model sdnmf-rl1 --activation {activation} --activate {activate} --layers 6,4,3");
+        let run = folder.ok(&format!("fit x.npy {model} --device cpu --out m.safetensors --json"));
+        let fitted = run.json();
+        assert_eq!((&fitted["activation"], &fitted["activate"]), (&activation.into(), &activate.into()));
+        let error = |json: &serde_json::Value| json["relative_error"].as_f64().expect("a number");
+        assert!(error(&fitted) < 0.3, "{activation}: {}", error(&fitted));
+        let course = fitted["history"]["finetune"].as_array().expect("numbers");
+        assert!(course.len() > 1 && course[0].as_f64() > course[course.len() - 1].as_f64(), "{course:?}");
+        for (layer, k) in [(1, 6), (2, 4), (3, 3)] {
+            let transform = "transform m.safetensors x.npy --out h.npy --device cpu --json";
+            let projected = folder.ok(&format!("{transform} --layer {layer}")).json();
+            assert_eq!(projected["activation"], activation);
+            // On W_1 nothing is better than least squares. Further layers fit the layer below, and the error adds up.
+            let most = if layer == 1 { 1.001 * error(&fitted) } else { 0.5 };
+            assert!(error(&projected) < most, "{activation}: layer {layer} {}", error(&projected));
+            let (shape, h) = read_npy(&folder, "h.npy");
+            assert_eq!(shape, [60, k]);
+            assert!(h.iter().all(|v| v.is_finite() && *v >= 0.0) && h.iter().any(|v| *v > 0.0));
+        }
+    }
+    let run = folder.ok("fit x.npy --layers 5,3 --activation root --device cpu");
+    assert!(run.stdout.contains("layers 5 → 3, root between them"), "{}", run.stdout);
+}
+
+/// "Square2" is the same model, and its representation the root of that of "Square1".
+#[test]
+fn all_activated_is_g_of_the_last_coefficients() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let transform = |activate: &str| {
+        folder.ok(&format!("fit x.npy --layers 5,3 --activation root --activate {activate} --device cpu"));
+        let json = folder.ok("transform model.safetensors x.npy --out h.npy --device cpu --json").json();
+        (json["relative_error"].clone(), read_npy(&folder, "h.npy").1)
+    };
+    let ((of_hidden, hidden), (of_all, all)) = (transform("hidden"), transform("all"));
+    assert_eq!(of_hidden, of_all);
+    assert!(hidden.iter().zip(&all).all(|(h, g)| h.sqrt() == *g));
+}
+
+#[test]
 fn a_layer_can_be_chosen_and_new_data_may_have_any_number_of_samples() {
     let folder = Folder::new();
     folder.write("x.npy", x_npy());

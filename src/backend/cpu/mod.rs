@@ -1,9 +1,11 @@
 //! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
 
+mod activation;
+
 use crate::backend::{
-    Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check,
+    Apply, Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check,
 };
-use crate::model::HPenalty;
+use crate::model::{Activation, HPenalty};
 use crate::train::Metric;
 use crate::{Error, Result};
 use faer::{Accum, MatMut, MatRef, Par};
@@ -336,6 +338,33 @@ impl<E: Element> Backend for Cpu<E> {
             By::Entry(d, at) => *m *= factor(d[[0, at]]),
         }
         Ok(())
+    }
+
+    fn activate(&mut self, a: Activation, apply: Apply, from: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+        activation::activate(a, apply, from, out)
+    }
+
+    fn add(&mut self, out: &mut Array2<E>, c: f64, m: &Array2<E>) -> Result<()> {
+        activation::add(out, c, m)
+    }
+
+    fn search_trial(
+        &mut self,
+        x: &Array2<E>,
+        gradient: &Array2<E>,
+        state: &Array2<E>,
+        trial: &mut Array2<E>,
+        moved: &mut Array2<E>,
+    ) -> Result<()> {
+        activation::search_trial(x, gradient, state, trial, moved)
+    }
+
+    fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut Array2<E>) -> Result<()> {
+        activation::search_decide(sums, first, state)
+    }
+
+    fn search_accept(&mut self, state: &Array2<E>, trial: &Array2<E>, x: &mut Array2<E>) -> Result<()> {
+        activation::search_accept(state, trial, x)
     }
 
     fn submit(&mut self) -> Result<()> {

@@ -3,8 +3,10 @@
 use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
 use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
-use crate::backend::{Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, Sum, check};
-use crate::model::HPenalty;
+use crate::backend::{
+    Apply, Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, SearchSum, Sum, check,
+};
+use crate::model::{Activation, HPenalty};
 use crate::train::Metric;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -182,6 +184,40 @@ impl Backend for Gpu {
     fn scale(&mut self, m: &mut Matrix, by: By<'_, Matrix>, divide: bool) -> Result<()> {
         check::scale(self, m, by)?;
         kernels::scale::record(self, m, by, divide)
+    }
+
+    fn activate(&mut self, activation: Activation, apply: Apply, from: &Matrix, out: &mut Matrix) -> Result<()> {
+        check::same("activation", from.shape(), out.shape())?;
+        kernels::activate::record(self, activation, apply, from, out)
+    }
+
+    fn add(&mut self, out: &mut Matrix, c: f64, m: &Matrix) -> Result<()> {
+        check::same("addition", out.shape(), m.shape())?;
+        kernels::add::record(self, out, c as f32, m)
+    }
+
+    fn search_trial(
+        &mut self,
+        x: &Matrix,
+        gradient: &Matrix,
+        state: &Matrix,
+        trial: &mut Matrix,
+        moved: &mut Matrix,
+    ) -> Result<()> {
+        check::search_trial(x.shape(), [gradient.shape(), trial.shape(), moved.shape()], state.shape())?;
+        kernels::search_trial::record(self, (x, gradient), state, (trial, moved))
+    }
+
+    fn search_decide(&mut self, sums: &Scalars, first: bool, state: &mut Matrix) -> Result<()> {
+        check::slot(sums.len, SearchSum::COUNT - 1)?;
+        check::search_state(state.shape())?;
+        kernels::search_decide::record(self, sums, first, state)
+    }
+
+    fn search_accept(&mut self, state: &Matrix, trial: &Matrix, x: &mut Matrix) -> Result<()> {
+        check::search_state(state.shape())?;
+        check::same("line search, trial", x.shape(), trial.shape())?;
+        kernels::search_accept::record(self, state, trial, x)
     }
 
     fn submit(&mut self) -> Result<()> {

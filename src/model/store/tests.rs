@@ -12,7 +12,13 @@ fn model() -> Model {
     let mut config = Config::new(ModelSpec::by_name("sdnmf-rl2").expect("known"), [4, 2]);
     config.target_error = Some(0.25);
     let fit = Fit {
-        factors: Factors { w: vec![ramp(6, 4), ramp(4, 2)], h: ramp(3, 2), hidden: vec![ramp(3, 4)] },
+        factors: Factors {
+            w: vec![ramp(6, 4), ramp(4, 2)],
+            h: ramp(3, 2),
+            hidden: vec![ramp(3, 4)],
+            activation: Some(Activation::Tanh),
+            activate: Activate::All,
+        },
         penalties: Penalties { mu: vec![0.5, 0.25], lambda: vec![0.0, 2.0] },
         history: History { pretrain: vec![vec![8.0, 4.0], vec![2.0]], finetune: vec![3.0, 1.5] },
         objective: 1.5,
@@ -81,7 +87,21 @@ fn what_is_saved_is_loaded() {
     assert_eq!(loaded.factors.w, saved.factors.w);
     assert_eq!(loaded.factors.h, saved.factors.h);
     assert_eq!(loaded.factors.hidden, saved.factors.hidden);
+    assert_eq!((loaded.factors.activation, loaded.factors.activate), (Some(Activation::Tanh), Activate::All));
     assert_eq!(folder.names().len(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn a_file_that_does_not_speak_of_activations_is_linear() {
+    let folder = Folder::new();
+    write_unchecked(&folder.file(), |_, json| {
+        let fields = json.as_object_mut().expect("an object");
+        assert!(fields.remove("activation").is_some() && fields.remove("activate").is_some());
+    });
+    let loaded = Model::load(&folder.file()).expect("loaded");
+    assert_eq!((loaded.factors.activation, loaded.factors.activate), (None, Activate::Hidden));
+    write_unchecked(&folder.file(), |_, json| json["activation"] = "cube".into());
+    assert!(folder.refusal().contains("found JSON that is not it"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! One file per WGSL file: its bindings, its parameters, its workgroups, and how it is recorded.
 
+pub(super) mod activate;
+pub(super) mod add;
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
@@ -10,6 +12,9 @@ pub(super) mod momentum;
 pub(super) mod nesterov_step;
 pub(super) mod quarter_root;
 pub(super) mod scale;
+pub(super) mod search_accept;
+pub(super) mod search_decide;
+pub(super) mod search_trial;
 pub(super) mod spectral;
 pub(super) mod sum;
 pub(super) mod sum_partials;
@@ -37,10 +42,15 @@ pub(super) enum Id {
     Equalize,
     Scale,
     Copy,
+    Activate,
+    Add,
+    SearchTrial,
+    SearchDecide,
+    SearchAccept,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 17] {
+fn table() -> [(Id, Spec, usize); 22] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -62,6 +72,11 @@ fn table() -> [(Id, Spec, usize); 17] {
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
         row::<scale::Params>(Id::Scale, scale::SPEC),
         row::<copy::Params>(Id::Copy, copy::SPEC),
+        row::<activate::Params>(Id::Activate, activate::SPEC),
+        row::<add::Params>(Id::Add, add::SPEC),
+        row::<search_trial::Params>(Id::SearchTrial, search_trial::SPEC),
+        row::<search_decide::Params>(Id::SearchDecide, search_decide::SPEC),
+        row::<search_accept::Params>(Id::SearchAccept, search_accept::SPEC),
     ]
 }
 

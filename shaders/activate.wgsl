@@ -1,0 +1,105 @@
+// An activation, entry by entry, of x ≥ 0 with g(0) = p(0) = 0 and p = g⁻¹ (apply 0: out = p(x), 1: out = g(x),
+// 2: out = out p'(x)):
+//
+//   0 root      g = √h                p = y²                       p' = 2y
+//   1 tanh      g = atanh h           p = tanh y                   p' = 1/cosh² y
+//   2 sigmoid   g = 2 atanh h         p = tanh(y/2)                p' = ½/cosh²(y/2)
+//   3 softplus  g = log(2eʰ − 1)      p = log(1 + eʸ) − log 2      p' = 1/(1 + e⁻ʸ)
+//
+// Only e⁻ˣ is taken, which cannot overflow, and series where log and exp would lose small numbers: WGSL promises of a
+// log between ½ and 2 no more than 2⁻²¹ in all. The built-in tanh is NaN at large arguments on some drivers.
+// Grid: (columns / 64, rows / 4), rows in strides.
+
+struct Params { rows: u32, cols: u32, ld: u32, activation: u32, apply: u32 }
+var<immediate> p: Params;
+@group(0) @binding(0) var<storage, read> source: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+
+// 1 − 17·2⁻²⁴: the largest argument of atanh.
+const LARGEST: f32 = 0.99999898672103881836;
+
+fn hyperbolic_tangent(y: f32) -> f32 {
+    if (y < 0.5) {
+        // Lambert's continued fraction.
+        let q = y * y;
+        return y / (1.0 + q / (3.0 + q / (5.0 + q / (7.0 + q / 9.0))));
+    }
+    let t = exp(-2.0 * y);
+    return (1.0 - t) / (1.0 + t);
+}
+
+fn area_tangent(x: f32) -> f32 {
+    let h = min(x, LARGEST);
+    if (h < 0.25) {
+        let q = h * h;
+        return h * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q / 11.0)))));
+    }
+    return 0.5 * log((1.0 + h) / (1.0 - h));
+}
+
+// 1/cosh²(y/2) = 4t/(1 + t)², t = e⁻ʸ.
+fn bell(y: f32) -> f32 {
+    let t = exp(-y);
+    return 4.0 * t / ((1.0 + t) * (1.0 + t));
+}
+
+// y/2 + log cosh(y/2).
+fn softplus(y: f32) -> f32 {
+    if (y < 1.0) {
+        let q = 0.25 * y * y;
+        return 0.5 * y
+            + q * (0.5 - q * (1.0 / 12.0 - q * (1.0 / 45.0 - q * (17.0 / 2520.0 - q * (31.0 / 14175.0 - q * (691.0 / 935550.0))))));
+    }
+    return y + log(0.5 + 0.5 * exp(-y));
+}
+
+// 2 atanh(1 − e⁻ʰ), and 1 − e⁻ʰ = 2t/(1 + t) with t = tanh(h/2).
+fn inverse_softplus(h: f32) -> f32 {
+    if (h < 0.25) {
+        let t = hyperbolic_tangent(0.5 * h);
+        return 2.0 * area_tangent(2.0 * t / (1.0 + t));
+    }
+    return h + log(2.0 - exp(-h));
+}
+
+fn of_p(x: f32) -> f32 {
+    switch p.activation {
+        case 0u: { return x * x; }
+        case 1u: { return hyperbolic_tangent(x); }
+        case 2u: { return hyperbolic_tangent(0.5 * x); }
+        default: { return softplus(x); }
+    }
+}
+
+fn of_g(x: f32) -> f32 {
+    switch p.activation {
+        case 0u: { return sqrt(x); }
+        case 1u: { return area_tangent(x); }
+        case 2u: { return 2.0 * area_tangent(x); }
+        default: { return inverse_softplus(x); }
+    }
+}
+
+fn of_derivative(x: f32) -> f32 {
+    switch p.activation {
+        case 0u: { return 2.0 * x; }
+        case 1u: { return bell(2.0 * x); }
+        case 2u: { return 0.5 * bell(x); }
+        default: { return 1.0 / (1.0 + exp(-x)); }
+    }
+}
+
+@compute @workgroup_size(64, 4)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+    let j = id.x;
+    if (j >= p.cols) { return; }
+    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+        let at = i * p.ld + j;
+        let x = source[at];
+        switch p.apply {
+            case 0u: { out[at] = of_p(x); }
+            case 1u: { out[at] = of_g(x); }
+            default: { out[at] *= of_derivative(x); }
+        }
+    }
+}

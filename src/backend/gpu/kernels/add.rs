@@ -1,0 +1,28 @@
+//! `shaders/add.wgsl`: `out = out + c m`.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+    c: f32,
+}
+
+pub(in super::super) const SPEC: Spec =
+    Spec { label: "add", source: include_str!("../../../../shaders/add.wgsl"), writes: &[false, true], constants: &[] };
+
+pub(in super::super) fn record(gpu: &mut Gpu, out: &Matrix, c: f32, m: &Matrix) -> Result<()> {
+    for ((source, _, rows), out) in m.each().zip(&out.shards) {
+        let params = Params { rows: rows as u32, cols: m.cols as u32, ld: m.ld as u32, c };
+        gpu.dispatch(Id::Add, &[source, out], &params, elementwise(rows, m.cols)?);
+    }
+    Ok(())
+}

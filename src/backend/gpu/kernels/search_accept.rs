@@ -1,0 +1,31 @@
+//! `shaders/search_accept.wgsl`: `x = trial` where the last trial ended the search.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "search_accept",
+    source: include_str!("../../../../shaders/search_accept.wgsl"),
+    writes: &[false, false, true],
+    constants: &[],
+};
+
+pub(in super::super) fn record(gpu: &mut Gpu, state: &Matrix, trial: &Matrix, x: &Matrix) -> Result<()> {
+    for ((source, _, rows), out) in trial.each().zip(&x.shards) {
+        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
+        gpu.dispatch(Id::SearchAccept, &[state.vector()?, source, out], &params, elementwise(rows, x.cols)?);
+    }
+    Ok(())
+}

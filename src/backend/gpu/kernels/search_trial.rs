@@ -1,0 +1,37 @@
+//! `shaders/search_trial.wgsl`: a projected step of the length that the line search stands at.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "search_trial",
+    source: include_str!("../../../../shaders/search_trial.wgsl"),
+    writes: &[false, false, false, true, true],
+    constants: &[],
+};
+
+pub(in super::super) fn record(
+    gpu: &mut Gpu,
+    (x, gradient): (&Matrix, &Matrix),
+    state: &Matrix,
+    (trial, moved): (&Matrix, &Matrix),
+) -> Result<()> {
+    for (i, (shard, _, rows)) in x.each().enumerate() {
+        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
+        let buffers = [shard, &gradient.shards[i], state.vector()?, &trial.shards[i], &moved.shards[i]];
+        gpu.dispatch(Id::SearchTrial, &buffers, &params, elementwise(rows, x.cols)?);
+    }
+    Ok(())
+}
