@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    /// Fits the model of `config` to `x` (samples × features, nonnegative).
+    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
     ///
     /// # Errors
     /// See [`train::fit`].
@@ -139,7 +139,8 @@ impl Engine {
     /// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.
     ///
     /// # Errors
-    /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are negative or not finite.
+    /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are not finite, or
+    /// negative where that is not allowed.
     pub fn project(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -169,7 +170,7 @@ fn project<B: Backend<Elem = f32>>(
     how: &Projection,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
-    train::check_data(x)?;
+    train::check_data(x, how.signed)?;
     if x.ncols() != psi.nrows() {
         return Err(Error::shape("features of the samples", (x.nrows(), psi.nrows()), x.dim()));
     }

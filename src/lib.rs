@@ -1,6 +1,7 @@
 //! images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
 
 pub mod backend;
+mod baselines;
 pub mod data;
 mod engine;
 mod error;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions};
+use deepnmf::model::ModelSpec;
 use deepnmf::model::store::{self, Metadata, Model};
 use deepnmf::train::Projection;
 use ndarray::Array2;
@@ -54,15 +55,18 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open(out)?;
 
     out.note(&format!("reading {}", path.display()));
-    let set = load(&path, args.reading.options(), &metadata, factors.n_features(), &args.model)?;
-    let zero_samples = checked(&set, &path.display().to_string(), out)?;
+    let values = factors.n_features() / metadata.preprocess.features_per_value();
+    let set = load(&path, args.reading.options(), &metadata, values, &args.model)?;
+    let signed = ModelSpec::by_name(&metadata.model)?.signed;
+    let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
     let mut x = set.x;
-    metadata.preprocess.apply(&mut x);
+    metadata.preprocess.apply(&mut x)?;
 
     let psi = factors.components(layer);
     let how = Projection {
         h_penalty: metadata.h_penalty,
         lambda: metadata.penalties.lambda[layer - 1],
+        signed,
         ..Projection::default()
     };
     out.detail(&format!("layer {layer} of {depth}: {} components, {how:?}", psi.ncols()));

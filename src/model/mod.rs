@@ -5,4 +5,4 @@ pub mod spec;
 pub mod store;
 
 pub use factors::Factors;
-pub use spec::{HPenalty, MODELS, ModelSpec};
+pub use spec::{Depth, HPenalty, MODELS, Method, ModelSpec};

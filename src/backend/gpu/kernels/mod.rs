@@ -3,13 +3,18 @@
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
+pub(super) mod descend;
 pub(super) mod equalize;
 pub(super) mod extrapolate;
 pub(super) mod matmul;
 pub(super) mod momentum;
+pub(super) mod multiplicative_step;
 pub(super) mod nesterov_step;
+pub(super) mod part;
+pub(super) mod projected_gradient;
 pub(super) mod quarter_root;
 pub(super) mod scale;
+pub(super) mod sparse_product;
 pub(super) mod spectral;
 pub(super) mod sum;
 pub(super) mod sum_partials;
@@ -37,10 +42,15 @@ pub(super) enum Id {
     Equalize,
     Scale,
     Copy,
+    MultiplicativeStep,
+    Part,
+    Descend,
+    ProjectedGradient,
+    SparseProduct,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 17] {
+fn table() -> [(Id, Spec, usize); 22] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -62,6 +72,11 @@ fn table() -> [(Id, Spec, usize); 17] {
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
         row::<scale::Params>(Id::Scale, scale::SPEC),
         row::<copy::Params>(Id::Copy, copy::SPEC),
+        row::<multiplicative_step::Params>(Id::MultiplicativeStep, multiplicative_step::SPEC),
+        row::<part::Params>(Id::Part, part::SPEC),
+        row::<descend::Params>(Id::Descend, descend::SPEC),
+        row::<projected_gradient::Params>(Id::ProjectedGradient, projected_gradient::SPEC),
+        row::<sparse_product::Params>(Id::SparseProduct, sparse_product::SPEC),
     ]
 }
 
