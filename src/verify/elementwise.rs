@@ -7,11 +7,11 @@ use crate::model::HPenalty;
 use crate::train::Metric;
 use ndarray::{Array2, Zip};
 
-const U: f64 = f32::UNIT;
+pub(super) const U: f64 = f32::UNIT;
 /// Vulkan: 2.5 units in the last place, one of which is up to 2u.
-const DIVISION: f64 = 5.0 * U;
+pub(super) const DIVISION: f64 = 5.0 * U;
 /// Vulkan: as a division by a reciprocal square root of 2 units in the last place.
-const SQRT: f64 = 4.0 * U + DIVISION;
+pub(super) const SQRT: f64 = 4.0 * U + DIVISION;
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for k in [1, 7, 64, 101] {
