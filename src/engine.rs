@@ -121,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Fits the model of `config` to `x` (samples × features, nonnegative).
+    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
     ///
     /// # Errors
     /// See [`train::fit`].
@@ -140,7 +140,8 @@ impl Engine {
     /// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.
     ///
     /// # Errors
-    /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are negative or not finite.
+    /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are not finite, or
+    /// negative where that is not allowed.
     pub fn project(
         &mut self,
         x: ArrayView2<'_, f32>,
@@ -201,7 +202,7 @@ fn project<B: Backend<Elem = f32>>(
     how: &Projection,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
-    check_samples(x, psi.nrows())?;
+    check_samples(x, psi.nrows(), how.signed)?;
     let (x, psi) = (b.upload(x)?, b.upload(psi)?);
     let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
     let xx = train::norm_squared(b, &x)?;
@@ -218,7 +219,8 @@ fn project_layers<B: Backend<Elem = f32>>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
-    check_samples(x, factors.n_features())?;
+    // Only linear models take data of any sign.
+    check_samples(x, factors.n_features(), false)?;
     let x = b.upload(x)?;
     let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
     let xx = train::norm_squared(b, &x)?;
@@ -229,8 +231,8 @@ fn project_layers<B: Backend<Elem = f32>>(
     Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
 }
 
-fn check_samples(x: ArrayView2<'_, f32>, features: usize) -> Result<()> {
-    train::check_data(x)?;
+fn check_samples(x: ArrayView2<'_, f32>, features: usize, signed: bool) -> Result<()> {
+    train::check_data(x, signed)?;
     if x.ncols() == features {
         return Ok(());
     }

@@ -39,6 +39,7 @@
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 
 pub mod backend;
+mod baselines;
 pub mod data;
 mod engine;
 mod error;

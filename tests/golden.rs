@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "golden/baselines.rs"]
+mod baselines;
 mod common;
 
 use common::{close, golden, matrices, matrix, numbers};

@@ -6,8 +6,10 @@
 
 mod cpu;
 pub mod gpu;
+pub(crate) mod multiplicative;
 
 pub use cpu::Cpu;
+pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
@@ -215,6 +217,8 @@ pub trait Backend {
     type Scalars: std::fmt::Debug;
     /// A read of [`Backend::Scalars`] under way.
     type Pending;
+    /// A sparse matrix on the device.
+    type Sparse: std::fmt::Debug;
 
     /// How often the host should look.
     fn cadence(&self) -> Cadence;
@@ -339,6 +343,45 @@ pub trait Backend {
 
     /// `x = trial` where the last trial ended the search.
     fn search_accept(&mut self, state: &Self::Matrix, trial: &Self::Matrix, x: &mut Self::Matrix) -> Result<()>;
+
+    // ---- The other models: multiplicative updates, projected gradient, graphs.
+
+    /// With `n = max(rhs, 0) + attract` and `d = max(−rhs, 0) + repel + degree_i x`: `x ← x · n/d` or `x · √(n/d)`, as the
+    /// rule says.
+    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Self::Matrix>) -> Result<()>;
+
+    /// A part of every entry.
+    fn part(&mut self, m: &Self::Matrix, part: Part, out: &mut Self::Matrix) -> Result<()>;
+
+    /// `to = max(0, x − alpha gradient)`, `moved = to − x`.
+    fn descend(
+        &mut self,
+        x: &Self::Matrix,
+        gradient: &Self::Matrix,
+        alpha: f64,
+        to: &mut Self::Matrix,
+        moved: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// `gradient −= rhs`, and in `out` the gradient where `x > 0` or where it is negative, elsewhere 0: what is left of
+    /// it under `x ≥ 0`.
+    fn projected_gradient(
+        &mut self,
+        x: &Self::Matrix,
+        rhs: &Self::Matrix,
+        gradient: &mut Self::Matrix,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// A generalised inverse of a symmetric positive semidefinite `gram`, the inverse where there is one. On every
+    /// backend the host computes it, in f64: it may wait.
+    fn inverse(&mut self, gram: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
+
+    /// Brings a sparse matrix to the device.
+    fn sparse(&mut self, host: &Sparse<Self::Elem>) -> Result<Self::Sparse>;
+
+    /// `out = a b` with a sparse `a`.
+    fn sparse_product(&mut self, a: &Self::Sparse, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
 
     // ---- Queue.
 

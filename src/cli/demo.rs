@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use deepnmf::Error;
-use deepnmf::data::{self, Scale};
+use deepnmf::data::{self, Features, Scale};
 use deepnmf::model::ModelSpec;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
 use deepnmf::train::Config;
@@ -38,7 +38,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 
     let start = Instant::now();
     let set = data::embedded::fashion_mnist()?;
-    let job = Job { set, source: "Fashion-MNIST (built in)".into(), scale: Scale::UnitL2, split: None, start };
+    let (source, features) = ("Fashion-MNIST (built in)".into(), Features::Values);
+    let job = Job { set, source, scale: Scale::UnitL2, features, split: None, start };
     let fitted = job.run(&mut engine, &config, out)?;
 
     let file = args.out.join("model.safetensors");

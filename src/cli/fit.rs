@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
-use deepnmf::data::{self, ImageSet, Scale};
+use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
+use deepnmf::model::spec::Layers;
 use deepnmf::model::store::{self, Model, Split};
-use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
-use deepnmf::train::{Balance, Config, Init, Metric, PenaltyScale};
+use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
+use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale};
 use deepnmf::{Engine, Error};
 use ndarray::Array2;
 use serde_json::{Value, json};
@@ -41,6 +42,14 @@ pub(crate) struct Args {
     /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
     #[arg(long, default_value_t, value_parser = Scale::from_str, help_heading = "Reading the data")]
     scale: Scale,
+    #[arg(
+        long,
+        help = with_default("What of an image is factorized: its values, or the directions of its gradients (igo), which \
+                             are of both signs", name_of(&Features::default())),
+        value_parser = named::<Features>(["values", "igo"]),
+        help_heading = "Reading the data"
+    )]
+    features: Option<Features>,
     /// Train on N samples of every class only
     #[arg(long, value_name = "N", help_heading = "Reading the data")]
     train_per_class: Option<usize>,
@@ -74,6 +83,18 @@ struct ModelArgs {
     /// Penalty constant of H, one or one per layer [default: the model's]
     #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
     lambda: Option<Vec<f64>>,
+    /// Smoothing of nsnmf and multilayer-nmf, from 0 to below 1 [default: the model's]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    theta: Option<f64>,
+    #[arg(long, value_name = "P",
+          help = with_default("Neighbours of every sample in the graph of gnmf", GraphConfig::default().neighbors))]
+    neighbors: Option<usize>,
+    #[arg(long, value_parser = named::<GraphWeights>(["binary", "heat", "cosine"]),
+          help = with_default("What an edge of that graph weighs", name_of(&GraphConfig::default().weights)))]
+    graph: Option<GraphWeights>,
+    #[arg(long, value_name = "C", allow_negative_numbers = true,
+          help = with_default("The constant of its penalty", GraphConfig::default().lambda))]
+    graph_lambda: Option<f64>,
     /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
     #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]
     penalties: PenaltyScale,
@@ -82,29 +103,27 @@ struct ModelArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training")]
 struct TrainingArgs {
-    #[arg(long, help = with_default("How every layer starts", name_of(&defaults().init)),
-          value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random"]))]
+    #[arg(long, help = by_model("How every layer starts", |m| name_of(&m.init)),
+          value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random", "svd"]))]
     init: Option<Init>,
     /// Seeds whatever is random
     #[arg(long, value_name = "S", default_value_t = defaults().seed)]
     seed: u64,
-    /// Outer iterations of pre-training per layer, at most
-    #[arg(long, value_name = "N", default_value_t = defaults().pretrain)]
-    pretrain: usize,
-    /// Sweeps of fine-tuning, at most; for one layer its outer iterations
-    #[arg(long, value_name = "N", default_value_t = defaults().sweeps)]
-    sweeps: usize,
+    #[arg(long, value_name = "N", help = by_model("Outer iterations of pre-training per layer, at most", |m| m.pretrain))]
+    pretrain: Option<usize>,
+    #[arg(long, value_name = "N",
+          help = by_model("Sweeps of fine-tuning, at most; for one layer its outer iterations", |m| m.sweeps))]
+    sweeps: Option<usize>,
     /// Nesterov steps per block
     #[arg(long, value_name = "N", default_value_t = defaults().inner)]
     inner: usize,
-    /// Stop when the relative change of the objective per iteration is at most this; 0: never
-    #[arg(long, value_name = "T", default_value_t = defaults().tol, allow_negative_numbers = true)]
-    tol: f64,
+    #[arg(long, value_name = "T", allow_negative_numbers = true,
+          help = by_model("Stop when the relative change of the objective per iteration is at most this; 0: never", |m| m.tol))]
+    tol: Option<f64>,
     /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     target_error: Option<f64>,
-    #[arg(long, help = with_default("The step size: one for the block, or one for every coordinate",
-                                    name_of(&defaults().metric)),
+    #[arg(long, help = by_model("The step size: one for the block, or one for every coordinate", |m| name_of(&m.metric)),
           value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
     /// Restart the momentum when it points uphill
@@ -126,13 +145,47 @@ fn defaults() -> Config {
     Config::new(MODELS[0], [1])
 }
 
-fn with_default(help: &str, default: String) -> String {
+fn with_default(help: &str, default: impl std::fmt::Display) -> String {
     format!("{help} [default: {default}]")
 }
 
+/// The value that most models have, and those that have another.
+fn by_model<T: PartialEq + std::fmt::Display>(help: &str, of: impl Fn(&ModelSpec) -> T) -> String {
+    let usual = of(&MODELS[0]);
+    let mut others: Vec<(T, Vec<&str>)> = Vec::new();
+    for model in MODELS.iter().filter(|m| of(m) != usual) {
+        let value = of(model);
+        match others.iter_mut().find(|(v, _)| *v == value) {
+            Some((_, names)) => names.push(model.name),
+            None => others.push((value, vec![model.name])),
+        }
+    }
+    let others: String = others.iter().map(|(value, names)| format!("; {value}: {}", names.join(", "))).collect();
+    with_default(help, format!("{usual}{others}"))
+}
+
 fn models_help() -> String {
-    let names: Vec<_> = MODELS.iter().map(|m| m.name).collect();
-    format!("Which factors are sparse: {}", names.join(", "))
+    let names = |sparse: bool| {
+        let of_those = MODELS.iter().filter(|m| (m.mu != Layers::None || m.lambda != Layers::None) == sparse);
+        of_those.map(|m| m.name).collect::<Vec<_>>().join(", ")
+    };
+    format!("The model. With sparse factors: {}; without: {}", names(true), names(false))
+}
+
+/// Settings that only some models have are refused elsewhere: who gives one expects something of it.
+fn refuse_unused(model: &ModelArgs) -> Result {
+    let spec = &model.model;
+    let graph = spec.method == Method::Graph;
+    let given = [
+        ("--theta", model.theta.is_some(), spec.theta.is_some()),
+        ("--neighbors", model.neighbors.is_some(), graph),
+        ("--graph", model.graph.is_some(), graph),
+        ("--graph-lambda", model.graph_lambda.is_some(), graph),
+    ];
+    match given.iter().find(|(_, given, used)| *given && !used) {
+        Some((name, ..)) => Err(Error::Config(format!("{name} means nothing for the model {}", spec.name)).into()),
+        None => Ok(()),
+    }
 }
 
 fn activations_help() -> String {
@@ -142,19 +195,26 @@ fn activations_help() -> String {
 
 /// The settings that were given, over the library's defaults, and whether they make sense.
 fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
+    refuse_unused(&model)?;
     let defaults = Config::new(model.model, model.layers);
     let config = Config {
         activation: model.activation,
         activate: model.activate,
+        theta: model.theta.unwrap_or(defaults.theta),
+        graph: GraphConfig {
+            neighbors: model.neighbors.unwrap_or(defaults.graph.neighbors),
+            weights: model.graph.unwrap_or(defaults.graph.weights),
+            lambda: model.graph_lambda.unwrap_or(defaults.graph.lambda),
+        },
         mu: model.mu.unwrap_or_else(|| defaults.mu.clone()),
         lambda: model.lambda.unwrap_or_else(|| defaults.lambda.clone()),
         penalty_scale: model.penalties,
         init: training.init.unwrap_or(defaults.init),
         seed: training.seed,
-        pretrain: training.pretrain,
-        sweeps: training.sweeps,
+        pretrain: training.pretrain.unwrap_or(defaults.pretrain),
+        sweeps: training.sweeps.unwrap_or(defaults.sweeps),
         inner: training.inner,
-        tol: training.tol,
+        tol: training.tol.unwrap_or(defaults.tol),
         target_error: training.target_error,
         metric: training.metric.unwrap_or(defaults.metric),
         restart: training.restart,
@@ -173,6 +233,16 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     // What can be refused at once is refused before anything is read.
     let config = config(args.model, args.training)?;
+    let features = args.features.unwrap_or_default();
+    if features == Features::Igo && !config.model.signed {
+        let signed: Vec<_> = MODELS.iter().filter(|m| m.signed).map(|m| m.name).collect();
+        let message = format!(
+            "--features igo makes negative values, which the model {} does not take; these do: {}",
+            config.model.name,
+            signed.join(", ")
+        );
+        return Err(Error::Config(message).into());
+    }
     store::check_writable(&args.out)?;
     let path = existing(args.data)?;
     let mut engine = args.device.open(out)?;
@@ -184,7 +254,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
-    let job = Job { set, source: path.display().to_string(), scale: args.scale, split, start };
+    let job = Job { set, source: path.display().to_string(), scale: args.scale, features, split, start };
     let fitted = job.run(&mut engine, &config, out)?;
     fitted.model.save(&args.out)?;
     if out.is_json() {
@@ -211,6 +281,7 @@ pub(crate) struct Job {
     /// What to call it.
     pub(crate) source: String,
     pub(crate) scale: Scale,
+    pub(crate) features: Features,
     pub(crate) split: Option<Split>,
     /// When its reading began.
     pub(crate) start: Instant,
@@ -228,10 +299,10 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them and fits the model.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { set, source, scale, split, start } = self;
-        let zero_samples = checked(&set, &source, out)?;
+        let Job { set, source, scale, features, split, start } = self;
+        let zero_samples = checked(&set, &source, config.model.signed, out)?;
         let ImageSet { mut x, image_shape, labels, classes, .. } = set;
-        let preprocess = data::preprocess(&mut x, scale);
+        let preprocess = data::preprocess_features(&mut x, scale, features, image_shape)?;
         let load_seconds = start.elapsed().as_secs_f64();
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
@@ -250,9 +321,10 @@ impl Job {
     }
 }
 
-/// The number of all-zero samples, of which it warns; other than nonnegative numbers are an error.
-pub(crate) fn checked(set: &ImageSet, source: &str, out: &Output) -> Result<usize> {
-    let zeros = data::validate_nonnegative(set.x.view(), &set.names, source)?.zero_rows;
+/// The number of all-zero samples, of which it warns; what the model cannot take is an error.
+pub(crate) fn checked(set: &ImageSet, source: &str, signed: bool, out: &Output) -> Result<usize> {
+    let validate = if signed { data::validate_finite } else { data::validate_nonnegative };
+    let zeros = validate(set.x.view(), &set.names, source)?.zero_rows;
     if let Some(first) = zeros.first() {
         let (count, n, name) = (zeros.len(), set.n_samples(), &set.names[*first]);
         out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));

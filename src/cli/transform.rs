@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions};
+use deepnmf::model::ModelSpec;
 use deepnmf::model::store::{self, Metadata, Model};
 use deepnmf::train::Projection;
 use ndarray::Array2;
@@ -54,14 +55,16 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open(out)?;
 
     out.note(&format!("reading {}", path.display()));
-    let set = load(&path, args.reading.options(), &metadata, factors.n_features(), &args.model)?;
-    let zero_samples = checked(&set, &path.display().to_string(), out)?;
+    let values = factors.n_features() / metadata.preprocess.features_per_value();
+    let set = load(&path, args.reading.options(), &metadata, values, &args.model)?;
+    let signed = ModelSpec::by_name(&metadata.model)?.signed;
+    let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
     let mut x = set.x;
-    metadata.preprocess.apply(&mut x);
+    metadata.preprocess.apply(&mut x)?;
 
     let h_penalty = metadata.h_penalty;
     let lambda = metadata.penalties.lambda.iter();
-    let how: Vec<_> = lambda.map(|&lambda| Projection { h_penalty, lambda, ..Projection::default() }).collect();
+    let how: Vec<_> = lambda.map(|&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() }).collect();
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), &factors, layer, &how, &mut |p| progress.report(p))?;

@@ -25,6 +25,7 @@ pub mod embedded;
 mod folder;
 mod format;
 mod idx;
+mod igo;
 mod labels;
 mod mat;
 mod npy;
@@ -35,7 +36,9 @@ mod source;
 mod split;
 
 pub use labels::read_labels;
-pub use preprocess::{Checked, Preprocess, Scale, preprocess, validate_nonnegative};
+pub use preprocess::{
+    Checked, Features, Preprocess, Scale, preprocess, preprocess_features, validate_finite, validate_nonnegative,
+};
 pub use split::train_per_class;
 
 /// How the pixels of one sample lie in its row: `height × width × channels`, row-major, channels

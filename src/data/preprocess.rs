@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::{ImageShape, igo};
 use crate::{Error, Result};
 
 /// How values are scaled.
@@ -47,7 +48,18 @@ impl fmt::Display for Scale {
     }
 }
 
-/// A scaling with what it learnt from the training data; kept with a model, so that new data is
+/// What of an image is factorized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Features {
+    /// Its values.
+    #[default]
+    Values,
+    /// The directions of its gradients, as cosines and sines: twice as many numbers, of both signs.
+    Igo,
+}
+
+/// Features and a scaling with what they learnt from the training data; kept with a model, so that new data is
 /// treated the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
@@ -55,11 +67,36 @@ pub struct Preprocess {
     pub scale: Scale,
     /// What values are divided by under [`Scale::Max`]: the training data's largest value; else 1.
     pub factor: f32,
+    /// The shape of the images of which [`Features::Igo`] are taken, before the scaling; None: [`Features::Values`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub igo: Option<ImageShape>,
 }
 
 impl Preprocess {
-    /// Scales `x` (`samples × features`) in place, by what was learnt.
-    pub fn apply(&self, x: &mut Array2<f32>) {
+    /// Features of one number of a sample.
+    pub fn features_per_value(&self) -> usize {
+        if self.igo.is_some() { 2 } else { 1 }
+    }
+
+    /// Replaces `x` (`samples × values`) by what is factorized, by what was learnt.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the samples are not of the shape that [`Preprocess::igo`] needs.
+    pub fn apply(&self, x: &mut Array2<f32>) -> Result<()> {
+        self.take_features(x)?;
+        self.rescale(x);
+        Ok(())
+    }
+
+    fn take_features(&self, x: &mut Array2<f32>) -> Result<()> {
+        if let Some(shape) = self.igo {
+            shape.check(x.ncols())?;
+            *x = igo::orientations(x, shape);
+        }
+        Ok(())
+    }
+
+    fn rescale(&self, x: &mut Array2<f32>) {
         match self.scale {
             Scale::None => {}
             Scale::Max => x.par_mapv_inplace(|v| v / self.factor),
@@ -78,17 +115,45 @@ impl Preprocess {
 /// The largest value of [`Scale::Max`] is the largest magnitude; if there is none above zero, nothing
 /// is divided.
 pub fn preprocess(x: &mut Array2<f32>, scale: Scale) -> Preprocess {
-    let largest = || x.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-    let factor = match scale {
-        Scale::Max => Some(largest()).filter(|&max| max > 0.0).unwrap_or(1.0),
-        Scale::UnitL2 | Scale::None => 1.0,
-    };
-    let done = Preprocess { scale, factor };
-    done.apply(x);
+    let mut done = Preprocess { scale, factor: 1.0, igo: None };
+    done.learn(x);
+    done.rescale(x);
     done
 }
 
-/// What [`validate_nonnegative`] noticed and let pass.
+/// Replaces `x` (`samples × values`) by the features of the images, scales these and returns what it did.
+///
+/// # Errors
+/// [`Error::Data`] if the features need the shape of an image and there is none, [`Error::Shape`] if it does not fit.
+pub fn preprocess_features(
+    x: &mut Array2<f32>,
+    scale: Scale,
+    features: Features,
+    shape: Option<ImageShape>,
+) -> Result<Preprocess> {
+    let igo = match features {
+        Features::Values => return Ok(preprocess(x, scale)),
+        Features::Igo => Some(shape.ok_or_else(|| {
+            Error::Data("gradient orientations need images: expected the shape of an image, found none".into())
+        })?),
+    };
+    let mut done = Preprocess { scale, factor: 1.0, igo };
+    done.take_features(x)?;
+    done.learn(x);
+    done.rescale(x);
+    Ok(done)
+}
+
+impl Preprocess {
+    fn learn(&mut self, features: &Array2<f32>) {
+        if self.scale == Scale::Max {
+            let largest = features.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+            self.factor = if largest > 0.0 { largest } else { 1.0 };
+        }
+    }
+}
+
+/// What [`validate_finite`] and [`validate_nonnegative`] noticed and let pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
     /// Rows of nothing but zeros. They cannot be normalised, and their features are zero.
@@ -103,21 +168,21 @@ pub struct Checked {
 /// [`Error::Data`] if `x` is empty, holds NaN, infinite or negative values (the message says how many,
 /// and where the first one is), or is zero everywhere.
 pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
+    let checked = validate_finite(x, names, source)?;
+    let consequence = "a nonnegative factorization needs values of 0 or more";
+    located((x, names, source), |v| v < 0.0, "negative", consequence).map_or(Ok(checked), Err)
+}
+
+/// Checks that `x` (`samples × features`) can be factorized with factors of any sign; as [`validate_nonnegative`], but
+/// values may be negative.
+///
+/// # Errors
+/// [`Error::Data`].
+pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
     if x.is_empty() {
         return Err(Error::Data(format!("{source}: expected samples, found {}×{} values", x.nrows(), x.ncols())));
     }
-    let locate = |bad: fn(f32) -> bool, what: &str, consequence: &str| {
-        let count = x.iter().filter(|&&v| bad(v)).count();
-        let ((row, column), value) = x.indexed_iter().find(|&(_, &v)| bad(v))?;
-        let name = names.get(row).filter(|n| **n != row.to_string()).map(|n| format!(" (`{n}`)")).unwrap_or_default();
-        let plural = if count == 1 { "value is" } else { "values are" };
-        Some(Error::Data(format!(
-            "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"
-        )))
-    };
-    let bad = locate(|v| !v.is_finite(), "not finite", "expected finite numbers")
-        .or_else(|| locate(|v| v < 0.0, "negative", "a nonnegative factorization needs values of 0 or more"));
-    if let Some(error) = bad {
+    if let Some(error) = located((x, names, source), |v| !v.is_finite(), "not finite", "expected finite numbers") {
         return Err(error);
     }
     let zero_rows: Vec<usize> =
@@ -126,4 +191,20 @@ pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &s
         return Err(Error::Data(format!("{source}: all {} samples are zero everywhere", x.nrows())));
     }
     Ok(Checked { zero_rows })
+}
+
+/// How many values are bad, and where the first one is.
+fn located(
+    (x, names, source): (ArrayView2<'_, f32>, &[String], &str),
+    bad: fn(f32) -> bool,
+    what: &str,
+    consequence: &str,
+) -> Option<Error> {
+    let count = x.iter().filter(|&&v| bad(v)).count();
+    let ((row, column), value) = x.indexed_iter().find(|&(_, &v)| bad(v))?;
+    let name = names.get(row).filter(|n| **n != row.to_string()).map(|n| format!(" (`{n}`)")).unwrap_or_default();
+    let plural = if count == 1 { "value is" } else { "values are" };
+    Some(Error::Data(format!(
+        "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"
+    )))
 }

@@ -7,4 +7,4 @@ pub mod store;
 
 pub use activation::{Activate, Activation};
 pub use factors::Factors;
-pub use spec::{HPenalty, MODELS, ModelSpec};
+pub use spec::{Depth, HPenalty, MODELS, Method, ModelSpec};

@@ -1,14 +1,36 @@
 //! The table of models. A model is a row, never a code path.
 //!
-//! All five minimise, for `x: n × m`, `h: n × k_L`, `w[l]: k_{l-1} × k_l` and `Psi = w[1] … w[L]`,
+//! The models of Guo & Zhang minimise, for `x: n × m`, `h: n × k_L`, `w[l]: k_{l-1} × k_l` and `Psi = w[1] … w[L]`,
 //!
 //! ```text
 //! f = ½‖X − H Psiᵀ‖² + ½ Σ_l mu_l Σ_j (Σ_i W_l[i,j])² + pen_H
 //! pen_H = ½ lambda Σ_s (Σ_j H[s,j])²   (squared L1 norm of every sample)   or   ½ lambda ‖H‖²   (ridge)
 //! ```
 //!
-//! Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*, section III, in the row layout of this crate.
+//! and the models they are compared with the same without penalties on W and H, each with a solver of its own:
+//!
+//! | `--model` | constraint | penalty | solver | paper | command line |
+//! |---|---|---|---|---|---|
+//! | `dnmf` | W, H ≥ 0 | none | Nesterov blocks, then the whole chain | GZ sec. III | `--model dnmf --layers 600,160` |
+//! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | GZ (4), Algorithms 1 and 2 | `--model sdnmf-l --layers 600,160 --mu 0.01` |
+//! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | GZ (5) | `--model sdnmf-r --layers 600,160 --lambda 0.01` |
+//! | `sdnmf-rl1` | W, H ≥ 0 | every W; the last H (squared L1) | the same | GZ (6) | `--model sdnmf-rl1 --layers 600,160` |
+//! | `sdnmf-rl2` | W, H ≥ 0 | every W; the last H (ridge) | the same | GZ (7) | `--model sdnmf-rl2 --layers 600,160` |
+//! | `nenmf` | W, H ≥ 0 | none | Nesterov blocks with one Lipschitz constant | Guan et al. 2012, Algorithms 1 and 2 | `--model nenmf --layers 160` |
+//! | `nmf-mu` | W, H ≥ 0 | none | multiplicative updates | Lee & Seung 2001, (4) | `--model nmf-mu --layers 160` |
+//! | `pgnmf` | W, H ≥ 0 | none | projected gradient, Lin's step rule | Lin 2007, Algorithm 4 | `--model pgnmf --layers 160` |
+//! | `nsnmf` | W, H ≥ 0; X ≈ H S Wᵀ, S = (1 − θ)I + θ/k 11ᵀ | none | multiplicative updates | Pascual-Montano et al. 2006, (6) | `--model nsnmf --layers 160 --theta 0.5` |
+//! | `multilayer-nmf` | as `nsnmf`, H_l ≈ H_{l+1} S Wᵀ | none | `nsnmf` layer by layer, no fine-tuning | Song & Lee 2013 | `--model multilayer-nmf --layers 600,160` |
+//! | `semi-nmf` | H ≥ 0; X, W of any sign | none | W by least squares, H multiplicatively | TR (5), Ding et al. 2010 | `--model semi-nmf --layers 160` |
+//! | `deep-semi-nmf` | H ≥ 0; X, W_l of any sign | none | `semi-nmf` layer by layer, then the whole chain | TR (3) to (5), Algorithm 1 | `--model deep-semi-nmf --layers 600,160 --features igo` |
+//! | `gnmf` | W, H ≥ 0 | `graph-lambda · tr(Hᵀ L H)` over a neighbour graph | multiplicative updates | Cai et al. 2011, (14) and (15) | `--model gnmf --layers 68 --neighbors 5 --graph heat` |
+//!
+//! GZ: Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*. TR: Trigeorgis et al. 2014, *A Deep Semi-NMF Model
+//! for Learning Hidden Representations*; the sign in the numerator of its Algorithm 1 is a misprint, its (5) is right.
+//! Everything is in the row layout of this crate. A model that differs in its numbers is one more row here; one with a solver
+//! of its own is a row with a new [`Method`] and one file in `src/baselines/`.
 
+use crate::train::{Init, Metric};
 use crate::{Error, Result};
 
 /// The layers on which a penalty stands.
@@ -43,6 +65,30 @@ pub enum HPenalty {
     Ridge,
 }
 
+/// What fits a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Alternating convex blocks layer by layer, then over the whole chain: [`crate::train`].
+    Blocks,
+    /// Multiplicative updates, with or without smoothing, layer by layer.
+    Multiplicative,
+    /// Alternating projected gradients with Lin's step rule.
+    ProjectedGradient,
+    /// W by least squares and H multiplicatively, layer by layer, then over the whole chain.
+    SemiNmf,
+    /// Multiplicative updates with a penalty over a neighbour graph.
+    Graph,
+}
+
+/// How many layers a model has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// One.
+    One,
+    /// One or more.
+    Many,
+}
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelSpec {
@@ -60,9 +106,28 @@ pub struct ModelSpec {
     pub default_mu: f64,
     /// The scale-free penalty constant c of H that is used when none is given.
     pub default_lambda: f64,
+    /// What fits it.
+    pub method: Method,
+    /// How many layers it has.
+    pub depth: Depth,
+    /// Whether X and the W_l may have negative entries; H never has.
+    pub signed: bool,
+    /// The smoothing θ that is used when none is given; None where the model has none.
+    pub theta: Option<f64>,
+    /// How every layer starts when nothing else is asked for.
+    pub init: Init,
+    /// The metric of the steps, where it has such, when nothing else is asked for.
+    pub metric: Metric,
+    /// Outer iterations of pre-training per layer when nothing else is asked for.
+    pub pretrain: usize,
+    /// Sweeps, for one layer outer iterations, when nothing else is asked for.
+    pub sweeps: usize,
+    /// The relative change at which it stops when nothing else is asked for.
+    pub tol: f64,
 }
 
-const fn row(
+/// A model of Guo & Zhang.
+const fn sparse(
     name: &'static str,
     title: &'static str,
     mu: Layers,
@@ -70,16 +135,71 @@ const fn row(
     h_penalty: HPenalty,
     default_lambda: f64,
 ) -> ModelSpec {
-    ModelSpec { name, title, mu, lambda, h_penalty, default_mu: 0.01, default_lambda }
+    ModelSpec {
+        name,
+        title,
+        mu,
+        lambda,
+        h_penalty,
+        default_mu: 0.01,
+        default_lambda,
+        method: Method::Blocks,
+        depth: Depth::Many,
+        signed: false,
+        theta: None,
+        init: Init::Nndsvd,
+        metric: Metric::Diagonal,
+        pretrain: 20,
+        sweeps: 40,
+        tol: 1e-4,
+    }
 }
 
-/// The models of Guo & Zhang 2017.
+/// A model without penalties on W and H. Multiplicative steps are cheap and slow: more of them, from a start without
+/// zeros, which they would keep.
+const fn plain(name: &'static str, title: &'static str, method: Method, depth: Depth) -> ModelSpec {
+    ModelSpec {
+        method,
+        depth,
+        init: Init::Nndsvda,
+        pretrain: 200,
+        sweeps: 200,
+        tol: 1e-5,
+        ..sparse(name, title, Layers::None, Layers::None, HPenalty::SquaredL1, 0.01)
+    }
+}
+
+/// The models of Guo & Zhang 2017, and those they are compared with.
 pub const MODELS: &[ModelSpec] = &[
-    row("dnmf", "DNMF", Layers::None, Layers::None, HPenalty::SquaredL1, 0.01),
-    row("sdnmf-l", "SDNMF/L", Layers::All, Layers::None, HPenalty::SquaredL1, 0.01),
-    row("sdnmf-r", "SDNMF/R", Layers::None, Layers::All, HPenalty::SquaredL1, 0.01),
-    row("sdnmf-rl1", "SDNMF/RL1", Layers::All, Layers::Last, HPenalty::SquaredL1, 0.01),
-    row("sdnmf-rl2", "SDNMF/RL2", Layers::All, Layers::Last, HPenalty::Ridge, 0.001),
+    sparse("dnmf", "DNMF", Layers::None, Layers::None, HPenalty::SquaredL1, 0.01),
+    sparse("sdnmf-l", "SDNMF/L", Layers::All, Layers::None, HPenalty::SquaredL1, 0.01),
+    sparse("sdnmf-r", "SDNMF/R", Layers::None, Layers::All, HPenalty::SquaredL1, 0.01),
+    sparse("sdnmf-rl1", "SDNMF/RL1", Layers::All, Layers::Last, HPenalty::SquaredL1, 0.01),
+    sparse("sdnmf-rl2", "SDNMF/RL2", Layers::All, Layers::Last, HPenalty::Ridge, 0.001),
+    ModelSpec {
+        init: Init::Nndsvd,
+        metric: Metric::Plain,
+        tol: 1e-4,
+        ..plain("nenmf", "NeNMF", Method::Blocks, Depth::One)
+    },
+    plain("nmf-mu", "NMF", Method::Multiplicative, Depth::One),
+    ModelSpec {
+        init: Init::Nndsvd,
+        sweeps: 100,
+        tol: 1e-4,
+        ..plain("pgnmf", "PgNMF", Method::ProjectedGradient, Depth::One)
+    },
+    ModelSpec { theta: Some(0.5), ..plain("nsnmf", "nsNMF", Method::Multiplicative, Depth::One) },
+    ModelSpec { theta: Some(0.001), ..plain("multilayer-nmf", "Multi-layer NMF", Method::Multiplicative, Depth::Many) },
+    ModelSpec { signed: true, init: Init::Svd, ..plain("semi-nmf", "Semi-NMF", Method::SemiNmf, Depth::One) },
+    ModelSpec {
+        signed: true,
+        init: Init::Svd,
+        sweeps: 100,
+        ..plain("deep-semi-nmf", "Deep Semi-NMF", Method::SemiNmf, Depth::Many)
+    },
+    // Why so: `src/baselines/gnmf.rs`.
+    ModelSpec { init: Init::Random, sweeps: 100, ..plain("gnmf", "GNMF", Method::Graph, Depth::One) },
 ];
 
 impl ModelSpec {

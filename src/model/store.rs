@@ -11,9 +11,9 @@ use ndarray::Array2;
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Activate, Activation, Factors, HPenalty};
+use super::{Activate, Activation, Factors, HPenalty, Method, ModelSpec};
 use crate::data::{ImageShape, Preprocess};
-use crate::train::{Balance, Config, Fit, History, Init, Metric, Penalties, PenaltyScale, Seconds};
+use crate::train::{Balance, Config, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds};
 use crate::{Error, Result};
 
 /// The version of the layout of a model file; raised when older programs could no longer read it.
@@ -45,6 +45,12 @@ pub struct Training {
     pub balance: Balance,
     /// Power iterations per Lipschitz bound.
     pub power_iterations: usize,
+    /// The smoothing of the model, where it has one; what is stored as W_l is W_l S.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theta: Option<f64>,
+    /// The neighbour graph of the model, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphConfig>,
     /// How `mu` and `lambda` were read.
     pub penalty_scale: PenaltyScale,
     /// Penalty constants of W as they were given.
@@ -67,6 +73,8 @@ impl From<&Config> for Training {
             restart: c.restart,
             balance: c.balance,
             power_iterations: c.power_iterations,
+            theta: c.model.theta.map(|_| c.theta),
+            graph: (c.model.method == Method::Graph).then_some(c.graph),
             penalty_scale: c.penalty_scale,
             mu: c.mu.clone(),
             lambda: c.lambda.clone(),
@@ -251,6 +259,7 @@ impl Model {
         }
         if let Some(shape) = m.image_shape {
             let pixels = shape.height.checked_mul(shape.width).and_then(|p| p.checked_mul(shape.channels));
+            let pixels = pixels.and_then(|p| p.checked_mul(m.preprocess.features_per_value()));
             same("rows of W_1 (the features of the image shape)", pixels.unwrap_or(usize::MAX), f.n_features())?;
         }
         for (l, w) in f.w.iter().enumerate() {
@@ -290,10 +299,15 @@ impl Model {
                 return Err(format!("labels: expected numbers below {}, found {label}", m.classes.len()));
             }
         }
+        let signed = ModelSpec::by_name(&m.model).map_err(|e| e.to_string())?.signed;
         let named = f.w.iter().enumerate().map(|(l, w)| ("W", l + 1, w)).chain(all_h.map(|(l, h)| ("H", l, h)));
         for (name, l, a) in named {
             if let Some(((i, j), v)) = a.indexed_iter().find(|(_, v)| !v.is_finite()) {
                 return Err(format!("{name}_{l}: expected finite numbers, found {v} in row {i}, column {j}"));
+            }
+            let free = signed && name == "W";
+            if let Some(((i, j), v)) = a.indexed_iter().find(|(_, v)| !free && **v < 0.0) {
+                return Err(format!("{name}_{l}: expected no negative numbers, found {v} in row {i}, column {j}"));
             }
         }
         Ok(())

@@ -11,7 +11,7 @@
 
 use super::{Config, Metric};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, Curvature, MatMul, Momentum, NesterovStep};
+use crate::backend::{Backend, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, Part};
 use crate::model::HPenalty;
 use ndarray::Array2;
 
@@ -130,11 +130,20 @@ pub(crate) struct HBlock<B: Backend> {
     kind: HPenalty,
     lambda: f64,
     penalised: Option<B::Matrix>,
+    /// `|G|`, where G may have negative entries.
+    absolute: Option<B::Matrix>,
     curvature: Curvature<B::Matrix>,
     work: BlockWork<B>,
 }
 
 impl<B: Backend> HBlock<B> {
+    /// For a Ψ with negative entries. The bound on the norm of G needs a nonnegative matrix: that of |G| is no smaller.
+    pub(crate) fn allow_signs(&mut self, b: &mut B) -> Result<()> {
+        let (k, _) = b.shape(&self.gram);
+        self.absolute = Some(b.zeros(k, k)?);
+        Ok(())
+    }
+
     pub(crate) fn new(b: &mut B, n: usize, k: usize, kind: HPenalty, lambda: f64) -> Result<Self> {
         Ok(Self {
             gram: b.zeros(k, k)?,
@@ -142,6 +151,7 @@ impl<B: Backend> HBlock<B> {
             kind,
             lambda,
             penalised: if lambda > 0.0 { Some(b.zeros(k, k)?) } else { None },
+            absolute: None,
             curvature: curvature(b, k)?,
             work: BlockWork::new(b, n, k, false)?,
         })
@@ -162,7 +172,8 @@ impl<B: Backend> HBlock<B> {
         let mut extra = 0.0;
         if steps.metric == Metric::Plain {
             // The paper's constant: ‖ΨᵀΨ‖ + lambda·k, respectively + lambda.
-            b.spectral_bound(&self.gram, Metric::Plain, steps.power_iterations, &mut self.curvature)?;
+            let of_norm = magnitudes(b, &self.gram, &mut self.absolute)?;
+            b.spectral_bound(of_norm, Metric::Plain, steps.power_iterations, &mut self.curvature)?;
             let k = b.shape(&self.gram).0 as f64;
             extra = self.lambda * if self.kind == HPenalty::SquaredL1 { k } else { 1.0 };
         }
@@ -171,11 +182,23 @@ impl<B: Backend> HBlock<B> {
         }
         let gram = self.penalised.as_ref().unwrap_or(&self.gram);
         if steps.metric == Metric::Diagonal {
-            b.spectral_bound(gram, Metric::Diagonal, steps.power_iterations, &mut self.curvature)?;
+            let of_norm = magnitudes(b, gram, &mut self.absolute)?;
+            b.spectral_bound(of_norm, Metric::Diagonal, steps.power_iterations, &mut self.curvature)?;
         }
         let block = Block { left: None, gram, right: &self.curvature, rhs: &self.rhs, mu: 0.0, extra };
         solve(b, &block, h, &mut self.work, steps)
     }
+}
+
+/// `gram`, or its magnitudes where there is room for them.
+fn magnitudes<'m, B: Backend>(
+    b: &mut B,
+    gram: &'m B::Matrix,
+    absolute: &'m mut Option<B::Matrix>,
+) -> Result<&'m B::Matrix> {
+    let Some(absolute) = absolute else { return Ok(gram) };
+    b.part(gram, Part::Absolute, absolute)?;
+    Ok(absolute)
 }
 
 /// The W block of layer l: `S = H̃ᵀH̃` on the right, `A = Ψ_{l−1}ᵀΨ_{l−1}` on the left for l > 1.

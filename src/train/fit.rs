@@ -2,13 +2,12 @@
 
 use super::block::curvature;
 use super::objective::Objective;
-use super::pretrain::{Layer, balance_norms, pretrain};
+use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
-use super::{
-    Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, finetune, init, nonlinear,
-};
+use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, init, nonlinear};
 use crate::backend::{Backend, Element, MatMul};
-use crate::model::{Activate, Factors, HPenalty};
+use crate::baselines;
+use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
@@ -16,7 +15,7 @@ use std::time::Instant;
 /// The first W (m × k) and H (n × k) of every layer, instead of those that [`Config::init`] would make.
 pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
 
-/// Fits the model of `config` to `x` (samples × features, nonnegative).
+/// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -29,7 +28,8 @@ pub fn fit<B: Backend>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
-    check_data(x)?;
+    let method = config.model.method;
+    check_data(x, config.model.signed)?;
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let x = b.upload(x)?;
@@ -37,6 +37,7 @@ pub fn fit<B: Backend>(
 
     let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
     let (mut history, mut penalties) = (History::default(), Penalties::default());
+    let mut graph_penalty = 0.0;
     let depth = config.layers.len();
     // g(H) of the layer before, in a nonlinear model.
     let mut fed: Option<B::Matrix> = None;
@@ -58,8 +59,10 @@ pub fn fit<B: Backend>(
         let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
-        history.pretrain.push(pretrain(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?);
-        if config.balance.layers && layer + 1 < depth {
+        let trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
+        history.pretrain.push(trained.history);
+        graph_penalty += trained.graph_penalty;
+        if method == Method::Blocks && config.balance.layers && layer + 1 < depth {
             balance_norms(b, &mut w_l, &mut h_l)?;
         }
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
@@ -82,7 +85,7 @@ pub fn fit<B: Backend>(
     drop(fed);
     history.finetune = match config.activation {
         _ if depth == 1 => Vec::new(),
-        None => finetune::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?,
+        None => baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?,
         Some(a) => nonlinear::finetune(b, (&x, xx), &mut w, &mut last, &penalties, (config, a), progress)?,
     };
     seconds.finetune = clock.elapsed().as_secs_f64();
@@ -101,6 +104,7 @@ pub fn fit<B: Backend>(
             (g.unwrap_or(last), wanted, score)
         }
     };
+    let objective = objective + graph_penalty;
 
     let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
@@ -116,16 +120,17 @@ impl Progress {
     }
 }
 
-/// What every nonnegative model asks of its data.
-pub(crate) fn check_data<E: Element>(x: ArrayView2<'_, E>) -> Result<()> {
+/// What every model asks of its data; `signed` ones take negative values.
+pub(crate) fn check_data<E: Element>(x: ArrayView2<'_, E>, signed: bool) -> Result<()> {
     if x.is_empty() {
         return Err(Error::Data(format!("the data are empty: {} samples of {} features", x.nrows(), x.ncols())));
     }
-    let bad = |&x: &E| !(x >= E::zero() && x.is_finite());
+    let bad = |&x: &E| !((signed || x >= E::zero()) && x.is_finite());
+    let needs = if signed { "finite numbers" } else { "finite numbers of at least 0" };
     let count = x.iter().filter(|x| bad(x)).count();
     if let Some(((i, j), value)) = x.indexed_iter().find(|(_, x)| bad(x)) {
         return Err(Error::Data(format!(
-            "the model needs finite numbers of at least 0, but {count} of {} are not; the first is {value:?} in sample {i}, \
+            "the model needs {needs}, but {count} of {} are not; the first is {value:?} in sample {i}, \
              feature {j} (both from 0)",
             x.len()
         )));
@@ -220,8 +225,12 @@ fn solve_hidden<B: Backend>(
     }
     for (l, mut h) in h.into_iter().enumerate() {
         let psi = psi(b, w, l + 1)?;
-        let how =
-            Projection { h_penalty: config.model.h_penalty, lambda: penalties.lambda[l], ..Projection::default() };
+        let how = Projection {
+            h_penalty: config.model.h_penalty,
+            lambda: penalties.lambda[l],
+            signed: config.model.signed,
+            ..Projection::default()
+        };
         project(b, x, &psi, &mut h, &how, progress)?;
         hidden.push(b.download(&h)?);
     }

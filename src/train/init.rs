@@ -25,7 +25,7 @@ const BLOCK: usize = 8192;
 /// W and H of a layer.
 type Layer<E> = (Array2<E>, Array2<E>);
 
-/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`.
+/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`. [`Init::Svd`] leaves W at 0: least squares make it.
 pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: &Config) -> Result<Layer<B::Elem>> {
     let (n, m) = b.shape(v);
     let k = config.layers[layer];
@@ -39,6 +39,10 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
         let mut draw = |rows| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
         return Ok((draw(m), draw(n)));
     }
+    if config.init == Init::Svd {
+        let h = Svd::of(b, v, k - 1, &mut rng)?.shifted(n, k, &mut rng);
+        return Ok((Array2::zeros((m, k)), h));
+    }
     let svd = Svd::of(b, v, k, &mut rng)?;
     let (mut w, mut h) = svd.nonnegative_parts(n, k);
     fill_missing(b, v, &mut w, &mut h, svd.sigma.len(), (mean, layer))?;
@@ -50,7 +54,7 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
     match config.init {
         Init::Nndsvda => replace(&mut || mean),
         Init::Nndsvdar => replace(&mut || mean * rng.random::<f64>() / 100.0),
-        Init::Nndsvd | Init::Random => {}
+        Init::Nndsvd | Init::Random | Init::Svd => {}
     }
     Ok((w, h))
 }
@@ -140,6 +144,38 @@ impl<E: Element> Svd<E> {
             }
         }
         (w, h)
+    }
+}
+
+impl<E: Element> Svd<E> {
+    /// The left singular vectors, each with the sign that makes its least entry larger, and a column of zeros; then every
+    /// sample minus its least entry. Nonnegative, and with the right W as good as k − 1 singular vectors.
+    ///
+    /// Gillis & Kumar 2015, *Exact and heuristic algorithms for semi-nonnegative matrix factorization*, algorithm 2.
+    fn shifted(&self, n: usize, k: usize, rng: &mut ChaCha8Rng) -> Array2<E> {
+        let rank = self.sigma.len();
+        // What lacks in rank starts at random: alike, components would stay alike.
+        let mut h = Array2::from_shape_simple_fn((n, k), || rng.random::<f64>() / (n as f64).sqrt());
+        for (start, block) in self.left() {
+            for j in 0..rank {
+                for (i, &u) in block.col(j).iter().enumerate() {
+                    h[[start + i, j]] = u;
+                }
+            }
+        }
+        for mut column in h.columns_mut().into_iter().take(rank) {
+            let (least, most) =
+                column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &u| (l.min(u), m.max(u)));
+            if least < -most {
+                column.mapv_inplace(|u| -u);
+            }
+        }
+        h.column_mut(k - 1).fill(0.0);
+        for mut row in h.rows_mut() {
+            let least = row.iter().fold(0.0_f64, |least, &u| least.min(u));
+            row.mapv_inplace(|u| u - least);
+        }
+        h.mapv(E::of)
     }
 }
 

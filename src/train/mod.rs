@@ -11,10 +11,13 @@ mod objective;
 mod pretrain;
 mod project;
 
-pub use config::{Balance, Config, Init, Metric, PenaltyScale};
+pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale};
+pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};
 pub(crate) use nonlinear::apply;
+pub(crate) use objective::{Objective, Stopping, iterate};
+pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
 pub(crate) use project::{norm_squared, project, project_layers};

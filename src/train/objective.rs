@@ -100,6 +100,18 @@ impl<B: Backend> Objective<B> {
         Ok(())
     }
 
+    /// A penalty `½ lambda ⟨p, q⟩` instead of that on H, which has its place.
+    pub(crate) fn record_product_penalty(
+        &mut self,
+        b: &mut B,
+        turn: usize,
+        p: &B::Matrix,
+        q: &B::Matrix,
+    ) -> Result<()> {
+        let slot = self.slot(turn, PENALTIES + self.mu.len());
+        b.sum(Sum::Dot(p, q), &mut self.scalars, slot)
+    }
+
     /// The factors that make all penalties equal, `1 × (L + 1)`, from the penalties as recorded.
     pub(crate) fn equalize(&mut self, b: &mut B, turn: usize) -> Result<&B::Matrix> {
         let first = self.slot(turn, PENALTIES);

@@ -18,11 +18,13 @@ pub struct Projection {
     pub max_steps: usize,
     /// It stops when the relative change of the objective over a batch of 25 steps is at most this.
     pub tol: f64,
+    /// Whether samples and components may have negative entries; the coefficients never have.
+    pub signed: bool,
 }
 
 impl Default for Projection {
     fn default() -> Self {
-        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, max_steps: 2000, tol: 1e-6 }
+        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, max_steps: 2000, tol: 1e-6, signed: false }
     }
 }
 
@@ -55,6 +57,9 @@ pub(crate) fn project<B: Backend>(
 ) -> Result<Outcome> {
     let (n, k) = b.shape(h);
     let mut block = HBlock::new(b, n, k, how.h_penalty, how.lambda)?;
+    if how.signed {
+        block.allow_signs(b)?;
+    }
     let mut objective = Objective::new(b, xx, &[], &[], how.h_penalty, how.lambda)?;
     let mut s = b.zeros(k, k)?;
     block.set_gram(b, psi)?;

@@ -7,6 +7,7 @@
 //! exact result and the bound is 0.
 
 mod elementwise;
+mod multiplicative;
 mod nonlinear;
 mod products;
 mod training;
@@ -40,6 +41,7 @@ pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check))
     products::run(&mut v)?;
     elementwise::run(&mut v)?;
     nonlinear::run(&mut v)?;
+    multiplicative::run(&mut v)?;
     training::run(&mut v)?;
     Ok(v.checks)
 }

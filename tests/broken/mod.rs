@@ -1,7 +1,10 @@
 //! A CPU backend that gets one operation wrong, by one entry and little.
 
 use deepnmf::Result;
-use deepnmf::backend::{Apply, Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, NesterovStep, Sum};
+use deepnmf::backend::{
+    Apply, Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, MultiplicativeStep, NesterovStep, Part,
+    Sparse, Sum,
+};
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::Metric;
 use ndarray::{Array2, ArrayView2};
@@ -36,6 +39,13 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "decision",
     "acceptance",
     "read",
+    "multiplicative step",
+    "part",
+    "descent",
+    "difference of a descent",
+    "projected gradient",
+    "inverse",
+    "sparse product",
 ];
 
 /// Relative: hundreds of roundings, far below what an eye would see.
@@ -71,6 +81,7 @@ impl Backend for Broken {
     type Matrix = Array2<f32>;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
+    type Sparse = Sparse<f32>;
 
     fn cadence(&self) -> Cadence {
         self.cpu.cadence()
@@ -239,6 +250,56 @@ impl Backend for Broken {
     fn search_accept(&mut self, state: &Array2<f32>, trial: &Array2<f32>, x: &mut Array2<f32>) -> Result<()> {
         self.cpu.search_accept(state, trial, x)?;
         self.spoil("acceptance", x);
+        Ok(())
+    }
+    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Array2<f32>>) -> Result<()> {
+        let MultiplicativeStep { x, rhs, attract, repel, degree, rule } = step;
+        self.cpu.multiplicative_step(MultiplicativeStep { x: &mut *x, rhs, attract, repel, degree, rule })?;
+        self.spoil("multiplicative step", x);
+        Ok(())
+    }
+    fn part(&mut self, m: &Array2<f32>, part: Part, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.part(m, part, out)?;
+        self.spoil("part", out);
+        Ok(())
+    }
+    fn descend(
+        &mut self,
+        x: &Array2<f32>,
+        gradient: &Array2<f32>,
+        alpha: f64,
+        to: &mut Array2<f32>,
+        moved: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.descend(x, gradient, alpha, to, moved)?;
+        self.spoil("descent", to);
+        self.spoil("difference of a descent", moved);
+        Ok(())
+    }
+    fn projected_gradient(
+        &mut self,
+        x: &Array2<f32>,
+        rhs: &Array2<f32>,
+        gradient: &mut Array2<f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.projected_gradient(x, rhs, gradient, out)?;
+        self.spoil("projected gradient", out);
+        Ok(())
+    }
+    fn inverse(&mut self, gram: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.inverse(gram, out)?;
+        if self.what == "inverse" {
+            *out *= 1.05;
+        }
+        Ok(())
+    }
+    fn sparse(&mut self, host: &Sparse<f32>) -> Result<Sparse<f32>> {
+        self.cpu.sparse(host)
+    }
+    fn sparse_product(&mut self, a: &Sparse<f32>, b: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+        self.cpu.sparse_product(a, b, out)?;
+        self.spoil("sparse product", out);
         Ok(())
     }
     fn submit(&mut self) -> Result<()> {

@@ -9,14 +9,14 @@ use proptest::prelude::*;
 fn unit_norm_max_and_none() {
     let x = arr2(&[[3.0f32, 4.], [0., 0.], [0., 10.]]);
     let mut unit = x.clone();
-    assert_eq!(preprocess(&mut unit, Scale::default()), Preprocess { scale: Scale::UnitL2, factor: 1. });
+    assert_eq!(preprocess(&mut unit, Scale::default()), Preprocess { scale: Scale::UnitL2, factor: 1., igo: None });
     assert_eq!(unit, arr2(&[[0.6, 0.8], [0., 0.], [0., 1.]]));
     let mut max = x.clone();
     let learnt = preprocess(&mut max, Scale::Max);
-    assert_eq!(learnt, Preprocess { scale: Scale::Max, factor: 10. });
+    assert_eq!(learnt, Preprocess { scale: Scale::Max, factor: 10., igo: None });
     assert_eq!(max, arr2(&[[0.3, 0.4], [0., 0.], [0., 1.]]));
     let mut new = arr2(&[[20.0f32, 5.]]);
-    learnt.apply(&mut new);
+    learnt.apply(&mut new).expect("fits");
     assert_eq!(new, arr2(&[[2., 0.5]]), "new data is divided by the training data's maximum");
     let mut none = x.clone();
     preprocess(&mut none, Scale::None);
@@ -33,7 +33,7 @@ fn scales_are_spelt_the_same_everywhere() {
     for (text, scale) in [("unit", Scale::UnitL2), ("max", Scale::Max), ("none", Scale::None)] {
         assert_eq!(text.parse::<Scale>().expect("known"), scale);
         assert_eq!(scale.to_string(), text);
-        let json = serde_json::to_string(&Preprocess { scale, factor: 2. }).expect("plain data");
+        let json = serde_json::to_string(&Preprocess { scale, factor: 2., igo: None }).expect("plain data");
         assert_eq!(json, format!(r#"{{"scale":"{text}","factor":2.0}}"#));
         assert_eq!(serde_json::from_str::<Preprocess>(&json).expect("its own").scale, scale);
     }

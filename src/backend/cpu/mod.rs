@@ -1,9 +1,11 @@
 //! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
 
 mod activation;
+mod multiplicative;
 
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, NesterovStep, Sum, check,
+    Apply, Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, MultiplicativeStep, NesterovStep,
+    Part, Sparse, Sum, check,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::Metric;
@@ -79,6 +81,7 @@ impl<E: Element> Backend for Cpu<E> {
     type Matrix = Array2<E>;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
+    type Sparse = Sparse<E>;
 
     fn cadence(&self) -> Cadence {
         Cadence { every: 1, ahead: 0 }
@@ -365,6 +368,48 @@ impl<E: Element> Backend for Cpu<E> {
 
     fn search_accept(&mut self, state: &Array2<E>, trial: &Array2<E>, x: &mut Array2<E>) -> Result<()> {
         activation::search_accept(state, trial, x)
+    }
+
+    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Array2<E>>) -> Result<()> {
+        multiplicative::step(self, step)
+    }
+
+    fn part(&mut self, m: &Array2<E>, part: Part, out: &mut Array2<E>) -> Result<()> {
+        multiplicative::part(m, part, out)
+    }
+
+    fn descend(
+        &mut self,
+        x: &Array2<E>,
+        gradient: &Array2<E>,
+        alpha: f64,
+        to: &mut Array2<E>,
+        moved: &mut Array2<E>,
+    ) -> Result<()> {
+        multiplicative::descend(x, gradient, alpha, to, moved)
+    }
+
+    fn projected_gradient(
+        &mut self,
+        x: &Array2<E>,
+        rhs: &Array2<E>,
+        gradient: &mut Array2<E>,
+        out: &mut Array2<E>,
+    ) -> Result<()> {
+        multiplicative::projected_gradient(x, rhs, gradient, out)
+    }
+
+    fn inverse(&mut self, gram: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+        multiplicative::inverse(gram, out)
+    }
+
+    fn sparse(&mut self, host: &Sparse<E>) -> Result<Sparse<E>> {
+        host.validate()?;
+        Ok(host.clone())
+    }
+
+    fn sparse_product(&mut self, a: &Sparse<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+        multiplicative::sparse_product(a, b, out)
     }
 
     fn submit(&mut self) -> Result<()> {

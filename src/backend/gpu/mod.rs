@@ -8,11 +8,13 @@ mod kernels;
 mod matrix;
 mod ops;
 mod scheduler;
+mod sparse;
 
 pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
 pub use scheduler::Stats;
+pub use sparse::SparseMatrix;
 
 use crate::{Error, Result};
 use context::Context;

@@ -2,9 +2,11 @@
 
 use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
+use super::sparse::SparseMatrix;
 use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, SearchSum, Sum, check,
+    Apply, Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, MultiplicativeStep, NesterovStep, Part,
+    SearchSum, Sparse, Sum, check, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::Metric;
@@ -16,6 +18,7 @@ impl Backend for Gpu {
     type Matrix = Matrix;
     type Scalars = Scalars;
     type Pending = Pending;
+    type Sparse = SparseMatrix;
 
     fn cadence(&self) -> Cadence {
         Cadence { every: 4, ahead: 1 }
@@ -218,6 +221,54 @@ impl Backend for Gpu {
         check::search_state(state.shape())?;
         check::same("line search, trial", x.shape(), trial.shape())?;
         kernels::search_accept::record(self, state, trial, x)
+    }
+
+    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Matrix>) -> Result<()> {
+        multiplicative::check_step(self, &step)?;
+        kernels::multiplicative_step::record(self, step)
+    }
+
+    fn part(&mut self, m: &Matrix, part: Part, out: &mut Matrix) -> Result<()> {
+        check::same("part", m.shape(), out.shape())?;
+        kernels::part::record(self, m, part, out)
+    }
+
+    fn descend(
+        &mut self,
+        x: &Matrix,
+        gradient: &Matrix,
+        alpha: f64,
+        to: &mut Matrix,
+        moved: &mut Matrix,
+    ) -> Result<()> {
+        check::same("descent, gradient", x.shape(), gradient.shape())?;
+        check::same("descent, result", x.shape(), to.shape())?;
+        check::same("descent, difference", x.shape(), moved.shape())?;
+        kernels::descend::record(self, x, gradient, alpha as f32, (to, moved))
+    }
+
+    fn projected_gradient(&mut self, x: &Matrix, rhs: &Matrix, gradient: &mut Matrix, out: &mut Matrix) -> Result<()> {
+        check::same("projected gradient, right side", x.shape(), rhs.shape())?;
+        check::same("projected gradient, gradient", x.shape(), gradient.shape())?;
+        check::same("projected gradient", x.shape(), out.shape())?;
+        kernels::projected_gradient::record(self, x, rhs, gradient, out)
+    }
+
+    fn inverse(&mut self, gram: &Matrix, out: &mut Matrix) -> Result<()> {
+        check::square("gram", gram.shape())?;
+        check::same("inverse", gram.shape(), out.shape())?;
+        let host = self.download(gram)?;
+        // The download has submitted whatever was to read `out` as it was.
+        self.write(out, multiplicative::symmetric_inverse(host.view())?.view())
+    }
+
+    fn sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
+        self.upload_sparse(host)
+    }
+
+    fn sparse_product(&mut self, a: &SparseMatrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
+        check::product(MatMul::NN, (a.rows, a.cols), b.shape(), out.shape())?;
+        kernels::sparse_product::record(self, a, b, out)
     }
 
     fn submit(&mut self) -> Result<()> {

@@ -217,6 +217,29 @@ fn nothing_is_written_that_could_not_be_loaded() {
     assert!(folder.names().is_empty());
 }
 
+/// H is nonnegative everywhere, W in all models but those that say otherwise.
+#[test]
+fn negative_entries_are_refused_where_the_model_has_none() {
+    let folder = Folder::new();
+    let save = |name: &str, w: f32, h: f32| {
+        let mut m = model();
+        m.metadata.model = name.into();
+        (m.factors.w[0][[1, 2]], m.factors.h[[2, 1]]) = (w, h);
+        m.save(&folder.file()).map_err(|e| e.to_string())
+    };
+    save("deep-semi-nmf", -0.5, 0.5).expect("saved");
+    assert_eq!(Model::load(&folder.file()).expect("loaded").factors.w[0][[1, 2]], -0.5);
+    for (name, w, h, expected) in [
+        ("sdnmf-l", -0.5, 0.5, "W_1: expected no negative numbers, found -0.5 in row 1, column 2"),
+        ("nsnmf", -0.5, 0.5, "W_1: expected no negative numbers"),
+        ("deep-semi-nmf", 0.5, -0.5, "H_2: expected no negative numbers, found -0.5 in row 2, column 1"),
+        ("no-such-model", 0.5, 0.5, "no model is called `no-such-model`"),
+    ] {
+        let message = save(name, w, h).expect_err("refused");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
 #[test]
 fn a_failed_write_leaves_the_old_file_alone() {
     let folder = Folder::new();

@@ -5,16 +5,21 @@ pub(super) mod add;
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
+pub(super) mod descend;
 pub(super) mod equalize;
 pub(super) mod extrapolate;
 pub(super) mod matmul;
 pub(super) mod momentum;
+pub(super) mod multiplicative_step;
 pub(super) mod nesterov_step;
+pub(super) mod part;
+pub(super) mod projected_gradient;
 pub(super) mod quarter_root;
 pub(super) mod scale;
 pub(super) mod search_accept;
 pub(super) mod search_decide;
 pub(super) mod search_trial;
+pub(super) mod sparse_product;
 pub(super) mod spectral;
 pub(super) mod sum;
 pub(super) mod sum_partials;
@@ -47,10 +52,15 @@ pub(super) enum Id {
     SearchTrial,
     SearchDecide,
     SearchAccept,
+    MultiplicativeStep,
+    Part,
+    Descend,
+    ProjectedGradient,
+    SparseProduct,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 22] {
+fn table() -> [(Id, Spec, usize); 27] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -77,6 +87,11 @@ fn table() -> [(Id, Spec, usize); 22] {
         row::<search_trial::Params>(Id::SearchTrial, search_trial::SPEC),
         row::<search_decide::Params>(Id::SearchDecide, search_decide::SPEC),
         row::<search_accept::Params>(Id::SearchAccept, search_accept::SPEC),
+        row::<multiplicative_step::Params>(Id::MultiplicativeStep, multiplicative_step::SPEC),
+        row::<part::Params>(Id::Part, part::SPEC),
+        row::<descend::Params>(Id::Descend, descend::SPEC),
+        row::<projected_gradient::Params>(Id::ProjectedGradient, projected_gradient::SPEC),
+        row::<sparse_product::Params>(Id::SparseProduct, sparse_product::SPEC),
     ]
 }
 

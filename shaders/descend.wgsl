@@ -1,0 +1,22 @@
+// result = max(0, x − alpha gradient), moved = result − x.
+// Grid: (columns / 64, rows / 4), rows in strides.
+
+struct Params { rows: u32, cols: u32, ld: u32, alpha: f32 }
+var<immediate> p: Params;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<f32>;
+@group(0) @binding(3) var<storage, read_write> moved: array<f32>;
+
+@compute @workgroup_size(64, 4)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+    let j = id.x;
+    if (j >= p.cols) { return; }
+    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+        let at = i * p.ld + j;
+        let old = x[at];
+        let there = max(0.0, old - p.alpha * gradient[at]);
+        result[at] = there;
+        moved[at] = there - old;
+    }
+}

@@ -1,0 +1,39 @@
+//! `shaders/descend.wgsl`: a projected gradient step of a given length, and the way it went.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, elementwise};
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+    alpha: f32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "descend",
+    source: include_str!("../../../../shaders/descend.wgsl"),
+    writes: &[false, false, true, true],
+    constants: &[],
+};
+
+pub(in super::super) fn record(
+    gpu: &mut Gpu,
+    x: &Matrix,
+    gradient: &Matrix,
+    alpha: f32,
+    (to, moved): (&Matrix, &Matrix),
+) -> Result<()> {
+    for (i, (shard, _, rows)) in x.each().enumerate() {
+        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, alpha };
+        let buffers = [shard, &gradient.shards[i], &to.shards[i], &moved.shards[i]];
+        gpu.dispatch(Id::Descend, &buffers, &params, elementwise(rows, x.cols)?);
+    }
+    Ok(())
+}

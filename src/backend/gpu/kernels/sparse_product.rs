@@ -1,0 +1,50 @@
+//! `shaders/sparse_product.wgsl`: `out = a b` with a sparse `a`, whatever the shards.
+
+use super::super::Gpu;
+use super::super::matrix::{Matrix, pieces};
+use super::super::scheduler::{Spec, elementwise};
+use super::super::sparse::SparseMatrix;
+use super::Id;
+use crate::Result;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    cols: u32,
+    ld: u32,
+    a_row: u32,
+    out_row: u32,
+    b_first: u32,
+    b_rows: u32,
+    accumulate: u32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "sparse_product",
+    source: include_str!("../../../../shaders/sparse_product.wgsl"),
+    writes: &[false, false, false, false, true],
+    constants: &[],
+};
+
+pub(in super::super) fn record(gpu: &mut Gpu, a: &SparseMatrix, b: &Matrix, out: &Matrix) -> Result<()> {
+    for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
+        let shard = &a.shards[piece.a.shard];
+        for (part, (of_b, b_first, b_rows)) in b.each().enumerate() {
+            let params = Params {
+                rows: piece.rows as u32,
+                cols: out.cols as u32,
+                ld: out.ld as u32,
+                a_row: piece.a.row as u32,
+                out_row: piece.b.row as u32,
+                b_first: b_first as u32,
+                b_rows: b_rows as u32,
+                accumulate: (part > 0).into(),
+            };
+            let buffers = [&shard.starts, &shard.columns, &shard.weights, of_b, &out.shards[piece.b.shard]];
+            gpu.dispatch(Id::SparseProduct, &buffers, &params, elementwise(piece.rows, out.cols)?);
+        }
+    }
+    Ok(())
+}

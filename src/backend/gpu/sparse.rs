@@ -1,0 +1,93 @@
+//! Sparse matrices on the device, in shards of rows that fit a binding.
+
+use super::Gpu;
+use super::matrix::Buffer;
+use crate::backend::Sparse;
+use crate::{Error, Result};
+
+/// A sparse matrix by rows. Every shard but the last has `shard_rows` rows.
+#[derive(Debug)]
+pub struct SparseMatrix {
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) shard_rows: usize,
+    pub(super) shards: Vec<Shard>,
+}
+
+/// Some rows; `starts` counts from the shard's first entry.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) starts: Buffer,
+    pub(super) columns: Buffer,
+    pub(super) weights: Buffer,
+}
+
+/// The most rows per shard, halved from `most`, with which no shard has more words in a buffer than `limit`; None where
+/// a row alone has more.
+fn shard_rows(starts: &[u32], most: usize, limit: usize) -> Option<usize> {
+    let rows = starts.len() - 1;
+    let mut per = most.min(rows).max(1);
+    loop {
+        let entries = |first: usize| (starts[rows.min(first + per)] - starts[first]) as usize;
+        if per < limit && (0..rows).step_by(per).all(|first| entries(first) <= limit) {
+            return Some(per);
+        }
+        if per == 1 {
+            return None;
+        }
+        per = per.div_ceil(2);
+    }
+}
+
+impl Gpu {
+    pub(super) fn upload_sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
+        host.validate()?;
+        self.scheduler.forget_bind_groups();
+        let rows = host.rows();
+        let limit = (self.context.max_binding / 4) as usize;
+        let most = self.context.options.max_shard_rows.unwrap_or(rows);
+        let per = shard_rows(&host.starts, most, limit).ok_or_else(|| Error::TooLarge {
+            what: "a row of a sparse matrix".into(),
+            needed: 4 * host.weights.len() as u64,
+            limit: self.context.max_binding,
+        })?;
+        let mut shards = Vec::new();
+        for first in (0..rows).step_by(per) {
+            let starts = &host.starts[first..=rows.min(first + per)];
+            let entries = starts[0] as usize..starts[starts.len() - 1] as usize;
+            let starts: Vec<u32> = starts.iter().map(|s| s - host.starts[first]).collect();
+            shards.push(Shard {
+                starts: self.upload_words("starts of rows", bytemuck::cast_slice(&starts))?,
+                columns: self.upload_words("columns", bytemuck::cast_slice(&host.columns[entries.clone()]))?,
+                weights: self.upload_words("weights", bytemuck::cast_slice(&host.weights[entries]))?,
+            });
+        }
+        self.context.check()?;
+        Ok(SparseMatrix { rows, cols: host.cols, shard_rows: per, shards })
+    }
+
+    fn upload_words(&mut self, label: &str, bytes: &[u8]) -> Result<Buffer> {
+        self.next_id += 1;
+        self.scheduler.stats.buffers += 1;
+        // There are no bindings of nothing.
+        let raw = self.context.buffer(label, bytes.len().max(4) as u64)?;
+        self.context.queue.write_buffer(&raw, 0, bytes);
+        Ok(Buffer { id: self.next_id, raw })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shard_is_larger_than_a_binding() {
+        let starts = [0, 3, 4, 4, 10, 12, 13, 14];
+        assert_eq!(shard_rows(&starts, 100, 100), Some(7));
+        assert_eq!(shard_rows(&starts, 3, 100), Some(3));
+        // Seven rows have 14 entries, the first four of them 10.
+        assert_eq!(shard_rows(&starts, 100, 10), Some(4));
+        assert_eq!(shard_rows(&starts, 100, 8), Some(2));
+        assert_eq!(shard_rows(&starts, 100, 5), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The joint updates of Deep Semi-NMF (Trigeorgis et al. 2014, eq. 3 to 5 and Algorithm 1), after `semi_nmf` layer by layer.
+//!
+//! In the order W_1, …, W_L, H_L, with `Ψ_l = W_1 … W_l` and `H̃_l = H_L P_lᵀ`, `P_l = W_{l+1} … W_L`, the paper's least squares
+//!
+//! ```text
+//! W_l = Ψ_{l−1}⁺ Xᵀ (H̃_lᵀ)⁺
+//! ```
+//!
+//! are, where no layer is narrower than the last one (so that P_l and H_L have full column rank),
+//!
+//! ```text
+//! W_l = (Ψ_{l−1}ᵀΨ_{l−1})⁻¹ Ψ_{l−1}ᵀ (XᵀH_L) (H_LᵀH_L)⁻¹ (P_lᵀP_l)⁻¹ P_lᵀ
+//! ```
+//!
+//! and a sweep reads X twice, whatever the depth, as in [`crate::train`]. The Grams of full rank that are inverted (on the host)
+//! have the size of a layer; that of H̃_l itself would be singular. Hidden H_l enter no update and are left out.
+
+use super::semi_nmf::SignedBlock;
+use crate::Result;
+use crate::backend::{Backend, MatMul};
+use crate::model::HPenalty;
+use crate::train::{Config, Objective, Progress, Stage, Stopping, iterate};
+
+/// What a layer needs in a sweep; `k` is its size, `last` that of the last one.
+struct Link<B: Backend> {
+    /// `Ψ_l` (m × k).
+    psi: B::Matrix,
+    /// `P_l` (k × last); the last layer has none.
+    tail: Option<Tail<B>>,
+    /// What Ψ_{l−1} is divided out with; the first layer has none.
+    below: Option<Below<B>>,
+}
+
+struct Tail<B: Backend> {
+    p: B::Matrix,
+    gram: B::Matrix,
+    inverse: B::Matrix,
+    /// `D (P_lᵀP_l)⁻¹`, D with the rows of W_l.
+    divided: B::Matrix,
+}
+
+struct Below<B: Backend> {
+    /// `ΨᵀΨ` and its inverse.
+    gram: B::Matrix,
+    inverse: B::Matrix,
+    /// `Ψᵀ C`, and that under the inverse, C: m × last.
+    projected: B::Matrix,
+    divided: B::Matrix,
+}
+
+/// Sweeps over `W_1 … W_L, H_L`; returns the objective over time, which never rises.
+pub(super) fn finetune<B: Backend>(
+    b: &mut B,
+    (x, xx): (&B::Matrix, f64),
+    w: &mut [B::Matrix],
+    h: &mut B::Matrix,
+    config: &Config,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<f64>> {
+    let ((n, m), last) = (b.shape(x), w.len() - 1);
+    let k = b.shape(&w[last]).1;
+    let mut objective = Objective::new(b, xx, &[], &[], HPenalty::SquaredL1, 0.0)?;
+    let mut block = SignedBlock::new(b, n, k)?;
+    let mut links =
+        w.iter().enumerate().map(|(l, w)| Link::new(b, w, m, k, (l == 0, l == last))).collect::<Result<Vec<_>>>()?;
+    // XᵀH_L, then that times the inverse of H_LᵀH_L.
+    let (mut cross, mut c) = (b.zeros(m, k)?, b.zeros(m, k)?);
+    let (mut s, mut inverse) = (b.zeros(k, k)?, b.zeros(k, k)?);
+
+    (0..=last).try_for_each(|l| grow_psi(b, w, &mut links, l))?;
+    b.matmul(MatMul::TN, h, h, &mut s)?;
+    let start = objective.exact(b, x, h, &links[last].psi)?;
+    let stop = Stopping { tol: config.tol, target_error: config.target_error };
+    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
+        b.matmul(MatMul::TN, x, h, &mut cross)?;
+        b.inverse(&s, &mut inverse)?;
+        b.matmul(MatMul::NN, &cross, &inverse, &mut c)?;
+        set_tails(b, w, &mut links)?;
+        for l in 0..=last {
+            least_squares(b, &mut links, l, &c, &mut w[l])?;
+            grow_psi(b, w, &mut links, l)?;
+        }
+        block.set(b, x, &links[last].psi)?;
+        block.step(b, h)?;
+        b.matmul(MatMul::TN, h, h, &mut s)?;
+        objective.record_fit(b, turn, (&block.rhs, h), (&block.gram, &s))
+    })
+}
+
+impl<B: Backend> Link<B> {
+    fn new(b: &mut B, w: &B::Matrix, m: usize, last: usize, (is_first, is_last): (bool, bool)) -> Result<Self> {
+        let (rows, k) = b.shape(w);
+        let tail = match is_last {
+            true => None,
+            false => Some(Tail {
+                p: b.zeros(k, last)?,
+                gram: b.zeros(last, last)?,
+                inverse: b.zeros(last, last)?,
+                divided: b.zeros(rows, last)?,
+            }),
+        };
+        let below = match is_first {
+            true => None,
+            false => Some(Below {
+                gram: b.zeros(rows, rows)?,
+                inverse: b.zeros(rows, rows)?,
+                projected: b.zeros(rows, last)?,
+                divided: b.zeros(rows, last)?,
+            }),
+        };
+        Ok(Self { psi: b.zeros(m, k)?, tail, below })
+    }
+}
+
+/// `Ψ_l = Ψ_{l−1} W_l`.
+fn grow_psi<B: Backend>(b: &mut B, w: &[B::Matrix], links: &mut [Link<B>], l: usize) -> Result<()> {
+    let (before, now) = links.split_at_mut(l);
+    match before.last() {
+        None => b.copy(&w[0], &mut now[0].psi),
+        Some(before) => b.matmul(MatMul::NN, &before.psi, &w[l], &mut now[0].psi),
+    }
+}
+
+/// `P_l = W_{l+1} P_{l+1}` from the back, all with the factors of the sweep before, and the inverses of `P_lᵀP_l`.
+fn set_tails<B: Backend>(b: &mut B, w: &[B::Matrix], links: &mut [Link<B>]) -> Result<()> {
+    for l in (0..w.len() - 1).rev() {
+        let (now, after) = links.split_at_mut(l + 1);
+        if let Some(Tail { p, gram, inverse, .. }) = &mut now[l].tail {
+            match &after[0].tail {
+                Some(next) => b.matmul(MatMul::NN, &w[l + 1], &next.p, p)?,
+                None => b.copy(&w[l + 1], p)?,
+            }
+            b.matmul(MatMul::TN, p, p, gram)?;
+            b.inverse(gram, inverse)?;
+        }
+    }
+    Ok(())
+}
+
+/// W_l from `c = XᵀH_L (H_LᵀH_L)⁻¹`.
+fn least_squares<B: Backend>(
+    b: &mut B,
+    links: &mut [Link<B>],
+    l: usize,
+    c: &B::Matrix,
+    w: &mut B::Matrix,
+) -> Result<()> {
+    let (before, now) = links.split_at_mut(l);
+    let Link { tail, below, .. } = &mut now[0];
+    let mut d = c;
+    if let (Some(before), Some(Below { gram, inverse, projected, divided })) = (before.last(), below) {
+        b.matmul(MatMul::TN, &before.psi, &before.psi, gram)?;
+        b.inverse(gram, inverse)?;
+        b.matmul(MatMul::TN, &before.psi, c, projected)?;
+        b.matmul(MatMul::NN, inverse, projected, divided)?;
+        d = divided;
+    }
+    match tail {
+        None => b.copy(d, w),
+        Some(Tail { p, inverse, divided, .. }) => {
+            b.matmul(MatMul::NN, d, inverse, divided)?;
+            b.matmul(MatMul::NT, divided, p, w)
+        }
+    }
+}

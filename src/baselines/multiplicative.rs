@@ -1,0 +1,94 @@
+//! NMF by multiplicative updates (Lee & Seung 2001, eq. 4), and with smoothing nsNMF (Pascual-Montano et al. 2006, eq. 6),
+//! which layer on layer is Multi-layer NMF.
+//!
+//! ```text
+//! X ≈ H S Wᵀ,  S = (1 − θ) I + θ/k 11ᵀ        H ← H · X(WS) / H(WS)ᵀ(WS)        W ← W · Xᵀ(HS) / W(HS)ᵀ(HS)
+//! ```
+//!
+//! H first. What one factor is smoothed by, both have to make up for by being sparse. An entry of 0 stays 0, so the start
+//! should have none. At the end `w` is W S: what a unit of a component adds to a sample, as everywhere else in this crate.
+
+use super::stage_of;
+use crate::Result;
+use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule};
+use crate::model::HPenalty;
+use crate::train::{Config, Layer, Objective, Progress, iterate};
+use ndarray::Array2;
+
+/// Multiplicative updates of one layer; returns the objective over time, which never rises.
+pub(super) fn train<B: Backend>(
+    b: &mut B,
+    (v, vv): (&B::Matrix, f64),
+    w: &mut B::Matrix,
+    h: &mut B::Matrix,
+    layer: &Layer,
+    config: &Config,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<f64>> {
+    let ((n, m), k) = (b.shape(v), b.shape(w).1);
+    let smoothing = Smoothing::new(b, k, config.theta)?;
+    let mut objective = Objective::new(b, vv, &[], &[], HPenalty::SquaredL1, 0.0)?;
+    // W S, X W S, Xᵀ H and Xᵀ H S; G the Grams of W S and of H S.
+    let (mut smooth, mut rhs) = (b.zeros(m, k)?, b.zeros(n, k)?);
+    let (mut cross, mut smooth_cross) = (b.zeros(m, k)?, b.zeros(m, k)?);
+    let (mut of_h, mut of_w) = (b.zeros(n, k)?, b.zeros(m, k)?);
+    let (mut gram, mut scratch, mut s) = (b.zeros(k, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
+
+    smoothing.apply(b, w, &mut smooth)?;
+    let start = objective.exact(b, v, h, &smooth)?;
+    let (stage, stop) = stage_of(layer, config);
+    let history = iterate(b, &mut objective, stage, start, stop, progress, |b, objective, turn| {
+        b.matmul(MatMul::NN, v, &smooth, &mut rhs)?;
+        b.matmul(MatMul::TN, &smooth, &smooth, &mut gram)?;
+        b.matmul(MatMul::NN, h, &gram, &mut of_h)?;
+        step(b, &rhs, &of_h, h)?;
+
+        b.matmul(MatMul::TN, v, h, &mut cross)?;
+        smoothing.apply(b, &cross, &mut smooth_cross)?;
+        b.matmul(MatMul::TN, h, h, &mut gram)?;
+        // S is symmetric: S HᵀH S.
+        smoothing.apply(b, &gram, &mut scratch)?;
+        smoothing.apply_left(b, &scratch, &mut s)?;
+        b.matmul(MatMul::NN, w, &s, &mut of_w)?;
+        step(b, &smooth_cross, &of_w, w)?;
+
+        b.matmul(MatMul::TN, w, w, &mut gram)?;
+        objective.record_fit(b, turn, (&smooth_cross, w), (&gram, &s))?;
+        smoothing.apply(b, w, &mut smooth)
+    })?;
+    b.copy(&smooth, w)?;
+    Ok(history)
+}
+
+fn step<B: Backend>(b: &mut B, rhs: &B::Matrix, repel: &B::Matrix, x: &mut B::Matrix) -> Result<()> {
+    b.multiplicative_step(MultiplicativeStep { rhs, attract: None, repel, degree: None, rule: Rule::Ratio, x })
+}
+
+/// S, or the identity without a matrix for it.
+struct Smoothing<B: Backend>(Option<B::Matrix>);
+
+impl<B: Backend> Smoothing<B> {
+    fn new(b: &mut B, k: usize, theta: f64) -> Result<Self> {
+        if theta == 0.0 {
+            return Ok(Self(None));
+        }
+        let entry = |(i, j)| B::Elem::of(theta / k as f64 + if i == j { 1.0 - theta } else { 0.0 });
+        Ok(Self(Some(b.upload(Array2::from_shape_fn((k, k), entry).view())?)))
+    }
+
+    /// `to = from S`.
+    fn apply(&self, b: &mut B, from: &B::Matrix, to: &mut B::Matrix) -> Result<()> {
+        match &self.0 {
+            Some(s) => b.matmul(MatMul::NN, from, s, to),
+            None => b.copy(from, to),
+        }
+    }
+
+    /// `to = S from`.
+    fn apply_left(&self, b: &mut B, from: &B::Matrix, to: &mut B::Matrix) -> Result<()> {
+        match &self.0 {
+            Some(s) => b.matmul(MatMul::NN, s, from, to),
+            None => b.copy(from, to),
+        }
+    }
+}
