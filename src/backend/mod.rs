@@ -7,9 +7,11 @@
 mod cpu;
 pub mod gpu;
 pub(crate) mod multiplicative;
+mod nonlinear;
 
 pub use cpu::Cpu;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
+pub use nonlinear::{Apply, SearchSum};
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
@@ -156,43 +158,6 @@ pub struct NesterovStep<'a, B: Backend + ?Sized> {
     pub x: &'a mut B::Matrix,
     /// The point the gradient was taken at; replaced by the next one.
     pub y: &'a mut B::Matrix,
-}
-
-/// What [`Backend::activate`] makes of `out` and the entries of `from`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Apply {
-    /// `out = p(from)`.
-    P,
-    /// `out = g(from)`.
-    G,
-    /// `out = out · p'(from)`.
-    TimesDerivative,
-}
-
-/// The sums of which a line search decides, by their slots; see [`Backend::search_decide`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SearchSum {
-    /// ⟨g, δ⟩.
-    Slope,
-    /// ⟨∇f₁, Δ⟩.
-    Linear,
-    /// ⟨∇²f₁ Δ, Δ⟩.
-    Quadratic,
-    /// ⟨∇f₂, δ⟩.
-    PenaltyLinear,
-    /// ⟨∇²f₂ δ, δ⟩.
-    PenaltyQuadratic,
-}
-
-impl SearchSum {
-    /// How many there are.
-    pub const COUNT: usize = 5;
-    /// The share of the decrease promised by the gradient that a step has to deliver (Armijo's σ).
-    pub const SIGMA: f64 = 0.01;
-    /// Larger steps do not get: where the gradient is 0 they would double without end.
-    pub const LARGEST_STEP: f64 = 1e20;
-    /// What each is multiplied by; the step is taken where the sum of all is at most 0.
-    pub const WEIGHTS: [f64; Self::COUNT] = [-Self::SIGMA, 1.0, 0.5, 1.0, 0.5];
 }
 
 /// How often the host looks at the objective.
