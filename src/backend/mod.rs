@@ -319,7 +319,7 @@ pub trait Backend {
     fn part(&mut self, m: &Self::Matrix, part: Part, out: &mut Self::Matrix) -> Result<()>;
 
     /// `to = max(0, x − alpha gradient)`, `moved = to − x`.
-    fn descend(
+    fn gradient_step(
         &mut self,
         x: &Self::Matrix,
         gradient: &Self::Matrix,

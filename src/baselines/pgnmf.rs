@@ -98,7 +98,7 @@ impl<B: Backend> Block<B> {
 
     /// Goes α far from `x` into the first place. Waits.
     fn trial(&mut self, b: &mut B, x: &B::Matrix) -> Result<Sums> {
-        b.descend(x, &self.gradient, self.alpha, &mut self.there[0], &mut self.moved)?;
+        b.gradient_step(x, &self.gradient, self.alpha, &mut self.there[0], &mut self.moved)?;
         b.matmul(MatMul::NN, &self.moved, &self.gram, &mut self.curved)?;
         b.sum(Sum::Dot(&self.gradient, &self.moved), &mut self.sums, 0)?;
         b.sum(Sum::Dot(&self.moved, &self.curved), &mut self.sums, 1)?;

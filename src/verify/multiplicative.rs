@@ -94,9 +94,9 @@ fn descent<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize
     let of_gradient = wide(&v.b.download(&gradient)?);
     let (mut there, mut moved) = (v.b.zeros(rows, cols)?, v.b.zeros(rows, cols)?);
     let alpha = 0.375;
-    v.b.descend(&on_x, &gradient, alpha, &mut there, &mut moved)?;
+    v.b.gradient_step(&on_x, &gradient, alpha, &mut there, &mut moved)?;
     let (mut expected, mut of_moved) = (Array2::zeros((rows, cols)), Array2::zeros((rows, cols)));
-    v.oracle.descend(&x, &of_gradient, alpha, &mut expected, &mut of_moved)?;
+    v.oracle.gradient_step(&x, &of_gradient, alpha, &mut expected, &mut of_moved)?;
     let bound = gamma(2) * (&x + &(of_gradient.mapv(f64::abs) * alpha));
     v.compare_matrix(format!("descent {rows}×{cols}"), &there, &expected, &bound)?;
     let bound = &bound + &(gamma(2) * (&of_moved.mapv(f64::abs) + &bound));

@@ -263,7 +263,7 @@ impl Backend for Broken {
         self.spoil("part", out);
         Ok(())
     }
-    fn descend(
+    fn gradient_step(
         &mut self,
         x: &Array2<f32>,
         gradient: &Array2<f32>,
@@ -271,7 +271,7 @@ impl Backend for Broken {
         to: &mut Array2<f32>,
         moved: &mut Array2<f32>,
     ) -> Result<()> {
-        self.cpu.descend(x, gradient, alpha, to, moved)?;
+        self.cpu.gradient_step(x, gradient, alpha, to, moved)?;
         self.spoil("descent", to);
         self.spoil("difference of a descent", moved);
         Ok(())

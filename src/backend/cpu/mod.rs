@@ -378,7 +378,7 @@ impl<E: Element> Backend for Cpu<E> {
         multiplicative::part(m, part, out)
     }
 
-    fn descend(
+    fn gradient_step(
         &mut self,
         x: &Array2<E>,
         gradient: &Array2<E>,
@@ -386,7 +386,7 @@ impl<E: Element> Backend for Cpu<E> {
         to: &mut Array2<E>,
         moved: &mut Array2<E>,
     ) -> Result<()> {
-        multiplicative::descend(x, gradient, alpha, to, moved)
+        multiplicative::gradient_step(x, gradient, alpha, to, moved)
     }
 
     fn projected_gradient(

@@ -44,7 +44,7 @@ pub(super) fn part<E: Element>(m: &Array2<E>, part: Part, out: &mut Array2<E>) -
     Ok(())
 }
 
-pub(super) fn descend<E: Element>(
+pub(super) fn gradient_step<E: Element>(
     x: &Array2<E>,
     gradient: &Array2<E>,
     alpha: f64,

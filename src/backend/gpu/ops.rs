@@ -233,7 +233,7 @@ impl Backend for Gpu {
         kernels::part::record(self, m, part, out)
     }
 
-    fn descend(
+    fn gradient_step(
         &mut self,
         x: &Matrix,
         gradient: &Matrix,
@@ -244,7 +244,7 @@ impl Backend for Gpu {
         check::same("descent, gradient", x.shape(), gradient.shape())?;
         check::same("descent, result", x.shape(), to.shape())?;
         check::same("descent, difference", x.shape(), moved.shape())?;
-        kernels::descend::record(self, x, gradient, alpha as f32, (to, moved))
+        kernels::gradient_step::record(self, x, gradient, alpha as f32, (to, moved))
     }
 
     fn projected_gradient(&mut self, x: &Matrix, rhs: &Matrix, gradient: &mut Matrix, out: &mut Matrix) -> Result<()> {

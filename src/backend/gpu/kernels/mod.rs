@@ -5,9 +5,9 @@ pub(super) mod add;
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
-pub(super) mod descend;
 pub(super) mod equalize;
 pub(super) mod extrapolate;
+pub(super) mod gradient_step;
 pub(super) mod matmul;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
@@ -54,7 +54,7 @@ pub(super) enum Id {
     SearchAccept,
     MultiplicativeStep,
     Part,
-    Descend,
+    GradientStep,
     ProjectedGradient,
     SparseProduct,
 }
@@ -89,7 +89,7 @@ fn table() -> [(Id, Spec, usize); 27] {
         row::<search_accept::Params>(Id::SearchAccept, search_accept::SPEC),
         row::<multiplicative_step::Params>(Id::MultiplicativeStep, multiplicative_step::SPEC),
         row::<part::Params>(Id::Part, part::SPEC),
-        row::<descend::Params>(Id::Descend, descend::SPEC),
+        row::<gradient_step::Params>(Id::GradientStep, gradient_step::SPEC),
         row::<projected_gradient::Params>(Id::ProjectedGradient, projected_gradient::SPEC),
         row::<sparse_product::Params>(Id::SparseProduct, sparse_product::SPEC),
     ]

@@ -1,4 +1,4 @@
-//! `shaders/descend.wgsl`: a projected gradient step of a given length, and the way it went.
+//! `shaders/gradient_step.wgsl`: a projected gradient step of a given length, and the way it went.
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
@@ -17,8 +17,8 @@ pub(in super::super) struct Params {
 }
 
 pub(in super::super) const SPEC: Spec = Spec {
-    label: "descend",
-    source: include_str!("../../../../shaders/descend.wgsl"),
+    label: "gradient_step",
+    source: include_str!("../../../../shaders/gradient_step.wgsl"),
     writes: &[false, false, true, true],
     constants: &[],
 };
@@ -33,7 +33,7 @@ pub(in super::super) fn record(
     for (i, (shard, _, rows)) in x.each().enumerate() {
         let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, alpha };
         let buffers = [shard, &gradient.shards[i], &to.shards[i], &moved.shards[i]];
-        gpu.dispatch(Id::Descend, &buffers, &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::GradientStep, &buffers, &params, elementwise(rows, x.cols)?);
     }
     Ok(())
 }
