@@ -4,7 +4,7 @@ use super::block::curvature;
 use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms, pretrain};
 use super::project::{Projection, norm_squared, project};
-use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, finetune, init};
+use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, finetune, init};
 use crate::backend::{Backend, Element, MatMul};
 use crate::model::{Factors, HPenalty};
 use crate::{Error, Result};
@@ -28,6 +28,8 @@ pub fn fit<B: Backend>(
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
     check_data(x)?;
+    let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
+    let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let x = b.upload(x)?;
@@ -55,7 +57,8 @@ pub fn fit<B: Backend>(
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
         history.pretrain.push(pretrain(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?);
-        if config.balance.layers && layer + 1 < depth {
+        // What extrapolation does to the scales is undone for the fine-tuning too.
+        if config.balance.layers && (layer + 1 < depth || depth > 1 && solver == Solver::Cd) {
             balance_norms(b, &mut w_l, &mut h_l)?;
         }
         penalties.mu.push(mu);
@@ -82,7 +85,7 @@ pub fn fit<B: Backend>(
     let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
     let factors = Factors { w, h: b.download(&last)?, hidden };
     seconds.total = begin.elapsed().as_secs_f64();
-    Ok(Fit { factors, penalties, history, objective, relative_error, seconds })
+    Ok(Fit { factors, solver, penalties, history, objective, relative_error, seconds })
 }
 
 impl Progress {

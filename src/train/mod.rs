@@ -2,6 +2,7 @@
 
 mod block;
 mod config;
+mod descent;
 mod finetune;
 mod fit;
 mod history;
@@ -10,7 +11,7 @@ mod objective;
 mod pretrain;
 mod project;
 
-pub use config::{Balance, Config, Init, Metric, PenaltyScale};
+pub use config::{Balance, Config, Init, Metric, PenaltyScale, Solver};
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};

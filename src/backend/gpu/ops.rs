@@ -3,9 +3,12 @@
 use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
 use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
-use crate::backend::{Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, Sum, check};
+use crate::backend::{
+    Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, MatMul, Momentum, NesterovStep, Sum, check,
+    check_descent, check_state, check_three,
+};
 use crate::model::HPenalty;
-use crate::train::Metric;
+use crate::train::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
@@ -181,6 +184,31 @@ impl Backend for Gpu {
     fn scale(&mut self, m: &mut Matrix, by: By<'_, Matrix>, divide: bool) -> Result<()> {
         check::scale(self, m, by)?;
         kernels::scale::record(self, m, by, divide)
+    }
+
+    fn fastest_solver(&self) -> Solver {
+        Solver::Nesterov
+    }
+
+    fn descend(&mut self, block: Descent<'_, Matrix>, x: &mut Matrix) -> Result<()> {
+        check_descent(self, &block, x)?;
+        todo!()
+    }
+
+    fn look_ahead(&mut self, now: &Matrix, before: &Matrix, state: &Matrix, out: &mut Matrix) -> Result<()> {
+        check_three(self, [now, before, out], state)?;
+        todo!()
+    }
+
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
+        check_state(self, state)?;
+        check::slot(f.sums.len, f.first + f.weights.cols.max(1) - 1)?;
+        todo!()
+    }
+
+    fn settle(&mut self, ahead: &Matrix, state: &Matrix, best: &mut Matrix, point: &mut Matrix) -> Result<()> {
+        check_three(self, [ahead, best, point], state)?;
+        todo!()
     }
 
     fn submit(&mut self) -> Result<()> {
