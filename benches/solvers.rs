@@ -35,9 +35,9 @@ fn main() -> Outcome<()> {
     let arg = |i: usize, default: &str| args.get(i).map_or(default.to_string(), String::clone);
     let (mut set, layers) = match args.first() {
         Some(path) => (data::load(Path::new(path), &data::LoadOptions::default())?, arg(1, "600,160")),
-        None => (data::embedded(), arg(1, "60,20")),
+        None => (data::embedded::fashion_mnist()?, arg(1, "60,20")),
     };
-    data::preprocess(&mut set.x, Scale::Unit);
+    data::preprocess(&mut set.x, Scale::UnitL2);
     let layers = layers.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>()?;
     let model = ModelSpec::by_name(&arg(2, "sdnmf-l"))?;
     match arg(3, "cpu").as_str() {
@@ -75,13 +75,10 @@ fn compare<B: Backend<Elem = f32>>(b: &mut B, x: &Array2<f32>, model: ModelSpec,
     report(b, x, "layer 1", &one, None, Part::Layer)?;
 
     let before = train::fit(b, x.view(), &Config { sweeps: 0, ..papers.clone() }, None, &mut |_| {})?;
-    let mut rows = x.nrows();
-    let mut start: Start<f32> = before.factors.w.into_iter().map(|w| (w, Array2::zeros((rows, 0)))).collect();
-    for (l, (_, h)) in start.iter_mut().enumerate() {
-        // Those of the hidden layers enter nothing.
-        *h = if l + 1 == layers.len() { before.factors.h.clone() } else { Array2::ones((rows, layers[l])) };
-        rows = x.nrows();
-    }
+    let last = before.factors.h;
+    // The H of the hidden layers enter nothing.
+    let of_layer = |w: &Array2<f32>| if w.ncols() == last.ncols() { last.clone() } else { Array2::ones((x.nrows(), w.ncols())) };
+    let start: Start<f32> = before.factors.w.iter().map(|w| (w.clone(), of_layer(w))).collect();
     let from_there = Config {
         pretrain: 0,
         mu: before.penalties.mu,

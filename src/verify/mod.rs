@@ -6,6 +6,7 @@
 //! Vulkan's precision rules allow. Products and sums are also run on small whole numbers, where every order gives the
 //! exact result and the bound is 0.
 
+mod descent;
 mod elementwise;
 mod products;
 mod training;
@@ -38,6 +39,7 @@ pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check))
         Verifier { b, oracle: Cpu::new(), rng: ChaCha8Rng::seed_from_u64(20_170_908), checks: Vec::new(), report };
     products::run(&mut v)?;
     elementwise::run(&mut v)?;
+    descent::run(&mut v)?;
     training::run(&mut v)?;
     Ok(v.checks)
 }

@@ -4,7 +4,7 @@ use super::{Data, Verifier};
 use crate::Result;
 use crate::backend::{Backend, Cpu};
 use crate::model::MODELS;
-use crate::train::{self, Config, Metric, Start};
+use crate::train::{self, Config, Metric, Solver, Start};
 use ndarray::Array2;
 
 /// Relative to the objective, at every iteration.
@@ -30,21 +30,29 @@ fn samples(n: usize, m: usize) -> Array2<f32> {
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     let x = samples(90, 70);
     for model in MODELS {
-        for (metric, restart, layers) in [
-            (Metric::Plain, false, vec![12, 5]),
-            (Metric::Diagonal, true, vec![12, 8, 5]),
-            (Metric::Diagonal, false, vec![9]),
+        for (solver, metric, restart, layers) in [
+            (Solver::Nesterov, Metric::Plain, false, vec![12, 5]),
+            (Solver::Nesterov, Metric::Diagonal, true, vec![12, 8, 5]),
+            (Solver::Nesterov, Metric::Diagonal, false, vec![9]),
+            (Solver::Cd, Metric::Diagonal, false, vec![12, 8, 5]),
+            (Solver::Cd, Metric::Diagonal, false, vec![9]),
         ] {
             let config = Config {
                 pretrain: 5,
                 sweeps: 6,
                 inner: 8,
+                solver,
                 tol: 0.0,
                 metric,
                 restart,
                 ..Config::new(*model, layers.clone())
             };
-            let name = format!("{} {layers:?}, {metric:?}{}", model.title, if restart { " with restart" } else { "" });
+            let how = match (solver, restart) {
+                (Solver::Cd, _) => "coordinate descent".into(),
+                (_, true) => format!("{metric:?} with restart"),
+                (_, false) => format!("{metric:?}"),
+            };
+            let name = format!("{} {layers:?}, {how}", model.title);
             // Both start alike: the sign of a singular vector's larger part may hang on its last digit.
             let mut rows = x.ncols();
             let mut start: Start<f32> = Vec::new();

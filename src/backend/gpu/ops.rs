@@ -186,29 +186,35 @@ impl Backend for Gpu {
         kernels::scale::record(self, m, by, divide)
     }
 
+    /// All matrix products, where coordinate descent has one workgroup at work wherever W is penalised or in the chain.
     fn fastest_solver(&self) -> Solver {
         Solver::Nesterov
     }
 
     fn descend(&mut self, block: Descent<'_, Matrix>, x: &mut Matrix) -> Result<()> {
         check_descent(self, &block, x)?;
-        todo!()
+        match block.left {
+            _ if x.shards.is_empty() => Ok(()),
+            Some(left) => kernels::descend_chain::record(self, left, block, x),
+            None if block.mu > 0.0 => kernels::descend_columns::record(self, block, x),
+            None => kernels::descend_rows::record(self, block, x),
+        }
     }
 
     fn look_ahead(&mut self, now: &Matrix, before: &Matrix, state: &Matrix, out: &mut Matrix) -> Result<()> {
         check_three(self, [now, before, out], state)?;
-        todo!()
+        kernels::look_ahead::record(self, now, before, state, out)
     }
 
     fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
         check_state(self, state)?;
         check::slot(f.sums.len, f.first + f.weights.cols.max(1) - 1)?;
-        todo!()
+        kernels::judge::record(self, &f, first, state)
     }
 
     fn settle(&mut self, ahead: &Matrix, state: &Matrix, best: &mut Matrix, point: &mut Matrix) -> Result<()> {
         check_three(self, [ahead, best, point], state)?;
-        todo!()
+        kernels::settle::record(self, ahead, state, best, point)
     }
 
     fn submit(&mut self) -> Result<()> {

@@ -3,13 +3,19 @@
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
+pub(super) mod descend_chain;
+pub(super) mod descend_columns;
+pub(super) mod descend_rows;
 pub(super) mod equalize;
 pub(super) mod extrapolate;
+pub(super) mod judge;
+pub(super) mod look_ahead;
 pub(super) mod matmul;
 pub(super) mod momentum;
 pub(super) mod nesterov_step;
 pub(super) mod quarter_root;
 pub(super) mod scale;
+pub(super) mod settle;
 pub(super) mod spectral;
 pub(super) mod sum;
 pub(super) mod sum_partials;
@@ -37,10 +43,19 @@ pub(super) enum Id {
     Equalize,
     Scale,
     Copy,
+    DescendRows,
+    DescendGather,
+    DescendScatter,
+    DescendColumns,
+    DescendChainStart,
+    DescendChain,
+    LookAhead,
+    Judge,
+    Settle,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 17] {
+fn table() -> [(Id, Spec, usize); 26] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -62,6 +77,15 @@ fn table() -> [(Id, Spec, usize); 17] {
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
         row::<scale::Params>(Id::Scale, scale::SPEC),
         row::<copy::Params>(Id::Copy, copy::SPEC),
+        row::<descend_rows::Params>(Id::DescendRows, descend_rows::SPEC),
+        row::<descend_columns::GatherParams>(Id::DescendGather, descend_columns::gather(&[])),
+        row::<descend_columns::GatherParams>(Id::DescendScatter, descend_columns::gather(&[("STORE", 1.0)])),
+        row::<descend_columns::Params>(Id::DescendColumns, descend_columns::SPEC),
+        row::<descend_chain::StartParams>(Id::DescendChainStart, descend_chain::START),
+        row::<descend_chain::Params>(Id::DescendChain, descend_chain::SPEC),
+        row::<look_ahead::Params>(Id::LookAhead, look_ahead::SPEC),
+        row::<judge::Params>(Id::Judge, judge::SPEC),
+        row::<settle::Params>(Id::Settle, settle::SPEC),
     ]
 }
 
