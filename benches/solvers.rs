@@ -77,7 +77,8 @@ fn compare<B: Backend<Elem = f32>>(b: &mut B, x: &Array2<f32>, model: ModelSpec,
     let before = train::fit(b, x.view(), &Config { sweeps: 0, ..papers.clone() }, None, &mut |_| {})?;
     let last = before.factors.h;
     // The H of the hidden layers enter nothing.
-    let of_layer = |w: &Array2<f32>| if w.ncols() == last.ncols() { last.clone() } else { Array2::ones((x.nrows(), w.ncols())) };
+    let of_layer =
+        |w: &Array2<f32>| if w.ncols() == last.ncols() { last.clone() } else { Array2::ones((x.nrows(), w.ncols())) };
     let start: Start<f32> = before.factors.w.iter().map(|w| (w.clone(), of_layer(w))).collect();
     let from_there = Config {
         pretrain: 0,
@@ -101,7 +102,10 @@ fn report<B: Backend<Elem = f32>>(
     let (course, busy) = run(b, x, papers, start, part)?;
     let Some(&(seconds, target)) = course.last() else { return Err("no iterations".into()) };
     println!("{what}: objective {target:.5}");
-    println!("{:<34} {:>9} {:>11} {:>7} {:>9} {:>10}", "solver", "seconds", "iterations", "ratio", "CPU/wall", "after all");
+    println!(
+        "{:<34} {:>9} {:>11} {:>7} {:>9} {:>10}",
+        "solver", "seconds", "iterations", "ratio", "CPU/wall", "after all"
+    );
     let line = |name: &str, reached: Option<(usize, f64)>, busy: f64, last: f64| match reached {
         Some((iterations, s)) => {
             println!("{name:<34} {s:>9.3} {iterations:>11} {:>7.3} {busy:>9.2} {last:>10.5}", s / seconds);

@@ -9,8 +9,8 @@ mod descent;
 pub mod gpu;
 
 pub use cpu::Cpu;
-pub(crate) use descent::{check_descent, check_state, check_three};
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+pub(crate) use descent::{check_descent, check_state, check_three};
 
 use crate::Result;
 use crate::model::HPenalty;

@@ -179,13 +179,7 @@ pub(crate) struct HBlock<B: Backend> {
 }
 
 impl<B: Backend> HBlock<B> {
-    pub(crate) fn new(
-        b: &mut B,
-        (n, k): (usize, usize),
-        kind: HPenalty,
-        lambda: f64,
-        method: Method,
-    ) -> Result<Self> {
+    pub(crate) fn new(b: &mut B, (n, k): (usize, usize), kind: HPenalty, lambda: f64, method: Method) -> Result<Self> {
         Ok(Self {
             gram: b.zeros(k, k)?,
             rhs: b.zeros(n, k)?,
@@ -245,13 +239,7 @@ pub(crate) struct WBlock<B: Backend> {
 }
 
 impl<B: Backend> WBlock<B> {
-    pub(crate) fn new(
-        b: &mut B,
-        (rows, k): (usize, usize),
-        mu: f64,
-        left: bool,
-        method: Method,
-    ) -> Result<Self> {
+    pub(crate) fn new(b: &mut B, (rows, k): (usize, usize), mu: f64, left: bool, method: Method) -> Result<Self> {
         Ok(Self {
             gram: b.zeros(k, k)?,
             rhs: b.zeros(rows, k)?,

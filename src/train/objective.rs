@@ -37,8 +37,7 @@ pub(crate) struct Objective<B: Backend> {
 impl<B: Backend> Objective<B> {
     /// For factors W with the column penalties `mu` on W of `ranks` columns.
     pub(crate) fn new(b: &mut B, xx: f64, mu: &[f64], ranks: &[usize], kind: HPenalty, lambda: f64) -> Result<Self> {
-        let weights: Vec<B::Elem> =
-            mu.iter().chain([&lambda]).map(|&v| B::Elem::of(v)).collect();
+        let weights: Vec<B::Elem> = mu.iter().chain([&lambda]).map(|&v| B::Elem::of(v)).collect();
         let weights = Array2::from_shape_fn((1, weights.len()), |(_, j)| weights[j]);
         let half = B::Elem::of(0.5);
         let mut combination = Array2::from_elem((1, PENALTIES + weights.len()), half);

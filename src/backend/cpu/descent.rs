@@ -48,7 +48,7 @@ fn tile<E: Element>(
             minus_rhs[j * TILE + i] = -*b;
         }
     }
-    let mut u = vec![E::zero(); BLOCK * TILE];
+    let mut u = [E::zero(); BLOCK * TILE];
     for _ in 0..sweeps {
         for first in (0..k).step_by(BLOCK) {
             let count = BLOCK.min(k - first);

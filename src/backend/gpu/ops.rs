@@ -186,7 +186,8 @@ impl Backend for Gpu {
         kernels::scale::record(self, m, by, divide)
     }
 
-    /// All matrix products, where coordinate descent has one workgroup at work wherever W is penalised or in the chain.
+    /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
+    /// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
     fn fastest_solver(&self) -> Solver {
         Solver::Nesterov
     }
