@@ -5,17 +5,20 @@
 //! `&` is a read-only operand and `&mut` a written one: an operand never aliases its output.
 
 mod cpu;
+mod descent;
 pub mod gpu;
 pub(crate) mod multiplicative;
 mod nonlinear;
 
 pub use cpu::Cpu;
+pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+pub(crate) use descent::{check_descent, check_state, check_three};
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub use nonlinear::{Apply, SearchSum};
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
-use crate::train::Metric;
+use crate::train::{Metric, Solver};
 use ndarray::{Array2, ArrayView2};
 
 /// The numbers of a backend: `f32` or `f64`.
@@ -347,6 +350,52 @@ pub trait Backend {
 
     /// `out = a b` with a sparse `a`.
     fn sparse_product(&mut self, a: &Self::Sparse, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
+
+    // ---- Coordinate descent and the extrapolation between its iterations.
+
+    /// The solver that reaches an objective first on this device, as measured; what [`Solver::Auto`] means.
+    fn fastest_solver(&self) -> Solver;
+
+    /// Sweeps of coordinate descent on `min_{X ≥ 0} ½⟨X, A X G⟩ − ⟨B, X⟩ + ½ mu Σ_j s_j²`, s the column sums of X:
+    ///
+    /// * A = I, mu = 0: rows are independent, and in each j goes from first to last:
+    ///   `x_j ← max(0, x_j − (Gx − b)_j / G_jj)`.
+    /// * A = I, mu > 0: the column sums couple the rows, so that rows in parallel would not descend. Columns from first to
+    ///   last, each solved exactly (`r = G_jj x_:j − (XG − B)_:j`): `x_:j ← max(0, (r − t)/G_jj)`, the prox of the squared
+    ///   L1 norm, with the t at which `t = mu Σ_i x_ij`.
+    /// * A given: everything is coupled. Columns from first to last, in each i from first to last:
+    ///   `x_ij ← max(0, x_ij − ((AXG − B)_ij + mu s_j) / (A_ii G_jj + mu))`, s kept up to date.
+    ///
+    /// Where G_jj (or the denominator) is 0 the entry stays as it is: nothing depends on it.
+    fn descend(&mut self, block: Descent<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
+
+    /// `out = max(0, now + β (now − before))`, β from `state`, which begins as [`EXTRAPOLATION`].
+    fn look_ahead(
+        &mut self,
+        now: &Self::Matrix,
+        before: &Self::Matrix,
+        state: &Self::Matrix,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
+    /// Whether a trial with the objective `f` is accepted, and the next β, both into `state`:
+    ///
+    /// ```text
+    /// f > f_before:  rejected,  β_most ← β_success,  β ← β/η
+    /// else:          accepted,  β_success ← β,  β ← min(β_most, γβ),  β_most ← min(1, γ̄ β_most)
+    /// ```
+    ///
+    /// In both cases f is the next f_before. The first trial is always accepted.
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Self::Matrix) -> Result<()>;
+
+    /// Accepted: `best ← point, point ← ahead`. Rejected: `point ← best`.
+    fn settle(
+        &mut self,
+        ahead: &Self::Matrix,
+        state: &Self::Matrix,
+        best: &mut Self::Matrix,
+        point: &mut Self::Matrix,
+    ) -> Result<()>;
 
     // ---- Queue.
 

@@ -9,7 +9,7 @@ use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::store::{self, Model, Split};
 use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
-use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale};
+use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 use deepnmf::{Engine, Error};
 use ndarray::Array2;
 use serde_json::{Value, json};
@@ -114,9 +114,19 @@ struct TrainingArgs {
     #[arg(long, value_name = "N",
           help = by_model("Sweeps of fine-tuning, at most; for one layer its outer iterations", |m| m.sweeps))]
     sweeps: Option<usize>,
+    #[arg(long, help = with_default("How blocks are solved: by the papers' method, by coordinate descent, or by the one \
+                                     that is faster on the device", name_of(&defaults().solver)),
+          value_parser = named::<Solver>(["auto", "nesterov", "cd"]))]
+    solver: Option<Solver>,
     /// Nesterov steps per block
     #[arg(long, value_name = "N", default_value_t = defaults().inner)]
     inner: usize,
+    /// Visits of every coordinate per block of coordinate descent; half as many for the W of a fine-tuning sweep
+    #[arg(long, value_name = "N", default_value_t = defaults().passes)]
+    passes: usize,
+    /// Whether coordinate descent extrapolates between the iterations of the pre-training
+    #[arg(long, value_name = "BOOL", default_value_t = defaults().extrapolate, action = clap::ArgAction::Set)]
+    extrapolate: bool,
     #[arg(long, value_name = "T", allow_negative_numbers = true,
           help = by_model("Stop when the relative change of the objective per iteration is at most this; 0: never", |m| m.tol))]
     tol: Option<f64>,
@@ -213,7 +223,10 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
         seed: training.seed,
         pretrain: training.pretrain.unwrap_or(defaults.pretrain),
         sweeps: training.sweeps.unwrap_or(defaults.sweeps),
+        solver: training.solver.unwrap_or(defaults.solver),
         inner: training.inner,
+        passes: training.passes,
+        extrapolate: training.extrapolate,
         tol: training.tol.unwrap_or(defaults.tol),
         target_error: training.target_error,
         metric: training.metric.unwrap_or(defaults.metric),
@@ -381,6 +394,11 @@ impl Fitted {
         };
         out.summary("model", &format!("{title}, layers {}{between}", arrows(&m.layers)))?;
         out.summary("device", &m.device)?;
+        let solver = match m.training.solver {
+            Solver::Cd => "coordinate descent",
+            _ => "Nesterov's method",
+        };
+        out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
         let error = percent(m.relative_error);
         out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;
         let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();

@@ -30,7 +30,7 @@
 //! Everything is in the row layout of this crate. A model that differs in its numbers is one more row here; one with a solver
 //! of its own is a row with a new [`Method`] and one file in `src/baselines/`.
 
-use crate::train::{Init, Metric};
+use crate::train::{Init, Metric, Solver};
 use crate::{Error, Result};
 
 /// The layers on which a penalty stands.
@@ -116,6 +116,8 @@ pub struct ModelSpec {
     pub theta: Option<f64>,
     /// How every layer starts when nothing else is asked for.
     pub init: Init,
+    /// The solver of its blocks, where it has such, when nothing else is asked for.
+    pub solver: Solver,
     /// The metric of the steps, where it has such, when nothing else is asked for.
     pub metric: Metric,
     /// Outer iterations of pre-training per layer when nothing else is asked for.
@@ -148,6 +150,7 @@ const fn sparse(
         signed: false,
         theta: None,
         init: Init::Nndsvd,
+        solver: Solver::Auto,
         metric: Metric::Diagonal,
         pretrain: 20,
         sweeps: 40,
@@ -178,6 +181,7 @@ pub const MODELS: &[ModelSpec] = &[
     sparse("sdnmf-rl2", "SDNMF/RL2", Layers::All, Layers::Last, HPenalty::Ridge, 0.001),
     ModelSpec {
         init: Init::Nndsvd,
+        solver: Solver::Nesterov,
         metric: Metric::Plain,
         tol: 1e-4,
         ..plain("nenmf", "NeNMF", Method::Blocks, Depth::One)

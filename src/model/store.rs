@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Activate, Activation, Factors, HPenalty, Method, ModelSpec};
 use crate::data::{ImageShape, Preprocess};
-use crate::train::{Balance, Config, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds};
+use crate::train::{
+    Balance, Config, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds, Solver,
+};
 use crate::{Error, Result};
 
 /// The version of the layout of a model file; raised when older programs could no longer read it.
@@ -31,8 +33,14 @@ pub struct Training {
     pub pretrain: usize,
     /// Sweeps of fine-tuning, at most.
     pub sweeps: usize,
+    /// How blocks were solved: what `auto` came to.
+    pub solver: Solver,
     /// Nesterov steps per block.
     pub inner: usize,
+    /// Visits of every coordinate per block of coordinate descent.
+    pub passes: usize,
+    /// Whether coordinate descent extrapolated between the iterations of the pre-training.
+    pub extrapolate: bool,
     /// The relative change at which it stopped.
     pub tol: f64,
     /// The relative error at which it stopped.
@@ -66,7 +74,10 @@ impl From<&Config> for Training {
             seed: c.seed,
             pretrain: c.pretrain,
             sweeps: c.sweeps,
+            solver: c.solver,
             inner: c.inner,
+            passes: c.passes,
+            extrapolate: c.extrapolate,
             tol: c.tol,
             target_error: c.target_error,
             metric: c.metric,
@@ -168,7 +179,7 @@ impl Model {
             h_penalty: config.model.h_penalty,
             preprocess,
             image_shape: None,
-            training: config.into(),
+            training: Training { solver: fit.solver, ..config.into() },
             history: fit.history,
             objective: fit.objective,
             relative_error: fit.relative_error,

@@ -6,16 +6,17 @@
 //! min_{F ≥ 0} ½⟨F, A F G⟩ − ⟨B, F⟩ + ½ mu Σ_j (Σ_i F_ij)²          gradient  A F G − B + mu 1 sᵀ
 //! ```
 //!
-//! Guo & Zhang 2017, Subalgorithms 1 (H) and 2 (W), which are NeNMF's (Guan et al. 2012). With L as in their
-//! (14) and (21): (25) lacks a norm and (20) a factor of ½.
+//! By Nesterov's method: Guo & Zhang 2017, Subalgorithms 1 (H) and 2 (W), which are NeNMF's (Guan et al. 2012). With L
+//! as in their (14) and (21): (25) lacks a norm and (20) a factor of ½. Or by coordinate descent, which the backends
+//! have as one operation: [`Backend::descend`].
 
-use super::{Config, Metric};
+use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, Curvature, MatMul, Momentum, NesterovStep, Part};
+use crate::backend::{Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovStep, Part};
 use crate::model::HPenalty;
 use ndarray::Array2;
 
-/// How the steps of a block are made.
+/// How the steps of Nesterov's method are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Steps {
     pub(crate) inner: usize,
@@ -24,9 +25,37 @@ pub(crate) struct Steps {
     pub(crate) power_iterations: usize,
 }
 
-impl From<&Config> for Steps {
-    fn from(c: &Config) -> Self {
-        Self { inner: c.inner, metric: c.metric, restart: c.restart, power_iterations: c.power_iterations }
+/// How a block is solved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BlockSolver {
+    Nesterov(Steps),
+    /// Coordinate descent.
+    Descent {
+        /// Visits of every coordinate.
+        passes: usize,
+    },
+}
+
+impl BlockSolver {
+    /// The method of `c`, whose solver has been decided on.
+    pub(crate) fn of(c: &Config) -> Self {
+        if c.solver == Solver::Cd {
+            return Self::Descent { passes: c.passes };
+        }
+        Self::Nesterov(Steps {
+            inner: c.inner,
+            metric: c.metric,
+            restart: c.restart,
+            power_iterations: c.power_iterations,
+        })
+    }
+
+    /// For one of the W blocks of a fine-tuning sweep.
+    pub(crate) fn in_chain(self) -> Self {
+        match self {
+            Self::Descent { passes } => Self::Descent { passes: passes.div_ceil(2) },
+            steps @ Self::Nesterov(_) => steps,
+        }
     }
 }
 
@@ -37,23 +66,26 @@ pub(crate) fn curvature<B: Backend>(b: &mut B, k: usize) -> Result<Curvature<B::
 }
 
 /// The fixed quantities of a block.
-pub(crate) struct Block<'a, B: Backend> {
-    /// A and its curvature.
-    pub(crate) left: Option<(&'a B::Matrix, &'a Curvature<B::Matrix>)>,
+struct Block<'a, B: Backend> {
+    /// A.
+    left: Option<&'a B::Matrix>,
     /// G.
-    pub(crate) gram: &'a B::Matrix,
-    /// The curvature of G.
-    pub(crate) right: &'a Curvature<B::Matrix>,
+    gram: &'a B::Matrix,
     /// B.
-    pub(crate) rhs: &'a B::Matrix,
+    rhs: &'a B::Matrix,
     /// The penalty on the column sums.
-    pub(crate) mu: f64,
+    mu: f64,
     /// Curvature beyond that of A and G.
-    pub(crate) extra: f64,
+    extra: f64,
 }
 
-/// What the solver of a block needs besides; allocated once.
-pub(crate) struct BlockWork<B: Backend> {
+/// What Nesterov's method needs besides; allocated once.
+struct BlockWork<B: Backend> {
+    steps: Steps,
+    /// Of the Gram on the right.
+    right: Curvature<B::Matrix>,
+    /// Of the Gram on the left.
+    left: Option<Curvature<B::Matrix>>,
     y: B::Matrix,
     gradient: B::Matrix,
     half: Option<B::Matrix>,
@@ -64,8 +96,11 @@ pub(crate) struct BlockWork<B: Backend> {
 
 impl<B: Backend> BlockWork<B> {
     /// For an unknown of `rows × k`; `left` where the block has a Gram on the left.
-    pub(crate) fn new(b: &mut B, rows: usize, k: usize, left: bool) -> Result<Self> {
+    fn new(b: &mut B, (rows, k): (usize, usize), left: bool, steps: Steps) -> Result<Self> {
         Ok(Self {
+            steps,
+            right: curvature(b, k)?,
+            left: if left { Some(curvature(b, rows)?) } else { None },
             y: b.zeros(rows, k)?,
             gradient: b.zeros(rows, k)?,
             half: if left { Some(b.zeros(rows, k)?) } else { None },
@@ -76,15 +111,25 @@ impl<B: Backend> BlockWork<B> {
     }
 }
 
+/// A method with what it needs.
+enum Work<B: Backend> {
+    Nesterov(Box<BlockWork<B>>),
+    Descent { passes: usize },
+}
+
+impl<B: Backend> Work<B> {
+    fn new(b: &mut B, shape: (usize, usize), left: bool, solver: BlockSolver) -> Result<Self> {
+        Ok(match solver {
+            BlockSolver::Nesterov(steps) => Self::Nesterov(Box::new(BlockWork::new(b, shape, left, steps)?)),
+            BlockSolver::Descent { passes } => Self::Descent { passes },
+        })
+    }
+}
+
 /// Nesterov's method with projection, from and into `x`:
 /// `x_k = max(0, y_k − ∇(y_k)/L)`, `α_{k+1} = (1 + √(4α_k² + 1))/2`, `y_{k+1} = x_k + (α_k − 1)/α_{k+1} (x_k − x_{k−1})`.
-pub(crate) fn solve<B: Backend>(
-    b: &mut B,
-    block: &Block<'_, B>,
-    x: &mut B::Matrix,
-    work: &mut BlockWork<B>,
-    steps: Steps,
-) -> Result<()> {
+fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &mut BlockWork<B>) -> Result<()> {
+    let steps = work.steps;
     let mut alpha = 1.0_f64;
     for k in 0..steps.inner {
         let next = (1.0 + (4.0 * alpha * alpha + 1.0).sqrt()) / 2.0;
@@ -92,7 +137,7 @@ pub(crate) fn solve<B: Backend>(
         alpha = next;
         let at = if k == 0 { &*x } else { &work.y };
         match (block.left, &mut work.half) {
-            (Some((a, _)), Some(half)) => {
+            (Some(a), Some(half)) => {
                 b.matmul(MatMul::NN, at, block.gram, half)?;
                 b.matmul(MatMul::NN, a, half, &mut work.gradient)?;
             }
@@ -105,8 +150,8 @@ pub(crate) fn solve<B: Backend>(
             gradient: &mut work.gradient,
             rhs: block.rhs,
             column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
-            right: &block.right.scale,
-            left: block.left.map(|(_, curvature)| &curvature.scale),
+            right: &work.right.scale,
+            left: work.left.as_ref().map(|curvature| &curvature.scale),
             extra: block.extra,
             momentum: if steps.restart {
                 Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
@@ -132,19 +177,17 @@ pub(crate) struct HBlock<B: Backend> {
     penalised: Option<B::Matrix>,
     /// `|G|`, where G may have negative entries.
     absolute: Option<B::Matrix>,
-    curvature: Curvature<B::Matrix>,
-    work: BlockWork<B>,
+    work: Work<B>,
 }
 
 impl<B: Backend> HBlock<B> {
-    /// For a Ψ with negative entries. The bound on the norm of G needs a nonnegative matrix: that of |G| is no smaller.
-    pub(crate) fn allow_signs(&mut self, b: &mut B) -> Result<()> {
-        let (k, _) = b.shape(&self.gram);
-        self.absolute = Some(b.zeros(k, k)?);
-        Ok(())
-    }
-
-    pub(crate) fn new(b: &mut B, n: usize, k: usize, kind: HPenalty, lambda: f64) -> Result<Self> {
+    pub(crate) fn new(
+        b: &mut B,
+        (n, k): (usize, usize),
+        kind: HPenalty,
+        lambda: f64,
+        solver: BlockSolver,
+    ) -> Result<Self> {
         Ok(Self {
             gram: b.zeros(k, k)?,
             rhs: b.zeros(n, k)?,
@@ -152,9 +195,15 @@ impl<B: Backend> HBlock<B> {
             lambda,
             penalised: if lambda > 0.0 { Some(b.zeros(k, k)?) } else { None },
             absolute: None,
-            curvature: curvature(b, k)?,
-            work: BlockWork::new(b, n, k, false)?,
+            work: Work::new(b, (n, k), false, solver)?,
         })
+    }
+
+    /// For a Ψ with negative entries. The bound on the norm of G needs a nonnegative matrix: that of |G| is no smaller.
+    pub(crate) fn allow_signs(&mut self, b: &mut B) -> Result<()> {
+        let (k, _) = b.shape(&self.gram);
+        self.absolute = Some(b.zeros(k, k)?);
+        Ok(())
     }
 
     /// `G = ΨᵀΨ`.
@@ -168,25 +217,30 @@ impl<B: Backend> HBlock<B> {
     }
 
     /// Steps on `h` with the Gram and the right side as they are set.
-    pub(crate) fn solve(&mut self, b: &mut B, h: &mut B::Matrix, steps: Steps) -> Result<()> {
-        let mut extra = 0.0;
-        if steps.metric == Metric::Plain {
-            // The paper's constant: ‖ΨᵀΨ‖ + lambda·k, respectively + lambda.
-            let of_norm = magnitudes(b, &self.gram, &mut self.absolute)?;
-            b.spectral_bound(of_norm, Metric::Plain, steps.power_iterations, &mut self.curvature)?;
-            let k = b.shape(&self.gram).0 as f64;
-            extra = self.lambda * if self.kind == HPenalty::SquaredL1 { k } else { 1.0 };
-        }
+    pub(crate) fn solve(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
         if let Some(penalised) = &mut self.penalised {
             b.add_penalty(&self.gram, self.kind, self.lambda, penalised)?;
         }
-        let gram = self.penalised.as_ref().unwrap_or(&self.gram);
-        if steps.metric == Metric::Diagonal {
+        let (gram, rhs) = (self.penalised.as_ref().unwrap_or(&self.gram), &self.rhs);
+        let work = match &mut self.work {
+            Work::Nesterov(work) => work,
+            Work::Descent { passes } => {
+                return b.descend(Descent { left: None, gram, rhs, mu: 0.0, sweeps: *passes }, h);
+            }
+        };
+        let Steps { metric, power_iterations, .. } = work.steps;
+        let mut extra = 0.0;
+        if metric == Metric::Plain {
+            // The paper's constant: ‖ΨᵀΨ‖ + lambda·k, respectively + lambda.
+            let of_norm = magnitudes(b, &self.gram, &mut self.absolute)?;
+            b.spectral_bound(of_norm, metric, power_iterations, &mut work.right)?;
+            let k = b.shape(&self.gram).0 as f64;
+            extra = self.lambda * if self.kind == HPenalty::SquaredL1 { k } else { 1.0 };
+        } else {
             let of_norm = magnitudes(b, gram, &mut self.absolute)?;
-            b.spectral_bound(of_norm, Metric::Diagonal, steps.power_iterations, &mut self.curvature)?;
+            b.spectral_bound(of_norm, metric, power_iterations, &mut work.right)?;
         }
-        let block = Block { left: None, gram, right: &self.curvature, rhs: &self.rhs, mu: 0.0, extra };
-        solve(b, &block, h, &mut self.work, steps)
+        solve(b, &Block { left: None, gram, rhs, mu: 0.0, extra }, h, work)
     }
 }
 
@@ -209,46 +263,42 @@ pub(crate) struct WBlock<B: Backend> {
     pub(crate) rhs: B::Matrix,
     rows: usize,
     mu: f64,
-    curvature: Curvature<B::Matrix>,
-    left: Option<(B::Matrix, Curvature<B::Matrix>)>,
-    work: BlockWork<B>,
+    left: Option<B::Matrix>,
+    work: Work<B>,
 }
 
 impl<B: Backend> WBlock<B> {
-    pub(crate) fn new(b: &mut B, rows: usize, k: usize, mu: f64, left: bool) -> Result<Self> {
+    pub(crate) fn new(b: &mut B, (rows, k): (usize, usize), mu: f64, left: bool, solver: BlockSolver) -> Result<Self> {
         Ok(Self {
             gram: b.zeros(k, k)?,
             rhs: b.zeros(rows, k)?,
             rows,
             mu,
-            curvature: curvature(b, k)?,
-            left: if left { Some((b.zeros(rows, rows)?, curvature(b, rows)?)) } else { None },
-            work: BlockWork::new(b, rows, k, left)?,
+            left: if left { Some(b.zeros(rows, rows)?) } else { None },
+            work: Work::new(b, (rows, k), left, solver)?,
         })
     }
 
     /// `A = ΨᵀΨ` of the layers below.
     pub(crate) fn set_left(&mut self, b: &mut B, psi: &B::Matrix) -> Result<()> {
         match &mut self.left {
-            Some((a, _)) => b.matmul(MatMul::TN, psi, psi, a),
+            Some(a) => b.matmul(MatMul::TN, psi, psi, a),
             None => Ok(()),
         }
     }
 
     /// Steps on `w` with the Grams and the right side as they are set.
-    pub(crate) fn solve(&mut self, b: &mut B, w: &mut B::Matrix, steps: Steps) -> Result<()> {
-        b.spectral_bound(&self.gram, steps.metric, steps.power_iterations, &mut self.curvature)?;
-        if let Some((a, curvature)) = &mut self.left {
-            b.spectral_bound(a, steps.metric, steps.power_iterations, curvature)?;
-        }
-        let block = Block {
-            left: self.left.as_ref().map(|(a, curvature)| (a, curvature)),
-            gram: &self.gram,
-            right: &self.curvature,
-            rhs: &self.rhs,
-            mu: self.mu,
-            extra: self.mu * self.rows as f64,
+    pub(crate) fn solve(&mut self, b: &mut B, w: &mut B::Matrix) -> Result<()> {
+        let (left, gram, rhs, mu) = (self.left.as_ref(), &self.gram, &self.rhs, self.mu);
+        let work = match &mut self.work {
+            Work::Nesterov(work) => work,
+            Work::Descent { passes } => return b.descend(Descent { left, gram, rhs, mu, sweeps: *passes }, w),
         };
-        solve(b, &block, w, &mut self.work, steps)
+        let Steps { metric, power_iterations, .. } = work.steps;
+        b.spectral_bound(gram, metric, power_iterations, &mut work.right)?;
+        if let (Some(a), Some(curvature)) = (left, &mut work.left) {
+            b.spectral_bound(a, metric, power_iterations, curvature)?;
+        }
+        solve(b, &Block { left, gram, rhs, mu, extra: mu * self.rows as f64 }, w, work)
     }
 }

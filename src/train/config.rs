@@ -60,6 +60,19 @@ pub enum Metric {
     Diagonal,
 }
 
+/// How a block is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Solver {
+    /// The one that reaches an objective first on the device:
+    /// [`fastest_solver`](crate::backend::Backend::fastest_solver).
+    Auto,
+    /// The papers': Nesterov's method with projection.
+    Nesterov,
+    /// Coordinate descent (HALS), extrapolated between the iterations of the pre-training.
+    Cd,
+}
+
 /// How the constants `mu` and `lambda` are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -106,8 +119,16 @@ pub struct Config {
     pub pretrain: usize,
     /// Sweeps of fine-tuning, at most.
     pub sweeps: usize,
+    /// How blocks are solved.
+    pub solver: Solver,
     /// Nesterov steps per block.
     pub inner: usize,
+    /// Visits of every coordinate per block of coordinate descent. The W blocks of a fine-tuning sweep, which are
+    /// one for every layer, take half as many.
+    pub passes: usize,
+    /// Whether coordinate descent extrapolates between the iterations of the pre-training (Ang & Gillis 2019). The
+    /// history then has the objective of every trial, also of those that were taken back.
+    pub extrapolate: bool,
     /// Training stops when the relative change of the objective per iteration is at most this; 0: never.
     pub tol: f64,
     /// Training stops as soon as ‖X − H Psiᵀ‖/‖X‖ is at most this.
@@ -143,7 +164,10 @@ impl Config {
             seed: 0,
             pretrain: model.pretrain,
             sweeps: model.sweeps,
+            solver: model.solver,
             inner: 30,
+            passes: 2,
+            extrapolate: true,
             tol: model.tol,
             target_error: None,
             metric: model.metric,
@@ -186,8 +210,8 @@ impl Config {
                 return wrong(format!("{name}: expected a number of at least 0, found {v}"));
             }
         }
-        if self.inner == 0 || self.power_iterations == 0 {
-            return wrong("inner steps and power iterations must be at least 1".into());
+        if [self.inner, self.passes, self.power_iterations].contains(&0) {
+            return wrong("inner steps, passes and power iterations must be at least 1".into());
         }
         if !(self.tol >= 0.0 && self.tol < 1.0) {
             return wrong(format!("tol: expected a number in [0, 1), found {}", self.tol));

@@ -9,7 +9,7 @@
 //! so a sweep reads X twice (XᵀH_L and XΨ_L), whatever the depth. The H_l of the hidden layers enter no other
 //! update and not the objective; they are solved for once, afterwards.
 
-use super::block::{HBlock, Steps, WBlock};
+use super::block::{BlockSolver, HBlock, WBlock};
 use super::objective::{Objective, Stopping, iterate};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
@@ -44,8 +44,8 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let steps = Steps::from(config);
-    let mut h_block = HBlock::new(b, n, k, kind, lambda)?;
+    let solver = BlockSolver::of(config);
+    let mut h_block = HBlock::new(b, (n, k), kind, lambda, solver)?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Vec::with_capacity(w.len());
@@ -53,7 +53,7 @@ pub(crate) fn finetune<B: Backend>(
         let rows = if l == 0 { m } else { ranks[l - 1] };
         let inner = l < last;
         chain.push(Chain::<B> {
-            block: WBlock::new(b, rows, rank, penalties.mu[l], l > 0)?,
+            block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, solver.in_chain())?,
             psi: b.zeros(m, rank)?,
             tail: if inner { Some(b.zeros(rank, k)?) } else { None },
             tail_gram: if inner { Some(b.zeros(rank, k)?) } else { None },
@@ -74,13 +74,13 @@ pub(crate) fn finetune<B: Backend>(
         set_tails(b, w, &mut chain)?;
         for l in 0..=last {
             set_block(b, &mut chain, l, &c, &s)?;
-            chain[l].block.solve(b, &mut w[l], steps)?;
+            chain[l].block.solve(b, &mut w[l])?;
             grow_psi(b, w, &mut chain, l)?;
         }
         let psi = &chain[last].psi;
         h_block.set_gram(b, psi)?;
         h_block.set_rhs(b, x, psi)?;
-        h_block.solve(b, h, steps)?;
+        h_block.solve(b, h)?;
         b.matmul(MatMul::TN, h, h, &mut s)?;
         objective.record_fit(b, turn, (&h_block.rhs, h), (&h_block.gram, &s))?;
         objective.record_penalties(b, turn, &*w, &s)?;

@@ -4,7 +4,7 @@ use super::block::curvature;
 use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
-use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Stage, init, nonlinear};
+use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
 use crate::backend::{Backend, Element, MatMul};
 use crate::baselines;
 use crate::model::{Activate, Factors, HPenalty, Method};
@@ -30,6 +30,8 @@ pub fn fit<B: Backend>(
     config.validate()?;
     let method = config.model.method;
     check_data(x, config.model.signed)?;
+    let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
+    let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let x = b.upload(x)?;
@@ -62,7 +64,9 @@ pub fn fit<B: Backend>(
         let trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
         history.pretrain.push(trained.history);
         graph_penalty += trained.graph_penalty;
-        if method == Method::Blocks && config.balance.layers && layer + 1 < depth {
+        // What extrapolation does to the scales is undone for the fine-tuning too.
+        let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
+        if method == Method::Blocks && config.balance.layers && passed_on {
             balance_norms(b, &mut w_l, &mut h_l)?;
         }
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
@@ -110,7 +114,7 @@ pub fn fit<B: Backend>(
     let (activation, activate) = (config.activation, config.activate);
     let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
-    Ok(Fit { factors, penalties, history, objective, relative_error, seconds })
+    Ok(Fit { factors, solver, penalties, history, objective, relative_error, seconds })
 }
 
 impl Progress {

@@ -1,5 +1,6 @@
 //! What training reports, while it runs and afterwards.
 
+use super::Solver;
 use crate::model::Factors;
 
 /// The objective after every iteration, from the start of each stage on.
@@ -38,6 +39,8 @@ pub struct Penalties {
 pub struct Fit<E> {
     /// The factors.
     pub factors: Factors<E>,
+    /// The solver that was used: what [`Solver::Auto`] came to.
+    pub solver: Solver,
     /// The penalty constants that were used.
     pub penalties: Penalties,
     /// The objective over time.

@@ -2,6 +2,7 @@
 
 mod block;
 mod config;
+mod descent;
 mod finetune;
 mod fit;
 mod history;
@@ -11,7 +12,7 @@ mod objective;
 mod pretrain;
 mod project;
 
-pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale};
+pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};

@@ -12,7 +12,7 @@
 //! change of f is ⟨D_1, Δ⟩ + ½⟨ΔG, Δ⟩ exactly, whatever the activation, and so a sweep reads X twice (X W_1 and
 //! XᵀH̃_1), whatever the depth and the number of trials.
 
-use super::block::{Steps, WBlock};
+use super::block::{BlockSolver, WBlock};
 use super::objective::{Objective, Stopping, iterate};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
@@ -287,7 +287,6 @@ pub(crate) fn finetune<B: Backend>(
     let ((n, m), last) = (b.shape(x), w.len() - 1);
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let steps = Steps::from(config);
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let mut bottom = Bottom::new(b, activation, n, ranks[0])?;
     let mut links = ranks[..last].iter().map(|&k| Link::new(b, n, k)).collect::<Result<Vec<_>>>()?;
@@ -296,7 +295,7 @@ pub(crate) fn finetune<B: Backend>(
     for l in 1..=last {
         of_w.push(Search::new(b, Side::W, (ranks[l - 1], ranks[l]), HPenalty::SquaredL1, penalties.mu[l])?);
     }
-    let mut block = WBlock::new(b, m, ranks[0], penalties.mu[0], false)?;
+    let mut block = WBlock::new(b, (m, ranks[0]), penalties.mu[0], false, BlockSolver::of(config))?;
     let mut s = b.zeros(ranks[last], ranks[last])?;
 
     forward(b, activation, (&*h, &w[last]), &w[..last], &mut links, Which::Now)?;
@@ -319,7 +318,7 @@ pub(crate) fn finetune<B: Backend>(
         let top = &links[0].now.out;
         b.matmul(MatMul::TN, top, top, &mut block.gram)?;
         b.matmul(MatMul::TN, x, top, &mut block.rhs)?;
-        block.solve(b, &mut w[0], steps)?;
+        block.solve(b, &mut w[0])?;
         b.matmul(MatMul::TN, &w[0], &w[0], &mut bottom.gram)?;
         objective.record_fit(b, turn, (&block.rhs, &w[0]), (&bottom.gram, &block.gram))?;
         if lambda > 0.0 {

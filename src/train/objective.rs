@@ -8,7 +8,7 @@
 //! ```
 
 use super::history::{Progress, Stage};
-use crate::backend::{Backend, ColumnSums, Sum};
+use crate::backend::{Backend, ColumnSums, Combination, Element, Sum};
 use crate::model::HPenalty;
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -29,15 +29,22 @@ pub(crate) struct Objective<B: Backend> {
     xx: f64,
     sums: Vec<B::Matrix>,
     weights: B::Matrix,
+    /// f = ½‖X‖² + ⟨combination, sums of an iteration⟩.
+    combination: B::Matrix,
     balance: B::Matrix,
 }
 
 impl<B: Backend> Objective<B> {
     /// For factors W with the column penalties `mu` on W of `ranks` columns.
     pub(crate) fn new(b: &mut B, xx: f64, mu: &[f64], ranks: &[usize], kind: HPenalty, lambda: f64) -> Result<Self> {
-        let weights: Vec<B::Elem> =
-            mu.iter().chain([&lambda]).map(|&v| <B::Elem as crate::backend::Element>::of(v)).collect();
+        let weights: Vec<B::Elem> = mu.iter().chain([&lambda]).map(|&v| B::Elem::of(v)).collect();
         let weights = Array2::from_shape_fn((1, weights.len()), |(_, j)| weights[j]);
+        let half = B::Elem::of(0.5);
+        let mut combination = Array2::from_elem((1, PENALTIES + weights.len()), half);
+        combination[[0, CROSS]] = B::Elem::of(-1.0);
+        for (c, w) in combination.iter_mut().skip(PENALTIES).zip(&weights) {
+            *c = half * *w;
+        }
         Ok(Self {
             scalars: b.scalars(b.cadence().every.max(1) * (PENALTIES + mu.len() + 1))?,
             mu: mu.to_vec(),
@@ -46,6 +53,7 @@ impl<B: Backend> Objective<B> {
             xx,
             sums: ranks.iter().map(|&k| b.zeros(1, k)).collect::<Result<_>>()?,
             weights: b.upload(weights.view())?,
+            combination: b.upload(combination.view())?,
             balance: b.zeros(1, mu.len() + 1)?,
         })
     }
@@ -117,6 +125,13 @@ impl<B: Backend> Objective<B> {
         let first = self.slot(turn, PENALTIES);
         b.equalize(&self.weights, &self.scalars, first, &mut self.balance)?;
         Ok(&self.balance)
+    }
+
+    /// Whether the iteration whose sums are recorded is accepted; see [`Backend::judge`].
+    pub(crate) fn judge(&self, b: &mut B, turn: usize, first: bool, state: &mut B::Matrix) -> Result<()> {
+        let (weights, sums, first_slot) = (&self.combination, &self.scalars, self.slot(turn, 0));
+        let f = Combination { weights, sums, first: first_slot, constant: 0.5 * self.xx };
+        b.judge(f, first, state)
     }
 
     /// Replaces ⟨B, F⟩ and ⟨G, S⟩ by the residual itself; `(f, relative error)` of turn 0 as it then is. Waits.

@@ -1,8 +1,9 @@
 //! Pre-training of one layer: Guo & Zhang 2017, Algorithm 1. With one layer this is the whole training (NeNMF, SNMF).
 
-use super::block::{HBlock, Steps, WBlock};
+use super::block::{BlockSolver, HBlock, WBlock};
+use super::descent::Extrapolation;
 use super::objective::{Objective, Stopping, iterate};
-use super::{Config, Progress, Stage};
+use super::{Config, Progress, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, ColumnSums, MatMul};
 use crate::model::HPenalty;
@@ -32,14 +33,13 @@ pub(crate) fn pretrain<B: Backend>(
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let Layer { mu, lambda, .. } = *layer;
     let kind = config.model.h_penalty;
-    let steps = Steps::from(config);
-    let mut h_block = HBlock::new(b, n, k, kind, lambda)?;
-    let mut w_block = WBlock::new(b, m, k, mu, false)?;
+    let solver = BlockSolver::of(config);
+    let mut h_block = HBlock::new(b, (n, k), kind, lambda, solver)?;
+    let mut w_block = WBlock::new(b, (m, k), mu, false, solver)?;
     let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
     let mut balance =
         if config.balance.penalties && mu > 0.0 && lambda > 0.0 { Some(Balance::new(b, k)?) } else { None };
 
-    h_block.set_gram(b, w)?;
     b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
     objective.record_penalties(b, 0, [&*w], &w_block.gram)?;
     let start = objective.exact(b, v, h, w)?;
@@ -47,12 +47,25 @@ pub(crate) fn pretrain<B: Backend>(
     let one_layer = config.layers.len() == 1;
     let stop = Stopping { tol: config.tol, target_error: config.target_error.filter(|_| one_layer) };
     let stage = Stage::Pretrain { layer: layer.index };
-    iterate(b, &mut objective, (stage, layer.iterations), start, stop, progress, |b, objective, turn| {
+    let (mut history, mut last, mut plain) = (vec![start.0], start, layer.iterations);
+    if config.solver == Solver::Cd && config.extrapolate && layer.iterations > 0 {
+        let mut blocks = Extrapolation::new(b, (&*w, &*h), &mut h_block, &mut w_block)?;
+        let all = (stage, layer.iterations);
+        history = iterate(b, &mut objective, all, start, stop, progress, |b, objective, turn| {
+            blocks.step(b, v, (&mut *w, &mut *h), objective, turn)
+        })?;
+        // The last trial may have been taken back. Where no fine-tuning follows, a plain iteration makes the end of the
+        // history the objective of the factors.
+        plain = one_layer.into();
+        last = (history[history.len() - 1], f64::INFINITY);
+    }
+    h_block.set_gram(b, w)?;
+    let rest = iterate(b, &mut objective, (stage, plain), last, stop, progress, |b, objective, turn| {
         h_block.set_rhs(b, v, w)?;
-        h_block.solve(b, h, steps)?;
+        h_block.solve(b, h)?;
         b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
         b.matmul(MatMul::TN, v, h, &mut w_block.rhs)?;
-        w_block.solve(b, w, steps)?;
+        w_block.solve(b, w)?;
         h_block.set_gram(b, w)?;
         objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
         if let Some(balance) = &mut balance {
@@ -66,7 +79,9 @@ pub(crate) fn pretrain<B: Backend>(
             }
         }
         objective.record_penalties(b, turn, [&*w], &w_block.gram)
-    })
+    })?;
+    history.extend_from_slice(&rest[1..]);
+    Ok(history)
 }
 
 /// Scales between W and H at which the penalties are least; the product stays as it is.

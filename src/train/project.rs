@@ -1,6 +1,6 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
-use super::block::{HBlock, Steps};
+use super::block::{BlockSolver, HBlock, Steps};
 use super::objective::{Objective, Stopping, iterate};
 use super::{Metric, Progress, Stage, nonlinear};
 use crate::Result;
@@ -56,7 +56,8 @@ pub(crate) fn project<B: Backend>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome> {
     let (n, k) = b.shape(h);
-    let mut block = HBlock::new(b, n, k, how.h_penalty, how.lambda)?;
+    let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
+    let mut block = HBlock::new(b, (n, k), how.h_penalty, how.lambda, BlockSolver::Nesterov(steps))?;
     if how.signed {
         block.allow_signs(b)?;
     }
@@ -68,11 +69,10 @@ pub(crate) fn project<B: Backend>(
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, h, psi)?;
 
-    let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
     let stop = Stopping { tol: how.tol, target_error: None };
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
     let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
-        block.solve(b, h, steps)?;
+        block.solve(b, h)?;
         b.matmul(MatMul::TN, h, h, &mut s)?;
         objective.record_fit(b, turn, (&block.rhs, h), (&block.gram, &s))?;
         objective.record_penalties(b, turn, [], &s)

@@ -6,6 +6,7 @@
 //! Vulkan's precision rules allow. Products and sums are also run on small whole numbers, where every order gives the
 //! exact result and the bound is 0.
 
+mod descent;
 mod elementwise;
 mod multiplicative;
 mod nonlinear;
@@ -42,6 +43,7 @@ pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check))
     elementwise::run(&mut v)?;
     nonlinear::run(&mut v)?;
     multiplicative::run(&mut v)?;
+    descent::run(&mut v)?;
     training::run(&mut v)?;
     Ok(v.checks)
 }

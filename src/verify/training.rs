@@ -4,8 +4,8 @@ use super::{Data, Verifier};
 use crate::Result;
 use crate::backend::{Backend, Cpu};
 use crate::model::activation::ACTIVATIONS;
-use crate::model::{Activate, Depth, MODELS, ModelSpec};
-use crate::train::{self, Config, Metric, Start};
+use crate::model::{Activate, Depth, MODELS, Method, ModelSpec};
+use crate::train::{self, Config, Metric, Solver, Start};
 use ndarray::Array2;
 
 /// Relative to the objective, at every iteration.
@@ -31,24 +31,33 @@ fn samples(n: usize, m: usize) -> Array2<f32> {
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     let x = samples(90, 70);
     for model in MODELS {
-        for (metric, restart, layers) in [
-            (Metric::Plain, false, vec![12, 5]),
-            (Metric::Diagonal, true, vec![12, 8, 5]),
-            (Metric::Diagonal, false, vec![9]),
+        for (solver, metric, restart, layers) in [
+            (Solver::Nesterov, Metric::Plain, false, vec![12, 5]),
+            (Solver::Nesterov, Metric::Diagonal, true, vec![12, 8, 5]),
+            (Solver::Nesterov, Metric::Diagonal, false, vec![9]),
+            (Solver::Cd, Metric::Diagonal, false, vec![12, 8, 5]),
+            (Solver::Cd, Metric::Diagonal, false, vec![9]),
         ] {
-            if layers.len() > 1 && model.depth == Depth::One {
+            // What has no blocks has no solver for them.
+            if solver == Solver::Cd && model.method != Method::Blocks || layers.len() > 1 && model.depth == Depth::One {
                 continue;
             }
             let config = Config {
                 pretrain: 3,
                 sweeps: 4,
                 inner: 6,
+                solver,
                 tol: 0.0,
                 metric,
                 restart,
                 ..Config::new(*model, layers.clone())
             };
-            let name = format!("{} {layers:?}, {metric:?}{}", model.title, if restart { " with restart" } else { "" });
+            let how = match (solver, restart) {
+                (Solver::Cd, _) => "coordinate descent".into(),
+                (_, true) => format!("{metric:?} with restart"),
+                (_, false) => format!("{metric:?}"),
+            };
+            let name = format!("{} {layers:?}, {how}", model.title);
             train(v, &x, &config, &name)?;
         }
     }

@@ -2,11 +2,11 @@
 
 use deepnmf::Result;
 use deepnmf::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Cpu, Curvature, MatMul, Momentum, MultiplicativeStep, NesterovStep, Part,
-    Sparse, Sum,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, MatMul, Momentum,
+    MultiplicativeStep, NesterovStep, Part, Sparse, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
-use deepnmf::train::Metric;
+use deepnmf::train::{Metric, Solver};
 use ndarray::{Array2, ArrayView2};
 
 /// What can be wrong.
@@ -46,6 +46,12 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "projected gradient",
     "inverse",
     "sparse product",
+    "coordinate descent by rows",
+    "coordinate descent by columns",
+    "coordinate descent in the chain",
+    "look ahead",
+    "judgement",
+    "settlement",
 ];
 
 /// Relative: hundreds of roundings, far below what an eye would see.
@@ -300,6 +306,49 @@ impl Backend for Broken {
     fn sparse_product(&mut self, a: &Sparse<f32>, b: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
         self.cpu.sparse_product(a, b, out)?;
         self.spoil("sparse product", out);
+        Ok(())
+    }
+    fn fastest_solver(&self) -> Solver {
+        self.cpu.fastest_solver()
+    }
+    fn descend(&mut self, block: Descent<'_, Array2<f32>>, x: &mut Array2<f32>) -> Result<()> {
+        let name = match block.left {
+            Some(_) => "coordinate descent in the chain",
+            None if block.mu > 0.0 => "coordinate descent by columns",
+            None => "coordinate descent by rows",
+        };
+        self.cpu.descend(block, x)?;
+        self.spoil(name, x);
+        Ok(())
+    }
+    fn look_ahead(
+        &mut self,
+        now: &Array2<f32>,
+        before: &Array2<f32>,
+        state: &Array2<f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.look_ahead(now, before, state, out)?;
+        self.spoil("look ahead", out);
+        Ok(())
+    }
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Array2<f32>) -> Result<()> {
+        let Combination { sums, first: slot, weights, constant } = f;
+        self.cpu.judge(Combination { sums, first: slot, weights, constant }, first, state)?;
+        if self.what == "judgement" {
+            state[[0, 0]] *= 1.001;
+        }
+        Ok(())
+    }
+    fn settle(
+        &mut self,
+        ahead: &Array2<f32>,
+        state: &Array2<f32>,
+        best: &mut Array2<f32>,
+        point: &mut Array2<f32>,
+    ) -> Result<()> {
+        self.cpu.settle(ahead, state, best, point)?;
+        self.spoil("settlement", point);
         Ok(())
     }
     fn submit(&mut self) -> Result<()> {

@@ -99,12 +99,12 @@ fn every_setting_arrives() {
     folder.write("x.npy", x_npy());
     let json = folder
         .ok("fit x.npy --model SDNMF-RL2 --layers 5,3 --mu 0.02,0.03 --lambda 0.04 --penalties absolute --pretrain 3 \
-             --sweeps 4 --tol 0 --inner 5 --init nndsvda --seed 9 --metric plain --restart --balance none --hidden \
+             --sweeps 4 --tol 0 --solver nesterov --inner 5 --passes 3 --extrapolate false --init nndsvda --seed 9 --metric plain --restart --balance none --hidden \
              --power-iterations 6 --scale max --device cpu --json")
         .json();
     let expected = serde_json::json!({
         "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "sweeps": 4, "tol": 0.0,
-        "inner": 5, "init": "nndsvda", "seed": 9, "metric": "plain", "restart": true, "target_error": null,
+        "solver": "nesterov", "inner": 5, "passes": 3, "extrapolate": false, "init": "nndsvda", "seed": 9, "metric": "plain", "restart": true, "target_error": null,
         "balance": { "layers": false, "penalties": false }, "power_iterations": 6,
     });
     assert_eq!(json["training"], expected);
@@ -113,6 +113,7 @@ fn every_setting_arrives() {
     assert_eq!(json["history"]["finetune"].as_array().map(Vec::len), Some(5));
     let json = folder.ok("fit x.npy --layers 5,3 --target-error 0.5 --device cpu --json").json();
     assert!(json["relative_error"].as_f64().is_some_and(|e| e <= 0.5));
+    assert_eq!(json["training"]["solver"], "cd", "what auto comes to on the CPU");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
+pub(crate) mod fixture;
+
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use ndarray::Array2;
 use serde_json::Value;

@@ -1,14 +1,15 @@
 //! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
 
 mod activation;
+mod descent;
 mod multiplicative;
 
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Curvature, Element, MatMul, Momentum, MultiplicativeStep, NesterovStep,
-    Part, Sparse, Sum, check,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Element, MatMul, Momentum,
+    MultiplicativeStep, NesterovStep, Part, Sparse, Sum, check, check_descent, check_state, check_three,
 };
 use crate::model::{Activation, HPenalty};
-use crate::train::Metric;
+use crate::train::{Metric, Solver};
 use crate::{Error, Result};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::parallel::prelude::*;
@@ -410,6 +411,64 @@ impl<E: Element> Backend for Cpu<E> {
 
     fn sparse_product(&mut self, a: &Sparse<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
         multiplicative::sparse_product(a, b, out)
+    }
+
+    /// benches/solvers.rs, faces of PIE (2856 × 1024) on two cores, SDNMF/L: coordinate descent takes 0.05 of the time of the
+    /// papers' procedure to its last objective for layer 1 (k = 600), 0.04 for the fine-tuning of [600, 160]; Nesterov in
+    /// the diagonal metric 0.36 and 0.53.
+    fn fastest_solver(&self) -> Solver {
+        Solver::Cd
+    }
+
+    fn descend(&mut self, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+        check_descent(self, &block, x)?;
+        if x.is_empty() {
+            return Ok(());
+        }
+        match block.left {
+            Some(left) => descent::chained(left, block, x),
+            None if block.mu > 0.0 => descent::columns(block, x),
+            None => descent::rows(block, x),
+        }
+    }
+
+    fn look_ahead(
+        &mut self,
+        now: &Array2<E>,
+        before: &Array2<E>,
+        state: &Array2<E>,
+        out: &mut Array2<E>,
+    ) -> Result<()> {
+        check_three(self, [now, before, out], state)?;
+        let beta = state[[0, 0]];
+        Zip::from(out).and(now).and(before).par_for_each(|out, &now, &before| {
+            *out = (now + beta * (now - before)).max(E::zero());
+        });
+        Ok(())
+    }
+
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Array2<E>) -> Result<()> {
+        check_state(self, state)?;
+        check::slot(f.sums.len(), f.first + f.weights.ncols().max(1) - 1)?;
+        descent::judge(&f, first, state);
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        ahead: &Array2<E>,
+        state: &Array2<E>,
+        best: &mut Array2<E>,
+        point: &mut Array2<E>,
+    ) -> Result<()> {
+        check_three(self, [ahead, best, point], state)?;
+        if state[[0, 4]] > E::zero() {
+            std::mem::swap(best, point);
+            point.assign(ahead);
+        } else {
+            point.assign(best);
+        }
+        Ok(())
     }
 
     fn submit(&mut self) -> Result<()> {

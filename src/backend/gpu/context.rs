@@ -11,8 +11,8 @@ const REQUIRED: Features = Features::IMMEDIATES;
 pub(super) const IMMEDIATE_BYTES: u32 = 64;
 /// Invocations per workgroup of every kernel.
 pub(super) const INVOCATIONS: u32 = 256;
-/// Bytes of workgroup memory that the largest kernel takes: two tiles of 272 vec4.
-pub(super) const WORKGROUP_BYTES: u32 = 2 * 272 * 16;
+/// Bytes of workgroup memory that the largest kernel takes: two tiles and what is solved for of `descend_rows`.
+pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
 /// Storage bindings of the kernel with the most.
 const STORAGE_BINDINGS: u32 = 7;
 

@@ -53,6 +53,10 @@ pub struct Gpu {
     spectral: [Arc<Buffer>; 3],
     spectral_len: usize,
     residual: Option<Matrix>,
+    /// Columns of coordinate descent and their gradients.
+    descent: Option<[Arc<Buffer>; 2]>,
+    /// `X G_:j` and the column sums of coordinate descent in the chain.
+    chain: Vec<(Matrix, Matrix)>,
     next_id: u64,
 }
 
@@ -90,6 +94,8 @@ impl Gpu {
             spectral,
             spectral_len: (spectral_bytes / 4) as usize,
             residual: None,
+            descent: None,
+            chain: Vec::new(),
             next_id,
         })
     }
@@ -117,6 +123,35 @@ impl Gpu {
             return Err(Error::TooLarge { what: format!("the power iteration on a {k}×{k} Gram"), needed, limit });
         }
         Ok(self.spectral.clone())
+    }
+
+    /// Two buffers of at least `words`, kept for the next call.
+    fn descent_scratch(&mut self, words: usize) -> Result<[Arc<Buffer>; 2]> {
+        let bytes = 4 * words as u64;
+        if let Some(pair) = self.descent.as_ref().filter(|[first, _]| first.raw.size() >= bytes) {
+            return Ok(pair.clone());
+        }
+        self.scheduler.forget_bind_groups();
+        let mut buffer = || -> Result<Arc<Buffer>> {
+            self.next_id += 1;
+            self.scheduler.stats.buffers += 1;
+            Ok(Arc::new(Buffer { id: self.next_id, raw: self.context.buffer("columns", bytes)? }))
+        };
+        let pair = [buffer()?, buffer()?];
+        self.descent = Some(pair.clone());
+        Ok(pair)
+    }
+
+    /// Vectors of these lengths, of which there is a pair for every layer.
+    fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
+        match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
+            Some(kept) => Ok(self.chain.swap_remove(kept)),
+            None => Ok((self.allocate(1, rows)?, self.allocate(1, cols)?)),
+        }
+    }
+
+    fn keep_chain_vectors(&mut self, pair: (Matrix, Matrix)) {
+        self.chain.push(pair);
     }
 
     fn allocate(&mut self, rows: usize, cols: usize) -> Result<Matrix> {

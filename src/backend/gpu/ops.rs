@@ -5,11 +5,11 @@ use super::matrix::{Matrix, Run, pieces};
 use super::sparse::SparseMatrix;
 use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Curvature, MatMul, Momentum, MultiplicativeStep, NesterovStep, Part,
-    SearchSum, Sparse, Sum, check, multiplicative,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, MatMul, Momentum, MultiplicativeStep,
+    NesterovStep, Part, SearchSum, Sparse, Sum, check, check_descent, check_state, check_three, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
-use crate::train::Metric;
+use crate::train::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
@@ -269,6 +269,38 @@ impl Backend for Gpu {
     fn sparse_product(&mut self, a: &SparseMatrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
         check::product(MatMul::NN, (a.rows, a.cols), b.shape(), out.shape())?;
         kernels::sparse_product::record(self, a, b, out)
+    }
+
+    /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
+    /// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
+    fn fastest_solver(&self) -> Solver {
+        Solver::Nesterov
+    }
+
+    fn descend(&mut self, block: Descent<'_, Matrix>, x: &mut Matrix) -> Result<()> {
+        check_descent(self, &block, x)?;
+        match block.left {
+            _ if x.shards.is_empty() => Ok(()),
+            Some(left) => kernels::descend_chain::record(self, left, block, x),
+            None if block.mu > 0.0 => kernels::descend_columns::record(self, block, x),
+            None => kernels::descend_rows::record(self, block, x),
+        }
+    }
+
+    fn look_ahead(&mut self, now: &Matrix, before: &Matrix, state: &Matrix, out: &mut Matrix) -> Result<()> {
+        check_three(self, [now, before, out], state)?;
+        kernels::look_ahead::record(self, now, before, state, out)
+    }
+
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
+        check_state(self, state)?;
+        check::slot(f.sums.len, f.first + f.weights.cols.max(1) - 1)?;
+        kernels::judge::record(self, &f, first, state)
+    }
+
+    fn settle(&mut self, ahead: &Matrix, state: &Matrix, best: &mut Matrix, point: &mut Matrix) -> Result<()> {
+        check_three(self, [ahead, best, point], state)?;
+        kernels::settle::record(self, ahead, state, best, point)
     }
 
     fn submit(&mut self) -> Result<()> {

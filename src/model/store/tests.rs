@@ -12,6 +12,7 @@ fn model() -> Model {
     let mut config = Config::new(ModelSpec::by_name("sdnmf-rl2").expect("known"), [4, 2]);
     config.target_error = Some(0.25);
     let fit = Fit {
+        solver: Solver::Nesterov,
         factors: Factors {
             w: vec![ramp(6, 4), ramp(4, 2)],
             h: ramp(3, 2),

@@ -163,6 +163,22 @@ pub(in super::super) fn record_rows_nt(
     Ok(())
 }
 
+/// `out += a[first..first + rows] bᵀ`, rows of `a` that lie in one shard; `out` has `ld` words from row to row.
+pub(in super::super) fn record_rows_nt_onto(
+    gpu: &mut Gpu,
+    (a, first, rows): (&Matrix, usize, usize),
+    b: &Matrix,
+    out: &Buffer,
+    ld: usize,
+) -> Result<()> {
+    for (j, (_, start, cols)) in b.each().enumerate() {
+        let of_a = Part::of(a, first / a.shard_rows, first % a.shard_rows, 0);
+        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, offset: start, ld });
+        record_part(gpu, MatMul::NT, (rows, a.cols, cols), parts, true)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

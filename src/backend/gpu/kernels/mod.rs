@@ -5,9 +5,14 @@ pub(super) mod add;
 pub(super) mod add_penalty;
 pub(super) mod column_sums;
 pub(super) mod copy;
+pub(super) mod descend_chain;
+pub(super) mod descend_columns;
+pub(super) mod descend_rows;
 pub(super) mod equalize;
 pub(super) mod extrapolate;
 pub(super) mod gradient_step;
+pub(super) mod judge;
+pub(super) mod look_ahead;
 pub(super) mod matmul;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
@@ -19,6 +24,7 @@ pub(super) mod scale;
 pub(super) mod search_accept;
 pub(super) mod search_decide;
 pub(super) mod search_trial;
+pub(super) mod settle;
 pub(super) mod sparse_product;
 pub(super) mod spectral;
 pub(super) mod sum;
@@ -57,10 +63,19 @@ pub(super) enum Id {
     GradientStep,
     ProjectedGradient,
     SparseProduct,
+    DescendRows,
+    DescendGather,
+    DescendScatter,
+    DescendColumns,
+    DescendChainStart,
+    DescendChain,
+    LookAhead,
+    Judge,
+    Settle,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 27] {
+fn table() -> [(Id, Spec, usize); 36] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -92,6 +107,15 @@ fn table() -> [(Id, Spec, usize); 27] {
         row::<gradient_step::Params>(Id::GradientStep, gradient_step::SPEC),
         row::<projected_gradient::Params>(Id::ProjectedGradient, projected_gradient::SPEC),
         row::<sparse_product::Params>(Id::SparseProduct, sparse_product::SPEC),
+        row::<descend_rows::Params>(Id::DescendRows, descend_rows::SPEC),
+        row::<descend_columns::GatherParams>(Id::DescendGather, descend_columns::gather(&[])),
+        row::<descend_columns::GatherParams>(Id::DescendScatter, descend_columns::gather(&[("STORE", 1.0)])),
+        row::<descend_columns::Params>(Id::DescendColumns, descend_columns::SPEC),
+        row::<descend_chain::StartParams>(Id::DescendChainStart, descend_chain::START),
+        row::<descend_chain::Params>(Id::DescendChain, descend_chain::SPEC),
+        row::<look_ahead::Params>(Id::LookAhead, look_ahead::SPEC),
+        row::<judge::Params>(Id::Judge, judge::SPEC),
+        row::<settle::Params>(Id::Settle, settle::SPEC),
     ]
 }
 

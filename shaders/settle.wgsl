@@ -1,0 +1,25 @@
+// Accepted (state[4] > 0): best ← point, point ← ahead; else: point ← best.
+// Grid: (columns / 64, rows / 4), rows in strides.
+
+struct Params { rows: u32, cols: u32, ld: u32 }
+var<immediate> p: Params;
+@group(0) @binding(0) var<storage, read> ahead: array<f32>;
+@group(0) @binding(1) var<storage, read> state: array<f32>;
+@group(0) @binding(2) var<storage, read_write> best: array<f32>;
+@group(0) @binding(3) var<storage, read_write> point: array<f32>;
+
+@compute @workgroup_size(64, 4)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+    let j = id.x;
+    if (j >= p.cols) { return; }
+    let accepted = state[4] > 0.0;
+    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+        let at = i * p.ld + j;
+        if (accepted) {
+            best[at] = point[at];
+            point[at] = ahead[at];
+        } else {
+            point[at] = best[at];
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Coordinate descent on the CPU: columns in blocks, products between the blocks, rows side by side in registers.
+//!
+//! A block of columns J first gets its gradients from one product, `U = X G_:J − B_:J`, which holds for the X before the
+//! block; within the block every column that moves by δ corrects the later ones: `U_:j' += G_jj' δ`. That is the plain
+//! order of the coordinates, with nearly all of the work in the product.
+
+use super::{faer_view, not_row_major};
+use crate::Result;
+use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use pulp::Arch;
+use rayon::slice::ParallelSliceMut;
+
+/// Rows that one task solves side by side.
+const TILE: usize = 64;
+/// Columns between two products.
+const BLOCK: usize = 64;
+/// Sums that run side by side.
+const LANES: usize = 16;
+
+/// Rows on their own: `x ← max(0, x − (Gx − b)_j / G_jj)`, j from first to last.
+pub(super) fn rows<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    let gram = faer_view(block.gram)?;
+    x.axis_chunks_iter_mut(Axis(0), TILE)
+        .into_par_iter()
+        .zip(block.rhs.axis_chunks_iter(Axis(0), TILE))
+        .for_each(|(x, rhs)| tile(gram, block.gram, rhs, x, block.sweeps));
+    Ok(())
+}
+
+/// Up to [`TILE`] rows. They are held by columns, so that the rows fill the registers.
+fn tile<E: Element>(
+    of_gram: MatRef<'_, E>,
+    gram: &Array2<E>,
+    rhs: ArrayView2<'_, E>,
+    mut x: ArrayViewMut2<'_, E>,
+    sweeps: usize,
+) {
+    let k = gram.nrows();
+    // Rows that are missing are 0 and stay so.
+    let (mut columns, mut minus_rhs) = (vec![E::zero(); k * TILE], vec![E::zero(); k * TILE]);
+    for (i, (x, rhs)) in x.rows().into_iter().zip(rhs.rows()).enumerate() {
+        for (j, (x, b)) in x.iter().zip(rhs).enumerate() {
+            columns[j * TILE + i] = *x;
+            minus_rhs[j * TILE + i] = -*b;
+        }
+    }
+    let mut u = [E::zero(); BLOCK * TILE];
+    for _ in 0..sweeps {
+        for first in (0..k).step_by(BLOCK) {
+            let count = BLOCK.min(k - first);
+            let u = &mut u[..count * TILE];
+            u.copy_from_slice(&minus_rhs[first * TILE..(first + count) * TILE]);
+            matmul(
+                MatMut::from_row_major_slice_mut(u, count, TILE),
+                Accum::Add,
+                of_gram.subrows(first, count),
+                MatRef::from_row_major_slice(&columns, k, TILE),
+                E::one(),
+                Par::Seq,
+            );
+            let columns = &mut columns[first * TILE..(first + count) * TILE];
+            Arch::new().dispatch(
+                #[inline(always)]
+                || solve_rows(gram, first, u, columns),
+            );
+        }
+    }
+    for (i, mut x) in x.rows_mut().into_iter().enumerate() {
+        for (j, x) in x.iter_mut().enumerate() {
+            *x = columns[j * TILE + i];
+        }
+    }
+}
+
+/// The columns of one block of a tile.
+#[inline(always)]
+fn solve_rows<E: Element>(gram: &Array2<E>, first: usize, u: &mut [E], columns: &mut [E]) {
+    for (j, x) in columns.chunks_exact_mut(TILE).enumerate() {
+        let (now, later) = u[j * TILE..].split_at_mut(TILE);
+        let curvature = gram[[first + j, first + j]];
+        if curvature <= E::zero() {
+            continue;
+        }
+        let step = E::one() / curvature;
+        let mut moved = [E::zero(); TILE];
+        for ((x, u), moved) in x.iter_mut().zip(&*now).zip(&mut moved) {
+            let new = (*x - *u * step).max(E::zero());
+            *moved = new - *x;
+            *x = new;
+        }
+        for (later, u) in later.chunks_exact_mut(TILE).enumerate() {
+            let g = gram[[first + j, first + j + 1 + later]];
+            for (u, moved) in u.iter_mut().zip(&moved) {
+                *u += g * *moved;
+            }
+        }
+    }
+}
+
+/// Column after column, each solved exactly: the prox of the squared L1 norm. X is held by columns.
+pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    let (rows, k) = x.dim();
+    let (gram, mu) = (faer_view(block.gram)?, E::of(block.mu));
+    let mut columns = transposed(x);
+    let rhs = transposed(block.rhs);
+    let mut u = vec![E::zero(); BLOCK * rows];
+    for first in (0..block.sweeps).flat_map(|_| (0..k).step_by(BLOCK)) {
+        let count = BLOCK.min(k - first);
+        let u = &mut u[..count * rows];
+        for (u, b) in u.iter_mut().zip(&rhs[first * rows..]) {
+            *u = -*b;
+        }
+        matmul(
+            MatMut::from_row_major_slice_mut(u, count, rows),
+            Accum::Add,
+            gram.subrows(first, count),
+            MatRef::from_row_major_slice(&columns, k, rows),
+            E::one(),
+            Par::rayon(0),
+        );
+        for (j, x) in columns[first * rows..(first + count) * rows].chunks_exact_mut(rows).enumerate() {
+            let (now, later) = u[j * rows..].split_at_mut(rows);
+            let curvature = block.gram[[first + j, first + j]];
+            if curvature <= E::zero() {
+                continue;
+            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || solve_column(curvature, mu, now, x),
+            );
+            let moved = &*now;
+            let correct = |(later, u): (usize, &mut [E])| {
+                let g = block.gram[[first + j, first + j + 1 + later]];
+                Arch::new().dispatch(
+                    #[inline(always)]
+                    || add_scaled(g, moved, u),
+                );
+            };
+            // Columns of everyday size are done before another thread has woken up.
+            if rows < 1 << 14 {
+                later.chunks_exact_mut(rows).enumerate().for_each(correct);
+            } else {
+                later.par_chunks_exact_mut(rows).enumerate().for_each(correct);
+            }
+        }
+    }
+    for (mut x, columns) in x.columns_mut().into_iter().zip(columns.chunks_exact(rows.max(1))) {
+        x.assign(&ndarray::aview1(columns));
+    }
+    Ok(())
+}
+
+/// Entry after entry, by columns, from one to the next.
+fn transposed<E: Element>(m: &Array2<E>) -> Vec<E> {
+    m.columns().into_iter().flat_map(|column| column.to_vec()).collect()
+}
+
+/// `u += g · moved`.
+#[inline(always)]
+fn add_scaled<E: Element>(g: E, moved: &[E], u: &mut [E]) {
+    for (u, moved) in u.iter_mut().zip(moved) {
+        *u += g * *moved;
+    }
+}
+
+/// One column, from its gradient `u`; afterwards `u` is by how much the column moved.
+#[inline(always)]
+fn solve_column<E: Element>(curvature: E, mu: E, u: &mut [E], x: &mut [E]) {
+    for (u, x) in u.iter_mut().zip(&*x) {
+        *u = curvature * *x - *u;
+    }
+    let t = threshold(u, curvature, mu);
+    let step = E::one() / curvature;
+    for (u, x) in u.iter_mut().zip(x) {
+        let new = ((*u - t) * step).max(E::zero());
+        *u = new - *x;
+        *x = new;
+    }
+}
+
+/// The t with `t = mu Σ_i max(0, (r_i − t)/c)`: `t = mu Σ_{active} r / (c + mu · active)`, active where r > t. From t = 0
+/// on this is Newton's method on a convex piecewise linear function: t grows and entries only leave, until none does.
+#[inline(always)]
+fn threshold<E: Element>(r: &[E], c: E, mu: E) -> E {
+    let (mut t, mut active_before) = (E::zero(), E::infinity());
+    loop {
+        let (sum, active) = above(r, t);
+        // Rounding may let an entry in again.
+        if active >= active_before || active <= E::zero() {
+            return t;
+        }
+        active_before = active;
+        t = mu * sum / (c + mu * active);
+    }
+}
+
+/// The sum and the number of the entries above t.
+#[inline(always)]
+fn above<E: Element>(r: &[E], t: E) -> (E, E) {
+    let (mut sums, mut counts) = ([E::zero(); LANES], [E::zero(); LANES]);
+    let whole = r.chunks_exact(LANES);
+    let rest = whole.remainder();
+    for r in whole {
+        for l in 0..LANES {
+            let is_above = r[l] > t;
+            sums[l] += if is_above { r[l] } else { E::zero() };
+            counts[l] += if is_above { E::one() } else { E::zero() };
+        }
+    }
+    for (l, r) in rest.iter().enumerate().filter(|(_, r)| **r > t) {
+        sums[l] += *r;
+        counts[l] += E::one();
+    }
+    (sums.into_iter().sum(), counts.into_iter().sum())
+}
+
+/// With A on the left: column after column, in each coordinate after coordinate. Everything is coupled, so what
+/// runs side by side is the correction by a coordinate that moved; one that stays at 0 costs nothing.
+pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    let (rows, k) = x.dim();
+    let (gram, a, mu) = (faer_view(block.gram)?, faer_view(left)?, E::of(block.mu));
+    let (mut t, mut u) = (vec![E::zero(); BLOCK * rows], vec![E::zero(); BLOCK * rows]);
+    // A δ of the column.
+    let mut pull = vec![E::zero(); rows];
+    for first in (0..block.sweeps).flat_map(|_| (0..k).step_by(BLOCK)) {
+        let count = BLOCK.min(k - first);
+        let (t, u) = (&mut t[..count * rows], &mut u[..count * rows]);
+        // By columns: (X G_:J)ᵀ = G_J: Xᵀ, and A on its right.
+        let mut of_t = MatMut::from_row_major_slice_mut(t, count, rows);
+        let gram = gram.subrows(first, count);
+        matmul(of_t.as_mut(), Accum::Replace, gram, faer_view(x)?.transpose(), E::one(), Par::rayon(0));
+        let of_u = MatMut::from_row_major_slice_mut(u, count, rows);
+        matmul(of_u, Accum::Replace, of_t.as_ref(), a, E::one(), Par::rayon(0));
+        for j in 0..count {
+            let (now, later) = u[j * rows..].split_at_mut(rows);
+            let mut column = x.column_mut(first + j);
+            let curvature = block.gram[[first + j, first + j]];
+            let mut sum: E = column.iter().copied().sum();
+            pull.fill(E::zero());
+            for i in 0..rows {
+                let denominator = left[[i, i]] * curvature + mu;
+                if denominator <= E::zero() {
+                    continue;
+                }
+                let gradient = now[i] + curvature * pull[i] - block.rhs[[i, first + j]] + mu * sum;
+                let new = (column[i] - gradient / denominator).max(E::zero());
+                let moved = new - column[i];
+                if moved != E::zero() {
+                    column[i] = new;
+                    sum += moved;
+                    let row = left.row(i);
+                    let row = row.as_slice().ok_or_else(not_row_major)?;
+                    Arch::new().dispatch(
+                        #[inline(always)]
+                        || add_scaled(moved, row, &mut pull),
+                    );
+                }
+            }
+            for (later, u) in later.chunks_exact_mut(rows).enumerate() {
+                let g = block.gram[[first + j, first + j + 1 + later]];
+                Arch::new().dispatch(
+                    #[inline(always)]
+                    || add_scaled(g, &pull, u),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The state after a trial.
+pub(super) fn judge<E: Element>(f: &Combination<'_, Cpu<E>>, first: bool, state: &mut Array2<E>) {
+    let sums = f.weights.iter().zip(&f.sums[f.first..]);
+    let f = f.constant + sums.map(|(w, s)| w.f64() * s).sum::<f64>();
+    let [beta, success, most, before] = [0, 1, 2, 3].map(|i| state[[0, i]].f64());
+    let next = if !first && f > before {
+        [beta / SHRINKAGE, success, success, f, 0.0]
+    } else {
+        [most.min(GROWTH * beta), beta, (GROWTH_OF_MOST * most).min(1.0), f, 1.0]
+    };
+    for (state, next) in state.iter_mut().zip(next) {
+        *state = E::of(next);
+    }
+}

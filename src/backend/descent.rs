@@ -1,0 +1,71 @@
+//! What a device must be able to do for coordinate descent, and for the extrapolation between its iterations.
+
+use super::Backend;
+use super::check::same;
+use crate::Result;
+
+/// A block for coordinate descent; see [`Backend::descend`].
+#[derive(Debug)]
+pub struct Descent<'a, M> {
+    /// A (rows × rows) of W_l, l > 1; None where it is I.
+    pub left: Option<&'a M>,
+    /// G (k × k).
+    pub gram: &'a M,
+    /// B (rows × k).
+    pub rhs: &'a M,
+    /// The penalty on the column sums.
+    pub mu: f64,
+    /// How often every coordinate is visited.
+    pub sweeps: usize,
+}
+
+impl<M> Clone for Descent<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// Derived, it would ask for a `Copy` matrix.
+impl<M> Copy for Descent<'_, M> {}
+
+/// An objective that is a combination of sums: `f = constant + Σ_l weights_l · sums_(first + l)`.
+pub struct Combination<'a, B: Backend + ?Sized> {
+    /// 1 × the number of sums.
+    pub weights: &'a B::Matrix,
+    /// The sums.
+    pub sums: &'a B::Scalars,
+    /// The slot of the first of them.
+    pub first: usize,
+    /// What no sum contributes.
+    pub constant: f64,
+}
+
+/// The state of an extrapolation at its start, 1 × 5: β, β at the last success, β at most, f before, and whether
+/// the last trial was accepted. Ang & Gillis 2019, Algorithm 3.
+pub const EXTRAPOLATION: [f64; 5] = [0.5, 0.5, 1.0, 0.0, 1.0];
+/// γ: β grows by this after a success.
+pub const GROWTH: f64 = 1.05;
+/// γ̄: so does the most that β may be.
+pub const GROWTH_OF_MOST: f64 = 1.01;
+/// η: β is divided by this after an increase of the objective.
+pub const SHRINKAGE: f64 = 1.5;
+
+pub(crate) fn check_descent<B: Backend + ?Sized>(b: &B, block: &Descent<'_, B::Matrix>, x: &B::Matrix) -> Result<()> {
+    let (rows, k) = b.shape(x);
+    same("coordinate descent, Gram", (k, k), b.shape(block.gram))?;
+    same("coordinate descent, right side", (rows, k), b.shape(block.rhs))?;
+    match block.left {
+        Some(left) => same("coordinate descent, Gram on the left", (rows, rows), b.shape(left)),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_state<B: Backend + ?Sized>(b: &B, state: &B::Matrix) -> Result<()> {
+    same("state of the extrapolation", (1, EXTRAPOLATION.len()), b.shape(state))
+}
+
+pub(crate) fn check_three<B: Backend + ?Sized>(b: &B, all: [&B::Matrix; 3], state: &B::Matrix) -> Result<()> {
+    same("extrapolation", b.shape(all[0]), b.shape(all[1]))?;
+    same("extrapolation", b.shape(all[0]), b.shape(all[2]))?;
+    check_state(b, state)
+}

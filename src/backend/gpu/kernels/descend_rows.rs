@@ -1,0 +1,55 @@
+//! `shaders/descend_rows.wgsl`: coordinate descent on rows on their own.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, groups};
+use super::Id;
+use crate::Result;
+use crate::backend::Descent;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    k: u32,
+    ld: u32,
+    g_ld: u32,
+    g_row0: u32,
+    g_rows: u32,
+    sweeps: u32,
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "descend_rows",
+    source: include_str!("../../../../shaders/descend_rows.wgsl"),
+    writes: &[true, false, false],
+    constants: &[],
+};
+
+/// Rows per workgroup, as in the shader.
+const TILE: usize = 64;
+
+pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
+    let gram = block.gram;
+    // A dispatch knows one shard of the Gram. Where there are more, a sweep goes from one to the next.
+    let (dispatches, sweeps) = if gram.shards.len() > 1 { (block.sweeps, 1) } else { (1, block.sweeps) };
+    for _ in 0..dispatches {
+        for (of_gram, g_row0, g_rows) in gram.each() {
+            for (i, (shard, _, rows)) in x.each().enumerate() {
+                let params = Params {
+                    rows: rows as u32,
+                    k: x.cols as u32,
+                    ld: x.ld as u32,
+                    g_ld: gram.ld as u32,
+                    g_row0: g_row0 as u32,
+                    g_rows: g_rows as u32,
+                    sweeps: sweeps as u32,
+                };
+                let buffers = [shard, &block.rhs.shards[i], of_gram];
+                gpu.dispatch(Id::DescendRows, &buffers, &params, [groups(rows, TILE)?, 1, 1]);
+            }
+        }
+    }
+    Ok(())
+}
