@@ -4,4 +4,5 @@ mod cli {
     mod bad_input;
     mod commands;
     mod fixtures;
+    mod models;
 }

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_inverse_inverts_what_has_an_inverse() {
-        let a = Array2::from_shape_fn((9, 5), |(i, j)| ((i * 7 + j * 3) as f64 * 0.61).sin() * 10f64.powi(j as i32));
+        let a =
+            Array2::from_shape_fn((9, 5), |(i, j)| ((i * 7 + j * 3).pow(2) as f64 * 0.61).sin() * 10f64.powi(j as i32));
         let gram = a.t().dot(&a);
         let product = symmetric_inverse(gram.view()).unwrap().dot(&gram);
         for ((i, j), v) in product.indexed_iter() {
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn without_full_rank_it_still_solves_least_squares() {
         // The last column is the sum of the first two, one is empty.
-        let mut a = Array2::from_shape_fn((9, 4), |(i, j)| ((i * 5 + j * 11) as f64 * 0.37).cos());
+        let mut a = Array2::from_shape_fn((9, 4), |(i, j)| ((i * 5 + j * 11).pow(2) as f64 * 0.37).cos());
         let sum = &a.column(0) + &a.column(1);
         a.column_mut(3).assign(&sum);
         a.column_mut(2).fill(0.0);

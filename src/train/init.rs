@@ -7,6 +7,7 @@
 
 use super::{Config, Init};
 use crate::backend::{Backend, Element, MatMul, Sum};
+use crate::model::Method;
 use crate::{Error, Result};
 use faer::Mat;
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -30,14 +31,23 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
     let (n, m) = b.shape(v);
     let k = config.layers[layer];
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(layer as u64));
-    let mut total = b.scalars(1)?;
-    b.sum(Sum::Entries(v), &mut total, 0)?;
-    let pending = b.start_read(&total)?;
-    let mean = b.finish_read(pending)?[0] / (n * m) as f64;
+    let mut totals = b.scalars(2)?;
+    b.sum(Sum::Entries(v), &mut totals, 0)?;
+    b.sum(Sum::Dot(v, v), &mut totals, 1)?;
+    let pending = b.start_read(&totals)?;
+    let totals = b.finish_read(pending)?;
+    // How large an entry is; those of both signs have a mean of about 0.
+    let mean = totals[usize::from(config.model.signed)] / (n * m) as f64;
+    let mean = if config.model.signed { mean.sqrt() } else { mean };
     if config.init == Init::Random {
-        let scale = (mean / k as f64).sqrt() * 2.0;
-        let mut draw = |rows| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
-        return Ok((draw(m), draw(n)));
+        let (of_w, of_h) = match config.model.method {
+            // Columns of W of about unit length, and an H far above the data: `baselines/gnmf.rs` says why.
+            Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * totals[1] / n as f64).sqrt()),
+            _ => ((mean / k as f64).sqrt() * 2.0, (mean / k as f64).sqrt() * 2.0),
+        };
+        let mut draw =
+            |rows, scale: f64| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
+        return Ok((draw(m, of_w), draw(n, of_h)));
     }
     if config.init == Init::Svd {
         let h = Svd::of(b, v, k - 1, &mut rng)?.shifted(n, k, &mut rng);

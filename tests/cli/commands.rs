@@ -3,7 +3,7 @@
 use super::fixtures::*;
 
 /// `[rows, columns]` and the values of an .npy file that `transform` wrote.
-fn read_npy(folder: &Folder, name: &str) -> (Vec<usize>, Vec<f32>) {
+pub(crate) fn read_npy(folder: &Folder, name: &str) -> (Vec<usize>, Vec<f32>) {
     let bytes = std::fs::read(folder.path(name)).expect("read");
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
     let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));

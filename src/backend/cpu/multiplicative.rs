@@ -20,11 +20,10 @@ pub(super) fn step<E: Element>(b: &Cpu<E>, step: MultiplicativeStep<'_, Array2<E
             for j in 0..cols {
                 let n = rhs[j].max(zero) + attract.map_or(zero, |a| a[j]);
                 let d = (-rhs[j]).max(zero) + repel[j] + degree * x[j];
-                x[j] = x[j]
-                    * match rule {
-                        Rule::Ratio => n / (d + floor),
-                        Rule::Root => (n / d.max(floor)).sqrt(),
-                    };
+                x[j] *= match rule {
+                    Rule::Ratio => n / (d + floor),
+                    Rule::Root => (n / d.max(floor)).sqrt(),
+                };
             }
         }
     });

@@ -1,0 +1,107 @@
+//! Every model of the table, as a user meets it.
+
+use super::commands::read_npy;
+use super::fixtures::*;
+
+/// One layer for the models that have one.
+const RUNS: &[(&str, &str)] = &[
+    ("nenmf", "--layers 3"),
+    ("nmf-mu", "--layers 3"),
+    ("pgnmf", "--layers 3"),
+    ("nsnmf", "--layers 3 --theta 0.1"),
+    ("multilayer-nmf", "--layers 5,3"),
+    ("semi-nmf", "--layers 3"),
+    ("deep-semi-nmf", "--layers 5,3"),
+    ("gnmf", "--layers 3 --neighbors 4 --graph cosine --graph-lambda 0.001"),
+];
+
+fn error(json: &serde_json::Value) -> f64 {
+    json["relative_error"].as_f64().expect("a number")
+}
+
+#[test]
+fn every_model_is_fitted_and_projects_what_it_was_fitted_to() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (model, settings) in RUNS {
+        let fit = format!("fit x.npy --model {model} {settings} --device cpu --out m.safetensors --json");
+        let fitted = folder.ok(&fit).json();
+        assert_eq!(fitted["model"], *model);
+        let history = &fitted["history"]["pretrain"];
+        assert!(history[0].as_array().is_some_and(|course| course.len() > 1), "{model}: {history}");
+        let projected = folder.ok("transform m.safetensors x.npy --out h.npy --device cpu --json").json();
+        let (shape, h) = read_npy(&folder, "h.npy");
+        assert_eq!(shape, [60, 3], "{model}");
+        assert!(h.iter().all(|v| v.is_finite() && *v >= 0.0), "{model}");
+        // The coefficients of a fit are no better than the best for its components.
+        let (fitted, found) = (error(&fitted), error(&projected));
+        assert!(found < fitted * 1.01 && found < 0.9, "{model}: fitted {fitted}, projected {found}");
+    }
+}
+
+#[test]
+fn a_target_error_stops_every_model() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (model, settings) in RUNS {
+        let stop = |target: &str| {
+            let fit = format!("fit x.npy --model {model} {settings} --sweeps 30 --tol 0 --device cpu --json {target}");
+            let history = &folder.ok(&fit).json()["history"];
+            let last = if *model == "deep-semi-nmf" { &history["finetune"] } else { &history["pretrain"][0] };
+            last.as_array().map_or(0, Vec::len)
+        };
+        // Multi-layer NMF has no stage whose error is that of the whole.
+        if *model != "multilayer-nmf" {
+            let (stopped, all) = (stop("--target-error 0.95"), stop(""));
+            assert!(stopped < all && all == 31, "{model}: {stopped} of {all}");
+        }
+    }
+}
+
+#[test]
+fn negative_values_and_gradient_orientations_are_for_the_models_that_take_them() {
+    let folder = Folder::new();
+    let values: Vec<f32> = samples(60, 36).iter().map(|v| v - 0.3).collect();
+    folder.write("signed.npy", npy("(60, 36)", &values));
+    folder.write("x.npy", x_npy());
+    folder.refused("fit signed.npy --layers 3 --model nmf-mu --device cpu", 1, &["negative", "0 or more"]);
+    for model in ["semi-nmf --layers 3", "deep-semi-nmf --layers 5,3"] {
+        folder.ok(&format!("fit signed.npy --model {model} --device cpu --out m.safetensors"));
+        let json = folder.ok("transform m.safetensors signed.npy --out h.npy --device cpu --json").json();
+        assert!(error(&json) < 0.9);
+
+        let fit = format!("fit x.npy --model {model} --features igo --image-shape 4x9 --device cpu --json");
+        let json = folder.ok(&fit).json();
+        assert_eq!(json["n_features"], 72);
+        assert_eq!(json["preprocess"]["igo"]["width"], 9);
+        // The model knows the shape.
+        let json = folder.ok("transform model.safetensors x.npy --out h.npy --device cpu --json").json();
+        assert_eq!((&json["n_features"], &json["n_components"]), (&72.into(), &3.into()));
+    }
+    folder.refused("fit x.npy --layers 3 --model semi-nmf --features igo --device cpu", 1, &["the shape of an image"]);
+    folder.refused(
+        "fit x.npy --layers 3 --features igo --image-shape 4x9 --device cpu",
+        2,
+        &["negative values", "sdnmf-l does not take", "semi-nmf, deep-semi-nmf"],
+    );
+}
+
+#[test]
+fn settings_of_other_models_are_refused() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (arguments, part) in [
+        ("--layers 4 --theta 0.5", "--theta means nothing for the model sdnmf-l"),
+        ("--layers 4 --model nsnmf --theta 1", "theta: expected a number in [0, 1), found 1"),
+        ("--layers 4 --model nmf-mu --graph heat", "--graph means nothing"),
+        ("--layers 4 --model nsnmf --neighbors 5", "--neighbors means nothing"),
+        ("--layers 4 --model semi-nmf --graph-lambda 5", "--graph-lambda means nothing"),
+        ("--layers 4 --model gnmf --neighbors 0", "at least 1 neighbor"),
+        ("--layers 4 --model gnmf --graph-lambda -1", "found 5 and -1"),
+        ("--layers 4,2 --model pgnmf", "pgnmf: expected one layer, found 2"),
+        ("--layers 4,8 --model deep-semi-nmf", "smaller than the last one"),
+        ("--layers 4 --init svd", "svd makes negative W"),
+    ] {
+        folder.refused(&format!("fit x.npy {arguments} --device cpu"), 2, &[part]);
+    }
+}
