@@ -5,10 +5,11 @@
 mod common;
 
 use common::fixture::{config, start, x};
+use common::sparse_models;
 use common::{close, close_matrix, golden, matrices, numbers};
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Cpu, Descent};
-use deepnmf::model::{MODELS, ModelSpec};
+use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Balance, Config, Fit, Solver, Start};
 use ndarray::{Array1, Array2, Axis};
 use proptest::prelude::*;
@@ -170,10 +171,10 @@ proptest! {
     }
 
     #[test]
-    fn training_without_extrapolation_descends(model in 0..MODELS.len(), seed in 0..1000_u64, depth in 1..4_usize) {
+    fn training_without_extrapolation_descends(model in 0..sparse_models().len(), seed in 0..1000_u64, depth in 1..4_usize) {
         let config = Config {
             solver: Solver::Cd, extrapolate: false, pretrain: 6, sweeps: 6, tol: 0.0,
-            ..Config::new(MODELS[model], [9, 6, 4][..depth].to_vec())
+            ..Config::new(sparse_models()[model], [9, 6, 4][..depth].to_vec())
         };
         let x = nonnegative(30, 21, seed) + 0.01;
         let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
@@ -202,7 +203,7 @@ fn many_sweeps_end_at_a_minimum() {
 /// A model of one layer ends with a plain iteration: what the history ends with is the objective of the factors.
 #[test]
 fn an_extrapolated_history_ends_with_the_objective_of_the_factors() {
-    for model in MODELS {
+    for model in &sparse_models() {
         let config = Config { solver: Solver::Cd, sweeps: 12, tol: 0.0, ..Config::new(*model, [8]) };
         let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut |_| {}).unwrap();
         let last = *fit.history.pretrain[0].last().unwrap();

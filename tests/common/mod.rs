@@ -6,6 +6,8 @@
 pub(crate) mod fixture;
 
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::model::spec::Depth;
+use deepnmf::model::{MODELS, Method, ModelSpec};
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -78,4 +80,10 @@ pub(crate) fn pie() -> Array2<f32> {
     let mut x = deepnmf::data::load(&path, &Default::default()).unwrap().x;
     deepnmf::data::preprocess(&mut x, deepnmf::data::Scale::UnitL2);
     x
+}
+
+/// The rows of the table that are sparse deep models, of any depth.
+pub(crate) fn sparse_models() -> Vec<ModelSpec> {
+    let of_those = |m: &&ModelSpec| m.method == Method::Blocks && m.depth == Depth::Many;
+    MODELS.iter().filter(of_those).copied().collect()
 }
