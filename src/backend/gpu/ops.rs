@@ -80,8 +80,10 @@ impl Backend for Gpu {
     fn matmul(&mut self, op: MatMul, a: &Matrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
         let (_, k, _) = check::product(op, a.shape(), b.shape(), out.shape())?;
         if k == 0 {
-            for shard in &out.shards {
-                self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, None);
+            for (shard, _, rows) in out.each() {
+                // Not the guard words behind it.
+                let bytes = 4 * (rows * out.ld) as u64;
+                self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, Some(bytes));
             }
             return Ok(());
         }
