@@ -12,7 +12,7 @@ use common::{gpu, pie};
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Cpu};
 use deepnmf::model::{Activation, ModelSpec};
-use deepnmf::train::{self, Config, Fit, Start};
+use deepnmf::train::{self, Config, Fit, Solver, Start};
 use deepnmf::verify::{Check, verify};
 use ndarray::{Array2, ArrayView2};
 
@@ -70,7 +70,8 @@ fn wrong_answers_are_found() {
 
 fn config(model: &str, layers: &[usize]) -> Config {
     let model = ModelSpec::by_name(model).unwrap();
-    Config { pretrain: 2, sweeps: 3, inner: 5, tol: 0.0, ..Config::new(model, layers) }
+    // `auto` may mean another solver on another device.
+    Config { solver: Solver::Nesterov, pretrain: 2, sweeps: 3, inner: 5, tol: 0.0, ..Config::new(model, layers) }
 }
 
 fn fit<B: Backend>(

@@ -83,6 +83,9 @@ struct ModelArgs {
     /// Penalty constant of H, one or one per layer [default: the model's]
     #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
     lambda: Option<Vec<f64>>,
+    /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
+    #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]
+    penalties: PenaltyScale,
     /// Smoothing of nsnmf and multilayer-nmf, from 0 to below 1 [default: the model's]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     theta: Option<f64>,
@@ -95,9 +98,6 @@ struct ModelArgs {
     #[arg(long, value_name = "C", allow_negative_numbers = true,
           help = with_default("The constant of its penalty", GraphConfig::default().lambda))]
     graph_lambda: Option<f64>,
-    /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
-    #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]
-    penalties: PenaltyScale,
 }
 
 #[derive(clap::Args)]

@@ -11,19 +11,19 @@
 //!
 //! | `--model` | constraint | penalty | solver | paper | command line |
 //! |---|---|---|---|---|---|
-//! | `dnmf` | W, H ≥ 0 | none | Nesterov blocks, then the whole chain | GZ sec. III | `--model dnmf --layers 600,160` |
-//! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | GZ (4), Algorithms 1 and 2 | `--model sdnmf-l --layers 600,160 --mu 0.01` |
-//! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | GZ (5) | `--model sdnmf-r --layers 600,160 --lambda 0.01` |
-//! | `sdnmf-rl1` | W, H ≥ 0 | every W; the last H (squared L1) | the same | GZ (6) | `--model sdnmf-rl1 --layers 600,160` |
-//! | `sdnmf-rl2` | W, H ≥ 0 | every W; the last H (ridge) | the same | GZ (7) | `--model sdnmf-rl2 --layers 600,160` |
+//! | `dnmf` | W, H ≥ 0 | none | Nesterov blocks, then the whole chain | GZ sec. III, Algorithms 1 and 2 | `--model dnmf --layers 600,160` |
+//! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | the same | `--model sdnmf-l --layers 600,160 --mu 0.01` |
+//! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | the same | `--model sdnmf-r --layers 600,160 --lambda 0.01` |
+//! | `sdnmf-rl1` | W, H ≥ 0 | every W; the last H (squared L1) | the same | the same | `--model sdnmf-rl1 --layers 600,160` |
+//! | `sdnmf-rl2` | W, H ≥ 0 | every W; the last H (ridge) | the same | the same | `--model sdnmf-rl2 --layers 600,160` |
 //! | `nenmf` | W, H ≥ 0 | none | Nesterov blocks with one Lipschitz constant | Guan et al. 2012, Algorithms 1 and 2 | `--model nenmf --layers 160` |
 //! | `nmf-mu` | W, H ≥ 0 | none | multiplicative updates | Lee & Seung 2001, (4) | `--model nmf-mu --layers 160` |
 //! | `pgnmf` | W, H ≥ 0 | none | projected gradient, Lin's step rule | Lin 2007, Algorithm 4 | `--model pgnmf --layers 160` |
-//! | `nsnmf` | W, H ≥ 0; X ≈ H S Wᵀ, S = (1 − θ)I + θ/k 11ᵀ | none | multiplicative updates | Pascual-Montano et al. 2006, (6) | `--model nsnmf --layers 160 --theta 0.5` |
+//! | `nsnmf` | W, H ≥ 0; X ≈ H S Wᵀ, S = (1 − θ)I + θ/k 11ᵀ | none | multiplicative updates | Pascual-Montano et al. 2006 | `--model nsnmf --layers 160 --theta 0.5` |
 //! | `multilayer-nmf` | as `nsnmf`, H_l ≈ H_{l+1} S Wᵀ | none | `nsnmf` layer by layer, no fine-tuning | Song & Lee 2013 | `--model multilayer-nmf --layers 600,160` |
 //! | `semi-nmf` | H ≥ 0; X, W of any sign | none | W by least squares, H multiplicatively | TR (5), Ding et al. 2010 | `--model semi-nmf --layers 160` |
 //! | `deep-semi-nmf` | H ≥ 0; X, W_l of any sign | none | `semi-nmf` layer by layer, then the whole chain | TR (3) to (5), Algorithm 1 | `--model deep-semi-nmf --layers 600,160 --features igo` |
-//! | `gnmf` | W, H ≥ 0 | `graph-lambda · tr(Hᵀ L H)` over a neighbour graph | multiplicative updates | Cai et al. 2011, (14) and (15) | `--model gnmf --layers 68 --neighbors 5 --graph heat` |
+//! | `gnmf` | W, H ≥ 0 | `½ graph-lambda · tr(Hᵀ L H)` over a neighbour graph | multiplicative updates | Cai et al. 2011, (14) and (15) | `--model gnmf --layers 68 --neighbors 5 --graph heat` |
 //!
 //! GZ: Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*. TR: Trigeorgis et al. 2014, *A Deep Semi-NMF Model
 //! for Learning Hidden Representations*; the sign in the numerator of its Algorithm 1 is a misprint, its (5) is right.

@@ -69,6 +69,8 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
             sweeps: 4,
             inner: 6,
             tol: 0.0,
+            // `auto` may mean another one on another device.
+            solver: Solver::Nesterov,
             activation: Some(activation),
             activate: Activate::All,
             ..Config::new(model, layers.clone())
