@@ -11,7 +11,7 @@
 //!
 //! | `--model` | constraint | penalty | solver | paper | command line |
 //! |---|---|---|---|---|---|
-//! | `dnmf` | W, H ≥ 0 | none | Nesterov blocks, then the whole chain | GZ sec. III, Algorithms 1 and 2 | `--model dnmf --layers 600,160` |
+//! | `dnmf` | W, H ≥ 0 | none | blocks by Nesterov's method or coordinate descent, then the whole chain | GZ sec. III, Algorithms 1 and 2 | `--model dnmf --layers 600,160` |
 //! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | the same | `--model sdnmf-l --layers 600,160 --mu 0.01` |
 //! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | the same | `--model sdnmf-r --layers 600,160 --lambda 0.01` |
 //! | `sdnmf-rl1` | W, H ≥ 0 | every W; the last H (squared L1) | the same | the same | `--model sdnmf-rl1 --layers 600,160` |
