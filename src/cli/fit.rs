@@ -394,11 +394,14 @@ impl Fitted {
         };
         out.summary("model", &format!("{title}, layers {}{between}", arrows(&m.layers)))?;
         out.summary("device", &m.device)?;
-        let solver = match m.training.solver {
-            Solver::Cd => "coordinate descent",
-            _ => "Nesterov's method",
-        };
-        out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
+        // The other models have a method of their own, which their name says.
+        if ModelSpec::by_name(&m.model)?.method == Method::Blocks {
+            let solver = match m.training.solver {
+                Solver::Cd => "coordinate descent",
+                _ => "Nesterov's method",
+            };
+            out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
+        }
         let error = percent(m.relative_error);
         out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;
         let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
