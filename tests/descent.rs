@@ -7,7 +7,7 @@ mod common;
 use common::fixture::{config, start, x};
 use common::sparse_models;
 use common::{close, close_matrix, golden, matrices, numbers};
-use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu, Descent};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Balance, Config, Fit, Solver, Start};
@@ -214,7 +214,6 @@ fn an_extrapolated_history_ends_with_the_objective_of_the_factors() {
 /// The course of the objective on the GPU, whatever the shards, against the CPU in f64.
 #[test]
 fn on_the_gpu_shards_change_nothing() {
-    let required = std::env::var("DEEPNMF_GPU").is_ok_and(|v| v == "require");
     let layers = [12, 7, 5];
     let narrow = |m: &Array2<f64>| m.mapv(|v| v as f32);
     let mut rows = 33;
@@ -231,11 +230,7 @@ fn on_the_gpu_shards_change_nothing() {
     let x = nonnegative(70, 12, 77).dot(&nonnegative(33, 12, 78).t());
     for max_shard_rows in [None, Some(5)] {
         let options = GpuOptions { max_shard_rows, guard_words: 8, ..GpuOptions::default() };
-        let mut gpu = match Gpu::open(0, options) {
-            Ok(gpu) => gpu,
-            Err(e) if !required => return println!("skipped: {e}"),
-            Err(e) => panic!("{e}"),
-        };
+        let Some(mut gpu) = common::gpu("vulkan", options) else { return };
         for name in ["dnmf", "sdnmf-l", "sdnmf-rl2"] {
             let model = ModelSpec::by_name(name).unwrap();
             let config = Config { solver: Solver::Cd, pretrain: 6, sweeps: 4, tol: 0.0, ..Config::new(model, layers) };

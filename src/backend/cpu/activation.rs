@@ -1,5 +1,6 @@
 //! The operations of the nonlinear models: activations and the line search.
 
+use super::multiplicative;
 use crate::Result;
 use crate::backend::{Apply, Element, SearchSum, check};
 use crate::model::Activation;
@@ -36,12 +37,7 @@ pub(super) fn search_trial<E: Element>(
     moved: &mut Array2<E>,
 ) -> Result<()> {
     check::search_trial(x.dim(), [gradient.dim(), trial.dim(), moved.dim()], state.dim())?;
-    let alpha = state[[0, 0]];
-    Zip::from(trial).and(moved).and(x).and(gradient).par_for_each(|trial, moved, &x, &g| {
-        *trial = (x - alpha * g).max(E::zero());
-        *moved = *trial - x;
-    });
-    Ok(())
+    multiplicative::gradient_step(x, gradient, state[[0, 0]].f64(), trial, moved)
 }
 
 pub(super) fn search_decide<E: Element>(sums: &[f64], first: bool, state: &mut Array2<E>) -> Result<()> {
