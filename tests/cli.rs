@@ -3,6 +3,7 @@
 mod cli {
     mod bad_input;
     mod commands;
+    mod evaluate;
     mod fixtures;
     mod models;
 }
