@@ -2,10 +2,11 @@
 
 use crate::backend::gpu::{self, Gpu, GpuOptions};
 use crate::backend::{Apply, Backend, Cpu};
+use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
 use crate::train::{self, Config, Fit, Progress, Projection};
 use crate::verify::{Check, verify};
-use crate::{Error, Result};
+use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
 
 /// Which device is wanted.
@@ -183,6 +184,17 @@ impl Engine {
         match &mut self.device {
             Device::Cpu(cpu) => project_layers(cpu, x, factors, &how[..layer], progress),
             Device::Gpu(gpu) => project_layers(gpu.as_mut(), x, factors, &how[..layer], progress),
+        }
+    }
+
+    /// k-means of `features` (samples × any), in as many runs as `how` says; the same for the same seed on a device.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for fewer samples than clusters, [`Error::Config`] for no clusters or no runs.
+    pub fn kmeans(&mut self, features: ArrayView2<'_, f32>, how: &KMeans) -> Result<Vec<Clustering>> {
+        match &mut self.device {
+            Device::Cpu(cpu) => evaluate::kmeans(cpu, features, how),
+            Device::Gpu(gpu) => evaluate::kmeans(gpu.as_mut(), features, how),
         }
     }
 

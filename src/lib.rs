@@ -34,6 +34,7 @@
 //! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
 //! * [`verify`] compares a device with the CPU in `f64`.
+//! * [`evaluate`] clusters and scores.
 //! * [`report`] makes pictures.
 //!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
@@ -43,6 +44,7 @@ mod baselines;
 pub mod data;
 mod engine;
 mod error;
+pub mod evaluate;
 pub mod model;
 pub mod report;
 pub mod train;

@@ -56,6 +56,12 @@ pub(crate) fn nesterov_step<B: Backend>(b: &B, step: &NesterovStep<'_, B>) -> Re
     Ok(())
 }
 
+pub(crate) fn nearest(products: Shape, halves: Shape, membership: Shape) -> Result<()> {
+    same("nearest centres, at least one", (products.0, products.1.max(1)), products)?;
+    same("nearest centres, halves of their squares", (1, products.1), halves)?;
+    same("nearest centres, membership", products, membership)
+}
+
 pub(crate) fn search_state(state: Shape) -> Result<()> {
     same("state of a line search", (1, 3), state)
 }

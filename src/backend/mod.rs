@@ -368,6 +368,13 @@ pub trait Backend {
         point: &mut Self::Matrix,
     ) -> Result<()>;
 
+    // ---- Clusters.
+
+    /// Whether centre j is the one nearest to sample i: `membership_ij` is 1 for the first j at which
+    /// `halves_j − products_ij` is least, else 0. With `halves_j = ½‖c_j‖²` (1 × k) and `products = F Cᵀ` that is half the
+    /// squared distance, but for what does not depend on j.
+    fn nearest(&mut self, products: &Self::Matrix, halves: &Self::Matrix, membership: &mut Self::Matrix) -> Result<()>;
+
     // ---- Queue.
 
     /// Starts what is queued. One call is one command buffer.

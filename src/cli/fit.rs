@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use deepnmf::data::{self, Features, ImageSet, Scale};
+use deepnmf::evaluate::zeros;
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::store::{self, Model, Split};
 use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
 use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 use deepnmf::{Engine, Error};
-use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::Result;
@@ -284,7 +284,10 @@ fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(Ima
         return Err(Error::format(path, message).into());
     };
     let (train, test) = data::train_per_class(labels, &set.classes, per_class, seed)?;
-    let split = Split { per_class, seed, train: train.len(), test: test.len() };
+    let too_many =
+        |_| Error::TooLarge { what: "a split, in samples".into(), needed: labels.len() as u64, limit: u32::MAX.into() };
+    let rows = train.iter().map(|&row| u32::try_from(row)).collect::<std::result::Result<_, _>>().map_err(too_many)?;
+    let split = Split { per_class, seed, train: train.len(), test: test.len(), rows };
     Ok((set.select(&train), Some(split)))
 }
 
@@ -411,9 +414,4 @@ impl Fitted {
         let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();
         out.summary("seconds", &format!("{total:.1} ({})", parts.join(", ")))
     }
-}
-
-/// The fraction of exact zeros.
-fn zeros(a: &Array2<f32>) -> f64 {
-    a.iter().filter(|v| **v == 0.0).count() as f64 / a.len().max(1) as f64
 }

@@ -3,6 +3,7 @@
 mod args;
 mod demo;
 mod devices;
+mod evaluate;
 mod fit;
 pub(crate) mod output;
 mod progress;
@@ -78,6 +79,7 @@ struct How {
 enum Command {
     Fit(Box<fit::Args>),
     Transform(transform::Args),
+    Evaluate(evaluate::Args),
     Verify(verify::Args),
     Devices(devices::Args),
     Demo(demo::Args),
@@ -89,6 +91,7 @@ pub(crate) fn run() -> Result {
     match command {
         Command::Fit(args) => fit::run(*args, &out),
         Command::Transform(args) => transform::run(args, &out),
+        Command::Evaluate(args) => evaluate::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),
         Command::Demo(args) => demo::run(args, &out),

@@ -43,7 +43,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     store::check_writable(&args.out)?;
     let path = existing(args.data)?;
-    let Model { factors, metadata } = Model::load(&args.model)?;
+    let model = Model::load(&args.model)?;
+    let Model { factors, metadata } = &model;
     let depth = factors.depth();
     let layer = args.layer.unwrap_or(depth);
     if layer == 0 || layer > depth {
@@ -55,19 +56,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open(out)?;
 
     out.note(&format!("reading {}", path.display()));
-    let values = factors.n_features() / metadata.preprocess.features_per_value();
-    let set = load(&path, args.reading.options(), &metadata, values, &args.model)?;
-    let signed = ModelSpec::by_name(&metadata.model)?.signed;
-    let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
+    let (set, zero_samples) = load(&path, args.reading.options(), &model, &args.model, out)?;
     let mut x = set.x;
     metadata.preprocess.apply(&mut x)?;
 
-    let h_penalty = metadata.h_penalty;
-    let lambda = metadata.penalties.lambda.iter();
-    let how: Vec<_> = lambda.map(|&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() }).collect();
+    let how = projections(metadata)?;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
-    let projected = engine.transform(x.view(), &factors, layer, &how, &mut |p| progress.report(p))?;
+    let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.report(p))?;
     drop(progress);
     save_npy(&args.out, &projected.h)?;
 
@@ -98,8 +94,31 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.summary("written", &written(&args.out))
 }
 
-/// Reads samples of the shape that the model was trained on.
-fn load(path: &Path, options: LoadOptions, m: &Metadata, features: usize, model: &Path) -> Result<ImageSet> {
+/// How the samples of a model are projected, for every layer.
+pub(super) fn projections(m: &Metadata) -> Result<Vec<Projection>> {
+    let (h_penalty, signed) = (m.h_penalty, ModelSpec::by_name(&m.model)?.signed);
+    let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
+    Ok(m.penalties.lambda.iter().map(of_layer).collect())
+}
+
+/// Samples of the shape that the model (of the file `file`) was trained on, as they are in the data, checked; and how many
+/// of them are all zero.
+pub(super) fn load(
+    path: &Path,
+    options: LoadOptions,
+    model: &Model,
+    file: &Path,
+    out: &Output,
+) -> Result<(ImageSet, usize)> {
+    let set = read(path, options, model, file)?;
+    let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
+    let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
+    Ok((set, zero_samples))
+}
+
+fn read(path: &Path, options: LoadOptions, model: &Model, file: &Path) -> Result<ImageSet> {
+    let m = &model.metadata;
+    let features = model.factors.n_features() / m.preprocess.features_per_value();
     let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
     let mut options = LoadOptions { colour, ..options };
     let mut set = data::load(path, &options)?;
@@ -128,7 +147,7 @@ fn load(path: &Path, options: LoadOptions, m: &Metadata, features: usize, model:
     let message = format!(
         "expected samples of {} as in {}, found {}{hint}",
         say(features, m.image_shape),
-        model.display(),
+        file.display(),
         say(set.n_features(), set.image_shape),
     );
     Err(Error::format(path, message).into())

@@ -87,6 +87,13 @@ pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>> {
     reader.records().map(|record| Ok(record.map_err(failed)?.get(at).unwrap_or_default().to_string())).collect()
 }
 
+/// The classes that `names` are, one for every sample, and the names of the classes: in natural order, or in numeric order if
+/// every name is a number.
+pub fn classes(names: &[String]) -> (Vec<usize>, Vec<String>) {
+    let Labels { of, classes } = from_names(names);
+    (of, classes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::{Activate, Activation};
 use crate::backend::Element;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
 /// `X ≈ H · (W_1 W_2 … W_L)ᵀ`, or with an activation `X ≈ p(… p(H W_Lᵀ) …) W_1ᵀ`.
 #[derive(Debug, Clone)]
@@ -67,6 +67,22 @@ impl<E: Element> Factors<E> {
         }
         x
     }
+
+    /// `‖x_s − x̂_s‖²` of every sample s of `x` (samples × features), x̂ the reconstruction from `h` (samples × k_L). Without a
+    /// second X in memory.
+    ///
+    /// # Panics
+    /// If `x` and `h` have not the same number of rows.
+    pub fn squared_errors(&self, x: ArrayView2<'_, E>, h: ArrayView2<'_, E>) -> Vec<f64> {
+        assert_eq!(x.nrows(), h.nrows(), "samples and coefficients");
+        let rows = ((1 << 22) / self.n_features().max(1)).max(1);
+        let blocks = x.axis_chunks_iter(Axis(0), rows).zip(h.axis_chunks_iter(Axis(0), rows));
+        let of_block = |(x, h): (ArrayView2<'_, E>, ArrayView2<'_, E>)| {
+            let difference = &x - &self.reconstruct(h);
+            difference.rows().into_iter().map(|d| d.iter().map(|v| v.f64().powi(2)).sum()).collect::<Vec<f64>>()
+        };
+        blocks.flat_map(of_block).collect()
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +102,13 @@ mod tests {
         assert_eq!(factors.reconstruct(factors.h.view()), arr2(&[[25.0, 50.0]]));
         factors.activation = None;
         assert_eq!(factors.reconstruct(factors.h.view()), factors.h.dot(&factors.components(2).t()));
+    }
+
+    #[test]
+    fn errors_of_samples() {
+        let (w, h) = (vec![arr2(&[[1.0], [2.0]])], arr2(&[[2.0], [1.0]]));
+        let factors = Factors { w, h, hidden: Vec::new(), activation: None, activate: Activate::Hidden };
+        let x = arr2(&[[2.0, 4.0], [4.0, 6.0]]);
+        assert_eq!(factors.squared_errors(x.view(), factors.h.view()), [0.0, 25.0]);
     }
 }

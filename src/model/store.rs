@@ -1,22 +1,28 @@
 //! The model file: safetensors with everything that projecting new samples needs.
 //!
 //! Tensors `W_1` … `W_L` (`k_{l-1} × k_l`), `H_L` (`samples × k_L`) and, where they were solved for, the hidden
-//! `H_1` … `H_{L-1}`: F32, row-major. The header's `__metadata__` has one key, `deepnmf`: [`Metadata`] as JSON.
+//! `H_1` … `H_{L-1}`: F32, row-major. `training_rows` (U32), where only some of a set were trained on: which. The header's
+//! `__metadata__` has one key, `deepnmf`: [`Metadata`] as JSON.
+
+mod atomic;
+mod tensors;
 
 use std::collections::HashMap;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use ndarray::Array2;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
+use self::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
 use super::{Activate, Activation, Factors, HPenalty, Method, ModelSpec};
 use crate::data::{ImageShape, Preprocess};
 use crate::train::{
     Balance, Config, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds, Solver,
 };
 use crate::{Error, Result};
+
+pub use atomic::{check_writable, write_atomically};
 
 /// The version of the layout of a model file; raised when older programs could no longer read it.
 pub const FORMAT: u64 = 1;
@@ -104,6 +110,18 @@ pub struct Split {
     pub train: usize,
     /// Samples left for testing.
     pub test: usize,
+    /// The training samples: their rows in the whole set, ascending.
+    #[serde(skip)]
+    pub rows: Vec<u32>,
+}
+
+impl Split {
+    /// Training and test rows of a set of samples, both ascending.
+    pub fn parts(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut in_training = vec![false; self.train + self.test];
+        self.rows.iter().for_each(|&row| in_training[row as usize] = true);
+        (0..in_training.len()).partition(|&row| in_training[row])
+    }
 }
 
 /// What a model file says about its factors.
@@ -199,9 +217,12 @@ impl Model {
         let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
         let f = &self.factors;
         let mut tensors: Vec<_> =
-            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::new(w))).collect();
-        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::new(h))));
-        tensors.push((format!("H_{}", f.depth()), Tensor::new(&f.h)));
+            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::matrix(w))).collect();
+        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::matrix(h))));
+        tensors.push((format!("H_{}", f.depth()), Tensor::matrix(&f.h)));
+        if let Some(split) = &self.metadata.split {
+            tensors.push((ROWS.into(), Tensor::Rows([split.rows.len()], &split.rows)));
+        }
         let info = HashMap::from([(KEY.to_string(), json)]);
         let bytes = safetensors::serialize(tensors, Some(info)).map_err(|e| failed(&e))?;
         write_atomically(path, |out| out.write_all(&bytes))
@@ -232,7 +253,10 @@ impl Model {
             Some(v) => return Err(format!("expected a model file of format {FORMAT}, found format {v}")),
             None => return Err(format!("expected a model file of format {FORMAT}, found no format number")),
         }
-        let metadata: Metadata = serde_json::from_value(value).map_err(wrong)?;
+        let mut metadata: Metadata = serde_json::from_value(value).map_err(wrong)?;
+        if let Some(split) = &mut metadata.split {
+            split.rows = rows(&file)?;
+        }
         let depth = metadata.layers.len();
         if depth == 0 {
             return Err("expected at least one layer, found none".into());
@@ -310,6 +334,15 @@ impl Model {
                 return Err(format!("labels: expected numbers below {}, found {label}", m.classes.len()));
             }
         }
+        if let Some(split) = &m.split {
+            same("training samples of the split", m.n_samples, split.train)?;
+            same("rows of the training samples", split.train, split.rows.len())?;
+            let all = split.train.saturating_add(split.test);
+            let ascending = split.rows.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ascending || split.rows.last().is_some_and(|&row| row as usize >= all) {
+                return Err(format!("{ROWS}: expected ascending rows below {all}, found others"));
+            }
+        }
         let signed = ModelSpec::by_name(&m.model).map_err(|e| e.to_string())?.signed;
         let named = f.w.iter().enumerate().map(|(l, w)| ("W", l + 1, w)).chain(all_h.map(|(l, h)| ("H", l, h)));
         for (name, l, a) in named {
@@ -323,93 +356,6 @@ impl Model {
         }
         Ok(())
     }
-}
-
-fn not_safetensors(e: safetensors::SafeTensorError) -> String {
-    format!("expected a safetensors file, found something else or a part of one: {e}")
-}
-
-fn matrix(file: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
-    let tensor =
-        file.tensor(name).map_err(|_| format!("expected a tensor {name}, found {}", file.names().join(", ")))?;
-    let (dtype, shape) = (tensor.dtype(), tensor.shape());
-    let (Dtype::F32, &[rows, cols]) = (dtype, shape) else {
-        return Err(format!("{name}: expected an F32 matrix, found {dtype} of shape {shape:?}"));
-    };
-    let values = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    Array2::from_shape_vec((rows, cols), values).map_err(|e| format!("{name}: {e}"))
-}
-
-/// A matrix as safetensors wants it: shape and little-endian bytes, made only while they are written.
-struct Tensor<'a> {
-    shape: [usize; 2],
-    values: &'a Array2<f32>,
-}
-
-impl<'a> Tensor<'a> {
-    fn new(values: &'a Array2<f32>) -> Self {
-        Self { shape: [values.nrows(), values.ncols()], values }
-    }
-}
-
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        // In logical order, whatever the layout in memory.
-        self.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into()
-    }
-    fn data_len(&self) -> usize {
-        self.values.len() * size_of::<f32>()
-    }
-}
-
-/// Gives `write` a temporary file beside `path` and renames it to `path` when everything is on disk.
-///
-/// After an error nothing is left behind, and a file that was there before is untouched.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
-) -> Result<()> {
-    let failed = |e| Error::io(path, e);
-    let mut temporary = temporary_beside(path)?;
-    let mut out = BufWriter::new(temporary.as_file_mut());
-    write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-    drop(out);
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Whether [`write_atomically`] can be expected to succeed on `path`: worth asking before hours of work.
-pub fn check_writable(path: &Path) -> Result<()> {
-    if path.file_name().is_none() || path.exists() && !path.is_file() {
-        let found = if path.is_dir() { "a folder" } else { "something else" };
-        return Err(Error::format(path, format!("expected a file to write, found {found}")));
-    }
-    let folder = folder_of(path);
-    if !folder.is_dir() {
-        let message = format!("expected a file in a folder that exists, found no folder {}", folder.display());
-        return Err(Error::format(path, message));
-    }
-    temporary_beside(path).map(drop)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn temporary_beside(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".deepnmf-").suffix(".tmp");
-    // Temporary files are private by default; a result is as readable as the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path)).map_err(|e| Error::io(path, e.kind().into()))
 }
 
 #[cfg(test)]

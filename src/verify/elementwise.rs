@@ -25,8 +25,34 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         }
         restart(v, (rows, cols))?;
         copy_and_scale(v, (rows, cols))?;
+        for data in [Data::Signed, Data::Whole] {
+            nearest(v, (rows, cols), data)?;
+        }
     }
     Ok(())
+}
+
+/// Whole numbers have many ties, of which the first counts; of others rounding decides where two are as good as equal.
+fn nearest<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, usize), data: Data) -> Result<()> {
+    let [products, halves] = [rows, 1].map(|rows| v.data(rows, cols, data));
+    let (on_products, on_halves) = (v.b.upload(products.view())?, v.b.upload(halves.view())?);
+    let mut out = v.b.zeros(rows, cols)?;
+    v.b.nearest(&on_products, &on_halves, &mut out)?;
+    let (products, halves) = (wide(&products), wide(&halves));
+    let (mut expected, mut bound) = (Array2::zeros((rows, cols)), Array2::zeros((rows, cols)));
+    v.oracle.nearest(&products, &halves, &mut expected)?;
+    if data != Data::Whole {
+        for (i, mut bound) in bound.rows_mut().into_iter().enumerate() {
+            let far = &halves.row(0) - &products.row(i);
+            let least = far.fold(f64::INFINITY, |least, &v| least.min(v));
+            Zip::from(&mut bound).and(&far).for_each(|b, &far| *b = if far - least <= 4.0 * U { 1.0 } else { 0.0 });
+            // The nearest one itself is certain where there is no other.
+            if bound.sum() <= 1.0 {
+                bound.fill(0.0);
+            }
+        }
+    }
+    v.compare_matrix(format!("nearest of {cols}, {rows} samples {data:?}"), &out, &expected, &bound)
 }
 
 /// Never below the norm, and as tight as in f64.

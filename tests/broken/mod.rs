@@ -52,6 +52,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "look ahead",
     "judgement",
     "settlement",
+    "nearest",
 ];
 
 /// Relative: hundreds of roundings, far below what an eye would see.
@@ -350,6 +351,14 @@ impl Backend for Broken {
         self.cpu.settle(ahead, state, best, point)?;
         self.spoil("settlement", point);
         Ok(())
+    }
+    fn nearest(&mut self, products: &Array2<f32>, halves: &Array2<f32>, membership: &mut Array2<f32>) -> Result<()> {
+        // Centres count as a little nearer than they are, the first one less so than the others.
+        let mut halves = halves.clone();
+        if self.what == "nearest" {
+            halves[[0, 0]] += 0.01;
+        }
+        self.cpu.nearest(products, &halves, membership)
     }
     fn submit(&mut self) -> Result<()> {
         self.cpu.submit()

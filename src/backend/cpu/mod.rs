@@ -3,6 +3,7 @@
 mod activation;
 mod descent;
 mod multiplicative;
+mod nearest;
 mod nesterov;
 
 use crate::backend::{
@@ -413,6 +414,12 @@ impl<E: Element> Backend for Cpu<E> {
         } else {
             point.assign(best);
         }
+        Ok(())
+    }
+
+    fn nearest(&mut self, products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
+        check::nearest(products.dim(), halves.dim(), membership.dim())?;
+        nearest::nearest(products, halves, membership);
         Ok(())
     }
 

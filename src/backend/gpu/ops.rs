@@ -303,6 +303,11 @@ impl Backend for Gpu {
         kernels::settle::record(self, ahead, state, best, point)
     }
 
+    fn nearest(&mut self, products: &Matrix, halves: &Matrix, membership: &mut Matrix) -> Result<()> {
+        check::nearest(products.shape(), halves.shape(), membership.shape())?;
+        kernels::nearest::record(self, products, halves, membership)
+    }
+
     fn submit(&mut self) -> Result<()> {
         self.scheduler.submit(&self.context)
     }

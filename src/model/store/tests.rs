@@ -1,7 +1,8 @@
 use super::*;
 use crate::data::Scale;
 use crate::model::ModelSpec;
-use ndarray::{Array, ShapeBuilder};
+use ndarray::{Array, Array2, ShapeBuilder};
+use safetensors::Dtype;
 
 fn ramp(rows: usize, cols: usize) -> Array2<f32> {
     Array::from_iter((0..rows * cols).map(|i| i as f32 / 8.0)).into_shape_with_order((rows, cols)).expect("fits")
@@ -30,7 +31,7 @@ fn model() -> Model {
     let preprocess = crate::data::preprocess(&mut x, Scale::Max);
     let mut model = Model::new(&config, fit, preprocess, "cpu".into());
     model.metadata.image_shape = Some(ImageShape { height: 2, width: 3, channels: 1 });
-    model.metadata.split = Some(Split { per_class: 1, seed: 7, train: 3, test: 5 });
+    model.metadata.split = Some(Split { per_class: 1, seed: 7, train: 3, test: 5, rows: vec![0, 4, 7] });
     model.metadata.classes = vec!["a".into(), "b".into()];
     model.metadata.labels = Some(vec![0, 1, 1]);
     model
@@ -65,6 +66,10 @@ impl Folder {
 
 /// What `save` would write after `change`, without its own checks.
 fn write_unchecked(path: &Path, change: impl FnOnce(&mut Tensors, &mut serde_json::Value)) {
+    write_with_rows(path, Some(&[0, 4, 7]), change);
+}
+
+fn write_with_rows(path: &Path, rows: Option<&[u32]>, change: impl FnOnce(&mut Tensors, &mut serde_json::Value)) {
     let m = model();
     let mut tensors = vec![
         ("W_1".to_string(), m.factors.w[0].clone()),
@@ -74,7 +79,8 @@ fn write_unchecked(path: &Path, change: impl FnOnce(&mut Tensors, &mut serde_jso
     let mut json = serde_json::to_value(&m.metadata).expect("serialises");
     change(&mut tensors, &mut json);
     let info = HashMap::from([(KEY.to_string(), json.to_string())]);
-    let tensors = tensors.iter().map(|(name, a)| (name.as_str(), Tensor::new(a)));
+    let rows = rows.map(|rows| (ROWS, Tensor::Rows([rows.len()], rows)));
+    let tensors = tensors.iter().map(|(name, a)| (name.as_str(), Tensor::matrix(a))).chain(rows);
     std::fs::write(path, safetensors::serialize(tensors, Some(info)).expect("serialises")).expect("written");
 }
 
@@ -145,7 +151,7 @@ fn garbage_and_lying_headers_are_refused() {
 fn a_safetensors_file_of_something_else_is_named_as_such() {
     let folder = Folder::new();
     let weights = ramp(2, 2);
-    let other = safetensors::serialize([("encoder.weight", Tensor::new(&weights))], None).expect("serialises");
+    let other = safetensors::serialize([("encoder.weight", Tensor::matrix(&weights))], None).expect("serialises");
     std::fs::write(folder.file(), other).expect("written");
     let message = folder.refusal();
     assert!(message.contains("expected a deepnmf model") && message.contains("encoder.weight"), "{message}");
@@ -188,6 +194,27 @@ fn shapes_that_do_not_chain_are_refused() {
         let message = folder.refusal();
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn rows_that_are_no_split_are_refused() {
+    let folder = Folder::new();
+    let ascending = "training_rows: expected ascending rows below 8";
+    let cases: [(&str, Option<&[u32]>); 5] = [
+        ("expected the rows of the training samples, found none", None),
+        ("rows of the training samples: expected 3, found 2", Some(&[0, 4])),
+        (ascending, Some(&[0, 4, 8])),
+        (ascending, Some(&[4, 0, 7])),
+        (ascending, Some(&[4, 4, 7])),
+    ];
+    for (expected, rows) in cases {
+        write_with_rows(&folder.file(), rows, |_, _| ());
+        let message = folder.refusal();
+        assert!(message.contains(expected), "{message}");
+    }
+    write_unchecked(&folder.file(), |_, _| ());
+    let split = Model::load(&folder.file()).expect("loaded").metadata.split.expect("there");
+    assert_eq!(split.parts(), (vec![0, 4, 7], vec![1, 2, 3, 5, 6]));
 }
 
 #[test]

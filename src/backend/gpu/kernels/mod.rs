@@ -16,6 +16,7 @@ pub(super) mod look_ahead;
 pub(super) mod matmul;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
+pub(super) mod nearest;
 pub(super) mod nesterov_step;
 pub(super) mod part;
 pub(super) mod projected_gradient;
@@ -72,10 +73,11 @@ pub(super) enum Id {
     LookAhead,
     Judge,
     Settle,
+    Nearest,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 36] {
+fn table() -> [(Id, Spec, usize); 37] {
     fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
         (id, spec, size_of::<P>())
     }
@@ -116,6 +118,7 @@ fn table() -> [(Id, Spec, usize); 36] {
         row::<look_ahead::Params>(Id::LookAhead, look_ahead::SPEC),
         row::<judge::Params>(Id::Judge, judge::SPEC),
         row::<settle::Params>(Id::Settle, settle::SPEC),
+        row::<nearest::Params>(Id::Nearest, nearest::SPEC),
     ]
 }
 

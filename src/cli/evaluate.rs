@@ -1,0 +1,318 @@
+//! `deepnmf evaluate`: how well clusters of the coefficients agree with labels.
+
+use std::path::{Path, PathBuf};
+
+use deepnmf::data::{self, ImageSet};
+use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
+use deepnmf::model::store::Model;
+use deepnmf::train::Projection;
+use deepnmf::{Engine, Error};
+use ndarray::{Array2, Axis};
+use serde_json::{Value, json};
+
+use super::Result;
+use super::args::{DataArgs, DeviceArg, existing, named};
+use super::output::{Output, name_of, percent};
+use super::progress::Reporter;
+use super::transform::{load, projections};
+
+/// Score a model: cluster the coefficients of samples by k-means and compare the clusters with labels.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  deepnmf fit PIE_pose27.mat --layers 600,160 --train-per-class 36
+  deepnmf evaluate model.safetensors PIE_pose27.mat --test-only
+  deepnmf evaluate model.safetensors faces/ --labels labels.csv --label person --label pose --layer all
+
+Scores, all from the table of classes against clusters: NMI, normalised mutual information; NP, naive precision, the \
+share of a class that is in one cluster; ER, error rate, which grows with the number of samples; AC, accuracy under the \
+best assignment of clusters to classes; purity, the share of a cluster that is of one class.")]
+pub(crate) struct Args {
+    /// A model file that `deepnmf fit` wrote
+    model: PathBuf,
+    /// The samples the model was trained on, or others; with `fit --train-per-class`, all those that were split
+    data: PathBuf,
+    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]
+    #[arg(long, value_name = "FILE", requires = "label")]
+    labels: Option<PathBuf>,
+    /// The column of that file that has the labels; may be given more than once
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    label: Vec<String>,
+    /// What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm 1), unit or raw
+    #[arg(long, default_value = "scaled-unit", value_parser = named::<Scaling>(["scaled-unit", "unit", "raw"]))]
+    features: Scaling,
+    /// The layer whose coefficients are clustered, from 1, or all [default: the last]
+    #[arg(long, value_name = "L|all")]
+    layer: Option<String>,
+    /// Clusters [default: as many as there are classes]
+    #[arg(long, value_name = "K")]
+    clusters: Option<usize>,
+    /// Runs of k-means; scores are their mean ± standard deviation
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    kmeans_seeds: usize,
+    /// The seed of the first run; the others follow
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Only samples that the model was not trained on
+    #[arg(long)]
+    test_only: bool,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    reading: DataArgs,
+}
+
+/// Classes of all samples, by one column.
+struct Labels {
+    name: String,
+    of: Vec<usize>,
+}
+
+/// Samples that are scored together.
+struct Part {
+    name: &'static str,
+    /// Rows of the data.
+    rows: Vec<usize>,
+    /// Whether H of the model is theirs.
+    stored: bool,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let path = existing(args.data)?;
+    let model = Model::load(&args.model)?;
+    let layers = layers(args.layer.as_deref(), model.factors.depth())?;
+    if args.kmeans_seeds == 0 {
+        return Err(Error::Config("--kmeans-seeds: expected at least 1, found 0".into()).into());
+    }
+    let mut engine = args.device.open(out)?;
+
+    out.note(&format!("reading {}", path.display()));
+    let (mut set, _) = load(&path, args.reading.options(), &model, &args.model, out)?;
+    let labels = match &args.labels {
+        Some(file) => args.label.iter().map(|column| column_of(file, column, &set)).collect::<Result<Vec<_>>>()?,
+        None => vec![own(&mut set, &path)?],
+    };
+    model.metadata.preprocess.apply(&mut set.x)?;
+    let mut parts = parts(&model, &set, &path)?;
+    if args.test_only {
+        parts.retain(|part| !part.stored);
+        if parts.is_empty() {
+            let message = "--test-only: expected samples that the model was not trained on, found only its own";
+            return Err(Error::format(&path, message).into());
+        }
+    }
+
+    let how = KMeans { runs: args.kmeans_seeds, seed: args.seed, ..KMeans::new(0) };
+    let mut rows = Vec::new();
+    for part in &parts {
+        for &layer in &layers {
+            let (features, error) = features(&mut engine, &model, layer, part, &set, args.features, out)?;
+            for column in &labels {
+                let of: Vec<usize> = part.rows.iter().map(|&row| column.of[row]).collect();
+                let classes = distinct(&of);
+                if classes < 2 {
+                    let message = format!(
+                        "{}: expected samples of at least 2 classes, found {classes} among the {} {} samples",
+                        column.name,
+                        of.len(),
+                        part.name
+                    );
+                    return Err(Error::Data(message).into());
+                }
+                let clusters = args.clusters.unwrap_or(classes);
+                out.note(&format!(
+                    "{} samples, layer {layer}: {} runs of k-means for {clusters} clusters",
+                    part.name, how.runs
+                ));
+                let runs = engine.kmeans(features.view(), &KMeans { clusters, ..how })?;
+                let scores = evaluate::score(&runs, &of)?;
+                rows.push(Row {
+                    part: part.name,
+                    samples: of.len(),
+                    layer,
+                    label: &column.name,
+                    classes,
+                    clusters,
+                    scores,
+                    error,
+                });
+            }
+        }
+    }
+    if out.is_json() {
+        let f = &model.factors;
+        return out.json(&json!({
+            "model": model.metadata.model,
+            "layers": model.metadata.layers,
+            "data": path.display().to_string(),
+            "device": engine.device_name(),
+            "features": args.features,
+            "kmeans": { "runs": how.runs, "seed": how.seed },
+            "results": rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "sparsity": {
+                "w": f.w.iter().map(sparsity).collect::<Vec<_>>(),
+                "h": sparsity(&f.h),
+            },
+        }));
+    }
+    out.summary("data", &format!("{}: {} samples", path.display(), set.n_samples()))?;
+    out.summary("device", &engine.device_name())?;
+    let (runs, features) = (how.runs, name_of(&args.features));
+    out.summary("clusters", &format!("k-means on {features} features, mean ± standard deviation of {runs} runs"))?;
+    table(&rows, out)
+}
+
+/// The layers that are asked for, from 1.
+fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
+    match text {
+        None => Ok(vec![depth]),
+        Some("all") => Ok((1..=depth).collect()),
+        Some(text) => match text.parse() {
+            Ok(layer) if (1..=depth).contains(&layer) => Ok(vec![layer]),
+            _ => Err(Error::Config(format!("--layer: expected 1 to {depth} or all, found {text}")).into()),
+        },
+    }
+}
+
+/// The labels that came with the samples.
+fn own(set: &mut ImageSet, path: &Path) -> Result<Labels> {
+    match set.labels.take() {
+        Some(of) => Ok(Labels { name: "class".into(), of }),
+        None => {
+            let message =
+                "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
+            Err(Error::format(path, message).into())
+        }
+    }
+}
+
+/// Those of a column of a file.
+fn column_of(file: &Path, column: &str, set: &ImageSet) -> Result<Labels> {
+    let names = data::read_labels(file, column)?;
+    if names.len() != set.n_samples() {
+        let (expected, found) = (set.n_samples(), names.len());
+        let message = format!("expected {expected} labels, one for every sample, found {found}");
+        return Err(Error::format(file, message).into());
+    }
+    Ok(Labels { name: column.into(), of: data::classes(&names).0 })
+}
+
+fn distinct(of: &[usize]) -> usize {
+    of.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Training and test samples where the model knows them; else its own samples or others, told by whether its H explains
+/// them as well as it should.
+fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
+    let (m, n) = (&model.metadata, set.n_samples());
+    let explains = |rows: &[usize]| {
+        let x = set.x.select(Axis(0), rows);
+        let left: f64 = model.factors.squared_errors(x.view(), model.factors.h.view()).iter().sum();
+        let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+        let error = (left / all).sqrt();
+        // The final error was computed in f32.
+        (error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
+    };
+    let Some(split) = &m.split else {
+        let rows: Vec<usize> = (0..n).collect();
+        let stored = n == m.n_samples && explains(&rows);
+        return Ok(vec![Part { name: if stored { "training" } else { "new" }, rows, stored }]);
+    };
+    let (train, test) = split.parts();
+    if n != split.train + split.test {
+        let message = format!(
+            "expected the {} samples that the model was split from ({} for training, {} for testing), found {n}",
+            split.train + split.test,
+            split.train,
+            split.test
+        );
+        return Err(Error::format(path, message).into());
+    }
+    if !explains(&train) {
+        let message = "expected the samples that the model was split from, found others: its training samples are not at \
+                       their places";
+        return Err(Error::format(path, message).into());
+    }
+    let mut parts = vec![Part { name: "training", rows: train, stored: true }];
+    if !test.is_empty() {
+        parts.push(Part { name: "test", rows: test, stored: false });
+    }
+    Ok(parts)
+}
+
+/// The features of a part's samples, and the error of what they are the coefficients of.
+fn features(
+    engine: &mut Engine,
+    model: &Model,
+    layer: usize,
+    part: &Part,
+    set: &ImageSet,
+    scaling: Scaling,
+    out: &Output,
+) -> Result<(Array2<f32>, f64)> {
+    let (f, psi) = (&model.factors, model.factors.components(layer));
+    if part.stored && layer == f.depth() {
+        return Ok((evaluate::features(f.h.view(), psi.view(), scaling), model.metadata.relative_error));
+    }
+    let x = set.x.select(Axis(0), &part.rows);
+    let how: Vec<Projection> = projections(&model.metadata)?;
+    let mut progress = Reporter::new(out);
+    let projected = engine.transform(x.view(), f, layer, &how, &mut |p| progress.report(p))?;
+    Ok((evaluate::features(projected.h.view(), psi.view(), scaling), projected.relative_error))
+}
+
+/// Scores of one part by one layer and one label.
+struct Row<'a> {
+    part: &'static str,
+    samples: usize,
+    layer: usize,
+    label: &'a str,
+    classes: usize,
+    clusters: usize,
+    scores: Vec<Scores>,
+    error: f64,
+}
+
+impl Row<'_> {
+    fn statistics(&self) -> impl Iterator<Item = (&'static str, Statistic)> {
+        METRICS.iter().map(|(name, of)| (*name, Statistic::of(self.scores.iter().map(of))))
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({
+            "samples": self.part,
+            "n_samples": self.samples,
+            "layer": self.layer,
+            "label": self.label,
+            "classes": self.classes,
+            "clusters": self.clusters,
+            "relative_error": self.error,
+        });
+        for (name, statistic) in self.statistics() {
+            value[name.to_lowercase()] = json!(statistic);
+        }
+        value
+    }
+}
+
+fn table(rows: &[Row<'_>], out: &Output) -> Result {
+    let part = |row: &Row<'_>| format!("{} ({})", row.part, row.samples);
+    let label = |row: &Row<'_>| format!("{} ({})", row.label, row.classes);
+    let width = |of: &dyn Fn(&Row<'_>) -> String, title: &str| {
+        rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0).max(title.len())
+    };
+    let (parts, labels) = (width(&part, "samples"), width(&label, "label"));
+    let titles: String = METRICS.iter().map(|(name, _)| format!(" {name:>13}")).collect();
+    out.line(&format!("{:<parts$} layer {:<labels$}{titles}    error", "samples", "label"))?;
+    for row in rows {
+        let scores: String = row.statistics().map(|(_, s)| format!(" {:>6.3} ± {:<4.3}", s.mean, s.sd)).collect();
+        let (part, label, error) = (part(row), label(row), percent(row.error));
+        out.line(&format!("{part:<parts$} {:>5} {label:<labels$}{scores} {error:>8}", row.layer))?;
+    }
+    Ok(())
+}
+
+/// Zeros and Hoyer's sparseness.
+fn sparsity(a: &Array2<f32>) -> Value {
+    json!({ "zeros": evaluate::zeros(a), "hoyer": evaluate::hoyer_columns(a) })
+}

@@ -1,0 +1,62 @@
+//! How good a representation is: features, their clusters, and how well these agree with what is known.
+//!
+//! [`features`] makes of coefficients what is clustered, [`Engine::kmeans`](crate::Engine::kmeans) clusters it on the
+//! device, [`score`] compares its clusters with classes by the measures of [`Contingency`], and [`zeros`] and
+//! [`hoyer_columns`] say how sparse a factor is.
+//!
+//! ```
+//! use deepnmf::{DeviceRequest, Engine, evaluate};
+//!
+//! # fn main() -> deepnmf::Result<()> {
+//! let (h, psi) = (ndarray::array![[1.0, 0.1], [0.1, 1.0], [2.0, 0.1]], ndarray::Array2::eye(2));
+//! let features = evaluate::features(h.view(), psi.view(), evaluate::Scaling::ScaledUnit);
+//! let runs = Engine::open(&DeviceRequest::Cpu)?.kmeans(features.view(), &evaluate::KMeans::new(2))?;
+//! let scores = evaluate::score(&runs, &[0, 1, 0])?;
+//! assert_eq!(evaluate::Statistic::of(scores.iter().map(|s| s.nmi)).mean, 1.0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod features;
+mod kmeans;
+mod metrics;
+mod sparsity;
+
+pub use features::{Scaling, features};
+pub(crate) use kmeans::kmeans;
+pub use kmeans::{Clustering, KMeans};
+pub use metrics::{Contingency, METRICS, Scores};
+pub use sparsity::{hoyer_columns, zeros};
+
+use crate::Result;
+
+/// The scores of every clustering of samples with these classes.
+///
+/// # Errors
+/// As [`Contingency::new`].
+pub fn score(runs: &[Clustering], classes: &[usize]) -> Result<Vec<Scores>> {
+    runs.iter().map(|run| Ok(Contingency::new(classes, &run.of)?.scores())).collect()
+}
+
+/// Mean and spread of a score over runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Statistic {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation, with n − 1 in the denominator; 0 for one run.
+    pub sd: f64,
+}
+
+impl Statistic {
+    /// Of these values; NaN for none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let sd = match values.len() {
+            1 => 0.0,
+            _ => (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt(),
+        };
+        Self { mean, sd }
+    }
+}
