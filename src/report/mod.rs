@@ -1,3 +1,24 @@
-//! What a fit looks like to people: pictures of its components.
+//! What a fit looks like to people: pictures of its components, charts of its course.
 
+pub mod charts;
 pub mod montage;
+
+/// `text` as the content of an element or of a quoted attribute of HTML or XML.
+///
+/// Control characters, which XML cannot hold, become the replacement character.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' | '\r' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
