@@ -1,6 +1,7 @@
 //! What a fit looks like to people: pictures of its components, charts of its course.
 
 pub mod charts;
+pub mod hierarchy;
 pub mod montage;
 
 /// `text` as the content of an element or of a quoted attribute of HTML or XML.

@@ -26,10 +26,16 @@ fn the_split_of_the_fit_is_honoured() {
     let expected = [("training", 12, 1), ("training", 12, 2), ("test", 6, 1), ("test", 6, 2)];
     assert_eq!(found, expected.map(|(name, n, layer)| (name.to_string(), n.into(), layer.into())));
     for result in results(&json) {
-        assert_eq!((&result["label"], &result["classes"], &result["clusters"]), (&"class".into(), &3.into(), &3.into()));
+        assert_eq!(
+            (&result["label"], &result["classes"], &result["clusters"]),
+            (&"class".into(), &3.into(), &3.into())
+        );
         for score in ["nmi", "np", "ac", "purity"] {
             let (mean, sd) = (result[score]["mean"].as_f64(), result[score]["sd"].as_f64());
-            assert!(mean.is_some_and(|v| (0.0..=1.0).contains(&v)) && sd.is_some_and(|v| v >= 0.0), "{score}: {result}");
+            assert!(
+                mean.is_some_and(|v| (0.0..=1.0).contains(&v)) && sd.is_some_and(|v| v >= 0.0),
+                "{score}: {result}"
+            );
         }
         assert!(result["relative_error"].as_f64().is_some_and(|e| e < 0.5), "{result}");
     }
@@ -93,6 +99,10 @@ fn labels_from_a_file() {
         folder.refused(&format!("{evaluate} {arguments}"), code, &parts);
     }
     folder.write("x.npy", npy("(18, 48)", &samples(18, 48)));
-    folder.refused("evaluate m.safetensors x.npy --device cpu", 1, &["expected labels", "--labels reads them from a file"]);
+    folder.refused(
+        "evaluate m.safetensors x.npy --device cpu",
+        1,
+        &["expected labels", "--labels reads them from a file"],
+    );
     folder.refused("evaluate labels.csv faces --device cpu", 1, &["expected a safetensors file"]);
 }

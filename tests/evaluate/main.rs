@@ -24,7 +24,10 @@ fn scores_of_the_oracle() {
             [("NMI", found.nmi), ("NP", found.np), ("AC", found.ac), ("PUR", found.purity), ("ERF", found.er)]
         {
             let expected = case[name].as_f64().unwrap();
-            assert!((found - expected).abs() <= 1e-12 * expected.max(1.0), "case {i}, {name}: {expected}, found {found}");
+            assert!(
+                (found - expected).abs() <= 1e-12 * expected.max(1.0),
+                "case {i}, {name}: {expected}, found {found}"
+            );
         }
     }
 }
