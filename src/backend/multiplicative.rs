@@ -102,6 +102,11 @@ impl<E: Element> Sparse<E> {
 /// (the proportion at which NumPy's `pinv` cuts); what is left solves least squares. Where the matrix has full rank this
 /// is its inverse.
 pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
+    regularised_inverse(gram, 0.0)
+}
+
+/// The same of `gram + ridge · diag(gram)`.
+pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
     let k = gram.nrows();
     let scale: Vec<f64> =
         gram.diag().iter().map(|d| if d.f64() > 0.0 { d.f64().sqrt().recip() } else { 0.0 }).collect();
@@ -111,7 +116,7 @@ pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<A
     let eigen = scaled
         .self_adjoint_eigen(Side::Lower)
         .map_err(|e| Error::Data(format!("the eigenvalues of a {k}×{k} Gram could not be found: {e:?}")))?;
-    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+    let values: Vec<f64> = eigen.S().column_vector().iter().map(|v| v + ridge).collect();
     let threshold = 9.0 * E::UNIT * values.iter().fold(0.0_f64, |max, v| max.max(*v));
     let vectors = eigen.U();
     let weighted = Mat::from_fn(k, k, |i, j| if values[j] > threshold { vectors[(i, j)] / values[j] } else { 0.0 });
