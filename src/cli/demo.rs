@@ -14,14 +14,15 @@ use super::Result;
 use super::args::DeviceArg;
 use super::fit::Job;
 use super::output::{Output, written};
+use super::report::about;
 
 /// Learn the parts of 2,000 built-in pictures of clothes, in two layers, and show them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  deepnmf demo --out clothes && open clothes/parts-layer-2.png")]
+  deepnmf demo --out clothes && open clothes/report.html")]
 pub(crate) struct Args {
-    /// The folder for the model and the pictures; it is made if need be, and files in it are replaced
+    /// The folder for the model, the pictures and the page; it is made if need be, and files in it are replaced
     #[arg(long, value_name = "FOLDER", default_value = "deepnmf-demo")]
     out: PathBuf,
     #[command(flatten)]
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 
 const MODEL: &str = "sdnmf-l";
 const LAYERS: [usize; 2] = [100, 25];
+const SOURCE: &str = "Fashion-MNIST (built in)";
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let config = Config::new(ModelSpec::by_name(MODEL)?, LAYERS);
@@ -38,7 +40,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 
     let start = Instant::now();
     let set = data::embedded::fashion_mnist()?;
-    let (source, features) = ("Fashion-MNIST (built in)".into(), Features::Values);
+    let mut shown = set.clone();
+    let (source, features) = (SOURCE.into(), Features::Values);
     let job = Job { set, source, scale: Scale::UnitL2, features, split: None, start };
     let fitted = job.run(&mut engine, &config, out)?;
 
@@ -51,18 +54,22 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             save_png(path, &grid(components.view(), shape, &GridOptions::default())?)?;
         }
     }
+    fitted.model.metadata.preprocess.apply(&mut shown.x)?;
+    let page = args.out.join("report.html");
+    about(&mut engine, &fitted.model, &file, (shown, SOURCE), out)?.save(&page)?;
     if out.is_json() {
         let mut value = fitted.json(&file);
         let names: Vec<_> = pictures.iter().map(|p| p.display().to_string()).collect();
         value["pictures"] = json!(names);
+        value["report"] = json!(page.display().to_string());
         return out.json(&value);
     }
     fitted.summary(out)?;
-    explain(&file, &pictures, out)
+    explain(&file, &pictures, &page, out)
 }
 
-fn explain(file: &Path, pictures: &[PathBuf], out: &Output) -> Result {
-    for path in std::iter::once(file).chain(pictures.iter().map(PathBuf::as_path)) {
+fn explain(file: &Path, pictures: &[PathBuf], page: &Path, out: &Output) -> Result {
+    for path in std::iter::once(file).chain(pictures.iter().map(PathBuf::as_path)).chain([page]) {
         out.summary("written", &written(path))?;
     }
     let [k1, k2] = LAYERS;
@@ -70,6 +77,7 @@ fn explain(file: &Path, pictures: &[PathBuf], out: &Output) -> Result {
         "
 parts-layer-1.png shows the {k1} parts of the first layer (W_1): collars, sleeves, soles, edges. Every picture is a sum
 of a few of them. parts-layer-2.png shows what the second layer makes of these: {k2} whole garments (W_1 W_2).
+report.html has all of it on one page: which parts make up which garment, reconstructions, clusters.
 
 Next:
   deepnmf fit YOUR_IMAGES/ --resize 32x32 --layers 100,25

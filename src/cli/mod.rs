@@ -7,6 +7,7 @@ mod evaluate;
 mod fit;
 pub(crate) mod output;
 mod progress;
+mod report;
 mod reproduce;
 mod transform;
 mod verify;
@@ -81,6 +82,7 @@ enum Command {
     Fit(Box<fit::Args>),
     Transform(transform::Args),
     Evaluate(evaluate::Args),
+    Report(report::Args),
     Reproduce(reproduce::Args),
     Verify(verify::Args),
     Devices(devices::Args),
@@ -94,6 +96,7 @@ pub(crate) fn run() -> Result {
         Command::Fit(args) => fit::run(*args, &out),
         Command::Transform(args) => transform::run(args, &out),
         Command::Evaluate(args) => evaluate::run(args, &out),
+        Command::Report(args) => report::run(args, &out),
         Command::Reproduce(args) => reproduce::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),

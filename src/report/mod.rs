@@ -1,8 +1,10 @@
-//! What a fit looks like to people: pictures of its components, charts of its course.
+//! What a fit looks like to people: pictures of its components, charts of its course, and a page with all of it.
 
 pub mod charts;
 pub mod hierarchy;
+pub mod html;
 pub mod montage;
+mod pictures;
 
 /// `text` as the content of an element or of a quoted attribute of HTML or XML.
 ///

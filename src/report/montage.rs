@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use ndarray::{ArrayView1, ArrayView2};
 
@@ -25,11 +26,14 @@ pub struct GridOptions {
     pub min_side: u32,
     /// Tiles in a line; None: as many as make the sheet about square.
     pub columns: Option<usize>,
+    /// Whether values are of both signs: blue below zero, white at zero, red above; in colour grey at zero. Otherwise
+    /// zero and what is below are black.
+    pub diverging: bool,
 }
 
 impl Default for GridOptions {
     fn default() -> Self {
-        Self { common_scale: false, gap: 2, min_side: 48, columns: None }
+        Self { common_scale: false, gap: 2, min_side: 48, columns: None, diverging: false }
     }
 }
 
@@ -46,35 +50,30 @@ pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOp
         });
     }
     let layout = Layout::new(shape, k, options)?;
-    let all = largest(components.iter());
-    let scale_of = |tile: ArrayView1<'_, f32>| {
-        let top = if options.common_scale { all } else { largest(tile.iter()) };
-        if top > 0.0 { 255.0 / top } else { 0.0 }
-    };
-    // `as u8` saturates: negative values and NaN are black.
+    let all = largest(components.iter(), options.diverging);
     let tile = |j: usize| {
         let values = components.column(j);
-        let scale = scale_of(values);
-        move |y: usize, x: usize, c: usize| (values[(y * width + x) * channels + c] * scale).round() as u8
+        let top = if options.common_scale { all } else { largest(values.iter(), options.diverging) };
+        painter(values, shape, top, options.diverging)
     };
-    match channels {
-        1 => {
+    match (channels, options.diverging) {
+        (1, false) => {
             let mut sheet = GrayImage::from_pixel(layout.width, layout.height, Luma([BETWEEN]));
             for j in 0..k {
                 let at = tile(j);
-                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Luma([at(y, x, 0)])));
+                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Luma([at(y, x)[0]])));
             }
             Ok(sheet.into())
         }
-        3 => {
+        (1 | 3, _) => {
             let mut sheet = RgbImage::from_pixel(layout.width, layout.height, Rgb([BETWEEN; 3]));
             for j in 0..k {
                 let at = tile(j);
-                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Rgb([0, 1, 2].map(|c| at(y, x, c)))));
+                layout.each_pixel(j, |px, py, y, x| sheet.put_pixel(px, py, Rgb(at(y, x))));
             }
             Ok(sheet.into())
         }
-        n => Err(Error::Shape {
+        (n, _) => Err(Error::Shape {
             what: "channels of a picture",
             expected: "1 (grey) or 3 (colour)".into(),
             found: n.to_string(),
@@ -82,18 +81,61 @@ pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOp
     }
 }
 
-/// Writes `picture` to `path` as PNG, all of it or nothing.
-pub fn save_png(path: &Path, picture: &DynamicImage) -> Result<()> {
-    // Encoded in memory first: the encoder wants to seek and has errors of its own.
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, image::ImageFormat::Png)
-        .map_err(|e| Error::format(path, format!("the picture cannot be encoded: {e}")))?;
-    write_atomically(path, |out| std::io::Write::write_all(out, bytes.get_ref()))
+/// The ends of the scale for values of both signs, and its middle: from ColorBrewer's RdBu, which the colour-blind can read.
+const BELOW: [f32; 3] = [33.0, 102.0, 172.0];
+const MIDDLE: [f32; 3] = [247.0, 247.0, 247.0];
+const ABOVE: [f32; 3] = [178.0, 24.0, 43.0];
+
+/// The colour of the pixel in a row and a column of the image `values`, whose largest value is `top`.
+fn painter(
+    values: ArrayView1<'_, f32>,
+    shape: ImageShape,
+    top: f32,
+    diverging: bool,
+) -> impl Fn(usize, usize) -> [u8; 3] + '_ {
+    let scale = if top > 0.0 { 1.0 / top } else { 0.0 };
+    let ImageShape { width, channels, .. } = shape;
+    let value = move |y: usize, x: usize, c: usize| values[(y * width + x) * channels + c.min(channels - 1)] * scale;
+    // `as u8` saturates: what is out of range is the end of the range, and NaN is 0.
+    move |y, x| match (diverging, channels) {
+        (false, _) => [0, 1, 2].map(|c| (value(y, x, c) * 255.0).round() as u8),
+        (true, 1) => {
+            let v = value(y, x, 0).clamp(-1.0, 1.0);
+            let end = if v < 0.0 { BELOW } else { ABOVE };
+            [0, 1, 2].map(|c: usize| (MIDDLE[c] + (end[c] - MIDDLE[c]) * v.abs()).round() as u8)
+        }
+        (true, _) => [0, 1, 2].map(|c| (127.5 + 127.5 * value(y, x, c)).round() as u8),
+    }
 }
 
-fn largest<'a>(values: impl Iterator<Item = &'a f32>) -> f32 {
-    values.copied().filter(|v| v.is_finite()).fold(0.0, f32::max)
+/// One image of `shape` in its own pixels: from black at 0, or on the scale for both signs, to `top`.
+pub(super) fn tile(values: ArrayView1<'_, f32>, shape: ImageShape, top: f32, diverging: bool) -> DynamicImage {
+    let at = painter(values, shape, top, diverging);
+    let (width, height) = (shape.width as u32, shape.height as u32);
+    match (shape.channels, diverging) {
+        (1, false) => GrayImage::from_fn(width, height, |x, y| Luma([at(y as usize, x as usize)[0]])).into(),
+        _ => RgbImage::from_fn(width, height, |x, y| Rgb(at(y as usize, x as usize))).into(),
+    }
+}
+
+/// Writes `picture` to `path` as PNG, all of it or nothing.
+pub fn save_png(path: &Path, picture: &DynamicImage) -> Result<()> {
+    let bytes = png(picture).map_err(|e| Error::format(path, format!("the picture cannot be encoded: {e}")))?;
+    write_atomically(path, |out| std::io::Write::write_all(out, &bytes))
+}
+
+/// The bytes of a PNG. Encoded in memory: the encoder wants to seek and has errors of its own.
+pub(super) fn png(picture: &DynamicImage) -> image::ImageResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let how = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    picture.write_with_encoder(how)?;
+    Ok(bytes)
+}
+
+/// The largest value, of values of both signs the largest magnitude; at least 0.
+pub(super) fn largest<'a>(values: impl Iterator<Item = &'a f32>, diverging: bool) -> f32 {
+    let of = |v: f32| if diverging { v.abs() } else { v };
+    values.copied().filter(|v| v.is_finite()).map(of).fold(0.0, f32::max)
 }
 
 /// Where the tiles lie.
@@ -154,7 +196,7 @@ mod tests {
     use super::*;
     use ndarray::{Array2, array};
 
-    const SMALL: GridOptions = GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None };
+    const SMALL: GridOptions = GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None, diverging: false };
 
     fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
         ImageShape { height, width, channels }
@@ -187,6 +229,18 @@ mod tests {
         let sheet = grid(components.view(), shape(1, 2, 3), &SMALL).expect("fits").into_rgb8();
         assert_eq!(sheet.get_pixel(1, 1).0, [255, 0, 0]);
         assert_eq!(sheet.get_pixel(2, 1).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn values_of_both_signs_lie_around_white_or_grey() {
+        let signed = GridOptions { diverging: true, ..SMALL };
+        let components = array![[-2.0], [0.0], [1.0]];
+        let sheet = grid(components.view(), shape(1, 3, 1), &signed).expect("fits").into_rgb8();
+        let row: Vec<_> = (1..4).map(|x| sheet.get_pixel(x, 1).0).collect();
+        // Half of the way to the red that 2 would be.
+        assert_eq!(row, [[33, 102, 172], [247, 247, 247], [213, 136, 145]]);
+        let sheet = grid(components.view(), shape(1, 1, 3), &signed).expect("fits").into_rgb8();
+        assert_eq!(sheet.get_pixel(1, 1).0, [0, 128, 191]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
     }
     let methods = [
         Method::new("deep-semi-nmf", LAYERS)?,
-        Method::new("deep-semi-nmf", LAYERS)?.igo().variant("gradient orientations"),
+        Method::new("deep-semi-nmf", LAYERS)?.igo(),
         Method::new("sdnmf-l", LAYERS)?,
     ];
     s.of = methods.len();
@@ -84,28 +84,31 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn shown(s: Statistic) -> String {
+    format!("{:.3} ± {:.3}", s.mean, s.sd)
+}
+
 fn files(s: &mut Session<'_>, rows: &[Row]) -> Result<()> {
-    let mut table = Table::new(&["method", "attribute", "classes", "from", "AC", "1 ÷ classes", "NMI"]);
+    let mut table = Table::new(&["method", "from"]);
     let mut lines = Vec::new();
     for row in rows {
         let (ac, nmi, from) = (row.of(|s| s.ac), row.of(|s| s.nmi), format!("H_{}", row.layer));
-        let guess = 1.0 / row.classes as f64;
-        table.rows.push(vec![
-            row.method.clone(),
-            row.attribute.clone(),
-            row.classes.to_string(),
-            from.clone(),
-            format!("{:.3} ± {:.3}", ac.mean, ac.sd),
-            format!("{guess:.3}"),
-            format!("{:.3} ± {:.3}", nmi.mean, nmi.sd),
-        ]);
+        let title = format!("{} (1/{})", row.attribute, row.classes);
+        if !table.columns.contains(&title) {
+            table.columns.push(title);
+        }
+        // The attributes of a layer follow each other.
+        match table.rows.last_mut().filter(|last| last[..2] == [row.method.clone(), from.clone()]) {
+            Some(last) => last.push(shown(ac)),
+            None => table.rows.push(vec![row.method.clone(), from.clone(), shown(ac)]),
+        }
         let mut line = vec![row.method.clone(), row.attribute.clone(), row.classes.to_string(), from];
         line.extend([ac.mean, ac.sd, nmi.mean, nmi.sd].map(|v| v.to_string()));
         lines.push(line);
     }
     s.csv(&["method", "attribute", "classes", "from", "ac", "ac_sd", "nmi", "nmi_sd"], &lines)?;
     let notes = [
-        "Layers 100 → 40, k-means on scaled unit features of all samples with as many clusters as classes. The \
+        "Layers 100 → 40, k-means on the features of all samples with as many clusters as classes. The \
                   paper's data set, CMU Multi-PIE, is not public; another with such labels stands in, so the printed values \
                   do not compare.",
     ];

@@ -75,9 +75,10 @@ impl Method {
     /// Of gradient orientations.
     pub(super) fn igo(mut self) -> Self {
         self.features = Features::Igo;
-        self
+        self.variant("IGO")
     }
 
+    /// Says what is special about it.
     pub(super) fn variant(mut self, variant: impl Into<String>) -> Self {
         self.variant = variant.into();
         self

@@ -1,0 +1,218 @@
+//! `deepnmf report`: a page about a model.
+
+use std::path::{Path, PathBuf};
+
+use deepnmf::data::ImageSet;
+use deepnmf::evaluate::{self, Contingency, KMeans, METRICS, Scaling};
+use deepnmf::model::store::{self, Model};
+use deepnmf::report::html::{Clusters, Page, Report, Samples};
+use deepnmf::{Engine, Error};
+use ndarray::{Array2, ArrayView2};
+use serde_json::json;
+
+use super::Result;
+use super::args::{DataArgs, DeviceArg, existing};
+use super::output::{Output, written};
+use super::progress::Reporter;
+use super::transform::{load, projections};
+
+/// Write a page about a model: its course, its components and what they are made of, reconstructions, clusters.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf fit faces/ --layers 160,40 --out faces.safetensors
+  deepnmf report faces.safetensors faces/ --out faces.html && open faces.html
+
+The page is one file that opens offline. Without DATA it has no reconstructions, and its clusters are those of the model's \
+own samples.")]
+pub(crate) struct Args {
+    /// A model file that `deepnmf fit` wrote
+    model: PathBuf,
+    /// Samples to show beside their reconstruction: those the model was trained on, or others
+    data: Option<PathBuf>,
+    /// Where the page goes; a file that is there is replaced
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
+    /// Clusters to show, by k-means on the coefficients; 0 for none [default: as many as there are classes]
+    #[arg(long, value_name = "K")]
+    clusters: Option<usize>,
+    /// The seed of k-means
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    reading: DataArgs,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    store::check_writable(&args.out)?;
+    let path = args.data.map(existing).transpose()?;
+    let model = Model::load(&args.model)?;
+    let mut engine = args.device.open(out)?;
+    let shown = match &path {
+        None => None,
+        Some(path) => {
+            out.note(&format!("reading {}", path.display()));
+            let (mut set, _) = load(path, args.reading.options(), &model, &args.model, out)?;
+            model.metadata.preprocess.apply(&mut set.x)?;
+            Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
+        }
+    };
+    let what = What { model: &model, name: args.model.display().to_string(), shown };
+    let page = what.page(&mut engine, args.clusters, args.seed, out)?;
+    page.save(&args.out)?;
+    if out.is_json() {
+        let missing: Vec<_> = page.missing.iter().map(|(part, why)| json!({ "part": part, "why": why })).collect();
+        return out.json(&json!({
+            "model": args.model.display().to_string(),
+            "data": path.map(|p| p.display().to_string()),
+            "coefficients": what.shown.as_ref().map(|s| if s.stored() { "stored" } else { "projected" }),
+            "shown": page.shown,
+            "missing": missing,
+            "bytes": page.html.len(),
+            "out": args.out.display().to_string(),
+        }));
+    }
+    out.summary("shown", &page.shown.join(", "))?;
+    for (part, why) in &page.missing {
+        out.summary("not shown", &format!("{part}: {why}"))?;
+    }
+    out.summary("written", &written(&args.out))
+}
+
+/// Samples for a page, preprocessed, and their coefficients.
+pub(super) struct Shown {
+    set: ImageSet,
+    source: String,
+    /// None: those of the model.
+    projected: Option<Array2<f32>>,
+}
+
+impl Shown {
+    /// With the model's own coefficients if these are its samples, and with new ones otherwise.
+    pub(super) fn new(engine: &mut Engine, model: &Model, set: ImageSet, source: String, out: &Output) -> Result<Self> {
+        if explains(model, set.x.view()) {
+            return Ok(Self { set, source, projected: None });
+        }
+        let mut progress = Reporter::new(out);
+        let (f, how) = (&model.factors, projections(&model.metadata)?);
+        let projected = engine.transform(set.x.view(), f, f.depth(), &how, &mut |p| progress.report(p))?;
+        Ok(Self { set, source, projected: Some(projected.h) })
+    }
+
+    fn stored(&self) -> bool {
+        self.projected.is_none()
+    }
+}
+
+/// Whether the coefficients of the model explain these samples as well as they did those of the training.
+fn explains(model: &Model, x: ArrayView2<'_, f32>) -> bool {
+    let m = &model.metadata;
+    if x.nrows() != m.n_samples {
+        return false;
+    }
+    let left: f64 = model.factors.squared_errors(x, model.factors.h.view()).iter().sum();
+    let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+    // The final error was computed in f32.
+    ((left / all).sqrt() - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
+}
+
+/// What a page is about.
+pub(super) struct What<'a> {
+    pub(super) model: &'a Model,
+    pub(super) name: String,
+    pub(super) shown: Option<Shown>,
+}
+
+impl What<'_> {
+    /// The page, with so many clusters, or as many as there are classes.
+    pub(super) fn page(&self, engine: &mut Engine, clusters: Option<usize>, seed: u64, out: &Output) -> Result<Page> {
+        let f = &self.model.factors;
+        let h = self.shown.as_ref().and_then(|s| s.projected.as_ref()).unwrap_or(&f.h);
+        let clusters = self.clusters(engine, h, clusters, seed, out)?;
+        let samples = self.shown.as_ref().map(|s| Samples {
+            source: &s.source,
+            x: s.set.x.view(),
+            h: h.view(),
+            coefficients: match s.stored() {
+                true => "those of the training, from the model file",
+                false => "projected on the components of the model",
+            },
+            names: &s.set.names,
+        });
+        Ok(Report { model: self.model, name: &self.name, samples, clusters }.page()?)
+    }
+
+    /// Classes and their names: those of the data, else those of the model if these are its samples.
+    fn labels(&self) -> Option<(&[usize], &[String])> {
+        let m = &self.model.metadata;
+        let of_model = || m.labels.as_deref().map(|labels| (labels, m.classes.as_slice()));
+        match &self.shown {
+            None => of_model(),
+            Some(s) => {
+                let own = s.set.labels.as_deref().map(|labels| (labels, s.set.classes.as_slice()));
+                own.or_else(|| of_model().filter(|_| s.stored()))
+            }
+        }
+    }
+
+    fn clusters(
+        &self,
+        engine: &mut Engine,
+        h: &Array2<f32>,
+        wanted: Option<usize>,
+        seed: u64,
+        out: &Output,
+    ) -> Result<Option<Clusters>> {
+        let labels = self.labels();
+        let classes = labels.map_or(0, |(of, _)| of.iter().collect::<std::collections::BTreeSet<_>>().len());
+        let n = h.nrows();
+        let k = match wanted {
+            Some(k) if k > n => {
+                return Err(
+                    Error::Config(format!("--clusters: expected at most {n}, one per sample, found {k}")).into()
+                );
+            }
+            Some(k) => k,
+            // One class is not worth a cluster.
+            None => {
+                if classes > 1 {
+                    classes
+                } else {
+                    0
+                }
+            }
+        };
+        if k == 0 {
+            return Ok(None);
+        }
+        let f = &self.model.factors;
+        let features = evaluate::features(h.view(), f.components(f.depth()).view(), Scaling::default());
+        let how = KMeans { seed, ..KMeans::new(k) };
+        out.note(&format!("{n} samples: {} runs of k-means for {k} clusters", how.runs));
+        let runs = engine.kmeans(features.view(), &how)?;
+        let Some(best) = runs.into_iter().min_by(|a, b| a.inertia.total_cmp(&b.inertia)) else { return Ok(None) };
+        let scores = match labels {
+            None => Vec::new(),
+            Some((of, _)) => {
+                let scores = Contingency::new(of, &best.of)?.scores();
+                METRICS.iter().map(|(name, value)| (name.to_string(), value(&scores))).collect()
+            }
+        };
+        let (labels, classes) = labels.map_or((None, Vec::new()), |(of, names)| (Some(of.to_vec()), names.to_vec()));
+        Ok(Some(Clusters { of: best.of, classes, labels, scores }))
+    }
+}
+
+/// A page about a model and the samples that it was trained on, which are preprocessed.
+pub(super) fn about(
+    engine: &mut Engine,
+    model: &Model,
+    file: &Path,
+    (set, source): (ImageSet, &str),
+    out: &Output,
+) -> Result<Page> {
+    let shown = Shown::new(engine, model, set, source.into(), out)?;
+    What { model, name: file.display().to_string(), shown: Some(shown) }.page(engine, None, 0, out)
+}

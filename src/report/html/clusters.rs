@@ -1,0 +1,145 @@
+//! Clusters of samples: what is in them, and how they agree with the classes.
+
+use super::{Clusters, Report, Section, escape, figure, samples, sheet, spread};
+use crate::Result;
+use crate::evaluate::Contingency;
+use crate::report::pictures::Pictures;
+use ndarray::Axis;
+
+/// Samples that are shown of all clusters together, and of one.
+const TILES: usize = 600;
+const OF_ONE: usize = 12;
+/// The table of classes against clusters has no more lines and columns than this.
+const TABLE: usize = 100;
+
+pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
+    let body = match &report.clusters {
+        None => Err("samples were not clustered".into()),
+        Some(clusters) => Ok(body(report, clusters, pictures)?),
+    };
+    Ok(Section { id: "clusters", title: "Clusters", body })
+}
+
+/// A cluster, from the largest to the smallest.
+struct Cluster {
+    number: usize,
+    members: Vec<usize>,
+    /// The class of most of its members, and how many these are.
+    mostly: Option<(usize, usize)>,
+}
+
+fn body(report: &Report<'_>, c: &Clusters, pictures: &Result<Pictures, String>) -> Result<String> {
+    let clusters = by_size(c);
+    let mut html = format!("<p>{} samples in {} clusters, found without labels.</p>\n", c.of.len(), clusters.len());
+    if !c.scores.is_empty() {
+        let lines: String = (c.scores.iter())
+            .map(|(name, v)| format!("<tr><th>{}</th><td class=\"number\">{v:.3}</td></tr>\n", escape(name)))
+            .collect();
+        html.push_str(&format!("<table>\n<tbody>\n{lines}</tbody>\n</table>\n"));
+    }
+    html.push_str(&match &c.labels {
+        None => "<p class=\"missing\">No table of classes against clusters: the samples have no labels.</p>\n".into(),
+        Some(labels) => table(c, labels, &clusters)?,
+    });
+    html.push_str(&match pictures {
+        Err(why) => format!("<p class=\"missing\">No pictures of the clusters: {}.</p>\n", escape(why)),
+        Ok(pictures) => sheets(report, c, &clusters, pictures)?,
+    });
+    Ok(html)
+}
+
+fn by_size(c: &Clusters) -> Vec<Cluster> {
+    let mut members: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+    c.of.iter().enumerate().for_each(|(sample, cluster)| members.entry(*cluster).or_default().push(sample));
+    let mut clusters: Vec<_> = members
+        .into_iter()
+        .map(|(number, members)| {
+            let mostly = c.labels.as_ref().and_then(|labels| {
+                let mut counts = vec![0; c.classes.len()];
+                members.iter().for_each(|i| counts[labels[*i]] += 1);
+                // The first of equal ones.
+                counts.into_iter().enumerate().rev().max_by_key(|(_, count)| *count)
+            });
+            Cluster { number, members, mostly }
+        })
+        .collect();
+    clusters.sort_by_key(|c| std::cmp::Reverse(c.members.len()));
+    clusters
+}
+
+/// Classes against clusters. Clusters stand in the order of the classes that most of their samples are of, so that
+/// agreement is a diagonal.
+fn table(c: &Clusters, labels: &[usize], clusters: &[Cluster]) -> Result<String> {
+    let found = Contingency::new(labels, &c.of)?;
+    let (rows, columns) = found.counts.dim();
+    if rows.max(columns) > TABLE {
+        return Ok(format!(
+            "<p class=\"missing\">No table of classes against clusters: {rows} × {columns} is more than {TABLE} × {TABLE}.</p>\n"
+        ));
+    }
+    let mostly = |number: usize| clusters.iter().find(|c| c.number == number).and_then(|c| c.mostly);
+    let mut order: Vec<usize> = (0..columns).collect();
+    order.sort_by_key(|j| mostly(found.clusters[*j]).map_or((usize::MAX, 0), |(class, n)| (class, usize::MAX - n)));
+    let head: String = order.iter().map(|j| format!("<th>{}</th>", found.clusters[*j])).collect();
+    let mut lines = String::new();
+    for (i, class) in found.classes.iter().enumerate() {
+        let total = found.counts.row(i).sum().max(1) as f64;
+        lines.push_str(&format!("<tr><th>{}</th>", escape(&c.classes[*class])));
+        for j in &order {
+            let count = found.counts[[i, *j]];
+            lines.push_str(&match count {
+                0 => "<td></td>".to_string(),
+                _ => {
+                    let strength = 0.1 + 0.6 * count as f64 / total;
+                    format!("<td style=\"background:rgb(var(--hit)/{strength:.2})\">{count}</td>")
+                }
+            });
+        }
+        lines.push_str("</tr>\n");
+    }
+    Ok(format!(
+        "<h3>Classes against clusters</h3>\n<p class=\"soft\">Lines are classes, columns clusters; the stronger the colour, \
+         the more of the class. Clusters are sorted by the class of most of their samples.</p>\n<div class=\"wide\">\n\
+         <table class=\"matrix\">\n<thead>\n<tr><th></th>{head}</tr>\n</thead>\n<tbody>\n{lines}</tbody>\n</table>\n</div>\n"
+    ))
+}
+
+fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pictures) -> Result<String> {
+    let each = (TILES / clusters.len().max(1)).clamp(4, OF_ONE);
+    let shown = TILES / each;
+    let names: &[String] = report.samples.as_ref().map_or(&[], |s| s.names);
+    let mut html =
+        format!("<h3>What is in them</h3>\n<p class=\"soft\">Up to {each} samples of every cluster, evenly spread");
+    if clusters.len() > shown {
+        html.push_str(&format!("; the {shown} largest clusters of {}", clusters.len()));
+    }
+    html.push_str(if report.samples.is_some() { "." } else { "; reconstructed, as no data were given." });
+    if c.labels.is_some() {
+        html.push_str(" Bold: samples of another class than most.");
+    }
+    html.push_str("</p>\n");
+    for cluster in clusters.iter().take(shown) {
+        let n = cluster.members.len();
+        let plural = if n == 1 { "sample" } else { "samples" };
+        let mostly = cluster
+            .mostly
+            .map_or(String::new(), |(class, count)| format!(", {count} of them {}", escape(&c.classes[class])));
+        html.push_str(&format!("<h3>Cluster {}: {n} {plural}{mostly}</h3>\n", cluster.number));
+        html.push_str(&format!("<div class=\"{}\">\n", sheet(pictures, false)));
+        let places: Vec<usize> = spread(n, each).into_iter().map(|i| cluster.members[i]).collect();
+        let x = match &report.samples {
+            Some(s) => s.x.select(Axis(0), &places),
+            None => samples::reconstructed(&report.model.factors, report.model.factors.h.view(), &places),
+        };
+        for (row, i) in places.iter().enumerate() {
+            let name = samples::name(names, *i);
+            let class = c.labels.as_ref().map(|labels| labels[*i]);
+            let caption = class.map_or_else(|| name.clone(), |class| c.classes[class].clone());
+            let other = class.is_some() && class != cluster.mostly.map(|(class, _)| class);
+            let picture = pictures.html(x.row(row), None, &name)?;
+            html.push_str(&figure(&picture, &escape(&caption), if other { "other" } else { "" }));
+        }
+        html.push_str("</div>\n");
+    }
+    Ok(html)
+}

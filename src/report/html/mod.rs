@@ -1,0 +1,219 @@
+//! One page about a fit, in one file: pictures and charts are inside it, it opens offline and needs no script.
+//!
+//! [`Report`] is what the page is about, [`Page`] the page. What cannot be shown is left out, and the page says why. The
+//! page is well-formed XML, too.
+
+mod clusters;
+mod curves;
+mod parts;
+mod run;
+mod samples;
+
+use std::path::Path;
+
+use ndarray::ArrayView2;
+
+use super::escape;
+use super::pictures::Pictures;
+use crate::model::store::{Model, write_atomically};
+use crate::{Error, Result};
+
+/// What a page is about.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What the model is called, such as its file.
+    pub name: &'a str,
+    /// Samples to show beside what the model makes of them.
+    pub samples: Option<Samples<'a>>,
+    /// Clusters of these samples, or without them of those of the model.
+    pub clusters: Option<Clusters>,
+}
+
+/// Samples with their coefficients.
+#[derive(Debug, Clone)]
+pub struct Samples<'a> {
+    /// What they are called, such as their folder.
+    pub source: &'a str,
+    /// `samples × features`, as the model was trained on: preprocessed.
+    pub x: ArrayView2<'a, f32>,
+    /// `samples × k_L`, as [`Factors::h`](crate::model::Factors::h).
+    pub h: ArrayView2<'a, f32>,
+    /// Where `h` is from, for people.
+    pub coefficients: &'a str,
+    /// A name for every sample; may be empty.
+    pub names: &'a [String],
+}
+
+/// Groups of samples that were found without labels.
+#[derive(Debug, Clone, Default)]
+pub struct Clusters {
+    /// The cluster of every sample, from 0.
+    pub of: Vec<usize>,
+    /// The names of the classes; empty without labels.
+    pub classes: Vec<String>,
+    /// The class of every sample.
+    pub labels: Option<Vec<usize>>,
+    /// Names and values of scores.
+    pub scores: Vec<(String, f64)>,
+}
+
+/// A page, and what is on it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The file.
+    pub html: String,
+    /// The parts that are shown.
+    pub shown: Vec<&'static str>,
+    /// The parts that are left out, and why.
+    pub missing: Vec<(&'static str, String)>,
+}
+
+/// Pictures are made smaller until the page is no larger than this, in bytes.
+const LARGEST: usize = 10_000_000;
+/// The longest side of a picture, in pixels: from the first to the last choice.
+const SIDES: [u32; 4] = [96, 64, 48, 32];
+
+/// A part of the page: what it shows, or why it is left out.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    body: Result<String, String>,
+}
+
+impl Report<'_> {
+    /// The page.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if samples or clusters do not fit the model.
+    pub fn page(&self) -> Result<Page> {
+        self.check()?;
+        let mut page = self.page_with(SIDES[0])?;
+        for side in &SIDES[1..] {
+            if page.html.len() > LARGEST {
+                page = self.page_with(*side)?;
+            }
+        }
+        Ok(page)
+    }
+
+    fn check(&self) -> Result<()> {
+        let (f, m) = (&self.model.factors, &self.model.metadata);
+        let mut n = m.n_samples;
+        if let Some(s) = &self.samples {
+            n = s.x.nrows();
+            let k = f.h.ncols();
+            if s.x.ncols() != f.n_features() {
+                return Err(Error::shape("samples of a report", (n, f.n_features()), s.x.dim()));
+            }
+            if s.h.dim() != (n, k) {
+                return Err(Error::shape("coefficients of a report", (n, k), s.h.dim()));
+            }
+            if !s.names.is_empty() && s.names.len() != n {
+                return Err(Error::shape("names of a report", (n, 1), (s.names.len(), 1)));
+            }
+        }
+        let Some(c) = &self.clusters else { return Ok(()) };
+        let labels = c.labels.as_ref().map_or(n, Vec::len);
+        if (c.of.len(), labels) != (n, n) {
+            return Err(Error::shape("clusters and labels of a report", (n, n), (c.of.len(), labels)));
+        }
+        let classes = c.classes.len();
+        match c.labels.iter().flatten().find(|l| **l >= classes) {
+            Some(label) => Err(Error::Shape {
+                what: "labels of a report",
+                expected: format!("numbers below {classes}, the number of classes"),
+                found: label.to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn page_with(&self, side: u32) -> Result<Page> {
+        let pictures = Pictures::of(&self.model.factors, &self.model.metadata, side);
+        let [components, hierarchy] = parts::sections(self.model, &pictures)?;
+        let sections = [
+            run::section(self)?,
+            curves::section(self.model)?,
+            run::sparsity(self.model),
+            components,
+            hierarchy,
+            samples::section(self, &pictures)?,
+            clusters::section(self, &pictures)?,
+        ];
+        let title = run::title(self.model)?;
+        let shown = |s: &&Section| s.body.is_ok();
+        let links: String =
+            sections.iter().filter(shown).map(|s| format!("<a href=\"#{}\">{}</a>\n", s.id, s.title)).collect();
+        let body: String = sections.iter().map(Section::html).collect();
+        let html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
+             <style>\n{style}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n{lead}\n<nav>\n{links}</nav>\n</header>\n\
+             <main>\n{body}</main>\n<footer>Made by deepnmf {version}. This file is complete: it fetches nothing and runs \
+             nothing.</footer>\n</body>\n</html>\n",
+            style = include_str!("style.css"),
+            lead = run::lead(self),
+            version = env!("CARGO_PKG_VERSION"),
+        );
+        let missing = sections.iter().filter_map(|s| Some((s.title, s.body.as_ref().err()?.clone()))).collect();
+        Ok(Page { html, shown: sections.iter().filter(shown).map(|s| s.title).collect(), missing })
+    }
+}
+
+impl Section {
+    fn html(&self) -> String {
+        let Self { id, title, body } = self;
+        let body = match body {
+            Ok(body) => body.clone(),
+            Err(why) => format!("<p class=\"missing\">Not shown: {}.</p>\n", escape(why)),
+        };
+        format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n")
+    }
+}
+
+impl Page {
+    /// Writes the page to `path`, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_atomically(path, |out| std::io::Write::write_all(out, self.html.as_bytes()))
+    }
+}
+
+/// A picture, or the two of a pair, with what stands below it, which is HTML.
+fn figure(pictures: &str, caption: &str, class: &str) -> String {
+    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+    format!("<figure{class}><div class=\"pictures\">{pictures}</div><figcaption>{caption}</figcaption></figure>\n")
+}
+
+/// The class of a sheet whose tiles have so many pictures each.
+fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
+    match (pairs, pictures.each() > 1) {
+        (false, false) => "sheet",
+        (false, true) => "sheet double",
+        (true, false) => "sheet pairs",
+        (true, true) => "sheet pairs double",
+    }
+}
+
+/// A table of names and values, which are HTML.
+fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let rows: String = rows.into_iter().map(|(name, v)| format!("<tr><th>{name}</th><td>{v}</td></tr>\n")).collect();
+    format!("<table>\n<tbody>\n{rows}</tbody>\n</table>\n")
+}
+
+/// `0.0812` → `8.12 %`.
+fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+/// `count` of `n` places, evenly spread; all of them if there are no more.
+fn spread(n: usize, count: usize) -> Vec<usize> {
+    if n <= count { (0..n).collect() } else { (0..count).map(|i| i * n / count).collect() }
+}
+
+#[cfg(test)]
+mod tests;
