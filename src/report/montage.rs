@@ -196,7 +196,8 @@ mod tests {
     use super::*;
     use ndarray::{Array2, array};
 
-    const SMALL: GridOptions = GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None, diverging: false };
+    const SMALL: GridOptions =
+        GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None, diverging: false };
 
     fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
         ImageShape { height, width, channels }

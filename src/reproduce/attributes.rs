@@ -107,10 +107,8 @@ fn files(s: &mut Session<'_>, rows: &[Row]) -> Result<()> {
         lines.push(line);
     }
     s.csv(&["method", "attribute", "classes", "from", "ac", "ac_sd", "nmi", "nmi_sd"], &lines)?;
-    let notes = [
-        "Layers 100 → 40, k-means on the features of all samples with as many clusters as classes. The \
+    let notes = ["Layers 100 → 40, k-means on the features of all samples with as many clusters as classes. The \
                   paper's data set, CMU Multi-PIE, is not public; another with such labels stands in, so the printed values \
-                  do not compare.",
-    ];
+                  do not compare."];
     s.markdown(&table, &notes)
 }

@@ -137,6 +137,7 @@ fn depths(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Outcome>)> {
         }
     }
     methods.insert(3, Method::new("sdnmf-l", [k])?);
+    methods.push(Method::new("deep-semi-nmf", [first, k])?.square1().variant("2 layers, root"));
     s.of = methods.len();
     let outcomes = methods.iter().map(|method| s.trial(method, Scheme::All)).collect::<Result<_>>()?;
     Ok((methods, outcomes))
