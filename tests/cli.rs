@@ -6,4 +6,5 @@ mod cli {
     mod evaluate;
     mod fixtures;
     mod models;
+    mod reproduce;
 }
