@@ -44,7 +44,7 @@ fn lines<DB: DrawingBackend>(
     let shown = |axis: &Axis, v: f64| v.is_finite() && (!axis.log || v > 0.0);
     let points = || series.iter().flat_map(|s| s.points.iter().copied()).filter(|(a, b)| shown(x, *a) && shown(y, *b));
     let (of_x, of_y) = (Scale::new(x, points().map(|p| p.0), None), Scale::new(y, points().map(|p| p.1), None));
-    let ticks = of_y.ticks((area.dim_in_pixel().1 / (medium.scale * 55)).max(2) as usize);
+    let ticks = of_y.ticks((area.dim_in_pixel().1 / (medium.scale * 48)).max(2) as usize);
     let legend: Vec<_> = series.iter().enumerate().map(|(i, s)| (Mark::Line(i), s.label.as_str())).collect();
     let around = Around {
         title,

@@ -11,6 +11,8 @@ const TILES: usize = 600;
 const OF_ONE: usize = 12;
 /// The table of classes against clusters has no more lines and columns than this.
 const TABLE: usize = 100;
+/// With more columns than this its letters are small.
+const DENSE: usize = 30;
 
 pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
     let body = match &report.clusters {
@@ -32,10 +34,12 @@ fn body(report: &Report<'_>, c: &Clusters, pictures: &Result<Pictures, String>) 
     let clusters = by_size(c);
     let mut html = format!("<p>{} samples in {} clusters, found without labels.</p>\n", c.of.len(), clusters.len());
     if !c.scores.is_empty() {
-        let lines: String = (c.scores.iter())
-            .map(|(name, v)| format!("<tr><th>{}</th><td class=\"number\">{v:.3}</td></tr>\n", escape(name)))
-            .collect();
-        html.push_str(&format!("<table>\n<tbody>\n{lines}</tbody>\n</table>\n"));
+        let names: String = c.scores.iter().map(|(n, _)| format!("<th class=\"number\">{}</th>", escape(n))).collect();
+        let values: String = c.scores.iter().map(|(_, v)| format!("<td class=\"number\">{v:.3}</td>")).collect();
+        html.push_str(&format!(
+            "<div class=\"wide\">\n<table>\n<thead>\n<tr>{names}</tr>\n</thead>\n<tbody>\n<tr>{values}</tr>\n</tbody>\n\
+             </table>\n</div>\n"
+        ));
     }
     html.push_str(&match &c.labels {
         None => "<p class=\"missing\">No table of classes against clusters: the samples have no labels.</p>\n".into(),
@@ -97,10 +101,11 @@ fn table(c: &Clusters, labels: &[usize], clusters: &[Cluster]) -> Result<String>
         }
         lines.push_str("</tr>\n");
     }
+    let class = if columns > DENSE { "matrix dense" } else { "matrix" };
     Ok(format!(
         "<h3>Classes against clusters</h3>\n<p class=\"soft\">Lines are classes, columns clusters; the stronger the colour, \
          the more of the class. Clusters are sorted by the class of most of their samples.</p>\n<div class=\"wide\">\n\
-         <table class=\"matrix\">\n<thead>\n<tr><th></th>{head}</tr>\n</thead>\n<tbody>\n{lines}</tbody>\n</table>\n</div>\n"
+         <table class=\"{class}\">\n<thead>\n<tr><th></th>{head}</tr>\n</thead>\n<tbody>\n{lines}</tbody>\n</table>\n</div>\n"
     ))
 }
 
@@ -123,7 +128,7 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
         let plural = if n == 1 { "sample" } else { "samples" };
         let mostly = cluster
             .mostly
-            .map_or(String::new(), |(class, count)| format!(", {count} of them {}", escape(&c.classes[class])));
+            .map_or(String::new(), |(class, count)| format!(", {count} of class {}", escape(&c.classes[class])));
         html.push_str(&format!("<h3>Cluster {}: {n} {plural}{mostly}</h3>\n", cluster.number));
         html.push_str(&format!("<div class=\"{}\">\n", sheet(pictures, false)));
         let places: Vec<usize> = spread(n, each).into_iter().map(|i| cluster.members[i]).collect();

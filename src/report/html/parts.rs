@@ -44,7 +44,7 @@ fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures) -
     let mut html = format!(
         "<p>What the components of every layer look like as samples: the columns of Ψ<sub>l</sub> = W<sub>1</sub> … \
          W<sub>l</sub>, the strongest first; strong is a component whose h<sub>j</sub>ψ<sub>j</sub>ᵀ is long. Every \
-         picture has its own scale. {}</p>\n",
+         picture has its own scale, and below it its column, from 0. {}</p>\n",
         pictures.scale_text()
     );
     for (l, psi) in psi.iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::report::pictures::Pictures;
 /// Samples that are shown, from the first to the last.
 const EVENLY: usize = 12;
 /// Samples that are shown because they are the worst.
-const WORST: usize = 8;
+const WORST: usize = 6;
 
 pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
     let body = match (&report.samples, pictures) {
