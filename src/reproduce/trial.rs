@@ -117,7 +117,6 @@ impl Session<'_> {
         if let Some(activation) = factors.of_last() {
             factors.h.mapv_inplace(|v| activation.g(v));
         }
-        let psi = factors.components(factors.depth());
         let (h, scored_error) = match scheme {
             Scheme::All => (factors.h.clone(), fit.relative_error),
             Scheme::Split { .. } => {
@@ -133,7 +132,7 @@ impl Session<'_> {
         let of = &self.samples.labels[0].1;
         let of: Vec<usize> = rows.1.iter().map(|&row| of[row]).collect();
         let classes = of.iter().collect::<std::collections::BTreeSet<_>>().len();
-        let features = evaluate::features(h.view(), psi.view(), method.scaling);
+        let features = evaluate::features(h.view(), &factors, factors.depth(), method.scaling);
         let how = KMeans { runs: self.options.kmeans_seeds, ..KMeans::new(classes) };
         let scores = evaluate::score(&self.engine.kmeans(features.view(), &how)?, &of)?;
         let matrices: Vec<&Array2<f32>> = factors.w.iter().chain([&factors.h]).collect();
