@@ -23,8 +23,8 @@ fn bars(folder: &Folder) {
 }
 
 fn csv(folder: &Folder, name: &str) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(folder.path(name)).expect("written");
-    text.lines().map(|line| line.split(',').map(String::from).collect()).collect()
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(folder.path(name)).expect("written");
+    reader.records().map(|record| record.expect("a line").iter().map(String::from).collect()).collect()
 }
 
 fn paths(run: &Run) -> Vec<String> {
