@@ -5,4 +5,5 @@ mod cli {
     mod commands;
     mod fixtures;
     mod models;
+    mod report;
 }
