@@ -6,5 +6,6 @@ mod cli {
     mod evaluate;
     mod fixtures;
     mod models;
+    mod report;
     mod reproduce;
 }

@@ -18,21 +18,31 @@ adapter_found() {
     fi
 }
 
-install_software_vulkan() {
-    local packages=(mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri) as_root=()
+# Whether there is a browser to open a report with; the names as tests/cli/report.rs knows them.
+browser_found() {
+    local name
+    [[ -n "${DEEPNMF_CHROMIUM:-}" ]] && return
+    for name in chromium-headless-shell chromium chromium-browser google-chrome chrome; do
+        command -v "$name" >/dev/null && return
+    done
+    return 1
+}
+
+# apt_install WHAT HINT PACKAGE…: says what is missing, and installs the packages where apt-get can.
+apt_install() {
+    local what="$1" hint="$2" packages=("${@:3}") as_root=()
     if ! command -v apt-get >/dev/null; then
-        echo "error: no usable adapter, and no apt-get to install a software one. Install a Vulkan loader and a driver by hand;" >&2
-        echo "       Mesa's lavapipe will do (Fedora: mesa-vulkan-drivers vulkan-loader; Arch: vulkan-swrast vulkan-icd-loader)." >&2
+        echo "error: no $what, and no apt-get to install one. $hint" >&2
         return 1
     fi
     if [[ "$(id -u)" -ne 0 ]]; then
         if ! command -v sudo >/dev/null; then
-            echo "error: no usable adapter, and neither root nor sudo; as root: apt-get install ${packages[*]}" >&2
+            echo "error: no $what, and neither root nor sudo; as root: apt-get install ${packages[*]}" >&2
             return 1
         fi
         as_root=(sudo)
     fi
-    echo "no usable adapter; installing Mesa's software one: ${packages[*]}" >&2
+    echo "no $what; installing ${packages[*]}" >&2
     # `${a[@]+…}`: to an old bash an empty array is an unset one.
     ${as_root[@]+"${as_root[@]}"} apt-get update
     ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
@@ -41,12 +51,21 @@ install_software_vulkan() {
 
 cargo build --release
 if ! adapter_found; then
-    install_software_vulkan
+    apt_install "usable adapter" "Install a Vulkan loader and a driver by hand; Mesa's lavapipe will do (Fedora: mesa-vulkan-drivers \
+vulkan-loader; Arch: vulkan-swrast vulkan-icd-loader)." \
+        mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
     if ! adapter_found; then
         echo "error: still no usable adapter; this is what deepnmf sees:" >&2
         cargo run --release --quiet -- devices >&2
         exit 1
     fi
+fi
+
+# The reports are opened in a real browser.
+if [[ "$(uname -s)" == Linux ]] && ! browser_found; then
+    # Debian has the small one, other distributions of the family only the whole.
+    hint="Install Chromium or Chrome by hand, or name one in DEEPNMF_CHROMIUM."
+    apt_install browser "$hint" chromium-headless-shell || apt_install browser "$hint" chromium
 fi
 
 export DEEPNMF_GPU=require

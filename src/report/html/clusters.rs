@@ -123,13 +123,15 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
         html.push_str(" Bold: samples of another class than most.");
     }
     html.push_str("</p>\n");
+    // Short lines stand side by side.
+    html.push_str(if each <= 8 { "<div class=\"clusters\">\n" } else { "<div>\n" });
     for cluster in clusters.iter().take(shown) {
         let n = cluster.members.len();
         let plural = if n == 1 { "sample" } else { "samples" };
         let mostly = cluster
             .mostly
             .map_or(String::new(), |(class, count)| format!(", {count} of class {}", escape(&c.classes[class])));
-        html.push_str(&format!("<h3>Cluster {}: {n} {plural}{mostly}</h3>\n", cluster.number));
+        html.push_str(&format!("<div>\n<h3>Cluster {}: {n} {plural}{mostly}</h3>\n", cluster.number));
         html.push_str(&format!("<div class=\"{}\">\n", sheet(pictures, false)));
         let places: Vec<usize> = spread(n, each).into_iter().map(|i| cluster.members[i]).collect();
         let x = match &report.samples {
@@ -144,7 +146,8 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
             let picture = pictures.html(x.row(row), None, &name)?;
             html.push_str(&figure(&picture, &escape(&caption), if other { "other" } else { "" }));
         }
-        html.push_str("</div>\n");
+        html.push_str("</div>\n</div>\n");
     }
+    html.push_str("</div>\n");
     Ok(html)
 }

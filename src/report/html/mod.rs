@@ -212,22 +212,13 @@ fn percent(fraction: f64) -> String {
 
 /// `count` of `n` places, evenly spread, in ascending order; all of them if there are no more.
 ///
-/// By the golden ratio: equal steps could meet the same class over and over where classes take turns.
+/// One of every stretch of the same length, but not always at the same place in it: where classes take turns, equal steps
+/// could meet the same class over and over.
 fn spread(n: usize, count: usize) -> Vec<usize> {
     if n <= count {
         return (0..n).collect();
     }
-    let golden = 0.618_033_988_749_895;
-    let places = (0..n).map(|i| ((i as f64 * golden).fract() * n as f64) as usize);
-    // Rounding can meet a place twice.
-    let mut chosen = std::collections::BTreeSet::new();
-    for place in places {
-        if chosen.len() == count {
-            break;
-        }
-        chosen.insert(place);
-    }
-    chosen.into_iter().collect()
+    (0..count).map(|i| i * n / count + i * i % (n / count)).collect()
 }
 
 #[cfg(test)]

@@ -105,20 +105,22 @@ fn whole(part: &Part, caption: &str, psi: &[Array2<f32>], pictures: &Pictures, o
     let (layer, j) = (part.layer, part.component);
     let picture = pictures.html(psi[layer - 1].column(j), None, &alt(layer, j))?;
     let two = if pictures.each() > 1 { " two" } else { "" };
-    let open = if open { " open=\"open\"" } else { "" };
+    let attribute = if open { " open=\"open\"" } else { "" };
     let mut html = format!(
-        "<details class=\"whole\"{open}><summary><div class=\"pictures{two}\">{picture}</div><span>{caption}</span></summary>\n"
+        "<details class=\"whole\"{attribute}><summary><div class=\"pictures{two}\">{picture}</div><span>{caption}</span></summary>\n"
     );
     let deep = part.layer > 2;
     html.push_str(if deep { "<ul class=\"parts deep\">\n" } else { "<ul class=\"parts\">\n" });
-    for p in &part.parts {
+    for (i, p) in part.parts.iter().enumerate() {
+        // Of an open one the strongest part is open, too.
+        let first = open && i == 0;
         let inner = match p.layer {
             1 => {
                 let picture = pictures.html(psi[0].column(p.component), None, &alt(1, p.component))?;
                 figure(&picture, &format!("{}<br/>part {}", share(p), p.component), "")
             }
             _ => {
-                whole(p, &format!("{}<br/>part {} of layer {}", share(p), p.component, p.layer), psi, pictures, false)?
+                whole(p, &format!("{}<br/>part {} of layer {}", share(p), p.component, p.layer), psi, pictures, first)?
             }
         };
         html.push_str(&format!("<li>{inner}</li>\n"));
