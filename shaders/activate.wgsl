@@ -1,4 +1,4 @@
-// An activation, entry by entry, of x ≥ 0 with g(0) = p(0) = 0 and p = g⁻¹ (apply 0: out = p(x), 1: out = g(x),
+// An activation, entry by entry, with g(0) = p(0) = 0 and p = g⁻¹ (apply 0: out = p(x), 1: out = g(x),
 // 2: out = out p'(x)):
 //
 //   0 root      g = √h                p = y²                       p' = 2y
@@ -6,7 +6,7 @@
 //   2 sigmoid   g = 2 atanh h         p = tanh(y/2)                p' = ½/cosh²(y/2)
 //   3 softplus  g = log(2eʰ − 1)      p = log(1 + eʸ) − log 2      p' = 1/(1 + e⁻ʸ)
 //
-// Only e⁻ˣ is taken, which cannot overflow, and series where log and exp would lose small numbers: WGSL promises of a
+// g is for x ≥ 0 alone. Only e^−|x| is taken, which cannot overflow, and series where log and exp would lose small numbers: WGSL promises of a
 // log between ½ and 2 no more than 2⁻²¹ in all. The built-in tanh is NaN at large arguments on some drivers.
 // Grid: (columns / 64, rows / 4), rows in strides.
 
@@ -19,13 +19,13 @@ var<immediate> p: Params;
 const LARGEST: f32 = 0.99999898672103881836;
 
 fn hyperbolic_tangent(y: f32) -> f32 {
-    if (y < 0.5) {
+    if (abs(y) < 0.5) {
         // Lambert's continued fraction.
         let q = y * y;
         return y / (1.0 + q / (3.0 + q / (5.0 + q / (7.0 + q / 9.0))));
     }
-    let t = exp(-2.0 * y);
-    return (1.0 - t) / (1.0 + t);
+    let t = exp(-2.0 * abs(y));
+    return sign(y) * (1.0 - t) / (1.0 + t);
 }
 
 fn area_tangent(x: f32) -> f32 {
@@ -37,20 +37,20 @@ fn area_tangent(x: f32) -> f32 {
     return 0.5 * log((1.0 + h) / (1.0 - h));
 }
 
-// 1/cosh²(y/2) = 4t/(1 + t)², t = e⁻ʸ.
+// 1/cosh²(y/2) = 4t/(1 + t)², t = e^−|y|.
 fn bell(y: f32) -> f32 {
-    let t = exp(-y);
+    let t = exp(-abs(y));
     return 4.0 * t / ((1.0 + t) * (1.0 + t));
 }
 
 // y/2 + log cosh(y/2).
 fn softplus(y: f32) -> f32 {
-    if (y < 1.0) {
+    if (abs(y) < 1.0) {
         let q = 0.25 * y * y;
         return 0.5 * y
             + q * (0.5 - q * (1.0 / 12.0 - q * (1.0 / 45.0 - q * (17.0 / 2520.0 - q * (31.0 / 14175.0 - q * (691.0 / 935550.0))))));
     }
-    return y + log(0.5 + 0.5 * exp(-y));
+    return max(y, 0.0) + log(0.5 + 0.5 * exp(-abs(y)));
 }
 
 // 2 atanh(1 − e⁻ʰ), and 1 − e⁻ʰ = 2t/(1 + t) with t = tanh(h/2).
@@ -80,12 +80,18 @@ fn of_g(x: f32) -> f32 {
     }
 }
 
+// 1/(1 + e⁻ʸ).
+fn logistic(y: f32) -> f32 {
+    let t = exp(-abs(y));
+    return select(1.0, t, y < 0.0) / (1.0 + t);
+}
+
 fn of_derivative(x: f32) -> f32 {
     switch p.activation {
         case 0u: { return 2.0 * x; }
         case 1u: { return bell(2.0 * x); }
         case 2u: { return 0.5 * bell(x); }
-        default: { return 1.0 / (1.0 + exp(-x)); }
+        default: { return logistic(x); }
     }
 }
 

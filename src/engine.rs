@@ -231,8 +231,7 @@ fn project_layers<B: Backend<Elem = f32>>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
-    // Only linear models take data of any sign.
-    check_samples(x, factors.n_features(), false)?;
+    check_samples(x, factors.n_features(), how.iter().all(|how| how.signed))?;
     let x = b.upload(x)?;
     let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
     let xx = train::norm_squared(b, &x)?;

@@ -36,6 +36,7 @@
 //! * [`verify`] compares a device with the CPU in `f64`.
 //! * [`evaluate`] clusters and scores.
 //! * [`report`] makes pictures, charts and a page about a fit.
+//! * [`reproduce`] makes the papers' tables and figures.
 //!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 
@@ -47,6 +48,7 @@ mod error;
 pub mod evaluate;
 pub mod model;
 pub mod report;
+pub mod reproduce;
 pub mod train;
 pub mod verify;
 

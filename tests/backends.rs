@@ -181,7 +181,7 @@ fn a_line_search_waits_about_once() {
 #[test]
 fn misuse_gives_the_same_error_on_every_backend() {
     fn messages<B: Backend<Elem = f32>>(b: &mut B) -> Vec<String> {
-        use deepnmf::backend::{Apply, By, ColumnSums, MatMul, Sum};
+        use deepnmf::backend::{Apply, By, ColumnSums, Domain, MatMul, Sum};
         let (a, c) = (b.zeros(3, 4).unwrap(), b.zeros(5, 4).unwrap());
         let (mut out, mut sums) = (b.zeros(3, 3).unwrap(), b.scalars(2).unwrap());
         let (mut trial, mut moved) = (b.zeros(3, 4).unwrap(), b.zeros(3, 4).unwrap());
@@ -198,8 +198,8 @@ fn misuse_gives_the_same_error_on_every_backend() {
             b.residual(&a, &c, &a, &mut sums, 0),
             b.activate(Activation::Root, Apply::P, &a, &mut out),
             b.add(&mut out, 1.0, &a),
-            b.search_trial(&a, &c, &out, &mut trial, &mut moved),
-            b.search_trial(&a, &a, &out, &mut trial, &mut moved),
+            b.search_trial(&a, &c, &out, Domain::Real, &mut trial, &mut moved),
+            b.search_trial(&a, &a, &out, Domain::Real, &mut trial, &mut moved),
             b.search_decide(&sums, true, &mut out),
             b.search_accept(&out, &a, &mut trial),
         ];

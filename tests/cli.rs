@@ -3,7 +3,9 @@
 mod cli {
     mod bad_input;
     mod commands;
+    mod evaluate;
     mod fixtures;
     mod models;
     mod report;
+    mod reproduce;
 }

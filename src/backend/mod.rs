@@ -17,7 +17,7 @@ pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, S
 pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
-pub use nonlinear::{Apply, SearchSum};
+pub use nonlinear::{Apply, Domain, SearchSum};
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
@@ -258,7 +258,8 @@ pub trait Backend {
     /// `out = out + c m`.
     fn add(&mut self, out: &mut Self::Matrix, c: f64, m: &Self::Matrix) -> Result<()>;
 
-    /// A trial of a line search: `trial = max(0, x − α gradient)`, `moved = trial − x`, α in `state`.
+    /// A trial of a line search: `trial = max(0, x − α gradient)` or `x − α gradient`, as the domain says,
+    /// `moved = trial − x`, α in `state`.
     ///
     /// `state` (1 × 3) is `[α, 1 where the search is over, 1 where the last trial ended it]`.
     fn search_trial(
@@ -266,6 +267,7 @@ pub trait Backend {
         x: &Self::Matrix,
         gradient: &Self::Matrix,
         state: &Self::Matrix,
+        domain: Domain,
         trial: &mut Self::Matrix,
         moved: &mut Self::Matrix,
     ) -> Result<()>;

@@ -2,6 +2,7 @@
 
 use super::{Backend, Element, check};
 use crate::{Error, Result};
+use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
 use ndarray::{Array2, ArrayView2};
 
@@ -102,21 +103,36 @@ impl<E: Element> Sparse<E> {
 /// (the proportion at which NumPy's `pinv` cuts); what is left solves least squares. Where the matrix has full rank this
 /// is its inverse.
 pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
+    regularised_inverse(gram, 0.0)
+}
+
+/// The same of `gram + ridge · diag(gram)`.
+pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
     let k = gram.nrows();
     let scale: Vec<f64> =
         gram.diag().iter().map(|d| if d.f64() > 0.0 { d.f64().sqrt().recip() } else { 0.0 }).collect();
     // Both triangles, so that rounding does not make one of them matter more.
     let entry = |i: usize, j: usize| 0.5 * (gram[[i, j]].f64() + gram[[j, i]].f64()) * scale[i] * scale[j];
-    let scaled = Mat::from_fn(k, k, entry);
+    let mut scaled = Mat::from_fn(k, k, entry);
+    let unscaled =
+        |inverse: Mat<f64>| Array2::from_shape_fn((k, k), |(i, j)| E::of(inverse[(i, j)] * scale[i] * scale[j]));
+    let cut = 9.0 * E::UNIT;
+    (0..k).for_each(|i| scaled[(i, i)] += ridge);
+    // Far from singular, which Frobenius norms can tell, no eigenvalue would be cut, and they need not be known.
+    if let Ok(cholesky) = scaled.llt(Side::Lower) {
+        let inverse = cholesky.inverse();
+        if cut * scaled.norm_l2() * inverse.norm_l2() < 1.0 {
+            return Ok(unscaled(inverse));
+        }
+    }
     let eigen = scaled
         .self_adjoint_eigen(Side::Lower)
         .map_err(|e| Error::Data(format!("the eigenvalues of a {k}×{k} Gram could not be found: {e:?}")))?;
     let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
-    let threshold = 9.0 * E::UNIT * values.iter().fold(0.0_f64, |max, v| max.max(*v));
+    let threshold = cut * values.iter().fold(0.0_f64, |max, v| max.max(*v));
     let vectors = eigen.U();
     let weighted = Mat::from_fn(k, k, |i, j| if values[j] > threshold { vectors[(i, j)] / values[j] } else { 0.0 });
-    let inverse = &weighted * vectors.transpose();
-    Ok(Array2::from_shape_fn((k, k), |(i, j)| E::of(inverse[(i, j)] * scale[i] * scale[j])))
+    Ok(unscaled(&weighted * vectors.transpose()))
 }
 
 /// The shapes of a step.

@@ -11,6 +11,15 @@ pub enum Apply {
     TimesDerivative,
 }
 
+/// Where the points of a line search may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// x ≥ 0: every trial is projected.
+    Nonnegative,
+    /// Entries of any sign.
+    Real,
+}
+
 /// The sums of which a line search decides, by their slots; see
 /// [`Backend::search_decide`](super::Backend::search_decide).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,10 +65,13 @@ pub(crate) fn finetune<B: Backend>(
     config: &Config,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Vec<f64>> {
-    match config.model.method {
-        Method::Blocks => train::finetune(b, x, w, h, penalties, config, progress),
-        Method::SemiNmf => deep_semi_nmf::finetune(b, x, w, h, config, progress),
-        Method::Multiplicative | Method::ProjectedGradient | Method::Graph => Ok(Vec::new()),
+    match (config.model.method, config.activation) {
+        (Method::Blocks | Method::SemiNmf, Some(activation)) => {
+            train::finetune_nonlinear(b, x, w, h, penalties, (config, activation), progress)
+        }
+        (Method::Blocks, None) => train::finetune(b, x, w, h, penalties, config, progress),
+        (Method::SemiNmf, None) => deep_semi_nmf::finetune(b, x, w, h, config, progress),
+        (Method::Multiplicative | Method::ProjectedGradient | Method::Graph, _) => Ok(Vec::new()),
     }
 }
 

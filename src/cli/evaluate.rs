@@ -201,21 +201,12 @@ fn distinct(of: &[usize]) -> usize {
     of.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// Training and test samples where the model knows them; else its own samples or others, told by whether its H explains
-/// them as well as it should.
+/// Training and test samples where the model knows them; else its own samples or others, told from each other by [`Model::is_of`].
 fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
-    let (m, n) = (&model.metadata, set.n_samples());
-    let explains = |rows: &[usize]| {
-        let x = set.x.select(Axis(0), rows);
-        let left: f64 = model.factors.squared_errors(x.view(), model.factors.h.view()).iter().sum();
-        let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
-        let error = (left / all).sqrt();
-        // The final error was computed in f32.
-        (error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
-    };
-    let Some(split) = &m.split else {
+    let n = set.n_samples();
+    let Some(split) = &model.metadata.split else {
         let rows: Vec<usize> = (0..n).collect();
-        let stored = n == m.n_samples && explains(&rows);
+        let stored = model.is_of(set.x.view());
         return Ok(vec![Part { name: if stored { "training" } else { "new" }, rows, stored }]);
     };
     let (train, test) = split.parts();
@@ -228,7 +219,7 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
         );
         return Err(Error::format(path, message).into());
     }
-    if !explains(&train) {
+    if !model.is_of(set.x.select(Axis(0), &train).view()) {
         let message = "expected the samples that the model was split from, found others: its training samples are not at \
                        their places";
         return Err(Error::format(path, message).into());
@@ -250,15 +241,15 @@ fn features(
     scaling: Scaling,
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
-    let (f, psi) = (&model.factors, model.factors.components(layer));
+    let f = &model.factors;
     if part.stored && layer == f.depth() {
-        return Ok((evaluate::features(f.h.view(), psi.view(), scaling), model.metadata.relative_error));
+        return Ok((evaluate::features(f.h.view(), f, layer, scaling), model.metadata.relative_error));
     }
     let x = set.x.select(Axis(0), &part.rows);
     let how: Vec<Projection> = projections(&model.metadata)?;
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), f, layer, &how, &mut |p| progress.report(p))?;
-    Ok((evaluate::features(projected.h.view(), psi.view(), scaling), projected.relative_error))
+    Ok((evaluate::features(projected.h.view(), f, layer, scaling), projected.relative_error))
 }
 
 /// Scores of one part by one layer and one label.

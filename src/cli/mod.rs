@@ -8,6 +8,7 @@ mod fit;
 pub(crate) mod output;
 mod progress;
 mod report;
+mod reproduce;
 mod transform;
 mod verify;
 
@@ -82,6 +83,7 @@ enum Command {
     Transform(transform::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Reproduce(reproduce::Args),
     Verify(verify::Args),
     Devices(devices::Args),
     Demo(demo::Args),
@@ -95,6 +97,7 @@ pub(crate) fn run() -> Result {
         Command::Transform(args) => transform::run(args, &out),
         Command::Evaluate(args) => evaluate::run(args, &out),
         Command::Report(args) => report::run(args, &out),
+        Command::Reproduce(args) => reproduce::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),
         Command::Demo(args) => demo::run(args, &out),

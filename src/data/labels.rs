@@ -87,6 +87,16 @@ pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>> {
     reader.records().map(|record| Ok(record.map_err(failed)?.get(at).unwrap_or_default().to_string())).collect()
 }
 
+/// The columns of a CSV file with a header line.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Format`] if its header is no text.
+pub fn label_columns(path: &Path) -> Result<Vec<String>> {
+    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(Source::open(path, false)?);
+    let header = reader.headers().map_err(|e| super::csv::error(path, &e))?;
+    Ok(header.iter().map(String::from).collect())
+}
+
 /// The classes that `names` are, one for every sample, and the names of the classes: in natural order, or in numeric order if
 /// every name is a number.
 pub fn classes(names: &[String]) -> (Vec<usize>, Vec<String>) {

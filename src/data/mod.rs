@@ -35,7 +35,7 @@ mod resize;
 mod source;
 mod split;
 
-pub use labels::{classes, read_labels};
+pub use labels::{classes, label_columns, read_labels};
 pub use preprocess::{
     Checked, Features, Preprocess, Scale, preprocess, preprocess_features, validate_finite, validate_nonnegative,
 };

@@ -3,13 +3,16 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::model::{Activation, Factors};
+
 /// How coefficients become features. It decides more than the model does: of one fit of PIE's faces with 160 components,
 /// clusters of the raw coefficients agree with the persons with an NMI of .30, of scaled unit ones with .99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
-    /// Component j times `‖Psi e_j‖`, as much as it stands for in a sample; then every sample to unit length. Takes out
-    /// the scale that a factorization leaves free between components.
+    /// Component j times `‖Psi e_j‖`, as much as it stands for in a sample, or times the root of that where the coefficients
+    /// are roots themselves; then every sample to unit length. Takes out the scale that a factorization leaves free between
+    /// components.
     #[default]
     ScaledUnit,
     /// Every sample to unit length.
@@ -18,44 +21,65 @@ pub enum Scaling {
     Raw,
 }
 
-/// The features of samples with the coefficients `h` (samples × k) of the components `psi` (features × k).
+/// The features of samples with the coefficients `h` (samples × k) in layer `layer` (from 1) of a model.
 ///
 /// A sample of zeros stays one.
-pub fn features(h: ArrayView2<'_, f32>, psi: ArrayView2<'_, f32>, scaling: Scaling) -> Array2<f32> {
+pub fn features(h: ArrayView2<'_, f32>, factors: &Factors<f32>, layer: usize, scaling: Scaling) -> Array2<f32> {
     let mut out = h.to_owned();
-    if scaling == Scaling::Raw {
-        return out;
-    }
-    let norms: Vec<f64> = match scaling {
-        Scaling::ScaledUnit => {
-            let squares = psi.fold_axis(Axis(0), 0.0, |sum, &v| sum + f64::from(v).powi(2));
-            squares.iter().map(|s: &f64| s.sqrt()).collect()
-        }
-        _ => vec![1.0; h.ncols()],
+    let lengths = match scaling {
+        Scaling::Raw => return out,
+        Scaling::Unit => vec![1.0; h.ncols()],
+        Scaling::ScaledUnit => lengths(factors, layer),
     };
     out.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut sample| {
-        let squares: f64 = sample.iter().zip(&norms).map(|(&v, norm)| (f64::from(v) * norm).powi(2)).sum();
+        let squares: f64 = sample.iter().zip(&lengths).map(|(&v, by)| (f64::from(v) * by).powi(2)).sum();
         let length = if squares > 0.0 { squares.sqrt() } else { 1.0 };
-        sample.iter_mut().zip(&norms).for_each(|(v, norm)| *v = (f64::from(*v) * norm / length) as f32);
+        sample.iter_mut().zip(&lengths).for_each(|(v, by)| *v = (f64::from(*v) * by / length) as f32);
     });
     out
+}
+
+/// What a unit of every coefficient stands for. Of the activations only the root is not as good as linear near 0.
+fn lengths(factors: &Factors<f32>, layer: usize) -> Vec<f64> {
+    let squares = factors.components(layer).fold_axis(Axis(0), 0.0, |sum, &v| sum + f64::from(v).powi(2));
+    let roots = layer == factors.depth() && factors.of_last() == Some(Activation::Root);
+    squares.iter().map(|s: &f64| if roots { s.sqrt().sqrt() } else { s.sqrt() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Activate;
     use ndarray::array;
+
+    fn factors(w: Vec<Array2<f32>>) -> Factors<f32> {
+        let h = Array2::zeros((2, w.last().map_or(0, Array2::ncols)));
+        Factors { w, h, hidden: Vec::new(), activation: None, activate: Activate::Hidden }
+    }
 
     #[test]
     fn scaling_undoes_the_free_scale_between_components() {
-        let (h, psi) = (array![[3.0, 2.0], [0.0, 0.0]], array![[1.0, 0.0], [0.0, 2.0]]);
-        let of = |scaling| features(h.view(), psi.view(), scaling);
+        let (h, w) = (array![[3.0, 2.0], [0.0, 0.0]], array![[1.0, 0.0], [0.0, 2.0]]);
+        let of = |scaling| features(h.view(), &factors(vec![w.clone()]), 1, scaling);
         assert_eq!(of(Scaling::Raw), h);
         assert_eq!(of(Scaling::ScaledUnit), array![[0.6, 0.8], [0.0, 0.0]]);
-        let other =
-            features((&h * &array![[4.0, 0.5]]).view(), (&psi / &array![[4.0, 0.5]]).view(), Scaling::ScaledUnit);
+        let by = array![[4.0, 0.5]];
+        let other = features((&h * &by).view(), &factors(vec![&w / &by]), 1, Scaling::ScaledUnit);
         assert_eq!(other, of(Scaling::ScaledUnit));
         let length = 13f32.sqrt();
         assert!((of(Scaling::Unit) - array![[3.0 / length, 2.0 / length], [0.0, 0.0]]).iter().all(|d| d.abs() < 1e-6));
+    }
+
+    #[test]
+    fn roots_are_scaled_by_roots() {
+        let (w, by) = (array![[1.0, 0.5], [0.5, 2.0]], array![[4.0, 0.25]]);
+        let of = |last: Array2<f32>, h: Array2<f32>| {
+            let (activation, activate) = (Some(Activation::Root), Activate::All);
+            let factors = Factors { activation, activate, ..factors(vec![w.clone(), last]) };
+            features(h.mapv(f32::sqrt).view(), &factors, 2, Scaling::ScaledUnit)
+        };
+        let (last, h) = (array![[1.0, 0.0], [0.0, 2.0]], array![[3.0, 2.0], [1.0, 0.0]]);
+        let difference = of(&last / &by, &h * &by) - of(last, h);
+        assert!(difference.iter().all(|d| d.abs() < 1e-6), "{difference}");
     }
 }

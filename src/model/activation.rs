@@ -4,7 +4,7 @@
 //! X ≈ p(… p(p(H_L W_Lᵀ) W_{L−1}ᵀ) …) W_1ᵀ          p = g⁻¹, entry by entry
 //! ```
 //!
-//! A layer is trained on `g(H)` of the layer before it. Factors are nonnegative, so all forms have g(0) = p(0) = 0:
+//! A layer is trained on `g(H)` of the layer before it. H is nonnegative, so all forms have g(0) = p(0) = 0:
 //!
 //! | name | g(h) | p(y) | p'(y) |
 //! |---|---|---|---|
@@ -12,6 +12,9 @@
 //! | tanh | atanh h | tanh y | 1 − tanh² y |
 //! | sigmoid | 2 atanh h | 2/(1 + e⁻ʸ) − 1 | 2e⁻ʸ/(1 + e⁻ʸ)² |
 //! | softplus | log(2eʰ − 1) | log(1 + eʸ) − log 2 | 1/(1 + e⁻ʸ) |
+//!
+//! Where W may have any sign (Deep Semi-NMF), y may too: p is the same formula on all of ℝ. It is increasing except for
+//! `root`, whose y² gives H̃ ≥ 0 from either sign of y; softplus is there above −log 2, tanh and sigmoid above −1.
 //!
 //! The other place with these formulas is `shaders/activate.wgsl`.
 
@@ -77,27 +80,27 @@ impl Activation {
         }
     }
 
-    /// p(y) = g⁻¹(y) for y ≥ 0.
+    /// p(y): g⁻¹(y) for y ≥ 0, and the same formula below.
     pub fn p<E: Element>(self, y: E) -> E {
         let half = E::of(0.5);
         match self {
             Self::Root => y * y,
             Self::Tanh => y.tanh(),
             Self::Sigmoid => (half * y).tanh(),
-            // log((1 + eʸ)/2) = y + log(1 + (e⁻ʸ − 1)/2), for the same reasons.
-            Self::Softplus => y + (half * (-y).exp_m1()).ln_1p(),
+            // log((1 + eʸ)/2) = max(y, 0) + log(1 + (e^−|y| − 1)/2), for the same reasons.
+            Self::Softplus => y.max(E::zero()) + (half * (-y.abs()).exp_m1()).ln_1p(),
         }
     }
 
-    /// p'(y) for y ≥ 0.
+    /// p'(y).
     pub fn derivative<E: Element>(self, y: E) -> E {
         let (one, two) = (E::one(), E::of(2.0));
-        // 1/cosh²(z) = 4t/(1 + t)², t = e⁻²ᶻ.
+        // 1/cosh²(z) = 4t/(1 + t)², t = e^−2|z|.
         let sech2 = |t: E| two * two * t / ((one + t) * (one + t));
         match self {
             Self::Root => two * y,
-            Self::Tanh => sech2((-two * y).exp()),
-            Self::Sigmoid => sech2((-y).exp()) / two,
+            Self::Tanh => sech2((-two * y.abs()).exp()),
+            Self::Sigmoid => sech2((-y.abs()).exp()) / two,
             Self::Softplus => one / (one + (-y).exp()),
         }
     }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use ndarray::ArrayView2;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -272,6 +273,19 @@ impl Model {
         let model = Self { factors: Factors { w, h, hidden, activation, activate }, metadata };
         model.check()?;
         Ok(model)
+    }
+
+    /// Whether `x` (preprocessed) are the samples that the model was trained on: whether its H explains them as well as it did
+    /// those. The file does not keep the samples themselves.
+    pub fn is_of(&self, x: ArrayView2<'_, f32>) -> bool {
+        let m = &self.metadata;
+        if x.dim() != (m.n_samples, self.factors.n_features()) {
+            return false;
+        }
+        let left: f64 = self.factors.squared_errors(x, self.factors.h.view()).iter().sum();
+        let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+        // The final error was computed in f32.
+        ((left / all).sqrt() - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
     }
 
     /// Whether factors and metadata fit each other; the same for a file to write and a file that was read.

@@ -24,6 +24,8 @@ pub struct GridOptions {
     pub gap: u32,
     /// Tiles are enlarged by a whole number until their longer side has at least this many pixels.
     pub min_side: u32,
+    /// Tiles in a line; None: as many as make the sheet about square.
+    pub columns: Option<usize>,
     /// Whether values are of both signs: blue below zero, white at zero, red above; in colour grey at zero. Otherwise
     /// zero and what is below are black.
     pub diverging: bool,
@@ -31,7 +33,7 @@ pub struct GridOptions {
 
 impl Default for GridOptions {
     fn default() -> Self {
-        Self { common_scale: false, gap: 2, min_side: 48, diverging: false }
+        Self { common_scale: false, gap: 2, min_side: 48, columns: None, diverging: false }
     }
 }
 
@@ -158,7 +160,8 @@ impl Layout {
         let gap = u64::from(options.gap);
         let (cell_h, cell_w) = (h.saturating_mul(zoom).saturating_add(gap), w.saturating_mul(zoom).saturating_add(gap));
         // Square on the paper, not in tiles: √(k · height/width of a cell) columns.
-        let columns = ((k as f64 * cell_h as f64 / cell_w as f64).sqrt().ceil() as u64).clamp(1, k);
+        let square = (k as f64 * cell_h as f64 / cell_w as f64).sqrt().ceil() as u64;
+        let columns = options.columns.map_or(square, |columns| columns as u64).clamp(1, k);
         let rows = k.div_ceil(columns);
         let side = |tiles: u64, cell: u64| tiles.saturating_mul(cell).saturating_add(gap);
         let (height, width) = (side(rows, cell_h), side(columns, cell_w));
@@ -197,7 +200,8 @@ mod tests {
     use super::*;
     use ndarray::{Array2, array};
 
-    const SMALL: GridOptions = GridOptions { common_scale: false, gap: 1, min_side: 1, diverging: false };
+    const SMALL: GridOptions =
+        GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None, diverging: false };
 
     fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
         ImageShape { height, width, channels }

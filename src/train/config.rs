@@ -231,8 +231,9 @@ impl Config {
         if model.depth == Depth::One && layers.len() > 1 {
             return wrong(format!("expected one layer, found {}", layers.len()));
         }
-        // The coefficients under a layer narrower than the last one have no full rank, and its W no unique update.
-        if let (Method::SemiNmf, Some(last)) = (model.method, layers.last())
+        // In the linear chain the coefficients under a layer narrower than the last one have no full rank, and its W no
+        // unique update.
+        if let (Method::SemiNmf, None, Some(last)) = (model.method, self.activation, layers.last())
             && let Some(narrow) = layers.iter().find(|k| *k < last)
         {
             return wrong(format!("expected no layer to be smaller than the last one ({last}), found one of {narrow}"));

@@ -87,11 +87,9 @@ pub fn fit<B: Backend>(
     let clock = Instant::now();
     let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
     drop(fed);
-    history.finetune = match config.activation {
-        _ if depth == 1 => Vec::new(),
-        None => baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?,
-        Some(a) => nonlinear::finetune(b, (&x, xx), &mut w, &mut last, &penalties, (config, a), progress)?,
-    };
+    if depth > 1 {
+        history.finetune = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+    }
     seconds.finetune = clock.elapsed().as_secs_f64();
     let (represented, hidden, (objective, relative_error)) = match config.activation {
         None => {

@@ -17,7 +17,7 @@ pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};
-pub(crate) use nonlinear::apply;
+pub(crate) use nonlinear::{apply, finetune as finetune_nonlinear};
 pub(crate) use objective::{Objective, Stopping, iterate};
 pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;

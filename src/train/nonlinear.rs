@@ -7,268 +7,70 @@
 //! ∇f(W_l) = E_lᵀ H̃_l + mu 1sᵀ          ∇f(H_L) = D_L + ∇pen(H_L)
 //! ```
 //!
-//! A sweep steps on H_L, then W_L … W_2, each once along its projected gradient, and solves the block of W_1. No
-//! Lipschitz constant is known for the steps: their length is searched for. With Δ what a trial makes of H̃_1, its
+//! A sweep steps on H_L, then W_L … W_2, each once along its projected gradient, and solves the block of W_1. In a model
+//! whose W have any sign, nonlinear Deep Semi-NMF (Trigeorgis et al. 2014, eq. 6 to 14), only H_L is projected, and W_1 goes
+//! to that of least squares (damped, `first.rs` says why). Y_l then has any sign, and p is taken on all of ℝ: there `root` is
+//! even, p(y) = y², the others increase.
+//!
+//! No Lipschitz constant is known for the steps: their length is searched for. With Δ what a trial makes of H̃_1, its
 //! change of f is ⟨D_1, Δ⟩ + ½⟨ΔG, Δ⟩ exactly, whatever the activation, and so a sweep reads X twice (X W_1 and
 //! XᵀH̃_1), whatever the depth and the number of trials.
 
-use super::block::{BlockSolver, WBlock};
+mod first;
+mod search;
+
 use super::objective::{Objective, Stopping, iterate};
+use super::project::{Outcome, Projection};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
-use crate::backend::{Apply, Backend, By, Element, MatMul, SearchSum, Sum};
+use crate::backend::{Apply, Backend, By, Domain, Element, MatMul};
+use crate::model::Activation;
 use crate::model::activation::BOUND;
-use crate::model::{Activation, HPenalty};
+use first::First;
 use ndarray::arr2;
+use search::{Bottom, Link, Search, Step, Which, forward};
 
-/// Trials of a line search, at most.
-const TRIALS: usize = 30;
-/// The first step of all: this share of ‖x‖.
-const FIRST_STEP: f64 = 0.1;
-
-/// `Y = H̃ Wᵀ` and `p(Y)`, n × k of the layer below.
-struct Pass<B: Backend> {
-    y: B::Matrix,
-    out: B::Matrix,
+/// What lies above W_1.
+struct Chain<B: Backend> {
+    bottom: Bottom<B>,
+    links: Vec<Link<B>>,
 }
 
-/// What lies between a layer and the one below it.
-struct Link<B: Backend> {
-    /// Of the factors as they are.
-    now: Pass<B>,
-    /// Of a trial; before the trials `y` holds E.
-    trial: Pass<B>,
-}
-
-impl<B: Backend> Link<B> {
-    fn new(b: &mut B, n: usize, k: usize) -> Result<Self> {
-        let mut pass = || Ok(Pass { y: b.zeros(n, k)?, out: b.zeros(n, k)? });
-        Ok(Self { now: pass()?, trial: pass()? })
-    }
-}
-
-/// Which of a link's passes is meant.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Now,
-    Trial,
-}
-
-impl Which {
-    fn of<B: Backend>(self, link: &Link<B>) -> &Pass<B> {
-        if self == Self::Now { &link.now } else { &link.trial }
+impl<B: Backend> Chain<B> {
+    /// For layers of `ranks` and the factors as they are.
+    fn new(b: &mut B, activation: Activation, ranks: &[usize], w: &[B::Matrix], h: &B::Matrix) -> Result<Self> {
+        let (n, last) = (b.shape(h).0, w.len() - 1);
+        let mut bottom = Bottom::new(b, activation, n, ranks[0])?;
+        let mut links = ranks[..last].iter().map(|&k| Link::new(b, n, k)).collect::<Result<Vec<_>>>()?;
+        forward(b, activation, (h, &w[last]), &w[..last], &mut links, Which::Now)?;
+        b.matmul(MatMul::TN, &w[0], &w[0], &mut bottom.gram)?;
+        Ok(Self { bottom, links })
     }
 
-    fn of_mut<B: Backend>(self, link: &mut Link<B>) -> &mut Pass<B> {
-        if self == Self::Now { &mut link.now } else { &mut link.trial }
-    }
-}
-
-/// From the product of `top` (H̃ and W of the layer above the last link) down to H̃_1; `w[i]` is that of layer i.
-fn forward<B: Backend>(
-    b: &mut B,
-    activation: Activation,
-    top: (&B::Matrix, &B::Matrix),
-    w: &[B::Matrix],
-    links: &mut [Link<B>],
-    which: Which,
-) -> Result<()> {
-    for i in (0..links.len()).rev() {
-        let (here, above) = links.split_at_mut(i + 1);
-        let (h, w) = above.first().map_or(top, |above| (&which.of(above).out, &w[i + 1]));
-        let pass = which.of_mut(&mut here[i]);
-        b.matmul(MatMul::NT, h, w, &mut pass.y)?;
-        b.activate(activation, Apply::P, &pass.y, &mut pass.out)?;
-    }
-    Ok(())
-}
-
-/// `½⟨x, xQ⟩` or `½⟨x, Qx⟩`: a penalty as a quadratic form.
-struct Penalty<B: Backend> {
-    q: B::Matrix,
-    /// ∇pen at x.
-    pull: B::Matrix,
-    /// ∇²pen on a move.
-    bend: B::Matrix,
-}
-
-impl<B: Backend> Penalty<B> {
-    /// `Q = constant·11ᵀ` or `constant·I`, on the side of length `of`.
-    fn new(b: &mut B, kind: HPenalty, constant: f64, of: usize, (rows, cols): (usize, usize)) -> Result<Option<Self>> {
-        if constant == 0.0 {
-            return Ok(None);
-        }
-        let (nothing, mut q) = (b.zeros(of, of)?, b.zeros(of, of)?);
-        b.add_penalty(&nothing, kind, constant, &mut q)?;
-        Ok(Some(Self { q, pull: b.zeros(rows, cols)?, bend: b.zeros(rows, cols)? }))
-    }
-}
-
-/// The unknown of a step, which is one side of the topmost product.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    /// H_L, above W_L.
-    H,
-    /// W_l, under H̃_l.
-    W,
-}
-
-impl Side {
-    fn product<'a, M>(self, x: &'a M, fixed: &'a M) -> (&'a M, &'a M) {
-        if self == Self::H { (x, fixed) } else { (fixed, x) }
-    }
-}
-
-/// The line search of one factor; α is kept from sweep to sweep.
-struct Search<B: Backend> {
-    side: Side,
-    gradient: B::Matrix,
-    trial: B::Matrix,
-    moved: B::Matrix,
-    penalty: Option<Penalty<B>>,
-    sums: B::Scalars,
-    /// None before the first step.
-    state: Option<B::Matrix>,
-}
-
-impl<B: Backend> Search<B> {
-    fn new(b: &mut B, side: Side, (rows, cols): (usize, usize), kind: HPenalty, constant: f64) -> Result<Self> {
-        let of = if side == Side::H { cols } else { rows };
-        Ok(Self {
-            side,
-            gradient: b.zeros(rows, cols)?,
-            trial: b.zeros(rows, cols)?,
-            moved: b.zeros(rows, cols)?,
-            penalty: Penalty::new(b, kind, constant, of, (rows, cols))?,
-            sums: b.scalars(SearchSum::COUNT)?,
-            state: None,
-        })
+    /// H̃_1.
+    fn top(&self) -> &B::Matrix {
+        &self.links[0].now.out
     }
 
-    /// α = 0.1 ‖x‖/‖g‖ for the first step of all. Waits, once.
-    fn start(&mut self, b: &mut B, x: &B::Matrix) -> Result<()> {
-        b.sum(Sum::Dot(x, x), &mut self.sums, 0)?;
-        b.sum(Sum::Dot(&self.gradient, &self.gradient), &mut self.sums, 1)?;
-        let pending = b.start_read(&self.sums)?;
-        let sums = b.finish_read(pending)?;
-        let alpha = FIRST_STEP * sums[0].sqrt() / sums[1].sqrt().max(f64::MIN_POSITIVE);
-        let alpha = B::Elem::of(alpha.min(SearchSum::LARGEST_STEP));
-        let zero = B::Elem::of(0.0);
-        self.state = Some(b.upload(arr2(&[[alpha, zero, zero]]).view())?);
-        Ok(())
-    }
-}
-
-/// A factor that is stepped on, with what its step depends on.
-struct Step<'a, B: Backend> {
-    x: &'a mut B::Matrix,
-    /// The other side of the topmost product.
-    fixed: &'a B::Matrix,
-    /// The factors below.
-    w: &'a [B::Matrix],
-    /// The links below.
-    links: &'a mut [Link<B>],
-}
-
-/// `½‖X − H̃_1 W_1ᵀ‖²` for fixed W_1.
-struct Bottom<B: Backend> {
-    activation: Activation,
-    /// G.
-    gram: B::Matrix,
-    /// B.
-    rhs: B::Matrix,
-    /// D_1.
-    slope: B::Matrix,
-    /// ΔG.
-    bend: B::Matrix,
-}
-
-impl<B: Backend> Bottom<B> {
-    fn new(b: &mut B, activation: Activation, n: usize, k: usize) -> Result<Self> {
-        let gram = b.zeros(k, k)?;
-        Ok(Self { activation, gram, rhs: b.zeros(n, k)?, slope: b.zeros(n, k)?, bend: b.zeros(n, k)? })
+    fn step_h(&mut self, b: &mut B, w: &[B::Matrix], h: &mut B::Matrix, search: &mut Search<B>) -> Result<()> {
+        let last = w.len() - 1;
+        let step = Step { x: h, fixed: &w[last], w: &w[..last], links: &mut self.links };
+        self.bottom.descend(b, step, search)
     }
 
-    /// The gradient of f at the factors as they are, into `search`.
-    fn gradient(&mut self, b: &mut B, step: &mut Step<'_, B>, search: &mut Search<B>) -> Result<()> {
-        let Step { x, fixed, w, links } = step;
-        b.matmul(MatMul::NN, &links[0].now.out, &self.gram, &mut self.slope)?;
-        b.add(&mut self.slope, -1.0, &self.rhs)?;
-        for i in 0..links.len() {
-            let (below, here) = links.split_at_mut(i);
-            let Link { now, trial } = &mut here[0];
-            match below.last() {
-                None => b.copy(&self.slope, &mut trial.y)?,
-                Some(below) => b.matmul(MatMul::NN, &below.trial.y, &w[i], &mut trial.y)?,
-            }
-            b.activate(self.activation, Apply::TimesDerivative, &now.y, &mut trial.y)?;
-        }
-        let e = &links[links.len() - 1].trial.y;
-        match search.side {
-            Side::H => b.matmul(MatMul::NN, e, fixed, &mut search.gradient)?,
-            Side::W => b.matmul(MatMul::TN, e, fixed, &mut search.gradient)?,
-        }
-        if let Some(Penalty { q, pull, .. }) = &mut search.penalty {
-            let (left, right) = search.side.product(&**x, q);
-            b.matmul(MatMul::NN, left, right, pull)?;
-            b.add(&mut search.gradient, 1.0, pull)?;
-        }
-        Ok(())
-    }
-
-    /// One trial, with its decision on the device.
-    fn trial(&mut self, b: &mut B, step: &mut Step<'_, B>, search: &mut Search<B>, first: bool) -> Result<()> {
-        let Some(state) = &mut search.state else { return Ok(()) };
-        let Step { x, fixed, w, links } = step;
-        b.search_trial(x, &search.gradient, state, &mut search.trial, &mut search.moved)?;
-        let top = search.side.product(&search.trial, fixed);
-        forward(b, self.activation, top, w, links, Which::Trial)?;
-        let Link { now, trial } = &mut links[0];
-        b.add(&mut trial.out, -1.0, &now.out)?;
-        b.matmul(MatMul::NN, &trial.out, &self.gram, &mut self.bend)?;
-        let sums = [
-            (SearchSum::Slope, &search.gradient, &search.moved),
-            (SearchSum::Linear, &self.slope, &trial.out),
-            (SearchSum::Quadratic, &self.bend, &trial.out),
-        ];
-        for (what, left, right) in sums {
-            b.sum(Sum::Dot(left, right), &mut search.sums, what as usize)?;
-        }
-        if let Some(Penalty { q, pull, bend }) = &mut search.penalty {
-            let (left, right) = search.side.product(&search.moved, q);
-            b.matmul(MatMul::NN, left, right, bend)?;
-            for (what, of) in [(SearchSum::PenaltyLinear, &*pull), (SearchSum::PenaltyQuadratic, &*bend)] {
-                b.sum(Sum::Dot(of, &search.moved), &mut search.sums, what as usize)?;
-            }
-        }
-        b.search_decide(&search.sums, first, state)?;
-        b.search_accept(state, &search.trial, x)
-    }
-
-    /// A step along the projected gradient, as long as Armijo's rule lets it be; then the links follow.
-    ///
-    /// The device decides; the host asks it after as many trials as a search usually takes, whether it needs more. A
-    /// step that is kept doubles and is tried at twice its length: usually that is one trial too long.
-    fn descend(&mut self, b: &mut B, mut step: Step<'_, B>, search: &mut Search<B>) -> Result<()> {
-        self.gradient(b, &mut step, search)?;
-        if search.state.is_none() {
-            search.start(b, step.x)?;
-        }
-        let per_look = 1 + b.cadence().ahead;
-        let (mut done, mut batch) = (0, per_look);
-        while done < TRIALS {
-            let end = TRIALS.min(done + batch);
-            for trial in done..end {
-                self.trial(b, &mut step, search, trial == 0)?;
-            }
-            (done, batch) = (end, batch * per_look);
-            let Some(state) = search.state.as_ref().filter(|_| done < TRIALS) else { break };
-            if b.download(state)?[[0, 1]].f64() != 0.0 {
-                break;
-            }
-        }
-        let top = search.side.product(&*step.x, step.fixed);
-        forward(b, self.activation, top, step.w, step.links, Which::Now)
+    /// On W_{l+1}.
+    fn step_w(
+        &mut self,
+        b: &mut B,
+        l: usize,
+        w: &mut [B::Matrix],
+        h: &B::Matrix,
+        search: &mut Search<B>,
+    ) -> Result<()> {
+        let (below, here) = w.split_at_mut(l);
+        let (links, above) = self.links.split_at_mut(l);
+        let fixed = above.first().map_or(h, |above| &above.now.out);
+        self.bottom.descend(b, Step { x: &mut here[0], fixed, w: below, links }, search)
     }
 }
 
@@ -288,44 +90,74 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
-    let mut bottom = Bottom::new(b, activation, n, ranks[0])?;
-    let mut links = ranks[..last].iter().map(|&k| Link::new(b, n, k)).collect::<Result<Vec<_>>>()?;
-    let mut of_h = Search::new(b, Side::H, (n, ranks[last]), kind, lambda)?;
+    let mut of_h = Search::of_h(b, (n, ranks[last]), kind, lambda)?;
+    let domain = if config.model.signed { Domain::Real } else { Domain::Nonnegative };
     let mut of_w = Vec::with_capacity(last);
     for l in 1..=last {
-        of_w.push(Search::new(b, Side::W, (ranks[l - 1], ranks[l]), HPenalty::SquaredL1, penalties.mu[l])?);
+        of_w.push(Search::of_w(b, (ranks[l - 1], ranks[l]), domain, penalties.mu[l])?);
     }
-    let mut block = WBlock::new(b, (m, ranks[0]), penalties.mu[0], false, BlockSolver::of(config))?;
+    let mut first = First::new(b, (m, ranks[0]), penalties.mu[0], config)?;
     let mut s = b.zeros(ranks[last], ranks[last])?;
 
-    forward(b, activation, (&*h, &w[last]), &w[..last], &mut links, Which::Now)?;
-    b.matmul(MatMul::TN, &w[0], &w[0], &mut bottom.gram)?;
+    let mut chain = Chain::new(b, activation, &ranks, w, h)?;
     b.matmul(MatMul::TN, h, h, &mut s)?;
     objective.record_penalties(b, 0, &*w, &s)?;
-    let start = objective.exact(b, x, &links[0].now.out, &w[0])?;
+    let start = objective.exact(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping { tol: config.tol, target_error: config.target_error };
     iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
-        b.matmul(MatMul::NN, x, &w[0], &mut bottom.rhs)?;
-        let step = Step { x: &mut *h, fixed: &w[last], w: &w[..last], links: &mut links };
-        bottom.descend(b, step, &mut of_h)?;
+        b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
+        chain.step_h(b, w, h, &mut of_h)?;
         for l in (1..=last).rev() {
-            let (below, here) = w.split_at_mut(l);
-            let (links, above) = links.split_at_mut(l);
-            let fixed = above.first().map_or(&*h, |above| &above.now.out);
-            bottom.descend(b, Step { x: &mut here[0], fixed, w: below, links }, &mut of_w[l - 1])?;
+            chain.step_w(b, l, w, h, &mut of_w[l - 1])?;
         }
-        let top = &links[0].now.out;
-        b.matmul(MatMul::TN, top, top, &mut block.gram)?;
-        b.matmul(MatMul::TN, x, top, &mut block.rhs)?;
-        block.solve(b, &mut w[0])?;
-        b.matmul(MatMul::TN, &w[0], &w[0], &mut bottom.gram)?;
-        objective.record_fit(b, turn, (&block.rhs, &w[0]), (&bottom.gram, &block.gram))?;
+        first.solve(b, x, chain.top(), &mut w[0])?;
+        b.matmul(MatMul::TN, &w[0], &w[0], &mut chain.bottom.gram)?;
+        let (gram, rhs) = first.products();
+        objective.record_fit(b, turn, (rhs, &w[0]), (&chain.bottom.gram, gram))?;
         if lambda > 0.0 {
             b.matmul(MatMul::TN, h, h, &mut s)?;
         }
         objective.record_penalties(b, turn, &*w, &s)
     })
+}
+
+/// Gradient steps between two looks at the objective of a projection.
+const BATCH: usize = 10;
+
+/// `min_{H_L ≥ 0} ½‖X − H̃_1 W_1ᵀ‖² + pen(H_L)` from `h` on, the W fixed, by the steps of the fine-tuning.
+pub(crate) fn refine<B: Backend>(
+    b: &mut B,
+    (x, xx): (&B::Matrix, f64),
+    w: &[B::Matrix],
+    h: &mut B::Matrix,
+    (how, activation): (&Projection, Activation),
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Outcome> {
+    let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
+    let shape = b.shape(h);
+    let mut objective = Objective::new(b, xx, &[], &[], how.h_penalty, how.lambda)?;
+    let mut search = Search::of_h(b, shape, how.h_penalty, how.lambda)?;
+    let mut chain = Chain::new(b, activation, &ranks, w, h)?;
+    b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
+    let (mut s_top, mut s) = (b.zeros(ranks[0], ranks[0])?, b.zeros(shape.1, shape.1)?);
+    b.matmul(MatMul::TN, h, h, &mut s)?;
+    objective.record_penalties(b, 0, [], &s)?;
+    let start = objective.exact(b, x, chain.top(), &w[0])?;
+
+    let stop = Stopping { tol: how.tol, target_error: None };
+    let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
+    let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
+        for _ in 0..BATCH {
+            chain.step_h(b, w, h, &mut search)?;
+        }
+        b.matmul(MatMul::TN, chain.top(), chain.top(), &mut s_top)?;
+        b.matmul(MatMul::TN, h, h, &mut s)?;
+        objective.record_fit(b, turn, (&chain.bottom.rhs, chain.top()), (&chain.bottom.gram, &s_top))?;
+        objective.record_penalties(b, turn, [], &s)
+    })?;
+    let (_, relative_error) = objective.exact(b, x, chain.top(), &w[0])?;
+    Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
 }
 
 /// What the next layer is trained on: g(H), with H scaled into the domain of g and W inversely, the product unchanged.

@@ -2,7 +2,7 @@
 
 use super::block::{BlockSolver, HBlock, Steps};
 use super::objective::{Objective, Stopping, iterate};
-use super::{Metric, Progress, Stage, nonlinear};
+use super::{Metric, Progress, Solver, Stage, nonlinear};
 use crate::Result;
 use crate::backend::{Apply, Backend, MatMul, Sum};
 use crate::model::{Activation, HPenalty};
@@ -14,9 +14,9 @@ pub struct Projection {
     pub h_penalty: HPenalty,
     /// Its constant.
     pub lambda: f64,
-    /// Nesterov steps, at most.
+    /// Passes of coordinate descent, Nesterov steps or gradient steps, at most.
     pub max_steps: usize,
-    /// It stops when the relative change of the objective over a batch of 25 steps is at most this.
+    /// It stops when the relative change of the objective over a batch of them is at most this.
     pub tol: f64,
     /// Whether samples and components may have negative entries; the coefficients never have.
     pub signed: bool,
@@ -28,8 +28,10 @@ impl Default for Projection {
     }
 }
 
-/// Steps between two looks at the objective; the momentum restarts there too.
+/// Nesterov steps between two looks at the objective; the momentum restarts there too.
 const BATCH: usize = 25;
+/// Passes of coordinate descent between two looks.
+const PASSES: usize = 10;
 
 /// What came of a projection.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +58,14 @@ pub(crate) fn project<B: Backend>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome> {
     let (n, k) = b.shape(h);
-    let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
-    let mut block = HBlock::new(b, (n, k), how.h_penalty, how.lambda, BlockSolver::Nesterov(steps))?;
+    let (solver, batch) = match b.fastest_solver() {
+        Solver::Cd => (BlockSolver::Descent { passes: PASSES }, PASSES),
+        _ => {
+            let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
+            (BlockSolver::Nesterov(steps), BATCH)
+        }
+    };
+    let mut block = HBlock::new(b, (n, k), how.h_penalty, how.lambda, solver)?;
     if how.signed {
         block.allow_signs(b)?;
     }
@@ -70,7 +78,7 @@ pub(crate) fn project<B: Backend>(
     let start = objective.exact(b, x, h, psi)?;
 
     let stop = Stopping { tol: how.tol, target_error: None };
-    let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
+    let batches = (Stage::Project, how.max_steps.div_ceil(batch));
     let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
         block.solve(b, h)?;
         b.matmul(MatMul::TN, h, h, &mut s)?;
@@ -78,11 +86,12 @@ pub(crate) fn project<B: Backend>(
         objective.record_penalties(b, turn, [], &s)
     })?;
     let (_, relative_error) = objective.exact(b, x, h, psi)?;
-    Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
+    Ok(Outcome { relative_error, steps: (history.len() - 1) * batch })
 }
 
-/// Layer by layer, as a nonlinear model is pre-trained: H_1 on W_1, then g(H_1) on W_2 and so on, from 0; `how` has as
-/// many entries as `w`. Returns the coefficients of the last of these layers; the error is that of X.
+/// Layer by layer, as a nonlinear model is pre-trained: H_1 on W_1, then g(H_1) on W_2 and so on, from 0; then the last
+/// of them alone by the objective of the whole, in which the errors of the layers below do not add up. `how` has as many
+/// entries as `w`. Returns the coefficients of the last of these layers; the error is that of X.
 pub(crate) fn project_layers<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
@@ -94,7 +103,8 @@ pub(crate) fn project_layers<B: Backend>(
     let n = b.shape(x).0;
     let k = b.shape(&w[0]).1;
     let mut h = b.zeros(n, k)?;
-    let Outcome { mut steps, .. } = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
+    let first = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
+    let mut steps = first.steps;
     for (w, how) in w[1..].iter().zip(&how[1..]) {
         let v = nonlinear::apply(b, activation, Apply::G, &h)?;
         let vv = norm_squared(b, &v)?;
@@ -102,10 +112,9 @@ pub(crate) fn project_layers<B: Backend>(
         h = b.zeros(n, k)?;
         steps += project(b, (&v, vv), w, &mut h, how, progress)?.steps;
     }
-    let below = nonlinear::hidden(b, activation, w, &h)?;
-    let mut sum = b.scalars(1)?;
-    b.residual(x, below.first().unwrap_or(&h), &w[0], &mut sum, 0)?;
-    let pending = b.start_read(&sum)?;
-    let residual = b.finish_read(pending)?[0];
-    Ok((h, Outcome { relative_error: (residual / xx).sqrt(), steps }))
+    if w.len() == 1 {
+        return Ok((h, first));
+    }
+    let refined = nonlinear::refine(b, (x, xx), w, &mut h, (&how[w.len() - 1], activation), progress)?;
+    Ok((h, Outcome { steps: steps + refined.steps, ..refined }))
 }

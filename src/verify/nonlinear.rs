@@ -3,7 +3,7 @@
 use super::elementwise::{DIVISION, SQRT, U};
 use super::{Data, Verifier, gamma, wide};
 use crate::Result;
-use crate::backend::{Apply, Backend, SearchSum, Sum};
+use crate::backend::{Apply, Backend, Domain, SearchSum, Sum};
 use crate::model::Activation;
 use crate::model::activation::{ACTIVATIONS, LARGEST};
 use ndarray::{Array2, Zip};
@@ -31,7 +31,7 @@ fn exp(x: f64) -> f64 {
     2.0 * U * (3.0 + 2.0 * x)
 }
 
-/// What `shaders/activate.wgsl` may be off by at x, relative to the result: of p, g and p'. A CPU is off by less.
+/// What `shaders/activate.wgsl` may be off by at x ≥ 0, relative to the result: of p, g and p'. A CPU is off by less.
 fn errors(activation: Activation, x: f64) -> [f64; 3] {
     // The series and the continued fraction: below 1e-10, 5e-9 and 3e-8 relative where they are cut off; their terms
     // fall off, so that hardly more than the roundings of the first two count. All are well within this.
@@ -63,6 +63,18 @@ fn errors(activation: Activation, x: f64) -> [f64; 3] {
     }
 }
 
+/// The same of p and p' at −x. Only softplus is neither even nor odd there.
+fn errors_below(activation: Activation, x: f64) -> [f64; 2] {
+    let [p, _, derivative] = errors(activation, x);
+    if activation != Activation::Softplus {
+        return [p, derivative];
+    }
+    // The terms of the series: −x/2 and x²/8, of which x/2 − x²/8 is left.
+    let series = (gamma(12) + 2.0 * DIVISION) * (1.0 + 0.25 * x) / (1.0 - 0.25 * x);
+    let of_log = LOG_NEAR_ONE + 0.5 * (-x).exp() * exp(x) / 0.5 + gamma(3);
+    [if x < 1.0 { series } else { of_log / -activation.p(-x) + gamma(2) }, exp(x) + gamma(2) + DIVISION]
+}
+
 fn activate<B: Backend<Elem = f32>>(
     v: &mut Verifier<'_, B>,
     (rows, cols): (usize, usize),
@@ -79,9 +91,27 @@ fn activate<B: Backend<Elem = f32>>(
         }
     }
     let before = v.data(rows, cols, Data::Signed);
+    for (sign, all) in
+        [(1.0_f32, &[Apply::P, Apply::G, Apply::TimesDerivative][..]), (-1.0, &[Apply::P, Apply::TimesDerivative])]
+    {
+        activate_at(v, &host * sign, &before, (name, activation), all)?;
+    }
+    Ok(())
+}
+
+fn activate_at<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    host: Array2<f32>,
+    before: &Array2<f32>,
+    (name, activation): (&str, Activation),
+    all: &[Apply],
+) -> Result<()> {
+    let (rows, cols) = host.dim();
     let on_device = v.b.upload(host.view())?;
-    let (host, wide_before) = (wide(&host), wide(&before));
-    for (which, apply) in [Apply::P, Apply::G, Apply::TimesDerivative].into_iter().enumerate() {
+    let (host, wide_before) = (wide(&host), wide(before));
+    let below = host.iter().any(|x| *x < 0.0);
+    let side = if below { " below 0" } else { "" };
+    for &apply in all {
         let mut out = v.b.upload(before.view())?;
         let mut expected = wide_before.clone();
         v.b.activate(activation, apply, &on_device, &mut out)?;
@@ -90,9 +120,18 @@ fn activate<B: Backend<Elem = f32>>(
         let bound = Zip::from(&host).and(&expected).map_collect(|x, e| match (*x, apply) {
             // What keeps zeros zero is exact.
             (0.0, Apply::P | Apply::G) => 0.0,
-            (x, _) => e.abs() * (errors(activation, x)[which] + product) + SMALLEST,
+            (x, _) => {
+                let [p, g, derivative] = errors(activation, x.abs());
+                let [p, derivative] = if below { errors_below(activation, -x) } else { [p, derivative] };
+                let error = match apply {
+                    Apply::P => p,
+                    Apply::G => g,
+                    Apply::TimesDerivative => derivative,
+                };
+                e.abs() * (error + product) + SMALLEST
+            }
         });
-        v.compare_matrix(format!("{name} {apply:?} {rows}×{cols}"), &out, &expected, &bound)?;
+        v.compare_matrix(format!("{name} {apply:?}{side} {rows}×{cols}"), &out, &expected, &bound)?;
     }
     Ok(())
 }
@@ -112,15 +151,19 @@ fn add<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, us
 fn search_steps<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, usize)) -> Result<()> {
     let (x, g) = (v.data(rows, cols, Data::Nonnegative), v.data(rows, cols, Data::Signed));
     let name = format!("{rows}×{cols}");
-    for taken in [0.0, 1.0] {
+    for (taken, domain) in [(0.0, Domain::Nonnegative), (1.0, Domain::Nonnegative), (1.0, Domain::Real)] {
+        let (least, name) = match domain {
+            Domain::Nonnegative => (0.0, name.clone()),
+            Domain::Real => (f64::NEG_INFINITY, format!("of any sign {name}")),
+        };
         let alpha = 0.3_f32;
         let state = ndarray::arr2(&[[alpha, taken, taken]]);
         let (mut on_x, on_g, state) = (v.b.upload(x.view())?, v.b.upload(g.view())?, v.b.upload(state.view())?);
         let (mut trial, mut moved) = (v.b.zeros(rows, cols)?, v.b.zeros(rows, cols)?);
-        v.b.search_trial(&on_x, &on_g, &state, &mut trial, &mut moved)?;
+        v.b.search_trial(&on_x, &on_g, &state, domain, &mut trial, &mut moved)?;
         let found = v.b.download(&trial)?;
         let (x, g, alpha) = (wide(&x), wide(&g), f64::from(alpha));
-        let expected = Zip::from(&x).and(&g).map_collect(|x, g| (x - alpha * g).max(0.0));
+        let expected = Zip::from(&x).and(&g).map_collect(|x, g| (x - alpha * g).max(least));
         let bound = gamma(2) * (&x + alpha * g.mapv(f64::abs));
         v.compare(format!("line search, trial {name}"), wide(&found).view(), expected.view(), bound.view());
         let bound = bound + gamma(1) * (&expected - &x).mapv(f64::abs);

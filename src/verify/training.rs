@@ -61,21 +61,23 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
             train(v, &x, &config, &name)?;
         }
     }
-    for (&(name, activation), layers) in ACTIVATIONS.iter().zip([vec![12, 8, 5], vec![12, 5], vec![12, 5], vec![12, 5]])
-    {
-        let model = ModelSpec::by_name(if layers.len() == 2 { "sdnmf-rl2" } else { "sdnmf-rl1" })?;
-        let config = Config {
-            pretrain: 3,
-            sweeps: 4,
-            inner: 6,
-            tol: 0.0,
-            // `auto` may mean another one on another device.
-            solver: Solver::Nesterov,
-            activation: Some(activation),
-            activate: Activate::All,
-            ..Config::new(model, layers.clone())
-        };
-        train(v, &x, &config, &format!("{} {layers:?}, {name}", model.title))?;
+    for (i, &(name, activation)) in ACTIVATIONS.iter().enumerate() {
+        let layers = if i == 0 { vec![12, 8, 5] } else { vec![12, 5] };
+        for model in [if i == 0 { "sdnmf-rl1" } else { "sdnmf-rl2" }, "deep-semi-nmf"] {
+            let model = ModelSpec::by_name(model)?;
+            let config = Config {
+                pretrain: 3,
+                sweeps: 4,
+                inner: 6,
+                tol: 0.0,
+                // `auto` may mean another one on another device.
+                solver: Solver::Nesterov,
+                activation: Some(activation),
+                activate: Activate::All,
+                ..Config::new(model, layers.clone())
+            };
+            train(v, &x, &config, &format!("{} {layers:?}, {name}", model.title))?;
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use deepnmf::Result;
 use deepnmf::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, MatMul, Momentum,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
     MultiplicativeStep, NesterovStep, Part, Sparse, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
@@ -35,6 +35,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "derivative",
     "addition",
     "trial",
+    "free trial",
     "move",
     "decision",
     "acceptance",
@@ -242,11 +243,12 @@ impl Backend for Broken {
         x: &Array2<f32>,
         gradient: &Array2<f32>,
         state: &Array2<f32>,
+        domain: Domain,
         trial: &mut Array2<f32>,
         moved: &mut Array2<f32>,
     ) -> Result<()> {
-        self.cpu.search_trial(x, gradient, state, trial, moved)?;
-        self.spoil("trial", trial);
+        self.cpu.search_trial(x, gradient, state, domain, trial, moved)?;
+        self.spoil(if domain == Domain::Real { "free trial" } else { "trial" }, trial);
         self.spoil("move", moved);
         Ok(())
     }

@@ -12,6 +12,8 @@ const RUNS: &[(&str, &str)] = &[
     ("multilayer-nmf", "--layers 5,3"),
     ("semi-nmf", "--layers 3"),
     ("deep-semi-nmf", "--layers 5,3"),
+    ("deep-semi-nmf", "--layers 5,3 --activation root"),
+    ("deep-semi-nmf", "--layers 5,3 --activation tanh --activate all"),
     ("gnmf", "--layers 3 --neighbors 4 --graph cosine --graph-lambda 0.001"),
 ];
 
@@ -65,7 +67,9 @@ fn negative_values_and_gradient_orientations_are_for_the_models_that_take_them()
     folder.write("signed.npy", npy("(60, 36)", &values));
     folder.write("x.npy", x_npy());
     folder.refused("fit signed.npy --layers 3 --model nmf-mu --device cpu", 1, &["negative", "0 or more"]);
-    for model in ["semi-nmf --layers 3", "deep-semi-nmf --layers 5,3"] {
+    for model in
+        ["semi-nmf --layers 3", "deep-semi-nmf --layers 5,3", "deep-semi-nmf --layers 5,3 --activation softplus"]
+    {
         folder.ok(&format!("fit signed.npy --model {model} --device cpu --out m.safetensors"));
         let json = folder.ok("transform m.safetensors signed.npy --out h.npy --device cpu --json").json();
         assert!(error(&json) < 0.9);

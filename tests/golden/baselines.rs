@@ -2,6 +2,7 @@
 
 use super::*;
 use deepnmf::model::MODELS;
+use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Depth;
 use deepnmf::train::{Fit, GraphConfig, GraphWeights};
 use proptest::prelude::*;
@@ -65,6 +66,91 @@ fn joint_least_squares_are_least_squares() {
     assert!(gradient.iter().all(|g| g.abs() < 1e-9), "{gradient}");
     assert!(after.history.finetune[1] < before.objective);
     assert_eq!(after.history.finetune.len(), 2);
+}
+
+/// Nonlinear Deep Semi-NMF against its sweep as the paper writes it, with ndarray alone, and the step rule of the other
+/// nonlinear models: gradients by the whole residual, f by the whole reconstruction.
+#[test]
+fn nonlinear_deep_semi_nmf_is_the_literal_sweep() {
+    let (x, layers) = (x() - 0.7, [8, 6, 4]);
+    for &(name, activation) in ACTIVATIONS {
+        let config = Config { pretrain: 5, activation: Some(activation), ..config("deep-semi-nmf", &layers) };
+        let run = |sweeps: usize| {
+            let config = Config { sweeps, ..config.clone() };
+            train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&layers)), &mut |_| {}).unwrap()
+        };
+        let (before, after) = (run(0), run(4));
+        let (mut w, mut h) = (before.factors.w, before.factors.h);
+        let f = |w: &[Array2<f64>], h: &Array2<f64>| {
+            let up = w[1..].iter().rev().fold(h.clone(), |h, w| h.dot(&w.t()).mapv(|y| activation.p(y)));
+            0.5 * (up.dot(&w[0].t()) - &x).mapv(|r| r * r).sum()
+        };
+        let mut trace = vec![f(&w, &h)];
+        let mut alphas = [None; 3];
+        for _ in 0..4 {
+            for turn in 0..3 {
+                // H_3, W_3, W_2: H̃_3 = H, Y_l = H̃_l W_lᵀ, H̃_{l−1} = p(Y_l).
+                let y3 = h.dot(&w[2].t());
+                let h2 = y3.mapv(|y| activation.p(y));
+                let y2 = h2.dot(&w[1].t());
+                let h1 = y2.mapv(|y| activation.p(y));
+                let e2 = (h1.dot(&w[0].t()) - &x).dot(&w[0]) * y2.mapv(|y| activation.derivative(y));
+                let e3 = e2.dot(&w[1]) * y3.mapv(|y| activation.derivative(y));
+                let gradient = [e3.dot(&w[2]), e3.t().dot(&h), e2.t().dot(&h2)][turn].clone();
+                let at = [&h, &w[2], &w[1]][turn].clone();
+                let norm = |m: &Array2<f64>| m.mapv(|v| v * v).sum().sqrt();
+                let mut alpha = alphas[turn].unwrap_or(0.1 * norm(&at) / norm(&gradient));
+                let old = f(&w, &h);
+                for _ in 0..30 {
+                    let free = &at - &(&gradient * alpha);
+                    let trial = if turn == 0 { free.mapv(|v| v.max(0.0)) } else { free };
+                    let (mut w_trial, mut h_trial) = (w.clone(), h.clone());
+                    if turn == 0 {
+                        h_trial = trial.clone()
+                    } else {
+                        w_trial[3 - turn] = trial.clone()
+                    }
+                    if f(&w_trial, &h_trial) - old <= 0.01 * (&gradient * &(&trial - &at)).sum() {
+                        (w, h, alpha) = (w_trial, h_trial, 2.0 * alpha);
+                        break;
+                    }
+                    alpha *= 0.5;
+                }
+                alphas[turn] = Some(alpha);
+            }
+            let h1 = w[1..].iter().rev().fold(h.clone(), |h, w| h.dot(&w.t()).mapv(|y| activation.p(y)));
+            // Least squares with 1e-4 of the Gram's diagonal on what W_1 moves.
+            let s = h1.t().dot(&h1);
+            let damped = &s + &Array2::from_diag(&(&s.diag() * 1e-4));
+            let gradient = (h1.dot(&w[0].t()) - &x).t().dot(&h1);
+            w[0] -= &solve(damped, gradient.reversed_axes()).t();
+            trace.push(f(&w, &h));
+        }
+        close(&format!("{name}: objective"), &trace, &after.history.finetune);
+        common::close_matrix(&format!("{name}: H_3"), &h, &after.factors.h);
+        for (l, (expected, found)) in w.iter().zip(&after.factors.w).enumerate() {
+            common::close_matrix(&format!("{name}: W_{}", l + 1), expected, found);
+        }
+        assert!(after.factors.w.iter().all(|w| w.iter().any(|w| *w < 0.0)), "{name}: W of one sign");
+    }
+}
+
+/// `A⁻¹ B` by elimination.
+fn solve(mut a: Array2<f64>, mut b: Array2<f64>) -> Array2<f64> {
+    let n = a.nrows();
+    for pivot in 0..n {
+        let (row_a, row_b, p) = (a.row(pivot).to_owned(), b.row(pivot).to_owned(), a[[pivot, pivot]]);
+        for i in (0..n).filter(|i| *i != pivot) {
+            let factor = a[[i, pivot]] / p;
+            a.row_mut(i).scaled_add(-factor, &row_a);
+            b.row_mut(i).scaled_add(-factor, &row_b);
+        }
+    }
+    for i in 0..n {
+        let p = a[[i, i]];
+        b.row_mut(i).mapv_inplace(|v| v / p);
+    }
+    b
 }
 
 #[test]
@@ -148,13 +234,16 @@ proptest! {
                 ((at * 0.7).sin() * (at * 0.13 + 1.0).cos()).abs() - shift
             });
             let layers = if model.depth == Depth::One { vec![k] } else { vec![k + 2, k] };
+            let deep = model.depth == Depth::Many;
+            for activation in [None].into_iter().chain(ACTIVATIONS.iter().filter(|_| deep).map(|(_, a)| Some(*a))) {
             let config = Config {
+                activation,
                 init: if model.signed { Init::Svd } else { Init::Random },
                 seed,
                 pretrain: 15,
                 sweeps: 25,
                 tol: 0.0,
-                ..Config::new(*model, layers)
+                ..Config::new(*model, layers.clone())
             };
             let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
             for course in fit.history.pretrain.iter().chain([&fit.history.finetune]) {
@@ -164,6 +253,10 @@ proptest! {
             }
             prop_assert!(fit.factors.h.iter().all(|v| *v >= 0.0), "{}", model.name);
             prop_assert!(model.signed || fit.factors.w.iter().flatten().all(|v| *v >= 0.0), "{}", model.name);
+            let error = (&x - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+            let error = error / x.mapv(|x| x * x).sum().sqrt();
+            prop_assert!((error - fit.relative_error).abs() <= 1e-9, "{}: {error}", model.name);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::multiplicative;
 use crate::Result;
-use crate::backend::{Apply, Element, SearchSum, check};
+use crate::backend::{Apply, Domain, Element, SearchSum, check};
 use crate::model::Activation;
 use ndarray::{Array2, Zip};
 
@@ -30,14 +30,14 @@ pub(super) fn add<E: Element>(out: &mut Array2<E>, c: f64, m: &Array2<E>) -> Res
 }
 
 pub(super) fn search_trial<E: Element>(
-    x: &Array2<E>,
-    gradient: &Array2<E>,
+    (x, gradient): (&Array2<E>, &Array2<E>),
     state: &Array2<E>,
-    trial: &mut Array2<E>,
-    moved: &mut Array2<E>,
+    domain: Domain,
+    (trial, moved): (&mut Array2<E>, &mut Array2<E>),
 ) -> Result<()> {
     check::search_trial(x.dim(), [gradient.dim(), trial.dim(), moved.dim()], state.dim())?;
-    multiplicative::gradient_step(x, gradient, state[[0, 0]].f64(), trial, moved)
+    let least = if domain == Domain::Nonnegative { E::zero() } else { E::neg_infinity() };
+    multiplicative::gradient_step((x, gradient), state[[0, 0]].f64(), least, (trial, moved))
 }
 
 pub(super) fn search_decide<E: Element>(sums: &[f64], first: bool, state: &mut Array2<E>) -> Result<()> {

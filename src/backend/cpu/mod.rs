@@ -7,8 +7,8 @@ mod nearest;
 mod nesterov;
 
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Element, MatMul, MultiplicativeStep,
-    NesterovStep, Part, Sparse, Sum, check, check_descent, check_state, check_three,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
+    MultiplicativeStep, NesterovStep, Part, Sparse, Sum, check, check_descent, check_state, check_three,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -303,10 +303,11 @@ impl<E: Element> Backend for Cpu<E> {
         x: &Array2<E>,
         gradient: &Array2<E>,
         state: &Array2<E>,
+        domain: Domain,
         trial: &mut Array2<E>,
         moved: &mut Array2<E>,
     ) -> Result<()> {
-        activation::search_trial(x, gradient, state, trial, moved)
+        activation::search_trial((x, gradient), state, domain, (trial, moved))
     }
 
     fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut Array2<E>) -> Result<()> {
@@ -333,7 +334,7 @@ impl<E: Element> Backend for Cpu<E> {
         to: &mut Array2<E>,
         moved: &mut Array2<E>,
     ) -> Result<()> {
-        multiplicative::gradient_step(x, gradient, alpha, to, moved)
+        multiplicative::gradient_step((x, gradient), alpha, E::zero(), (to, moved))
     }
 
     fn projected_gradient(

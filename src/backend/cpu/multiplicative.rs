@@ -43,19 +43,19 @@ pub(super) fn part<E: Element>(m: &Array2<E>, part: Part, out: &mut Array2<E>) -
     Ok(())
 }
 
+/// Not below `least`.
 pub(super) fn gradient_step<E: Element>(
-    x: &Array2<E>,
-    gradient: &Array2<E>,
+    (x, gradient): (&Array2<E>, &Array2<E>),
     alpha: f64,
-    to: &mut Array2<E>,
-    moved: &mut Array2<E>,
+    least: E,
+    (to, moved): (&mut Array2<E>, &mut Array2<E>),
 ) -> Result<()> {
     check::same("descent, gradient", x.dim(), gradient.dim())?;
     check::same("descent, result", x.dim(), to.dim())?;
     check::same("descent, difference", x.dim(), moved.dim())?;
     let alpha = E::of(alpha);
     Zip::from(to).and(moved).and(x).and(gradient).par_for_each(|to, moved, &x, &g| {
-        *to = (x - alpha * g).max(E::zero());
+        *to = (x - alpha * g).max(least);
         *moved = *to - x;
     });
     Ok(())

@@ -5,8 +5,9 @@ use super::matrix::{Matrix, Run, pieces};
 use super::sparse::SparseMatrix;
 use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, MatMul, Momentum, MultiplicativeStep,
-    NesterovStep, Part, SearchSum, Sparse, Sum, check, check_descent, check_state, check_three, multiplicative,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
+    MultiplicativeStep, NesterovStep, Part, SearchSum, Sparse, Sum, check, check_descent, check_state, check_three,
+    multiplicative,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -204,11 +205,12 @@ impl Backend for Gpu {
         x: &Matrix,
         gradient: &Matrix,
         state: &Matrix,
+        domain: Domain,
         trial: &mut Matrix,
         moved: &mut Matrix,
     ) -> Result<()> {
         check::search_trial(x.shape(), [gradient.shape(), trial.shape(), moved.shape()], state.shape())?;
-        kernels::search_trial::record(self, (x, gradient), state, (trial, moved))
+        kernels::search_trial::record(self, (x, gradient), state, domain, (trial, moved))
     }
 
     fn search_decide(&mut self, sums: &Scalars, first: bool, state: &mut Matrix) -> Result<()> {

@@ -1,10 +1,11 @@
-//! `shaders/search_trial.wgsl`: a projected step of the length that the line search stands at.
+//! `shaders/search_trial.wgsl`: a step, projected or not, of the length that the line search stands at.
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
 use super::super::scheduler::{Spec, elementwise};
 use super::Id;
 use crate::Result;
+use crate::backend::Domain;
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -13,6 +14,7 @@ pub(in super::super) struct Params {
     rows: u32,
     cols: u32,
     ld: u32,
+    least: f32,
 }
 
 pub(in super::super) const SPEC: Spec = Spec {
@@ -26,10 +28,13 @@ pub(in super::super) fn record(
     gpu: &mut Gpu,
     (x, gradient): (&Matrix, &Matrix),
     state: &Matrix,
+    domain: Domain,
     (trial, moved): (&Matrix, &Matrix),
 ) -> Result<()> {
+    // WGSL has no infinity.
+    let least = if domain == Domain::Nonnegative { 0.0 } else { f32::MIN };
     for (i, (shard, _, rows)) in x.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
+        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, least };
         let buffers = [shard, &gradient.shards[i], state.vector()?, &trial.shards[i], &moved.shards[i]];
         gpu.dispatch(Id::SearchTrial, &buffers, &params, elementwise(rows, x.cols)?);
     }

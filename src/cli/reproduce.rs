@@ -1,0 +1,146 @@
+//! `deepnmf reproduce`: the tables and figures of the papers.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use deepnmf::Error;
+use deepnmf::data::{self, ImageSet};
+use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Samples};
+use serde_json::json;
+
+use super::Result;
+use super::args::{DataArgs, DeviceArg, existing};
+use super::fit::checked;
+use super::output::{Output, written};
+
+/// Make a table or figure of the papers again, ours beside the printed values: CSV, Markdown, SVG and PNG.
+#[derive(clap::Args)]
+#[command(after_help = experiments(), after_long_help = experiments())]
+pub(crate) struct Args {
+    /// Which one; the list is below
+    #[arg(value_name = "WHAT", value_parser = Which::from_str)]
+    what: Which,
+    /// The data set, as `deepnmf fit` takes it; which one is in the list below
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// A CSV file with a header line and a line for every sample [default: labels.csv in the folder of the data, if it is
+    /// there, else the labels in the data]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// The columns of that file that are attributes; the first is what clusters are compared with [default: all but those
+    /// with another value for every sample]
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    label: Vec<String>,
+    /// Random splits into training and test samples [default: 5, with --quick 1]
+    #[arg(long, value_name = "N")]
+    runs: Option<usize>,
+    /// Runs of k-means per fit [default: 20, with --quick 10]
+    #[arg(long, value_name = "N")]
+    kmeans_seeds: Option<usize>,
+    /// Fewer runs and fewer points of curves, the same methods
+    #[arg(long)]
+    quick: bool,
+    /// The folder for the results; fits that are already there are not made again
+    #[arg(long, value_name = "DIR", default_value = "reproduced")]
+    out: PathBuf,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    reading: DataArgs,
+}
+
+#[derive(Clone)]
+struct Which(&'static Experiment);
+
+impl FromStr for Which {
+    type Err = Error;
+
+    fn from_str(name: &str) -> std::result::Result<Self, Error> {
+        Experiment::by_name(name).map(Self)
+    }
+}
+
+fn experiments() -> String {
+    let list = EXPERIMENTS.iter().map(|e| format!("  {:<11} {}\n              {}\n", e.name, e.title, e.data));
+    format!(
+        "Experiments, and the data they want:\n{}\nExample:\n  deepnmf reproduce gz-table3 --data PIE_pose27.mat --quick --out \
+         table3",
+        list.collect::<String>()
+    )
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let Which(experiment) = args.what;
+    let quick = args.quick;
+    let options = Options {
+        runs: args.runs.unwrap_or(if quick { 1 } else { 5 }),
+        kmeans_seeds: args.kmeans_seeds.unwrap_or(if quick { 10 } else { 20 }),
+        quick,
+    };
+    for (name, value) in [("--runs", options.runs), ("--kmeans-seeds", options.kmeans_seeds)] {
+        if value == 0 {
+            return Err(Error::Config(format!("{name}: expected at least 1, found 0")).into());
+        }
+    }
+    let path = existing(args.data)?;
+    let mut engine = args.device.open(out)?;
+    out.note(&format!("reading {}", path.display()));
+    let set = data::load(&path, &args.reading.options())?;
+    checked(&set, &path.display().to_string(), false, out)?;
+    let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
+    let labels = match args.labels.or(beside) {
+        Some(file) => attributes(&file, args.label, &set)?,
+        None => set.labels.iter().map(|of| ("class".to_string(), of.clone())).collect(),
+    };
+    if labels.is_empty() {
+        let message =
+            "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
+        return Err(Error::format(&path, message).into());
+    }
+    let samples = Samples { source: path.display().to_string(), set, labels };
+
+    let mut progress = |step: reproduce::Step<'_>| {
+        out.note(&format!("{} {}/{}: {}", experiment.name, step.done + 1, step.of, step.what));
+    };
+    let files = reproduce::run(&mut engine, experiment, &samples, options, &args.out, &mut progress)?;
+    if out.is_json() {
+        let files: Vec<_> =
+            files.iter().map(|f| json!({ "path": f.path.display().to_string(), "what": f.what })).collect();
+        return out.json(&json!({
+            "experiment": experiment.name,
+            "title": experiment.title,
+            "data": samples.source,
+            "device": engine.device_name(),
+            "runs": options.runs,
+            "kmeans_seeds": options.kmeans_seeds,
+            "quick": options.quick,
+            "files": files,
+        }));
+    }
+    if !out.is_quiet()
+        && let Some(table) = files.iter().find(|f| f.path.extension().is_some_and(|e| e == "md"))
+    {
+        out.line(&std::fs::read_to_string(&table.path).map_err(|e| Error::io(&table.path, e))?)?;
+    }
+    files.iter().try_for_each(|file| out.summary("written", &format!("{}, {}", written(&file.path), file.what)))
+}
+
+/// The columns that are asked for, or all that say something about more than one sample.
+fn attributes(file: &Path, columns: Vec<String>, set: &ImageSet) -> Result<Vec<(String, Vec<usize>)>> {
+    let asked = !columns.is_empty();
+    let columns = if asked { columns } else { data::label_columns(file)? };
+    let mut attributes = Vec::new();
+    for column in columns {
+        let names = data::read_labels(file, &column)?;
+        if names.len() != set.n_samples() {
+            let (expected, found) = (set.n_samples(), names.len());
+            let message = format!("expected {expected} labels, one for every sample, found {found}");
+            return Err(Error::format(file, message).into());
+        }
+        let (of, classes) = data::classes(&names);
+        if asked || (2..names.len()).contains(&classes.len()) {
+            attributes.push((column, of));
+        }
+    }
+    Ok(attributes)
+}

@@ -1,0 +1,186 @@
+//! One fit and its scores, kept in a file so that it is made once.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::Session;
+use super::method::{Method, Settings};
+use crate::data::{self, ImageSet, Scale};
+use crate::evaluate::{self, KMeans, Scores};
+use crate::model::store::write_atomically;
+use crate::model::{Activate, Factors};
+use crate::train::{Fit, History, Projection};
+use crate::{Error, Result};
+
+/// Which samples are trained on, and which are scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Scheme {
+    /// All of them.
+    All,
+    /// This many of every class are trained on, the others scored; drawn with a seed.
+    Split { per_class: usize, seed: u64 },
+}
+
+/// What an outcome is the outcome of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Key {
+    settings: Settings,
+    scheme: Scheme,
+    kmeans: usize,
+    samples: (usize, usize, f64),
+    version: String,
+}
+
+/// What came of a trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// Of every run of k-means.
+    pub(super) scores: Vec<Scores>,
+    /// Of the samples that were trained on.
+    pub(super) relative_error: f64,
+    /// Of those that were scored.
+    pub(super) scored_error: f64,
+    /// Seconds of the fit.
+    pub(super) seconds: f64,
+    pub(super) history: History,
+    /// `(seconds since the start, relative error)` of every report of the last stage.
+    pub(super) course: Vec<(f64, f64)>,
+    /// Hoyer's sparseness of W_1 … W_L, then of H.
+    pub(super) hoyer: Vec<Option<f64>>,
+    /// The fraction of zeros in them.
+    pub(super) zeros: Vec<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    key: Key,
+    outcome: Outcome,
+}
+
+/// A fit in memory.
+pub(super) struct Fitted {
+    settings: Settings,
+    scheme: Scheme,
+    pub(super) fit: Fit<f32>,
+    course: Vec<(f64, f64)>,
+    /// Unscaled, rows that are trained on and scored.
+    pub(super) rows: (Vec<usize>, Vec<usize>),
+    pub(super) preprocess: data::Preprocess,
+}
+
+impl Session<'_> {
+    /// Fits `method` and scores it, or finds that this was done.
+    pub(super) fn trial(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
+        let kmeans = self.options.kmeans_seeds;
+        let set = &self.samples.set;
+        let sum: f64 = set.x.iter().map(|&v| f64::from(v)).sum();
+        let samples = (set.n_samples(), set.n_features(), sum);
+        let key =
+            Key { settings: method.settings(), scheme, kmeans, samples, version: env!("CARGO_PKG_VERSION").into() };
+        let split = match scheme {
+            Scheme::All => String::new(),
+            Scheme::Split { seed, .. } => format!("-split{seed}"),
+        };
+        let layers: Vec<_> = method.config.layers.iter().map(ToString::to_string).collect();
+        let slug: String = format!("{}-{}{split}", method.name(), layers.join("-"))
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
+            .collect();
+        let path = self.trials.join(format!("{}-{slug}.json", self.experiment.name));
+        let what = match scheme {
+            Scheme::All => format!("{}, layers {}", method.name(), layers.join(" → ")),
+            Scheme::Split { seed, .. } => format!("{}, split {}", method.name(), seed + 1),
+        };
+        self.step(&what);
+        // A file that cannot be read, or is of other settings, is made again.
+        let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+        if let Some(kept) = kept.filter(|kept| kept.key == key) {
+            return Ok(kept.outcome);
+        }
+        let outcome = self.score(method, scheme)?;
+        let kept = Kept { key, outcome };
+        let json = serde_json::to_vec(&kept).map_err(|e| Error::format(&path, format!("not written: {e}")))?;
+        write_atomically(&path, |file| file.write_all(&json))?;
+        Ok(kept.outcome)
+    }
+
+    fn score(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
+        self.fit(method, scheme)?;
+        let Some(Fitted { fit, course, rows, preprocess, .. }) = self.last_fit.take() else {
+            return Err(Error::Config("a fit is missing".into()));
+        };
+        let config = &method.config;
+        let mut factors = Factors { activate: config.activate, ..fit.factors.clone() };
+        if let Some(activation) = factors.of_last() {
+            factors.h.mapv_inplace(|v| activation.g(v));
+        }
+        let (h, scored_error) = match scheme {
+            Scheme::All => (factors.h.clone(), fit.relative_error),
+            Scheme::Split { .. } => {
+                let mut test = self.samples.set.select(&rows.1).x;
+                preprocess.apply(&mut test)?;
+                let (h_penalty, signed) = (config.model.h_penalty, config.model.signed);
+                let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
+                let how: Vec<_> = fit.penalties.lambda.iter().map(of_layer).collect();
+                let projected = self.engine.transform(test.view(), &factors, factors.depth(), &how, &mut |_| ())?;
+                (projected.h, projected.relative_error)
+            }
+        };
+        let of = &self.samples.labels[0].1;
+        let of: Vec<usize> = rows.1.iter().map(|&row| of[row]).collect();
+        let classes = of.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let features = evaluate::features(h.view(), &factors, factors.depth(), method.scaling);
+        let how = KMeans { runs: self.options.kmeans_seeds, ..KMeans::new(classes) };
+        let scores = evaluate::score(&self.engine.kmeans(features.view(), &how)?, &of)?;
+        let matrices: Vec<&Array2<f32>> = factors.w.iter().chain([&factors.h]).collect();
+        let outcome = Outcome {
+            scores,
+            relative_error: fit.relative_error,
+            scored_error,
+            seconds: fit.seconds.total,
+            history: fit.history.clone(),
+            course: course.clone(),
+            hoyer: matrices.iter().map(|m| evaluate::hoyer_columns(m)).collect(),
+            zeros: matrices.iter().map(|m| evaluate::zeros(m)).collect(),
+        };
+        let settings = method.settings_of_fit();
+        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess });
+        Ok(outcome)
+    }
+
+    /// Fits `method`, unless the last fit was the same, and leaves it in `last_fit`.
+    pub(super) fn fit(&mut self, method: &Method, scheme: Scheme) -> Result<()> {
+        let settings = method.settings_of_fit();
+        if self.last_fit.as_ref().is_some_and(|last| last.settings == settings && last.scheme == scheme) {
+            return Ok(());
+        }
+        self.last_fit = None;
+        let set = &self.samples.set;
+        let rows = match scheme {
+            Scheme::All => ((0..set.n_samples()).collect(), (0..set.n_samples()).collect()),
+            Scheme::Split { per_class, seed } => data::train_per_class(self.classes()?, &[], per_class, seed)?,
+        };
+        if rows.1.is_empty() {
+            let message = format!("{}: expected samples that are not trained on, found none", self.samples.source);
+            return Err(Error::Data(message));
+        }
+        let ImageSet { mut x, image_shape, .. } = set.select(&rows.0);
+        let preprocess = data::preprocess_features(&mut x, Scale::UnitL2, method.features, image_shape)?;
+        let config = crate::train::Config { activate: Activate::Hidden, ..method.config.clone() };
+        let (start, mut stage, mut course) = (Instant::now(), None, Vec::new());
+        let fit = self.engine.fit(x.view(), &config, &mut |p| {
+            if stage != Some(p.stage) {
+                course.clear();
+                stage = Some(p.stage);
+            }
+            if p.relative_error.is_finite() {
+                course.push((start.elapsed().as_secs_f64(), p.relative_error));
+            }
+        })?;
+        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess });
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! The files of an experiment.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::Session;
+use crate::model::store::write_atomically;
+use crate::report::charts::Chart;
+use crate::{Error, Result};
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub what: &'static str,
+}
+
+/// A table for people: the values as they are shown.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(columns: &[&str]) -> Self {
+        Self { columns: columns.iter().map(ToString::to_string).collect(), rows: Vec::new() }
+    }
+
+    fn markdown(&self) -> String {
+        // A bar would end a cell.
+        let line = |cells: &[String]| {
+            let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let rule = format!("|{}\n", "---|".repeat(self.columns.len()));
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        line(&self.columns) + &rule + &rows
+    }
+}
+
+impl Session<'_> {
+    pub(super) fn path(&self, suffix: &str) -> PathBuf {
+        self.out.join(format!("{}{suffix}", self.experiment.name))
+    }
+
+    pub(super) fn wrote(&mut self, path: PathBuf, what: &'static str) {
+        self.written.push(Written { path, what });
+    }
+
+    /// All values, one observation a line.
+    pub(super) fn csv(&mut self, header: &[&str], rows: &[Vec<String>]) -> Result<()> {
+        let path = self.path(".csv");
+        let failed = |e: csv::Error| Error::format(&path, format!("not written: {e}"));
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(header).map_err(failed)?;
+        rows.iter().try_for_each(|row| writer.write_record(row)).map_err(failed)?;
+        let bytes = writer.into_inner().map_err(|e| Error::format(&path, format!("not written: {e}")))?;
+        write_atomically(&path, |file| file.write_all(&bytes))?;
+        self.wrote(path, "all values");
+        Ok(())
+    }
+
+    /// The table for people, with how it was made above and notes below.
+    pub(super) fn markdown(&mut self, table: &Table, notes: &[&str]) -> Result<()> {
+        let (s, path) = (self.samples, self.path(".md"));
+        let mut text = format!("# {}\n\n", self.experiment.title);
+        text += &format!("Data: {}, {} samples × {} features.", s.source, s.set.n_samples(), s.set.n_features());
+        text += &format!(" Asked for: {}. Device: {}.\n\n", self.experiment.data, self.engine.device_name());
+        text += &table.markdown();
+        for note in notes {
+            text += &format!("\n{note}\n");
+        }
+        write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
+        self.wrote(path, "the table");
+        Ok(())
+    }
+
+    /// A chart as SVG and as PNG; `suffix` tells it from others of the experiment.
+    pub(super) fn chart(&mut self, suffix: &str, chart: &Chart) -> Result<()> {
+        let (svg, png) = (self.path(&format!("{suffix}.svg")), self.path(&format!("{suffix}.png")));
+        chart.save_svg(&svg)?;
+        chart.save_png(&png)?;
+        self.wrote(svg, "the chart");
+        self.wrote(png, "the chart as pixels");
+        Ok(())
+    }
+}

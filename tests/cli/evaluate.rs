@@ -1,0 +1,108 @@
+//! `deepnmf evaluate`.
+
+use super::fixtures::*;
+use serde_json::Value;
+
+/// Three classes of six images, of which four of every class were trained on.
+fn fitted() -> Folder {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 5,3 --train-per-class 4 --device cpu --out m.safetensors -q");
+    folder
+}
+
+fn results(json: &Value) -> Vec<Value> {
+    json["results"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn the_split_of_the_fit_is_honoured() {
+    let folder = fitted();
+    let json = folder.ok("evaluate m.safetensors faces --layer all --kmeans-seeds 3 --device cpu --json").json();
+    let found: Vec<_> = results(&json)
+        .iter()
+        .map(|r| (r["samples"].as_str().expect("text").to_string(), r["n_samples"].clone(), r["layer"].clone()))
+        .collect();
+    let expected = [("training", 12, 1), ("training", 12, 2), ("test", 6, 1), ("test", 6, 2)];
+    assert_eq!(found, expected.map(|(name, n, layer)| (name.to_string(), n.into(), layer.into())));
+    for result in results(&json) {
+        assert_eq!(
+            (&result["label"], &result["classes"], &result["clusters"]),
+            (&"class".into(), &3.into(), &3.into())
+        );
+        for score in ["nmi", "np", "ac", "purity"] {
+            let (mean, sd) = (result[score]["mean"].as_f64(), result[score]["sd"].as_f64());
+            assert!(
+                mean.is_some_and(|v| (0.0..=1.0).contains(&v)) && sd.is_some_and(|v| v >= 0.0),
+                "{score}: {result}"
+            );
+        }
+        assert!(result["relative_error"].as_f64().is_some_and(|e| e < 0.5), "{result}");
+    }
+    assert!(json["sparsity"]["w"][0]["hoyer"].as_f64().is_some(), "{json}");
+    let json = folder.ok("evaluate m.safetensors faces --test-only --device cpu --json").json();
+    assert_eq!(results(&json).len(), 1);
+    // The last samples of a class as others than those that were split: not the model's.
+    std::fs::rename(folder.path("faces/s1"), folder.path("faces/t1")).expect("renamed");
+    folder.refused("evaluate m.safetensors faces --device cpu", 1, &["its training samples are not at their places"]);
+    std::fs::remove_dir_all(folder.path("faces/s2")).expect("removed");
+    folder.refused("evaluate m.safetensors faces --device cpu", 1, &["expected the 18 samples", "found 12"]);
+}
+
+#[test]
+fn samples_are_told_from_others_by_what_the_model_says_of_them() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 4 --device cpu --out m.safetensors -q");
+    let name = |data: &str| {
+        let json = folder.ok(&format!("evaluate m.safetensors {data} --kmeans-seeds 2 --device cpu --json")).json();
+        results(&json)[0]["samples"].clone()
+    };
+    assert_eq!(name("faces"), "training");
+    for class in 0..3u8 {
+        for i in 0..6u8 {
+            folder.write(&format!("others/s{class}/{i}.pgm"), pgm(8, 6, 90 * class + 13 * i + 7));
+        }
+    }
+    assert_eq!(name("others"), "new");
+    let text = folder.ok("evaluate m.safetensors faces --device cpu -q").stdout;
+    assert!(text.contains("NMI") && text.contains("training (18)") && text.contains("±"), "{text}");
+    folder.refused("evaluate m.safetensors faces --test-only --device cpu", 1, &["found only its own"]);
+}
+
+#[test]
+fn labels_from_a_file() {
+    let folder = fitted();
+    let table = |n: usize| {
+        let rows = (0..n).map(|i| format!("{i},{},same\n", ["dark", "light"][i % 2]));
+        format!("file,shade,all\n{}", rows.collect::<String>())
+    };
+    folder.write("labels.csv", table(18));
+    folder.write("short.csv", table(17));
+    let evaluate = "evaluate m.safetensors faces --device cpu";
+    let json = folder.ok(&format!("{evaluate} --labels labels.csv --label shade --label file --json")).json();
+    let columns: Vec<_> = results(&json).iter().map(|r| (r["label"].clone(), r["classes"].clone())).collect();
+    assert_eq!(columns[..2], [("shade".into(), 2.into()), ("file".into(), 12.into())]);
+    for (arguments, code, parts) in [
+        ("--labels labels.csv", 2, vec!["--label"]),
+        ("--label shade", 2, vec!["--labels"]),
+        ("--labels nowhere.csv --label shade", 1, vec!["nowhere.csv"]),
+        ("--labels labels.csv --label colour", 1, vec!["expected a column `colour`, found: file, shade, all"]),
+        ("--labels short.csv --label shade", 1, vec!["short.csv: expected 18 labels, one for every sample, found 17"]),
+        ("--labels labels.csv --label all", 1, vec!["all: expected samples of at least 2 classes, found 1"]),
+        ("--clusters 13", 1, vec!["expected at least as many samples as clusters (13), found 12"]),
+        ("--clusters 0", 2, vec!["expected clusters"]),
+        ("--kmeans-seeds 0", 2, vec!["--kmeans-seeds: expected at least 1"]),
+        ("--layer 3", 2, vec!["--layer: expected 1 to 2 or all, found 3"]),
+        ("--features odd", 2, vec!["scaled-unit"]),
+    ] {
+        folder.refused(&format!("{evaluate} {arguments}"), code, &parts);
+    }
+    folder.write("x.npy", npy("(18, 48)", &samples(18, 48)));
+    folder.refused(
+        "evaluate m.safetensors x.npy --device cpu",
+        1,
+        &["expected labels", "--labels reads them from a file"],
+    );
+    folder.refused("evaluate labels.csv faces --device cpu", 1, &["expected a safetensors file"]);
+}
