@@ -35,7 +35,7 @@
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
 //! * [`verify`] compares a device with the CPU in `f64`.
 //! * [`evaluate`] clusters and scores.
-//! * [`report`] makes pictures.
+//! * [`report`] makes pictures, charts and a page about a fit.
 //! * [`reproduce`] makes the papers' tables and figures.
 //!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].

@@ -7,7 +7,7 @@ use deepnmf::evaluate::{self, Contingency, KMeans, METRICS, Scaling};
 use deepnmf::model::store::{self, Model};
 use deepnmf::report::html::{Clusters, Page, Report, Samples};
 use deepnmf::{Engine, Error};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use serde_json::json;
 
 use super::Result;
@@ -92,7 +92,7 @@ pub(super) struct Shown {
 impl Shown {
     /// With the model's own coefficients if these are its samples, and with new ones otherwise.
     pub(super) fn new(engine: &mut Engine, model: &Model, set: ImageSet, source: String, out: &Output) -> Result<Self> {
-        if explains(model, set.x.view()) {
+        if model.is_of(set.x.view()) {
             return Ok(Self { set, source, projected: None });
         }
         let mut progress = Reporter::new(out);
@@ -104,18 +104,6 @@ impl Shown {
     fn stored(&self) -> bool {
         self.projected.is_none()
     }
-}
-
-/// Whether the coefficients of the model explain these samples as well as they did those of the training.
-fn explains(model: &Model, x: ArrayView2<'_, f32>) -> bool {
-    let m = &model.metadata;
-    if x.nrows() != m.n_samples {
-        return false;
-    }
-    let left: f64 = model.factors.squared_errors(x, model.factors.h.view()).iter().sum();
-    let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
-    // The final error was computed in f32.
-    ((left / all).sqrt() - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
 }
 
 /// What a page is about.
