@@ -82,7 +82,7 @@ pub struct Projected {
     pub h: Array2<f32>,
     /// ‖X − H Psiᵀ‖/‖X‖, with an activation that of the nonlinear reconstruction.
     pub relative_error: f64,
-    /// Steps that were made.
+    /// Passes of coordinate descent, or steps, that were made.
     pub steps: usize,
 }
 
@@ -157,7 +157,8 @@ impl Engine {
     }
 
     /// The coefficients of `x` (samples × features) on layer `layer` (from 1) of a model, as it was trained on: of a linear
-    /// model by [`Engine::project`] on the components of that layer, of a nonlinear one layer by layer, and those of
+    /// model by [`Engine::project`] on the components of that layer, of a nonlinear one layer by layer and then by
+    /// the error of the whole, and those of
     /// the last layer through g where the model's own were ([`Factors::of_last`]). `how` has one entry per layer.
     ///
     /// # Errors

@@ -60,17 +60,33 @@ fn without_a_penalty_on_w_the_fixtures_are_met() {
     }
 }
 
+/// The penalties are balanced in the fine-tuning alone, as in the fixtures without extrapolation.
+fn balanced_at_the_end(config: &Config) -> Fit<f64> {
+    let balance = Balance { layers: true, penalties: false };
+    let before = fit(&Config { sweeps: 0, balance, ..config.clone() });
+    let last = before.factors.w.len() - 1;
+    let of_h = |l: usize, k: usize| if l == last { before.factors.h.clone() } else { Array2::ones((x().nrows(), k)) };
+    let start =
+        before.factors.w.iter().enumerate().map(|(l, w)| (w.clone(), of_h(l, w.ncols()))).collect::<Start<f64>>();
+    let balance = Balance { layers: false, penalties: true };
+    let config = Config { pretrain: 0, balance, ..config.clone() };
+    train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start), &mut |_| {}).unwrap()
+}
+
 /// These fixtures fix an order of the rows, with live column sums; the columns solved exactly must get as far in as many
-/// sweeps. Without extrapolation they are up to 4e-4 behind, and one more visit of every coordinate makes up for it.
+/// sweeps. They do, except for SDNMF/L without extrapolation: 3.9e-4 behind, which one more visit of every coordinate makes
+/// up for.
 #[test]
 fn with_a_penalty_on_w_the_last_objective_of_the_fixtures_is_reached() {
     for (fixture, model) in [("L", "sdnmf-l"), ("RL1", "sdnmf-rl1"), ("RL2", "sdnmf-rl2")] {
+        let slack = if fixture == "L" { 3.9e-4 } else { 0.0 };
         for (suffix, extrapolate, passes, slack) in
-            [("_extrap", true, 2, 0.0), ("", false, 2, 4e-4), ("", false, 3, 0.0)]
+            [("_extrap", true, 2, 0.0), ("", false, 2, slack), ("", false, 3, 0.0)]
         {
             let name = format!("cd_{fixture}{suffix}");
             let expected = *numbers(&golden(&name)["finetune_trace"]).last().unwrap();
-            let fit = fit(&Config { passes, ..descent(model, extrapolate) });
+            let config = Config { passes, ..descent(model, extrapolate) };
+            let fit = if extrapolate { fit(&config) } else { balanced_at_the_end(&config) };
             let found = *fit.history.finetune.last().unwrap();
             assert!(found <= expected * (1.0 + slack), "{name}, {passes} passes: {found}, expected {expected} or less");
         }

@@ -8,7 +8,7 @@
 //! | `semi_nmf.rs`, `deep_semi_nmf.rs` | Semi-NMF, Deep Semi-NMF |
 //! | `gnmf.rs` with `graph.rs` | GNMF |
 //!
-//! NeNMF is a row of the table: DNMF with one layer and one step size.
+//! With an activation the layers of Deep Semi-NMF are trained together by `train/nonlinear.rs`. NeNMF is a row of the table: DNMF with one layer and one step size.
 
 mod deep_semi_nmf;
 mod gnmf;

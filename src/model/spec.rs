@@ -23,6 +23,7 @@
 //! | `multilayer-nmf` | as `nsnmf`, H_l ≈ H_{l+1} S Wᵀ | none | `nsnmf` layer by layer, no fine-tuning | Song & Lee 2013 | `--model multilayer-nmf --layers 600,160` |
 //! | `semi-nmf` | H ≥ 0; X, W of any sign | none | W by least squares, H multiplicatively | TR (5), Ding et al. 2010 | `--model semi-nmf --layers 160` |
 //! | `deep-semi-nmf` | H ≥ 0; X, W_l of any sign | none | `semi-nmf` layer by layer, then the whole chain | TR (3) to (5), Algorithm 1 | `--model deep-semi-nmf --layers 600,160 --features igo` |
+//! | the same with an activation | the same | none | `semi-nmf` layer by layer on g(H), then gradient steps, W_1 by least squares | TR (6) to (14) | `--model deep-semi-nmf --layers 600,160 --activation tanh` |
 //! | `gnmf` | W, H ≥ 0 | `½ graph-lambda · tr(Hᵀ L H)` over a neighbour graph | multiplicative updates | Cai et al. 2011, (14) and (15) | `--model gnmf --layers 68 --neighbors 5 --graph heat` |
 //!
 //! GZ: Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*. TR: Trigeorgis et al. 2014, *A Deep Semi-NMF Model

@@ -32,6 +32,9 @@ impl Default for Projection {
 const BATCH: usize = 25;
 /// Passes of coordinate descent between two looks.
 const PASSES: usize = 10;
+/// The tolerance of the projections that a nonlinear one starts from, at least: it goes on from them, and ends no better
+/// where they are exact (PIE, `root`, layers 600,160: 4.74 % from this, 4.73 % from 1e-6, for two thirds of the time).
+const START: f64 = 1e-4;
 
 /// What came of a projection.
 #[derive(Debug, Clone, Copy)]
@@ -103,17 +106,18 @@ pub(crate) fn project_layers<B: Backend>(
     let n = b.shape(x).0;
     let k = b.shape(&w[0]).1;
     let mut h = b.zeros(n, k)?;
-    let first = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
-    let mut steps = first.steps;
+    if w.len() == 1 {
+        let outcome = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
+        return Ok((h, outcome));
+    }
+    let roughly = |how: &Projection| Projection { tol: how.tol.max(START), ..how.clone() };
+    let mut steps = project(b, (x, xx), &w[0], &mut h, &roughly(&how[0]), progress)?.steps;
     for (w, how) in w[1..].iter().zip(&how[1..]) {
         let v = nonlinear::apply(b, activation, Apply::G, &h)?;
         let vv = norm_squared(b, &v)?;
         let k = b.shape(w).1;
         h = b.zeros(n, k)?;
-        steps += project(b, (&v, vv), w, &mut h, how, progress)?.steps;
-    }
-    if w.len() == 1 {
-        return Ok((h, first));
+        steps += project(b, (&v, vv), w, &mut h, &roughly(how), progress)?.steps;
     }
     let refined = nonlinear::refine(b, (x, xx), w, &mut h, (&how[w.len() - 1], activation), progress)?;
     Ok((h, Outcome { steps: steps + refined.steps, ..refined }))
