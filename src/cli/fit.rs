@@ -275,7 +275,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    out.summary("next", &format!("deepnmf transform {} MORE_DATA --out H.npy", args.out.display()))
+    out.summary("next", &format!("deepnmf report {} {}", args.out.display(), path.display()))
 }
 
 fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(ImageSet, Option<Split>)> {

@@ -48,6 +48,7 @@ const EXAMPLE: &str = "\
 Examples:
   deepnmf demo                                         look at parts of clothes
   deepnmf fit photos/ --resize 64x64 --layers 200,50   learn parts of your images
+  deepnmf report model.safetensors photos/             a page to look at
   deepnmf transform model.safetensors more/ --out H.npy
                                                        describe others by them";
 

@@ -15,7 +15,7 @@ use super::output::{Output, written};
 
 /// Make a table or figure of the papers again, ours beside the printed values: CSV, Markdown, SVG and PNG.
 #[derive(clap::Args)]
-#[command(after_help = experiments(), after_long_help = experiments())]
+#[command(after_help = experiments())]
 pub(crate) struct Args {
     /// Which one; the list is below
     #[arg(value_name = "WHAT", value_parser = Which::from_str)]
@@ -61,12 +61,18 @@ impl FromStr for Which {
 }
 
 fn experiments() -> String {
-    let list = EXPERIMENTS.iter().map(|e| format!("  {:<11} {}\n              {}\n", e.name, e.title, e.data));
-    format!(
-        "Experiments, and the data they want:\n{}\nExample:\n  deepnmf reproduce gz-table3 --data PIE_pose27.mat --quick --out \
-         table3",
-        list.collect::<String>()
-    )
+    let mut text = String::new();
+    let mut data = "";
+    for e in EXPERIMENTS {
+        if e.data != data {
+            text += &format!("On {}:\n", e.data);
+            data = e.data;
+        }
+        text += &format!("  {:<10} {}\n", e.name, e.title);
+    }
+    text + "\nGZ: Guo & Zhang 2017; TR: Trigeorgis et al. 2014. Where a title names a table or a figure, the experiment is that one; \
+            the others show what the papers say in words.\n\n\
+            Example:\n  deepnmf reproduce gz-table3 --data PIE_pose27.mat --quick --out table3"
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {

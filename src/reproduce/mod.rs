@@ -8,6 +8,9 @@
 //! * TR: G. Trigeorgis et al., *A Deep Semi-NMF Model for Learning Hidden Representations*, 2014. Its figures print
 //!   curves, no values.
 //!
+//! Where a title names a table or a figure by its number, the experiment is that one. The others are numbered here, and show what
+//! the papers say in words of convergence, sparsity, activations and depth.
+//!
 //! | file | experiments |
 //! |---|---|
 //! | `clusters.rs` | tables and box plots of scores: methods, penalty constants, layers |
@@ -45,30 +48,30 @@ pub struct Experiment {
 }
 
 const PIE: &str = "PIE, pose 27 (PIE_pose27.mat)";
-const ORL: &str = "ORL (a folder with one sub-folder per person)";
-const XM2VTS: &str = "ORL (a folder with one sub-folder per person), in the place of XM2VTS, which is not public";
+const ORL: &str = "ORL (a folder with a sub-folder for every person)";
+const XM2VTS: &str = "ORL, in the place of XM2VTS, which is not public";
 const MULTI_PIE: &str =
-    "CMU face images (a folder, and --labels labels.csv), in the place of CMU Multi-PIE, which is not public";
+    "CMU face images (a folder with labels.csv in it), in the place of CMU Multi-PIE, which is not public";
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[
     experiment("gz-table3", "GZ Table III: clusters of held-out faces, every method", PIE, clusters::table3),
-    experiment("gz-fig1", "GZ: the objective of the five models over the sweeps of fine-tuning", PIE, curves::sweeps),
-    experiment("gz-fig2", "GZ: the error of one-layer methods over time", PIE, curves::time),
-    experiment("gz-fig3", "GZ: what the layers of the five models learn, and how sparse it is", ORL, parts::layers),
-    experiment("gz-fig4", "GZ: box plots of the scores of the linear models", ORL, clusters::linear_orl),
-    experiment("gz-fig5", "GZ: box plots of the scores of the linear models", PIE, clusters::linear_pie),
-    experiment("gz-fig6", "GZ: box plots of the scores of the nonlinear models", PIE, clusters::nonlinear),
-    experiment("gz-fig7", "GZ: scores and sparsity over the penalty constant", PIE, clusters::penalties),
+    experiment("gz-fig1", "the objective of the five models over the sweeps", PIE, curves::sweeps),
+    experiment("gz-fig2", "the error of one-layer methods over time", PIE, curves::time),
+    experiment("gz-fig5", "box plots: scores of the linear models", PIE, clusters::linear_pie),
+    experiment("gz-fig6", "box plots: scores of SDNMF/L with every activation", PIE, clusters::nonlinear),
+    experiment("gz-fig7", "scores and sparsity over the penalty constant", PIE, clusters::penalties),
+    experiment("gz-fig3", "what the layers of the five models learn, and how sparse it is", ORL, parts::layers),
+    experiment("gz-fig4", "box plots: scores of the linear models", ORL, clusters::linear_orl),
     experiment("gz-fig8", "GZ Fig. 8: the hierarchy of parts", ORL, parts::hierarchy),
-    experiment("tr-table1", "TR: reconstruction errors by the number of layers", PIE, curves::depth),
-    experiment("tr-table2", "TR Table 2: which attribute a layer knows", MULTI_PIE, attributes::table),
-    experiment("tr-fig3", "TR: accuracy by the number of layers", PIE, curves::layers),
-    experiment("tr-fig4", "TR: accuracy over the number of components, pixels", XM2VTS, curves::orl_pixels),
+    experiment("tr-table1", "reconstruction errors by the number of layers", PIE, curves::depth),
+    experiment("tr-fig3", "accuracy by the number of layers", PIE, curves::layers),
     experiment("tr-fig5", "TR Fig. 5: accuracy over the number of components, pixels", PIE, curves::pie_pixels),
-    experiment("tr-fig6", "TR: accuracy over the number of components, gradient orientations", XM2VTS, curves::orl_igo),
-    experiment("tr-fig7", "TR: accuracy over the number of components, gradient orientations", PIE, curves::pie_igo),
-    experiment("tr-fig8", "TR: how well every layer separates every attribute", MULTI_PIE, attributes::figure),
+    experiment("tr-fig7", "the same of gradient orientations", PIE, curves::pie_igo),
+    experiment("tr-fig4", "accuracy over the number of components, pixels", XM2VTS, curves::orl_pixels),
+    experiment("tr-fig6", "the same of gradient orientations", XM2VTS, curves::orl_igo),
+    experiment("tr-table2", "TR Table 2: accuracy by layer and attribute", MULTI_PIE, attributes::table),
+    experiment("tr-fig8", "how well every layer separates every attribute", MULTI_PIE, attributes::figure),
 ];
 
 const fn experiment(
