@@ -20,7 +20,6 @@ use super::transform::{load, projections};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  deepnmf fit faces/ --layers 160,40 --out faces.safetensors
   deepnmf report faces.safetensors faces/ --out faces.html && open faces.html
 
 The page is one file that opens offline. Without DATA it has no reconstructions, and its clusters are those of the model's \

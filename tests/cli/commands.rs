@@ -251,7 +251,10 @@ fn the_demo_writes_a_model_and_pictures() {
     let folder = Folder::new();
     let json = folder.ok("demo --out shown --device cpu --json").json();
     assert_eq!((&json["n_samples"], &json["layers"]), (&2000.into(), &serde_json::json!([100, 25])));
-    assert_eq!(list(&folder.path("shown")), ["model.safetensors", "parts-layer-1.png", "parts-layer-2.png"]);
+    assert_eq!(
+        list(&folder.path("shown")),
+        ["model.safetensors", "parts-layer-1.png", "parts-layer-2.png", "report.html"]
+    );
     for (name, tiles) in [("parts-layer-1.png", 10), ("parts-layer-2.png", 5)] {
         let picture = image::open(folder.path("shown").join(name)).expect("a picture").into_luma8();
         assert_eq!(picture.dimensions(), (tiles * 58 + 2, tiles * 58 + 2), "28×28 pixels, doubled, with gaps of 2");

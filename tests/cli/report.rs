@@ -116,6 +116,7 @@ fn browser() -> PathBuf {
     let names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"];
     let folders: Vec<PathBuf> =
         std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    let app = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
     let found =
         names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()));
     found.or_else(|| Some(app).filter(|app| app.is_file())).unwrap_or_else(|| {
