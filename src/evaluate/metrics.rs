@@ -37,8 +37,11 @@ pub struct Scores {
     pub purity: f64,
 }
 
-/// The scores by the names of the papers, and how to read one.
-pub const METRICS: [(&str, fn(&Scores) -> f64); 5] =
+/// Reads one of the scores.
+pub type Metric = fn(&Scores) -> f64;
+
+/// The scores by the names of the papers.
+pub const METRICS: [(&str, Metric); 5] =
     [("NMI", |s| s.nmi), ("NP", |s| s.np), ("ER", |s| s.er), ("AC", |s| s.ac), ("purity", |s| s.purity)];
 
 /// The distinct values in ascending order, and the place of each value among them.

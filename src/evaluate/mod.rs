@@ -27,7 +27,7 @@ mod sparsity;
 pub use features::{Scaling, features};
 pub(crate) use kmeans::kmeans;
 pub use kmeans::{Clustering, KMeans};
-pub use metrics::{Contingency, METRICS, Scores};
+pub use metrics::{Contingency, METRICS, Metric, Scores};
 pub use sparsity::{hoyer_columns, zeros};
 
 use crate::Result;
