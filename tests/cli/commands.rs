@@ -84,7 +84,7 @@ fn fit_says_it_to_people_and_quiet_does_not() {
     let folder = Folder::new();
     folder.write("x.npy", x_npy());
     let run = folder.ok("fit x.npy --layers 3 --device cpu");
-    for part in ["60 samples × 36 features", "SDNMF/L, layers 3", "W_1 ", "model.safetensors", "deepnmf transform"] {
+    for part in ["60 samples × 36 features", "SDNMF/L, layers 3", "W_1 ", "model.safetensors", "deepnmf report"] {
         assert!(run.stdout.contains(part), "expected `{part}` in: {}", run.stdout);
     }
     let run = folder.ok("fit x.npy --layers 3 --device cpu --quiet");
