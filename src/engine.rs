@@ -236,8 +236,11 @@ fn project_layers<B: Backend<Elem = f32>>(
     let x = b.upload(x)?;
     let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
     let xx = train::norm_squared(b, &x)?;
+    let signed = how.iter().all(|how| how.signed);
+    let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());
+    let how = (how, typical.as_ref().map(|h| h.view()));
     let (mut h, outcome) = train::project_layers(b, (&x, xx), &w, activation, how, progress)?;
-    if let Some(activation) = factors.of_last().filter(|_| how.len() == factors.depth()) {
+    if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
         h = train::apply(b, activation, Apply::G, &h)?;
     }
     Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })

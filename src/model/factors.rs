@@ -40,6 +40,13 @@ impl<E: Element> Factors<E> {
         self.activation.filter(|_| self.activate == Activate::All)
     }
 
+    /// The mean H_L (1 × k_L) of the samples of the fit.
+    pub(crate) fn typical(&self) -> Array2<E> {
+        let h_l = self.of_last().map_or_else(|| self.h.clone(), |activation| self.h.mapv(|v| activation.p(v)));
+        let n = E::of(h_l.nrows().max(1) as f64);
+        h_l.sum_axis(Axis(0)).mapv(|sum| sum / n).insert_axis(Axis(0))
+    }
+
     /// `Psi_l = W_1 … W_l` (m × k_l): what the components of layer `l` (from 1) look like as samples.
     ///
     /// With an activation it is the same product: which parts of the layers below a component is made of, for

@@ -124,8 +124,6 @@ pub(crate) fn finetune<B: Backend>(
 
 /// Gradient steps between two looks at the objective of a projection.
 const BATCH: usize = 10;
-/// It stops when the relative change over a batch is at most this: what gradient steps gain later is not worth their time.
-const SETTLED: f64 = 2e-3;
 
 /// `min_{H_L ≥ 0} ½‖X − H̃_1 W_1ᵀ‖² + pen(H_L)` from `h` on, the W fixed, by the steps of the fine-tuning.
 pub(crate) fn refine<B: Backend>(
@@ -147,7 +145,7 @@ pub(crate) fn refine<B: Backend>(
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, chain.top(), &w[0])?;
 
-    let stop = Stopping { tol: how.tol.max(SETTLED), target_error: None };
+    let stop = Stopping { tol: how.tol, target_error: None };
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
     let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
         for _ in 0..BATCH {
