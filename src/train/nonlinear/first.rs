@@ -7,7 +7,7 @@ use crate::train::Config;
 use crate::train::block::{BlockSolver, WBlock};
 
 /// ε. With it PIE (layers 60,20, 60 sweeps) ends at .165 (tanh) and .138 (softplus) of ‖X‖, without at .187 and .175, and
-/// f32 does as f64 does; `root` is indifferent to it.
+/// f32 stays with f64 for longer; `root` is indifferent to it.
 const DAMPING: f64 = 1e-4;
 
 /// How W_1 is found.
