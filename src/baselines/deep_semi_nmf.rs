@@ -60,7 +60,7 @@ pub(super) fn finetune<B: Backend>(
     let ((n, m), last) = (b.shape(x), w.len() - 1);
     let k = b.shape(&w[last]).1;
     let mut objective = Objective::new(b, xx, &[], &[], HPenalty::SquaredL1, 0.0)?;
-    let mut block = SignedBlock::new(b, n, k)?;
+    let mut block = SignedBlock::new(b, n, k, config)?;
     let mut links =
         w.iter().enumerate().map(|(l, w)| Link::new(b, w, m, k, (l == 0, l == last))).collect::<Result<Vec<_>>>()?;
     // XᵀH_L, then that times the inverse of H_LᵀH_L.

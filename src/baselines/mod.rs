@@ -17,6 +17,8 @@ mod multiplicative;
 mod pgnmf;
 mod semi_nmf;
 
+pub(crate) use semi_nmf::unit_components;
+
 use crate::Result;
 use crate::backend::Backend;
 use crate::model::Method;

@@ -4,14 +4,19 @@
 //! W = XᵀH (HᵀH)⁻¹        H ← H · √( ([XW]⁺ + H[WᵀW]⁻) / ([XW]⁻ + H[WᵀW]⁺) )
 //! ```
 //!
+//! With `--solver cd` H by coordinate descent instead, each row of it a nonnegative least-squares problem in the same `XW` and
+//! `WᵀW`: on PIE, k = 45, the objective of 200 of the papers' steps in 15 iterations and a fifth of the time. Clusters of deep
+//! models are worse with it (AC .28 instead of .89, layers 625,45), so it has to be asked for.
+//!
 //! W first, so it needs no start, and what is returned is the one that the last H was made with. The k × k inverse is made on
 //! the host.
 
 use super::stage_of;
 use crate::Result;
-use crate::backend::{Backend, MatMul, MultiplicativeStep, Part, Rule};
+use crate::backend::{Backend, By, Descent, Element, MatMul, MultiplicativeStep, Part, Rule};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Progress, iterate};
+use crate::train::{Config, Layer, Objective, Progress, Solver, iterate};
+use ndarray::Axis;
 
 /// Alternates W and H; returns the objective over time, which never rises.
 pub(super) fn train<B: Backend>(
@@ -25,7 +30,7 @@ pub(super) fn train<B: Backend>(
 ) -> Result<Vec<f64>> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let mut objective = Objective::new(b, vv, &[], &[], HPenalty::SquaredL1, 0.0)?;
-    let mut block = SignedBlock::new(b, n, k)?;
+    let mut block = SignedBlock::new(b, n, k, config)?;
     let (mut cross, mut s, mut inverse) = (b.zeros(m, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
     b.matmul(MatMul::TN, h, h, &mut s)?;
     let mut least_squares = |b: &mut B, h: &B::Matrix, s: &B::Matrix, w: &mut B::Matrix| {
@@ -45,6 +50,17 @@ pub(super) fn train<B: Backend>(
     })
 }
 
+/// `‖w_j‖ = 1` with the product unchanged, so that the scale is in H: the next layer, which approximates H, then weighs every
+/// component by what it stands for in X. Without it, PIE with layers 625,45 clusters with an AC of .59, with it of .89. On the
+/// host, once a layer.
+pub(crate) fn unit_components<B: Backend>(b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+    let squares = b.download(w)?.fold_axis(Axis(0), 0.0, |sum, v| sum + v.f64().powi(2));
+    let lengths = squares.mapv(|s: f64| B::Elem::of(if s > 0.0 { s.sqrt() } else { 1.0 }));
+    let lengths = b.upload(lengths.insert_axis(Axis(0)).view())?;
+    b.scale(w, By::Columns(&lengths), true)?;
+    b.scale(h, By::Columns(&lengths), false)
+}
+
 /// H under a Ψ of any sign: `B = XΨ` and `G = ΨᵀΨ`.
 pub(super) struct SignedBlock<B: Backend> {
     pub(super) rhs: B::Matrix,
@@ -52,16 +68,19 @@ pub(super) struct SignedBlock<B: Backend> {
     part: B::Matrix,
     attract: B::Matrix,
     repel: B::Matrix,
+    /// Passes of coordinate descent; None for the papers' step.
+    passes: Option<usize>,
 }
 
 impl<B: Backend> SignedBlock<B> {
-    pub(super) fn new(b: &mut B, n: usize, k: usize) -> Result<Self> {
+    pub(super) fn new(b: &mut B, n: usize, k: usize, config: &Config) -> Result<Self> {
         Ok(Self {
             rhs: b.zeros(n, k)?,
             gram: b.zeros(k, k)?,
             part: b.zeros(k, k)?,
             attract: b.zeros(n, k)?,
             repel: b.zeros(n, k)?,
+            passes: (config.solver == Solver::Cd).then_some(config.passes),
         })
     }
 
@@ -72,6 +91,9 @@ impl<B: Backend> SignedBlock<B> {
 
     /// One step on `h`.
     pub(super) fn step(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
+        if let Some(sweeps) = self.passes {
+            return b.descend(Descent { left: None, gram: &self.gram, rhs: &self.rhs, mu: 0.0, sweeps }, h);
+        }
         for (part, out) in [(Part::Negative, &mut self.attract), (Part::Positive, &mut self.repel)] {
             b.part(&self.gram, part, &mut self.part)?;
             b.matmul(MatMul::NN, h, &self.part, out)?;

@@ -196,10 +196,17 @@ pub const MODELS: &[ModelSpec] = &[
     },
     ModelSpec { theta: Some(0.5), ..plain("nsnmf", "nsNMF", Method::Multiplicative, Depth::One) },
     ModelSpec { theta: Some(0.001), ..plain("multilayer-nmf", "Multi-layer NMF", Method::Multiplicative, Depth::Many) },
-    ModelSpec { signed: true, init: Init::Svd, ..plain("semi-nmf", "Semi-NMF", Method::SemiNmf, Depth::One) },
+    // For these two `Nesterov` stands for the papers' own step on H.
     ModelSpec {
         signed: true,
         init: Init::Svd,
+        solver: Solver::Nesterov,
+        ..plain("semi-nmf", "Semi-NMF", Method::SemiNmf, Depth::One)
+    },
+    ModelSpec {
+        signed: true,
+        init: Init::Svd,
+        solver: Solver::Nesterov,
         sweeps: 100,
         ..plain("deep-semi-nmf", "Deep Semi-NMF", Method::SemiNmf, Depth::Many)
     },

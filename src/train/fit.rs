@@ -66,8 +66,12 @@ pub fn fit<B: Backend>(
         graph_penalty += trained.graph_penalty;
         // What extrapolation does to the scales is undone for the fine-tuning too.
         let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
-        if method == Method::Blocks && config.balance.layers && passed_on {
-            balance_norms(b, &mut w_l, &mut h_l)?;
+        match method {
+            Method::Blocks if config.balance.layers && passed_on => balance_norms(b, &mut w_l, &mut h_l)?,
+            Method::SemiNmf if config.balance.layers && layer + 1 < depth => {
+                baselines::unit_components(b, &mut w_l, &mut h_l)?;
+            }
+            _ => {}
         }
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
             fed = Some(nonlinear::feed(b, activation, &mut w_l, &mut h_l)?);
