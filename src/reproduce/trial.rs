@@ -69,6 +69,8 @@ pub(super) struct Fitted {
     /// Unscaled, rows that are trained on and scored.
     pub(super) rows: (Vec<usize>, Vec<usize>),
     pub(super) preprocess: data::Preprocess,
+    /// H of the samples that are scored, and their error, once they are known.
+    scored: Option<(Array2<f32>, f64)>,
 }
 
 impl Session<'_> {
@@ -109,30 +111,34 @@ impl Session<'_> {
 
     fn score(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
         self.fit(method, scheme)?;
-        let Some(Fitted { fit, course, rows, preprocess, .. }) = self.last_fit.take() else {
+        let Some(Fitted { fit, course, rows, preprocess, mut scored, .. }) = self.last_fit.take() else {
             return Err(Error::Config("a fit is missing".into()));
         };
         let config = &method.config;
-        let mut factors = Factors { activate: config.activate, ..fit.factors.clone() };
-        if let Some(activation) = factors.of_last() {
-            factors.h.mapv_inplace(|v| activation.g(v));
-        }
-        let (h, scored_error) = match scheme {
-            Scheme::All => (factors.h.clone(), fit.relative_error),
-            Scheme::Split { .. } => {
+        // H of the scored samples, before any g: the same for all that is read from it.
+        let (h, scored_error) = match (scored.take(), scheme) {
+            (Some(scored), _) => scored,
+            (None, Scheme::All) => (fit.factors.h.clone(), fit.relative_error),
+            (None, Scheme::Split { .. }) => {
                 let mut test = self.samples.set.select(&rows.1).x;
                 preprocess.apply(&mut test)?;
                 let (h_penalty, signed) = (config.model.h_penalty, config.model.signed);
                 let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
                 let how: Vec<_> = fit.penalties.lambda.iter().map(of_layer).collect();
-                let projected = self.engine.transform(test.view(), &factors, factors.depth(), &how, &mut |_| ())?;
+                let f = &fit.factors;
+                let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut |_| ())?;
                 (projected.h, projected.relative_error)
             }
+        };
+        let factors = Factors { activate: config.activate, ..fit.factors.clone() };
+        let represented = match factors.of_last() {
+            Some(activation) => h.mapv(|v| activation.g(v)),
+            None => h.clone(),
         };
         let of = &self.samples.labels[0].1;
         let of: Vec<usize> = rows.1.iter().map(|&row| of[row]).collect();
         let classes = of.iter().collect::<std::collections::BTreeSet<_>>().len();
-        let features = evaluate::features(h.view(), &factors, factors.depth(), method.scaling);
+        let features = evaluate::features(represented.view(), &factors, factors.depth(), method.scaling);
         let how = KMeans { runs: self.options.kmeans_seeds, ..KMeans::new(classes) };
         let scores = evaluate::score(&self.engine.kmeans(features.view(), &how)?, &of)?;
         let matrices: Vec<&Array2<f32>> = factors.w.iter().chain([&factors.h]).collect();
@@ -147,7 +153,8 @@ impl Session<'_> {
             zeros: matrices.iter().map(|m| evaluate::zeros(m)).collect(),
         };
         let settings = method.settings_of_fit();
-        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess });
+        let scored = Some((h, scored_error));
+        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess, scored });
         Ok(outcome)
     }
 
@@ -180,7 +187,7 @@ impl Session<'_> {
                 course.push((start.elapsed().as_secs_f64(), p.relative_error));
             }
         })?;
-        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess });
+        self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess, scored: None });
         Ok(())
     }
 }
