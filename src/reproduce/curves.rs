@@ -45,8 +45,10 @@ pub(super) fn orl_igo(s: &mut Session<'_>) -> Result<()> {
 fn pixels(s: &mut Session<'_>) -> Result<()> {
     let first = first_layer(s);
     accuracy(s, |k| {
+        let deep = Method::new("deep-semi-nmf", [first, k])?;
         Ok(vec![
-            Method::new("deep-semi-nmf", [first, k])?,
+            deep.clone(),
+            deep.square1().variant("root"),
             Method::new("semi-nmf", [k])?,
             Method::new("nmf-mu", [k])?,
             Method::new("multilayer-nmf", [first, k])?,
