@@ -7,7 +7,7 @@ use super::project::{Projection, norm_squared, project};
 use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
 use crate::backend::{Backend, Element, MatMul};
 use crate::baselines;
-use crate::model::{Activate, Factors, HPenalty, Method};
+use crate::model::{Activate, Activation, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
@@ -68,8 +68,11 @@ pub fn fit<B: Backend>(
         let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
         match method {
             Method::Blocks if config.balance.layers && passed_on => balance_norms(b, &mut w_l, &mut h_l)?,
+            // A bounded activation has a scale of its own.
             Method::SemiNmf if config.balance.layers && layer + 1 < depth => {
-                baselines::unit_components(b, &mut w_l, &mut h_l)?;
+                if !config.activation.is_some_and(Activation::is_bounded) {
+                    baselines::unit_components(b, &mut w_l, &mut h_l)?;
+                }
             }
             _ => {}
         }
