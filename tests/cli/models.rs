@@ -36,10 +36,10 @@ fn every_model_is_fitted_and_projects_what_it_was_fitted_to() {
         assert_eq!(shape, [60, 3], "{model}");
         assert!(h.iter().all(|v| v.is_finite() && *v >= 0.0), "{model}");
         // The coefficients of a fit are no better than the best for its components.
-        // (With an activation the problem is not convex, and gradient steps from one start for all end near them.)
-        let slack = if settings.contains("--activation") { 1.5 } else { 1.01 };
+        // (With an activation the problem is not convex, and gradient steps from one start for all end in a minimum nearby.)
+        let slack = if settings.contains("--activation") { 0.1 } else { 0.0 };
         let (fitted, found) = (error(&fitted), error(&projected));
-        assert!(found < fitted * slack && found < 0.9, "{model} {settings}: fitted {fitted}, projected {found}");
+        assert!(found < fitted * 1.01 + slack && found < 0.9, "{model} {settings}: fitted {fitted}, projected {found}");
     }
 }
 
