@@ -66,13 +66,12 @@ pub fn fit<B: Backend>(
         graph_penalty += trained.graph_penalty;
         // What extrapolation does to the scales is undone for the fine-tuning too.
         let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
+        // A bounded activation has a scale of its own.
+        let scaled = config.activation.is_some_and(Activation::is_bounded);
         match method {
             Method::Blocks if config.balance.layers && passed_on => balance_norms(b, &mut w_l, &mut h_l)?,
-            // A bounded activation has a scale of its own.
-            Method::SemiNmf if config.balance.layers && layer + 1 < depth => {
-                if !config.activation.is_some_and(Activation::is_bounded) {
-                    baselines::unit_components(b, &mut w_l, &mut h_l)?;
-                }
+            Method::SemiNmf if config.balance.layers && layer + 1 < depth && !scaled => {
+                baselines::unit_components(b, &mut w_l, &mut h_l)?;
             }
             _ => {}
         }
