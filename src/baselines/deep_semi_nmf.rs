@@ -9,8 +9,17 @@
 //! are, where no layer is narrower than the last one (so that P_l and H_L have full column rank),
 //!
 //! ```text
-//! W_l = (Ψ_{l−1}ᵀΨ_{l−1})⁻¹ Ψ_{l−1}ᵀ (XᵀH_L) (H_LᵀH_L)⁻¹ (P_lᵀP_l)⁻¹ P_lᵀ
+//! D_l = (Ψ_{l−1}ᵀΨ_{l−1})⁻¹ Ψ_{l−1}ᵀ (XᵀH_L) (H_LᵀH_L)⁻¹          W_l = D_l (P_lᵀP_l)⁻¹ P_lᵀ
 //! ```
+//!
+//! the shortest of all W_l with `W_l P_l = D_l`. Such a W_l has the rank of the last layer only, and the next Ψ_lᵀΨ_l no inverse:
+//! in f32 the objective then rises. Taken is the solution nearest to the W_l there is,
+//!
+//! ```text
+//! W_l ← W_l + (D_l − W_l P_l) (P_lᵀP_l)⁻¹ P_lᵀ
+//! ```
+//!
+//! which has the same product, H_L and objective, and the rank that the pre-training gave it.
 //!
 //! and a sweep reads X twice, whatever the depth, as in [`crate::train`]. The Grams of full rank that are inverted (on the host)
 //! have the size of a layer; that of H̃_l itself would be singular. Hidden H_l enter no update and are left out.
@@ -35,8 +44,12 @@ struct Tail<B: Backend> {
     p: B::Matrix,
     gram: B::Matrix,
     inverse: B::Matrix,
-    /// `D (P_lᵀP_l)⁻¹`, D with the rows of W_l.
+    /// `W_l P_l`, then that beside D, `R = D − W_l P_l`, and `R (P_lᵀP_l)⁻¹`, all with the rows of W_l.
+    product: B::Matrix,
+    rest: B::Matrix,
     divided: B::Matrix,
+    /// What W_l is changed by.
+    change: B::Matrix,
 }
 
 struct Below<B: Backend> {
@@ -96,7 +109,10 @@ impl<B: Backend> Link<B> {
                 p: b.zeros(k, last)?,
                 gram: b.zeros(last, last)?,
                 inverse: b.zeros(last, last)?,
+                product: b.zeros(rows, last)?,
+                rest: b.zeros(rows, last)?,
                 divided: b.zeros(rows, last)?,
+                change: b.zeros(rows, k)?,
             }),
         };
         let below = match is_first {
@@ -157,9 +173,13 @@ fn least_squares<B: Backend>(
     }
     match tail {
         None => b.copy(d, w),
-        Some(Tail { p, inverse, divided, .. }) => {
-            b.matmul(MatMul::NN, d, inverse, divided)?;
-            b.matmul(MatMul::NT, divided, p, w)
+        Some(Tail { p, inverse, product, rest, divided, change, .. }) => {
+            b.matmul(MatMul::NN, w, p, product)?;
+            b.copy(d, rest)?;
+            b.add(rest, -1.0, product)?;
+            b.matmul(MatMul::NN, rest, inverse, divided)?;
+            b.matmul(MatMul::NT, divided, p, change)?;
+            b.add(w, 1.0, change)
         }
     }
 }
