@@ -107,7 +107,7 @@ fn accuracy(s: &mut Session<'_>, methods: impl Fn(usize) -> Result<Vec<Method>>)
     }
     let runs = s.options.kmeans_seeds;
     let how = format!(
-        "All samples are fitted and clustered. AC: mean ± standard deviation of {runs} runs of k-means on scaled unit \
+        "All samples are fitted and clustered. AC: mean ± standard deviation of {runs} runs of k-means on their \
          features. AUC: the area under the curve of AC, divided by the range of k. Deep models have a first layer of {} \
          components. The paper prints curves, no values.",
         first_layer(s)
