@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepnmf::data::{self, ImageSet};
+use deepnmf::data::ImageSet;
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
 use deepnmf::model::store::Model;
 use deepnmf::train::Projection;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named};
+use super::labels;
 use super::output::{Output, name_of, percent};
 use super::progress::Reporter;
 use super::transform::{load, projections};
@@ -62,12 +63,6 @@ pub(crate) struct Args {
     reading: DataArgs,
 }
 
-/// Classes of all samples, by one column.
-struct Labels {
-    name: String,
-    of: Vec<usize>,
-}
-
 /// Samples that are scored together.
 struct Part {
     name: &'static str,
@@ -88,9 +83,11 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 
     out.note(&format!("reading {}", path.display()));
     let (mut set, _) = load(&path, args.reading.options(), &model, &args.model, out)?;
-    let labels = match &args.labels {
-        Some(file) => args.label.iter().map(|column| column_of(file, column, &set)).collect::<Result<Vec<_>>>()?,
-        None => vec![own(&mut set, &path)?],
+    let attributes = match &args.labels {
+        Some(file) => {
+            args.label.iter().map(|column| labels::of_column(file, column, &set)).collect::<Result<Vec<_>>>()?
+        }
+        None => vec![labels::own(&set, &path)?],
     };
     model.metadata.preprocess.apply(&mut set.x)?;
     let mut parts = parts(&model, &set, &path)?;
@@ -107,13 +104,13 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     for part in &parts {
         for &layer in &layers {
             let (features, error) = features(&mut engine, &model, layer, part, &set, args.features, out)?;
-            for column in &labels {
-                let of: Vec<usize> = part.rows.iter().map(|&row| column.of[row]).collect();
-                let classes = distinct(&of);
+            for (label, of) in &attributes {
+                let of: Vec<usize> = part.rows.iter().map(|&row| of[row]).collect();
+                let classes = evaluate::count_classes(&of);
                 if classes < 2 {
                     let message = format!(
                         "{}: expected samples of at least 2 classes, found {classes} among the {} {} samples",
-                        column.name,
+                        label,
                         of.len(),
                         part.name
                     );
@@ -126,16 +123,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
                 ));
                 let runs = engine.kmeans(features.view(), &KMeans { clusters, ..how })?;
                 let scores = evaluate::score(&runs, &of)?;
-                rows.push(Row {
-                    part: part.name,
-                    samples: of.len(),
-                    layer,
-                    label: &column.name,
-                    classes,
-                    clusters,
-                    scores,
-                    error,
-                });
+                rows.push(Row { part: part.name, samples: of.len(), layer, label, classes, clusters, scores, error });
             }
         }
     }
@@ -172,33 +160,6 @@ fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
             _ => Err(Error::Config(format!("--layer: expected 1 to {depth} or all, found {text}")).into()),
         },
     }
-}
-
-/// The labels that came with the samples.
-fn own(set: &mut ImageSet, path: &Path) -> Result<Labels> {
-    match set.labels.take() {
-        Some(of) => Ok(Labels { name: "class".into(), of }),
-        None => {
-            let message =
-                "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
-            Err(Error::format(path, message).into())
-        }
-    }
-}
-
-/// Those of a column of a file.
-fn column_of(file: &Path, column: &str, set: &ImageSet) -> Result<Labels> {
-    let names = data::read_labels(file, column)?;
-    if names.len() != set.n_samples() {
-        let (expected, found) = (set.n_samples(), names.len());
-        let message = format!("expected {expected} labels, one for every sample, found {found}");
-        return Err(Error::format(file, message).into());
-    }
-    Ok(Labels { name: column.into(), of: data::classes(&names).0 })
-}
-
-fn distinct(of: &[usize]) -> usize {
-    of.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Training and test samples where the model knows them; else its own samples or others, told from each other by [`Model::is_of`].

@@ -5,6 +5,7 @@ mod demo;
 mod devices;
 mod evaluate;
 mod fit;
+mod labels;
 pub(crate) mod output;
 mod progress;
 mod report;

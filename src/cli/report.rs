@@ -153,7 +153,7 @@ impl What<'_> {
         out: &Output,
     ) -> Result<Option<Clusters>> {
         let labels = self.labels();
-        let classes = labels.map_or(0, |(of, _)| of.iter().collect::<std::collections::BTreeSet<_>>().len());
+        let classes = labels.map_or(0, |(of, _)| evaluate::count_classes(of));
         let n = h.nrows();
         let k = match wanted {
             Some(k) if k > n => {

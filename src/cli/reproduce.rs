@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use deepnmf::Error;
 use deepnmf::data::{self, ImageSet};
+use deepnmf::evaluate::count_classes;
 use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Samples};
 use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing};
 use super::fit::checked;
+use super::labels::{self, Attribute};
 use super::output::{Output, written};
 
 /// Make a table or figure of the papers again, ours beside the printed values: CSV, Markdown, SVG and PNG.
@@ -94,16 +96,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let set = data::load(&path, &args.reading.options())?;
     checked(&set, &path.display().to_string(), false, out)?;
     let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
-    let labels = match args.labels.or(beside) {
-        Some(file) => attributes(&file, args.label, &set)?,
-        None => set.labels.iter().map(|of| ("class".to_string(), of.clone())).collect(),
+    let attributes = match args.labels.or(beside) {
+        Some(file) => from_table(&file, args.label, &set)?,
+        None => vec![labels::own(&set, &path)?],
     };
-    if labels.is_empty() {
-        let message =
-            "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
-        return Err(Error::format(&path, message).into());
+    if attributes.is_empty() {
+        return Err(labels::missing(&path).into());
     }
-    let samples = Samples { source: path.display().to_string(), set, labels };
+    let samples = Samples { source: path.display().to_string(), set, labels: attributes };
 
     let mut progress = |step: reproduce::Step<'_>| {
         out.note(&format!("{} {}/{}: {}", experiment.name, step.done + 1, step.of, step.what));
@@ -132,20 +132,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 }
 
 /// The columns that are asked for, or all that say something about more than one sample.
-fn attributes(file: &Path, columns: Vec<String>, set: &ImageSet) -> Result<Vec<(String, Vec<usize>)>> {
+fn from_table(file: &Path, columns: Vec<String>, set: &ImageSet) -> Result<Vec<Attribute>> {
     let asked = !columns.is_empty();
     let columns = if asked { columns } else { data::label_columns(file)? };
     let mut attributes = Vec::new();
     for column in columns {
-        let names = data::read_labels(file, &column)?;
-        if names.len() != set.n_samples() {
-            let (expected, found) = (set.n_samples(), names.len());
-            let message = format!("expected {expected} labels, one for every sample, found {found}");
-            return Err(Error::format(file, message).into());
-        }
-        let (of, classes) = data::classes(&names);
-        if asked || (2..names.len()).contains(&classes.len()) {
-            attributes.push((column, of));
+        let attribute = labels::of_column(file, &column, set)?;
+        if asked || (2..set.n_samples()).contains(&count_classes(&attribute.1)) {
+            attributes.push(attribute);
         }
     }
     Ok(attributes)

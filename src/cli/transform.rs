@@ -96,9 +96,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 
 /// How the samples of a model are projected, for every layer.
 pub(super) fn projections(m: &Metadata) -> Result<Vec<Projection>> {
-    let (h_penalty, signed) = (m.h_penalty, ModelSpec::by_name(&m.model)?.signed);
-    let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
-    Ok(m.penalties.lambda.iter().map(of_layer).collect())
+    Ok(Projection::of_layers(m.h_penalty, ModelSpec::by_name(&m.model)?.signed, &m.penalties.lambda))
 }
 
 /// Samples of the shape that the model (of the file `file`) was trained on, as they are in the data, checked; and how many

@@ -40,6 +40,11 @@ pub fn score(runs: &[Clustering], classes: &[usize]) -> Result<Vec<Scores>> {
     runs.iter().map(|run| Ok(Contingency::new(classes, &run.of)?.scores())).collect()
 }
 
+/// How many classes there are samples of.
+pub fn count_classes(of: &[usize]) -> usize {
+    of.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
 /// Mean and spread of a score over runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Statistic {

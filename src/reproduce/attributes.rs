@@ -4,10 +4,10 @@ use super::Session;
 use super::method::Method;
 use super::trial::Scheme;
 use super::write::Table;
+use crate::Result;
 use crate::evaluate::{self, KMeans, Scores, Statistic};
 use crate::report::charts::{Axis, Bar, Chart};
 use crate::train::Projection;
-use crate::{Error, Result};
 
 /// Two layers, the upper one for the many persons.
 const LAYERS: [usize; 2] = [100, 40];
@@ -47,9 +47,7 @@ pub(super) fn figure(s: &mut Session<'_>) -> Result<()> {
 }
 
 fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
-    if s.samples.labels.is_empty() {
-        return Err(Error::Data(format!("{}: expected labels, found none", s.samples.source)));
-    }
+    s.classes()?;
     let methods = [
         Method::new("deep-semi-nmf", LAYERS)?,
         Method::new("deep-semi-nmf", LAYERS)?.igo(),
@@ -63,9 +61,8 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
         let Some(fitted) = s.last_fit.take() else { continue };
         let mut x = s.samples.set.x.clone();
         fitted.preprocess.apply(&mut x)?;
-        let (h_penalty, signed) = (method.config.model.h_penalty, method.config.model.signed);
-        let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
-        let how: Vec<_> = fitted.fit.penalties.lambda.iter().map(of_layer).collect();
+        let model = &method.config.model;
+        let how = Projection::of_layers(model.h_penalty, model.signed, &fitted.fit.penalties.lambda);
         let factors = &fitted.fit.factors;
         for layer in 1..=factors.depth() {
             let h = match layer == factors.depth() {
@@ -74,7 +71,7 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
             };
             let features = evaluate::features(h.view(), factors, layer, method.scaling);
             for (attribute, of) in &s.samples.labels {
-                let classes = of.iter().collect::<std::collections::BTreeSet<_>>().len();
+                let classes = evaluate::count_classes(of);
                 let kmeans = KMeans { runs: s.options.kmeans_seeds, ..KMeans::new(classes) };
                 let scores = evaluate::score(&s.engine.kmeans(features.view(), &kmeans)?, of)?;
                 rows.push(Row { method: method.name(), layer, attribute: attribute.clone(), classes, scores });

@@ -179,14 +179,10 @@ fn compare(
             values: values(outcomes, name).collect(),
             reference: printed(method).map(|p| of_printed(p, name)),
         });
-        let chart = Chart::boxes(title(s), Axis::new(name), groups.collect(), "printed");
+        let chart = Chart::boxes(s.experiment.title, Axis::new(name), groups.collect(), "printed");
         s.chart(&format!("-{}", name.to_lowercase()), &chart)?;
     }
     Ok(outcomes)
-}
-
-fn title(s: &Session<'_>) -> &'static str {
-    s.experiment.title
 }
 
 fn of_printed(p: Printed, name: &str) -> f64 {

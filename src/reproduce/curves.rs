@@ -22,27 +22,8 @@ fn first_layer(s: &Session<'_>) -> usize {
     FIRST.min(s.samples.set.n_samples() / 2)
 }
 
-/// TR Fig. 5: PIE, pixels.
-pub(super) fn pie_pixels(s: &mut Session<'_>) -> Result<()> {
-    pixels(s)
-}
-
-/// The same on ORL.
-pub(super) fn orl_pixels(s: &mut Session<'_>) -> Result<()> {
-    pixels(s)
-}
-
-/// PIE, gradient orientations.
-pub(super) fn pie_igo(s: &mut Session<'_>) -> Result<()> {
-    igo(s)
-}
-
-/// The same on ORL.
-pub(super) fn orl_igo(s: &mut Session<'_>) -> Result<()> {
-    igo(s)
-}
-
-fn pixels(s: &mut Session<'_>) -> Result<()> {
+/// Methods on pixels: TR Fig. 5 on PIE.
+pub(super) fn pixels(s: &mut Session<'_>) -> Result<()> {
     let first = first_layer(s);
     accuracy(s, |k| {
         let deep = Method::new("deep-semi-nmf", [first, k])?;
@@ -58,8 +39,8 @@ fn pixels(s: &mut Session<'_>) -> Result<()> {
     })
 }
 
-/// Of both signs: for the models that take them.
-fn igo(s: &mut Session<'_>) -> Result<()> {
+/// Gradient orientations are of both signs: for the models that take them.
+pub(super) fn igo(s: &mut Session<'_>) -> Result<()> {
     let first = first_layer(s);
     accuracy(s, |k| Ok(vec![Method::new("deep-semi-nmf", [first, k])?.igo(), Method::new("semi-nmf", [k])?.igo()]))
 }

@@ -122,9 +122,7 @@ impl Session<'_> {
             (None, Scheme::Split { .. }) => {
                 let mut test = self.samples.set.select(&rows.1).x;
                 preprocess.apply(&mut test)?;
-                let (h_penalty, signed) = (config.model.h_penalty, config.model.signed);
-                let of_layer = |&lambda| Projection { h_penalty, lambda, signed, ..Projection::default() };
-                let how: Vec<_> = fit.penalties.lambda.iter().map(of_layer).collect();
+                let how = Projection::of_layers(config.model.h_penalty, config.model.signed, &fit.penalties.lambda);
                 let f = &fit.factors;
                 let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut |_| ())?;
                 (projected.h, projected.relative_error)
@@ -135,9 +133,9 @@ impl Session<'_> {
             Some(activation) => h.mapv(|v| activation.g(v)),
             None => h.clone(),
         };
-        let of = &self.samples.labels[0].1;
+        let of = self.classes()?;
         let of: Vec<usize> = rows.1.iter().map(|&row| of[row]).collect();
-        let classes = of.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let classes = evaluate::count_classes(&of);
         let features = evaluate::features(represented.view(), &factors, factors.depth(), method.scaling);
         let how = KMeans { runs: self.options.kmeans_seeds, ..KMeans::new(classes) };
         let scores = evaluate::score(&self.engine.kmeans(features.view(), &how)?, &of)?;

@@ -29,6 +29,13 @@ impl Default for Projection {
     }
 }
 
+impl Projection {
+    /// For every layer of a model with these penalty constants on H.
+    pub fn of_layers(h_penalty: HPenalty, signed: bool, lambda: &[f64]) -> Vec<Self> {
+        lambda.iter().map(|&lambda| Self { h_penalty, lambda, signed, ..Self::default() }).collect()
+    }
+}
+
 /// Nesterov steps between two looks at the objective; the momentum restarts there too.
 const BATCH: usize = 25;
 /// Passes of coordinate descent between two looks.
