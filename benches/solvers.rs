@@ -52,10 +52,11 @@ fn candidates(papers: &Config) -> Vec<(&'static str, Config)> {
     let diagonal = Config { metric: Metric::Diagonal, inner: 20, ..papers.clone() };
     vec![
         ("nesterov, diagonal, 20 steps", diagonal),
-        ("cd, 1 pass", Config { passes: 1, ..cd.clone() }),
-        ("cd, 2 passes", cd.clone()),
-        ("cd, 2 passes, not extrapolated", Config { extrapolate: false, ..cd.clone() }),
-        ("cd, 4 passes", Config { passes: 4, ..cd }),
+        ("cd, 1 pass", Config { passes: Some(1), ..cd.clone() }),
+        ("cd, passes by shape", cd.clone()),
+        ("cd, 2 passes", Config { passes: Some(2), ..cd.clone() }),
+        ("cd, 2 passes, not extrapolated", Config { passes: Some(2), extrapolate: false, ..cd.clone() }),
+        ("cd, 4 passes", Config { passes: Some(4), ..cd }),
     ]
 }
 

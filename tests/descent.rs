@@ -22,7 +22,7 @@ fn fit(config: &Config) -> Fit<f64> {
 fn descent(model: &str, extrapolate: bool) -> Config {
     Config {
         solver: Solver::Cd,
-        passes: 2,
+        passes: Some(2),
         extrapolate,
         pretrain: if extrapolate { 10 } else { 5 },
         balance: Balance { layers: true, penalties: true },
@@ -85,7 +85,7 @@ fn with_a_penalty_on_w_the_last_objective_of_the_fixtures_is_reached() {
         {
             let name = format!("cd_{fixture}{suffix}");
             let expected = *numbers(&golden(&name)["finetune_trace"]).last().unwrap();
-            let config = Config { passes, ..descent(model, extrapolate) };
+            let config = Config { passes: Some(passes), ..descent(model, extrapolate) };
             let fit = if extrapolate { fit(&config) } else { balanced_at_the_end(&config) };
             let found = *fit.history.finetune.last().unwrap();
             assert!(found <= expected * (1.0 + slack), "{name}, {passes} passes: {found}, expected {expected} or less");
@@ -97,8 +97,14 @@ fn with_a_penalty_on_w_the_last_objective_of_the_fixtures_is_reached() {
 fn columns_solved_exactly_meet_the_hals_fixture() {
     let golden = golden("opt_L_hals");
     let balance = Balance { layers: false, penalties: false };
-    let config =
-        Config { solver: Solver::Cd, passes: 10, extrapolate: false, balance, sweeps: 0, ..config("sdnmf-l", &[8, 4]) };
+    let config = Config {
+        solver: Solver::Cd,
+        passes: Some(10),
+        extrapolate: false,
+        balance,
+        sweeps: 0,
+        ..config("sdnmf-l", &[8, 4])
+    };
     let fit = fit(&config);
     for (l, trace) in golden["pretrain_trace"].as_array().unwrap().iter().enumerate() {
         close(&format!("objective of layer {l}"), &numbers(trace), &fit.history.pretrain[l]);

@@ -80,7 +80,7 @@ impl<B: Backend> SignedBlock<B> {
             part: b.zeros(k, k)?,
             attract: b.zeros(n, k)?,
             repel: b.zeros(n, k)?,
-            passes: (config.solver == Solver::Cd).then_some(config.passes),
+            passes: (config.solver == Solver::Cd).then_some(config.passes.unwrap_or(2)),
         })
     }
 

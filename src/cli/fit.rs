@@ -122,8 +122,9 @@ struct TrainingArgs {
     #[arg(long, value_name = "N", default_value_t = defaults().inner)]
     inner: usize,
     /// Visits of every coordinate per block of coordinate descent; half as many for the W of a fine-tuning sweep
-    #[arg(long, value_name = "N", default_value_t = defaults().passes)]
-    passes: usize,
+    /// [default: from 2 to 6, as the shapes say]
+    #[arg(long, value_name = "N")]
+    passes: Option<usize>,
     /// Whether coordinate descent extrapolates between the iterations of the pre-training
     #[arg(long, value_name = "BOOL", default_value_t = defaults().extrapolate, action = clap::ArgAction::Set)]
     extrapolate: bool,

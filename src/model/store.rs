@@ -44,8 +44,8 @@ pub struct Training {
     pub solver: Solver,
     /// Nesterov steps per block.
     pub inner: usize,
-    /// Visits of every coordinate per block of coordinate descent.
-    pub passes: usize,
+    /// Visits of every coordinate per block of coordinate descent; None: as the shapes said.
+    pub passes: Option<usize>,
     /// Whether coordinate descent extrapolated between the iterations of the pre-training.
     pub extrapolate: bool,
     /// The relative change at which it stopped.

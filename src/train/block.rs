@@ -37,10 +37,10 @@ pub(crate) enum BlockSolver {
 }
 
 impl BlockSolver {
-    /// The method of `c`, whose solver has been decided on.
-    pub(crate) fn of(c: &Config) -> Self {
+    /// The method of `c`, whose solver has been decided on, for a block of k columns with a right side of that inner size.
+    pub(crate) fn of(c: &Config, inner: usize, k: usize) -> Self {
         if c.solver == Solver::Cd {
-            return Self::Descent { passes: c.passes };
+            return Self::Descent { passes: c.passes_of(inner, k) };
         }
         Self::Nesterov(Steps {
             inner: c.inner,
@@ -50,10 +50,11 @@ impl BlockSolver {
         })
     }
 
-    /// For one of the W blocks of a fine-tuning sweep.
-    pub(crate) fn in_chain(self) -> Self {
-        match self {
-            Self::Descent { passes } => Self::Descent { passes: passes.div_ceil(2) },
+    /// For the W blocks of a fine-tuning sweep, of which there is one for every layer.
+    pub(crate) fn in_chain(c: &Config) -> Self {
+        let passes = c.passes.map_or(1, |passes| passes.div_ceil(2));
+        match Self::of(c, 0, 1) {
+            Self::Descent { .. } => Self::Descent { passes },
             steps @ Self::Nesterov(_) => steps,
         }
     }

@@ -123,9 +123,9 @@ pub struct Config {
     pub solver: Solver,
     /// Nesterov steps per block.
     pub inner: usize,
-    /// Visits of every coordinate per block of coordinate descent. The W blocks of a fine-tuning sweep, which are
-    /// one for every layer, take half as many.
-    pub passes: usize,
+    /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
+    /// The W blocks of a fine-tuning sweep, which are one for every layer, take half as many.
+    pub passes: Option<usize>,
     /// Whether coordinate descent extrapolates between the iterations of the pre-training (Ang & Gillis 2019). The
     /// history then has the objective of every trial, also of those that were taken back.
     pub extrapolate: bool,
@@ -166,7 +166,7 @@ impl Config {
             sweeps: model.sweeps,
             solver: model.solver,
             inner: 30,
-            passes: 2,
+            passes: None,
             extrapolate: true,
             tol: model.tol,
             target_error: None,
@@ -210,7 +210,7 @@ impl Config {
                 return wrong(format!("{name}: expected a number of at least 0, found {v}"));
             }
         }
-        if [self.inner, self.passes, self.power_iterations].contains(&0) {
+        if [self.inner, self.passes.unwrap_or(1), self.power_iterations].contains(&0) {
             return wrong("inner steps, passes and power iterations must be at least 1".into());
         }
         if !(self.tol >= 0.0 && self.tol < 1.0) {
@@ -251,6 +251,13 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// [`Config::passes`] over a block of rows of k, whose right side is a product of inner size `inner`. Where they are left
+    /// open, a quarter of what that product costs is spent on them: `1 + inner/(4k)`, rounded, from 2 to 6 (after Gillis
+    /// & Glineur 2012, *Accelerated multiplicative updates and hierarchical ALS algorithms*, section 4.2).
+    pub fn passes_of(&self, inner: usize, k: usize) -> usize {
+        self.passes.unwrap_or_else(|| (1 + (inner + 2 * k) / (4 * k.max(1))).clamp(2, 6))
     }
 
     /// The constant of W on layer `l` (from 0), 0 where the model has none.

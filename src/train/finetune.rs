@@ -44,8 +44,7 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let solver = BlockSolver::of(config);
-    let mut h_block = HBlock::new(b, (n, k), kind, lambda, solver)?;
+    let mut h_block = HBlock::new(b, (n, k), kind, lambda, BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Vec::with_capacity(w.len());
@@ -53,7 +52,7 @@ pub(crate) fn finetune<B: Backend>(
         let rows = if l == 0 { m } else { ranks[l - 1] };
         let inner = l < last;
         chain.push(Chain::<B> {
-            block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, solver.in_chain())?,
+            block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, BlockSolver::in_chain(config))?,
             psi: b.zeros(m, rank)?,
             tail: if inner { Some(b.zeros(rank, k)?) } else { None },
             tail_gram: if inner { Some(b.zeros(rank, k)?) } else { None },

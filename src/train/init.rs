@@ -10,6 +10,7 @@ use crate::backend::{Backend, Element, MatMul, Sum};
 use crate::model::Method;
 use crate::{Error, Result};
 use faer::Mat;
+use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -69,16 +70,14 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
     Ok((w, h))
 }
 
-/// A truncated SVD `V ≈ U Σ Vᵀ` with U kept as a product.
+/// A truncated SVD `V ≈ U Σ Vᵀ`.
 struct Svd<E> {
     /// As many as the rank of V, at most k.
     sigma: Vec<f64>,
     /// The right singular vectors, m × r.
     right: Mat<f64>,
-    /// `V Q`, n × p.
-    image: Array2<E>,
-    /// `U = image · to_left`, p × r.
-    to_left: Mat<f64>,
+    /// The left singular vectors, n × r.
+    left: Array2<E>,
 }
 
 impl<E: Element> Svd<E> {
@@ -100,24 +99,19 @@ impl<E: Element> Svd<E> {
         let rank = sigma.iter().take(k).filter(|s| **s > threshold).count();
         let inner = svd.V().subcols(0, rank);
         let to_left = Mat::from_fn(inner.nrows(), rank, |i, j| inner[(i, j)] / sigma[j]);
+        let left = image.dot(&to_array::<E>(&to_left));
         let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
-        Ok(Self { sigma: sigma[..rank].to_vec(), right, image, to_left })
-    }
-
-    /// Blocks of rows of U with the row they begin at.
-    fn left(&self) -> impl Iterator<Item = (usize, Mat<f64>)> + '_ {
-        let blocks = self.image.axis_chunks_iter(Axis(0), BLOCK).enumerate();
-        blocks.map(|(i, block)| (i * BLOCK, to_mat(block) * &self.to_left))
+        Ok(Self { sigma: sigma[..rank].to_vec(), right, left })
     }
 
     /// `W_:i = √(σ t) v±/‖v±‖`, `H_:i = √(σ t) u±/‖u±‖` with `t = ‖u±‖‖v±‖` the larger of the two; the first
     /// triplet has one sign and is taken whole.
     fn nonnegative_parts(&self, n: usize, k: usize) -> Layer<E> {
         let rank = self.sigma.len();
+        let parts = self.left.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().map(squares_of_columns);
         let mut u_norms = vec![(0.0, 0.0); rank];
-        for (_, block) in self.left() {
-            for (j, norms) in u_norms.iter_mut().enumerate() {
-                let (plus, minus) = squares(block.col(j).iter());
+        for part in parts.collect::<Vec<_>>() {
+            for (norms, (plus, minus)) in u_norms.iter_mut().zip(part) {
                 *norms = (norms.0 + plus, norms.1 + minus);
             }
         }
@@ -145,14 +139,14 @@ impl<E: Element> Svd<E> {
                 *w = part(v, *of_w);
             }
         }
-        for (start, block) in self.left() {
-            for (j, (_, of_h)) in coefficients.iter().enumerate() {
-                let mut rows = h.slice_mut(s![start..start + block.nrows(), j]);
-                for (h, &u) in rows.iter_mut().zip(block.col(j).iter()) {
-                    *h = part(u, *of_h);
+        let rows = h.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter();
+        rows.zip(self.left.axis_chunks_iter(Axis(0), BLOCK)).for_each(|(mut h, left)| {
+            for (mut h, left) in h.rows_mut().into_iter().zip(left.rows()) {
+                for ((h, u), (_, of_h)) in h.iter_mut().zip(left).zip(&coefficients) {
+                    *h = part(u.f64(), *of_h);
                 }
             }
-        }
+        });
         (w, h)
     }
 }
@@ -166,13 +160,7 @@ impl<E: Element> Svd<E> {
         let rank = self.sigma.len();
         // What lacks in rank starts at random: alike, components would stay alike.
         let mut h = Array2::from_shape_simple_fn((n, k), || rng.random::<f64>() / (n as f64).sqrt());
-        for (start, block) in self.left() {
-            for j in 0..rank {
-                for (i, &u) in block.col(j).iter().enumerate() {
-                    h[[start + i, j]] = u;
-                }
-            }
-        }
+        h.slice_mut(s![.., ..rank]).zip_mut_with(&self.left, |h, u| *h = u.f64());
         for mut column in h.columns_mut().into_iter().take(rank) {
             let (least, most) =
                 column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &u| (l.min(u), m.max(u)));
@@ -260,6 +248,19 @@ fn fill_missing<B: Backend>(
 /// `(Σ max(x, 0)², Σ max(−x, 0)²)`.
 fn squares<'a>(x: impl Iterator<Item = &'a f64>) -> (f64, f64) {
     x.fold((0.0, 0.0), |(plus, minus), &x| if x > 0.0 { (plus + x * x, minus) } else { (plus, minus + x * x) })
+}
+
+/// The same of every column.
+fn squares_of_columns<E: Element>(m: ArrayView2<'_, E>) -> Vec<(f64, f64)> {
+    let mut sums = vec![(0.0, 0.0); m.ncols()];
+    for row in m.rows() {
+        for ((plus, minus), x) in sums.iter_mut().zip(row) {
+            let x = x.f64();
+            *plus += x.max(0.0).powi(2);
+            *minus += x.min(0.0).powi(2);
+        }
+    }
+    sums
 }
 
 fn to_mat<E: Element>(m: ArrayView2<'_, E>) -> Mat<f64> {

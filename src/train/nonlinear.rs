@@ -96,7 +96,7 @@ pub(crate) fn finetune<B: Backend>(
     for l in 1..=last {
         of_w.push(Search::of_w(b, (ranks[l - 1], ranks[l]), domain, penalties.mu[l])?);
     }
-    let mut first = First::new(b, (m, ranks[0]), penalties.mu[0], config)?;
+    let mut first = First::new(b, n, (m, ranks[0]), penalties.mu[0], config)?;
     let mut s = b.zeros(ranks[last], ranks[last])?;
 
     let mut chain = Chain::new(b, activation, &ranks, w, h)?;

@@ -33,9 +33,8 @@ pub(crate) fn pretrain<B: Backend>(
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let Layer { mu, lambda, .. } = *layer;
     let kind = config.model.h_penalty;
-    let solver = BlockSolver::of(config);
-    let mut h_block = HBlock::new(b, (n, k), kind, lambda, solver)?;
-    let mut w_block = WBlock::new(b, (m, k), mu, false, solver)?;
+    let mut h_block = HBlock::new(b, (n, k), kind, lambda, BlockSolver::of(config, m, k))?;
+    let mut w_block = WBlock::new(b, (m, k), mu, false, BlockSolver::of(config, n, k))?;
     let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
     let mut balance =
         if config.balance.penalties && mu > 0.0 && lambda > 0.0 { Some(Balance::new(b, k)?) } else { None };

@@ -4,107 +4,25 @@
 //! block; within the block every column that moves by δ corrects the later ones: `U_:j' += G_jj' δ`. That is the plain
 //! order of the coordinates, with nearly all of the work in the product.
 
-use super::{faer_view, not_row_major};
+use super::products::{faer_view, not_row_major};
 use crate::Result;
 use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::Array2;
 use pulp::Arch;
+use rayon::prelude::*;
 use rayon::slice::ParallelSliceMut;
 
-/// Rows that one task solves side by side.
-const TILE: usize = 64;
 /// Columns between two products.
 const BLOCK: usize = 64;
 /// Sums that run side by side.
 const LANES: usize = 16;
 
-/// Rows on their own: `x ← max(0, x − (Gx − b)_j / G_jj)`, j from first to last.
-pub(super) fn rows<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
-    let gram = faer_view(block.gram)?;
-    x.axis_chunks_iter_mut(Axis(0), TILE)
-        .into_par_iter()
-        .zip(block.rhs.axis_chunks_iter(Axis(0), TILE))
-        .for_each(|(x, rhs)| tile(gram, block.gram, rhs, x, block.sweeps));
-    Ok(())
-}
-
-/// Up to [`TILE`] rows. They are held by columns, so that the rows fill the registers.
-fn tile<E: Element>(
-    of_gram: MatRef<'_, E>,
-    gram: &Array2<E>,
-    rhs: ArrayView2<'_, E>,
-    mut x: ArrayViewMut2<'_, E>,
-    sweeps: usize,
-) {
-    let k = gram.nrows();
-    // Rows that are missing are 0 and stay so.
-    let (mut columns, mut minus_rhs) = (vec![E::zero(); k * TILE], vec![E::zero(); k * TILE]);
-    for (i, (x, rhs)) in x.rows().into_iter().zip(rhs.rows()).enumerate() {
-        for (j, (x, b)) in x.iter().zip(rhs).enumerate() {
-            columns[j * TILE + i] = *x;
-            minus_rhs[j * TILE + i] = -*b;
-        }
-    }
-    let mut u = [E::zero(); BLOCK * TILE];
-    for _ in 0..sweeps {
-        for first in (0..k).step_by(BLOCK) {
-            let count = BLOCK.min(k - first);
-            let u = &mut u[..count * TILE];
-            u.copy_from_slice(&minus_rhs[first * TILE..(first + count) * TILE]);
-            matmul(
-                MatMut::from_row_major_slice_mut(u, count, TILE),
-                Accum::Add,
-                of_gram.subrows(first, count),
-                MatRef::from_row_major_slice(&columns, k, TILE),
-                E::one(),
-                Par::Seq,
-            );
-            let columns = &mut columns[first * TILE..(first + count) * TILE];
-            Arch::new().dispatch(
-                #[inline(always)]
-                || solve_rows(gram, first, u, columns),
-            );
-        }
-    }
-    for (i, mut x) in x.rows_mut().into_iter().enumerate() {
-        for (j, x) in x.iter_mut().enumerate() {
-            *x = columns[j * TILE + i];
-        }
-    }
-}
-
-/// The columns of one block of a tile.
-#[inline(always)]
-fn solve_rows<E: Element>(gram: &Array2<E>, first: usize, u: &mut [E], columns: &mut [E]) {
-    for (j, x) in columns.chunks_exact_mut(TILE).enumerate() {
-        let (now, later) = u[j * TILE..].split_at_mut(TILE);
-        let curvature = gram[[first + j, first + j]];
-        if curvature <= E::zero() {
-            continue;
-        }
-        let step = E::one() / curvature;
-        let mut moved = [E::zero(); TILE];
-        for ((x, u), moved) in x.iter_mut().zip(&*now).zip(&mut moved) {
-            let new = (*x - *u * step).max(E::zero());
-            *moved = new - *x;
-            *x = new;
-        }
-        for (later, u) in later.chunks_exact_mut(TILE).enumerate() {
-            let g = gram[[first + j, first + j + 1 + later]];
-            for (u, moved) in u.iter_mut().zip(&moved) {
-                *u += g * *moved;
-            }
-        }
-    }
-}
-
 /// Column after column, each solved exactly: the prox of the squared L1 norm. X is held by columns.
 pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
     let (rows, k) = x.dim();
-    let (gram, mu) = (faer_view(block.gram)?, E::of(block.mu));
+    let (gram, mu) = (faer_view(block.gram.view())?, E::of(block.mu));
     let mut columns = transposed(x);
     let rhs = transposed(block.rhs);
     let mut u = vec![E::zero(); BLOCK * rows];
@@ -222,7 +140,7 @@ fn above<E: Element>(r: &[E], t: E) -> (E, E) {
 /// runs side by side is the correction by a coordinate that moved; one that stays at 0 costs nothing.
 pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
     let (rows, k) = x.dim();
-    let (gram, a, mu) = (faer_view(block.gram)?, faer_view(left)?, E::of(block.mu));
+    let (gram, a, mu) = (faer_view(block.gram.view())?, faer_view(left.view())?, E::of(block.mu));
     let (mut t, mut u) = (vec![E::zero(); BLOCK * rows], vec![E::zero(); BLOCK * rows]);
     // A δ of the column.
     let mut pull = vec![E::zero(); rows];
@@ -232,7 +150,7 @@ pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>
         // By columns: (X G_:J)ᵀ = G_J: Xᵀ, and A on its right.
         let mut of_t = MatMut::from_row_major_slice_mut(t, count, rows);
         let gram = gram.subrows(first, count);
-        matmul(of_t.as_mut(), Accum::Replace, gram, faer_view(x)?.transpose(), E::one(), Par::rayon(0));
+        matmul(of_t.as_mut(), Accum::Replace, gram, faer_view(x.view())?.transpose(), E::one(), Par::rayon(0));
         let of_u = MatMut::from_row_major_slice_mut(u, count, rows);
         matmul(of_u, Accum::Replace, of_t.as_ref(), a, E::one(), Par::rayon(0));
         for j in 0..count {

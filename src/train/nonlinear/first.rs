@@ -19,11 +19,11 @@ pub(super) enum First<B: Backend> {
 }
 
 impl<B: Backend> First<B> {
-    /// For W_1 of `shape`.
-    pub(super) fn new(b: &mut B, shape: (usize, usize), mu: f64, config: &Config) -> Result<Self> {
+    /// For W_1 of `shape` and `n` samples.
+    pub(super) fn new(b: &mut B, n: usize, shape: (usize, usize), mu: f64, config: &Config) -> Result<Self> {
         Ok(match config.model.signed {
             true => Self::Free(LeastSquares::new(b, shape)?),
-            false => Self::Nonnegative(WBlock::new(b, shape, mu, false, BlockSolver::of(config))?),
+            false => Self::Nonnegative(WBlock::new(b, shape, mu, false, BlockSolver::of(config, n, shape.1))?),
         })
     }
 

@@ -1,0 +1,87 @@
+//! Products: faer's on one thread each, in parts that depend on the shapes alone.
+//!
+//! Its own parallel product lets its threads spin at barriers, which on a machine with other work costs more than the
+//! product; and a result with few tiles, as sums over samples have, leaves threads without work.
+
+use crate::backend::{Element, MatMul};
+use crate::{Error, Result};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+
+/// Multiplications per part, at most: enough of them to make up for packing the other operand again.
+const PART: usize = 1 << 25;
+/// Rows of a result per part, at least.
+const MIN_ROWS: usize = 96;
+/// Parts into which a result is cut where it is small.
+const PARTS: usize = 16;
+/// Samples per part of a sum over samples, at least, and the number of parts at most.
+const MIN_SAMPLES: usize = 4096;
+const SAMPLE_PARTS: usize = 64;
+
+/// A view for faer; what is made here is row-major and contiguous.
+pub(super) fn faer_view<E: Element>(m: ArrayView2<'_, E>) -> Result<MatRef<'_, E>> {
+    let (rows, cols) = m.dim();
+    Ok(MatRef::from_row_major_slice(m.to_slice().ok_or_else(not_row_major)?, rows, cols))
+}
+
+pub(super) fn not_row_major() -> Error {
+    Error::Shape { what: "matrix", expected: "row-major and contiguous".into(), found: "another layout".into() }
+}
+
+/// `out = op(a) op(b)`, of matrices that fit each other.
+pub(super) fn multiply<E: Element>(
+    op: MatMul,
+    a: ArrayView2<'_, E>,
+    b: ArrayView2<'_, E>,
+    mut out: ArrayViewMut2<'_, E>,
+) -> Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let (mut left, mut right) = (faer_view(a)?, faer_view(b)?);
+    match op {
+        MatMul::NN => {}
+        MatMul::TN if a.nrows() >= 2 * MIN_SAMPLES => return sum_over_samples(a, b, out),
+        MatMul::TN => left = left.transpose(),
+        MatMul::NT => right = right.transpose(),
+    }
+    if left.ncols() == 0 {
+        out.fill(E::zero());
+        return Ok(());
+    }
+    let (rows, cols) = out.dim();
+    let part = (PART / (cols * left.ncols())).min(rows.div_ceil(PARTS)).max(MIN_ROWS);
+    out.axis_chunks_iter_mut(Axis(0), part).into_par_iter().enumerate().try_for_each(|(i, mut out)| {
+        let rows = out.nrows();
+        let to = MatMut::from_row_major_slice_mut(out.as_slice_mut().ok_or_else(not_row_major)?, rows, cols);
+        matmul(to, Accum::Replace, left.subrows(i * part, rows), right, E::one(), Par::Seq);
+        Ok(())
+    })
+}
+
+/// `aᵀb` of tall matrices: parts of the samples side by side, then their sums in order.
+fn sum_over_samples<E: Element>(
+    a: ArrayView2<'_, E>,
+    b: ArrayView2<'_, E>,
+    mut out: ArrayViewMut2<'_, E>,
+) -> Result<()> {
+    let part = a.nrows().div_ceil(SAMPLE_PARTS).max(MIN_SAMPLES);
+    let starts: Vec<usize> = (0..a.nrows()).step_by(part).collect();
+    let parts = starts.into_par_iter().map(|start| {
+        let rows = s![start..(start + part).min(a.nrows()), ..];
+        let mut part = Array2::zeros(out.dim());
+        let (a, b) = (faer_view(a.slice(rows))?, faer_view(b.slice(rows))?);
+        let to = part.as_slice_mut().ok_or_else(not_row_major)?;
+        let to = MatMut::from_row_major_slice_mut(to, a.ncols(), b.ncols());
+        matmul(to, Accum::Replace, a.transpose(), b, E::one(), Par::Seq);
+        Ok(part)
+    });
+    let parts = parts.collect::<Result<Vec<Array2<E>>>>()?;
+    out.fill(E::zero());
+    for part in parts {
+        out += &part;
+    }
+    Ok(())
+}
