@@ -13,6 +13,7 @@ mod objective;
 mod pretrain;
 mod project;
 
+pub(crate) use block::{BlockSolver, HBlock, WBlock};
 pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;

@@ -33,6 +33,7 @@ pub(super) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) name: String,
+    pub(super) info: DeviceInfo,
     pub(super) options: GpuOptions,
     /// Bytes per binding.
     pub(super) max_binding: u64,
@@ -184,6 +185,7 @@ impl Context {
             return Err(Error::NoDevice(format!("{} cannot be used: {why}", info.name)));
         }
         let timestamps = adapter.features() & Features::TIMESTAMP_QUERY;
+        let described = describe(index, &adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
             required_features: REQUIRED | timestamps,
@@ -213,6 +215,7 @@ impl Context {
             device,
             queue,
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
+            info: described,
             max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
             options,
             timestamps: !timestamps.is_empty(),

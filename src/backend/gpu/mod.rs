@@ -19,6 +19,7 @@ pub(crate) use memory::{FIXED_BYTES, columns_bytes, matrix_bytes, residual_bytes
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 
+use crate::engine::DeviceInfo;
 use crate::train::Solver;
 use crate::{Error, Result};
 use context::Context;
@@ -117,16 +118,9 @@ impl Gpu {
         Stats { bytes, peak_bytes, ..self.scheduler.stats }
     }
 
-    /// Whether compute passes are to be timed by the device, from the next one on; it starts at 0. False where the device
-    /// has no timestamps. Off, as at first, it costs nothing.
-    pub fn time_passes(&mut self, on: bool) -> bool {
-        self.scheduler.time_passes(&self.context, on)
-    }
-
-    /// Seconds that the device spent in compute passes since it was last asked; None where they are not timed. Submits,
-    /// and waits for all of them.
-    pub fn pass_seconds(&mut self) -> Result<Option<f64>> {
-        self.scheduler.pass_seconds(&self.context)
+    /// The adapter.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.context.info
     }
 
     fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {

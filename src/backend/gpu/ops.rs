@@ -14,6 +14,7 @@ use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
+use std::time::Duration;
 
 impl Backend for Gpu {
     type Elem = f32;
@@ -328,5 +329,17 @@ impl Backend for Gpu {
             );
         })?;
         Ok(sums)
+    }
+
+    fn waited(&self) -> Option<Duration> {
+        Some(self.scheduler.stats.waited)
+    }
+
+    fn time_passes(&mut self, on: bool) -> bool {
+        self.scheduler.time_passes(&self.context, on)
+    }
+
+    fn pass_seconds(&mut self) -> Result<Option<f64>> {
+        self.scheduler.pass_seconds(&self.context)
     }
 }
