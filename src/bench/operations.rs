@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::data::random;
-use super::stopwatch::{Bench, shrink};
+use super::stopwatch::{Bench, Taken, longest, shrink};
 use crate::Result;
 use crate::backend::{Backend, MatMul};
 
@@ -25,7 +25,7 @@ pub(super) fn copy<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
     bench.begin(&row);
     let small = [512, 512];
     let rate = bytes(small) / time(bench, small, 0.1 * share)?.seconds;
-    let shape = shrink(COPY, 0.8 * share, |shape| bytes(shape) / rate);
+    let shape = shrink(COPY, 0.8 * share, longest, |shape| bytes(shape) / rate);
     let taken = time(bench, shape, 0.8 * share)?;
     let note = (shape != COPY).then(|| format!("instead of {}×{}", COPY[0], COPY[1]));
     let row = Row { shape: format!("{}×{}", shape[0], shape[1]), note, ..row };
@@ -57,7 +57,7 @@ pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Resu
         let share = bench.share(weight);
         let flops = bench.flops;
         // Two thirds of the best rate: not every shape has it.
-        let shape = shrink(usual, share, |shape| 1.5 * operations(shape) / flops);
+        let shape = shrink(usual, share, longest, |shape| 1.5 * operations(shape) / flops);
         let text = |[m, k, n]: [usize; 3]| format!("{m}×{k}×{n}");
         let note = (shape != usual).then(|| format!("instead of {}", text(usual)));
         let row = Row { name, shape: text(shape), unit: FLOPS, note, ..Row::default() };
@@ -74,7 +74,7 @@ fn product<B: Backend<Elem = f32>>(
     op: MatMul,
     [m, k, n]: [usize; 3],
     share: f64,
-) -> Result<super::stopwatch::Taken> {
+) -> Result<Taken> {
     let of_a = if op == MatMul::TN { (k, m) } else { (m, k) };
     let left = bench.b.upload(random(1, of_a.0, of_a.1).view())?;
     let right = bench.b.upload(random(2, k, n).view())?;

@@ -14,8 +14,6 @@ const SAMPLE: f64 = 0.05;
 const MOST_LAUNCHES: f64 = 512.0;
 /// Samples, at most.
 const MOST_SAMPLES: usize = 50;
-/// Shorter than this the hundredths of a second of [`cpu_seconds`] say nothing.
-const CPU_CLOCK: f64 = 0.2;
 
 /// A device under measurement.
 pub(super) struct Bench<'a, B: Backend> {
@@ -76,11 +74,6 @@ impl Clocks {
         let waited = self.waited.zip(b.waited()).map(|(before, now)| (now - before).as_secs_f64());
         (wall, waited.map(|waited| (wall - waited).max(0.0)), self.cpu.zip(cpu_seconds()).map(|(a, b)| b - a))
     }
-}
-
-/// CPU time ÷ wall, where the system's clock is fine enough for it.
-pub(super) fn busy(cpu: Option<f64>, wall: f64) -> Option<f64> {
-    cpu.filter(|_| wall >= CPU_CLOCK).map(|cpu| cpu / wall)
 }
 
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
@@ -158,25 +151,39 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
             seconds: median(samples),
             device_seconds,
             host_seconds: host.map(|host| host / all),
-            cpu_per_wall: busy(cpu, wall),
+            cpu_per_wall: cpu.map(|cpu| cpu / wall),
         })
     }
 }
 
-/// Halves the longest sides until a launch of `cost` seconds takes at most a sixth of `share`: two to warm up, three samples and
-/// one for the device's clock.
-pub(super) fn shrink<const N: usize>(sides: [usize; N], share: f64, cost: impl Fn([usize; N]) -> f64) -> [usize; N] {
-    let mut sides = sides;
-    while cost(sides) > share / 6.0 {
-        let longest = sides.iter().copied().max().unwrap_or(0);
-        if longest <= 16 {
-            break;
-        }
-        for side in sides.iter_mut().filter(|side| **side == longest) {
-            *side /= 2;
-        }
+/// Halves sides as `halve` does until a launch of `cost` seconds takes at most a sixth of `share`: two to warm up, three
+/// samples and one for the device's clock. No further than to a longest side of 16.
+pub(super) fn shrink<const N: usize>(
+    mut sides: [usize; N],
+    share: f64,
+    halve: fn(&mut [usize; N]),
+    cost: impl Fn([usize; N]) -> f64,
+) -> [usize; N] {
+    while cost(sides) > share / 6.0 && sides.iter().any(|side| *side > 16) {
+        halve(&mut sides);
     }
     sides
+}
+
+/// All sides that are the longest: for products.
+pub(super) fn longest<const N: usize>(sides: &mut [usize; N]) {
+    let longest = sides.iter().copied().max().unwrap_or(0);
+    for side in sides.iter_mut().filter(|side| **side == longest) {
+        *side /= 2;
+    }
+}
+
+/// Samples while there are many, then samples, features and layers alike.
+pub(super) fn samples<const N: usize>(sides: &mut [usize; N]) {
+    let many = sides[0] > 8 * sides[1];
+    for side in sides.iter_mut().take(if many { 1 } else { N }) {
+        *side = (*side / 2).max(1);
+    }
 }
 
 #[cfg(test)]
@@ -191,11 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn shapes_shrink_by_their_longest_sides_until_they_fit() {
+    fn shapes_shrink_until_they_fit() {
         let cost = |[a, b, c]: [usize; 3]| (a * b * c) as f64;
-        assert_eq!(shrink([100, 50, 20], 6e5, cost), [100, 50, 20]);
-        assert_eq!(shrink([100, 50, 20], 6.0 * 5e4, cost), [50, 50, 20]);
-        assert_eq!(shrink([64, 64, 64], 6.0 * 32.0 * 32.0 * 32.0, cost), [32, 32, 32]);
-        assert_eq!(shrink([64, 16, 8], 0.0, cost), [16, 16, 8], "not below what is worth a launch");
+        assert_eq!(shrink([100, 50, 20], 6e5, longest, cost), [100, 50, 20]);
+        assert_eq!(shrink([100, 50, 20], 6.0 * 5e4, longest, cost), [50, 50, 20]);
+        assert_eq!(shrink([64, 64, 64], 6.0 * 32.0 * 32.0 * 32.0, longest, cost), [32, 32, 32]);
+        assert_eq!(shrink([64, 16, 8], 0.0, longest, cost), [16, 16, 8], "not below what is worth a launch");
+        assert_eq!(shrink([1000, 50, 20], 6e6 / 4.0, samples, cost), [250, 50, 20]);
+        assert_eq!(shrink([1000, 50, 20], 6.0 * 31250.0, samples, cost), [125, 25, 10]);
+        assert_eq!(shrink([1000, 50, 20], 0.0, samples, cost), [15, 3, 1]);
     }
 }

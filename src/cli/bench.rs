@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         // Opening and compiling are no measurements; what a device leaves of its time goes to the next.
         let left = (seconds - begin.elapsed().as_secs_f64()).max(0.1 * seconds) / (count - i) as f64;
         let rows = engine.bench(left, &mut |number, row| {
-            out.note(&format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape));
+            out.note(format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape).trim_end());
         })?;
         measured.push(Measured { backend, name: engine.device_name(), adapter: engine.adapter().cloned(), rows });
     }
