@@ -5,7 +5,7 @@ use crate::backend::{Apply, Backend, Cpu};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Config, Fit, Progress, Projection};
+use crate::train::{self, Config, Fit, Progress, Projection, Solver};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
@@ -213,6 +213,14 @@ impl Engine {
         match &self.device {
             Device::Cpu(_) => None,
             Device::Gpu(gpu) => Some(gpu.info()),
+        }
+    }
+
+    /// What [`Solver::Auto`] means on the device.
+    pub fn fastest_solver(&self) -> Solver {
+        match &self.device {
+            Device::Cpu(cpu) => cpu.fastest_solver(),
+            Device::Gpu(gpu) => gpu.fastest_solver(),
         }
     }
 

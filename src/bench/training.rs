@@ -141,7 +141,8 @@ pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()
 pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(10.0);
     let config = config(bench.b, "sdnmf-l", &SWEEP[2..])?;
-    let (steps, sweeps) = (steps(&config), first_run(bench.b) as f64 + 2.0);
+    // Two runs, and about a sweep more for the beginning of each.
+    let (steps, sweeps) = (steps(&config), (2 * first_run(bench.b) + bench.b.cadence().every + 2) as f64);
     let shape = shrink(SWEEP, 3.0 * share, samples, |[n, m, k1, k]| {
         let (n, m, k1, k) = (n as f64, m as f64, k1 as f64, k as f64);
         let of_samples = 4.0 * n * m * k + steps * 2.0 * n * k * k;
@@ -157,20 +158,20 @@ pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
     let config = Config { layers: vec![k1, k], ..config };
     let first = row("sweep n", 1);
     bench.begin(&first);
-    let taken = sweep(bench, (n, m), &config, share)?;
+    let taken = sweep(bench, (n, m), &config, share, true)?;
     bench.rows.push(taken.fill(n as f64, first));
     for (name, times, weight) in [("sweep 10n", 10, 14.0), ("sweep 100n", 100, 16.0)] {
         let share = bench.share(weight);
         let row = row(name, times);
         bench.begin(&row);
-        let expected = taken.seconds * times as f64 * sweeps;
+        let expected = taken.seconds * (times * (first_run(bench.b) + 2)) as f64;
         let bytes = device_bytes(&config, times * n, m).unwrap_or(u64::MAX);
         let measured = if expected > 1.5 * share {
             Err(format!("left out: it would take about {expected:.0} s"))
         } else if bench.bytes.is_some_and(|limit| bytes > limit) {
             Err(format!("left out: it would take {:.1} GB of memory", bytes as f64 * 1e-9))
         } else {
-            match sweep(bench, (times * n, m), &config, share) {
+            match sweep(bench, (times * n, m), &config, share, false) {
                 Ok(of_many) => Ok(of_many),
                 Err(e @ Error::TooLarge { .. }) => {
                     bench.b.time_passes(false);
@@ -205,12 +206,14 @@ struct Run {
     of_one: Vec<f64>,
 }
 
-/// Sweeps for `share` seconds. A short run and a longer one: what they differ in is sweeps alone.
+/// Sweeps for `share` seconds. A short run and a longer one, where there is time for it or it is asked for: what they differ
+/// in is sweeps alone.
 fn sweep<B: Backend<Elem = f32>>(
     bench: &mut Bench<'_, B>,
     (n, m): (usize, usize),
     config: &Config,
     share: f64,
+    both: bool,
 ) -> Result<Taken> {
     let (begin, Cadence { every, ahead }) = (Instant::now(), bench.b.cadence());
     let b = &mut *bench.b;
@@ -240,6 +243,7 @@ fn sweep<B: Backend<Elem = f32>>(
     let setup = (short.wall - short.sweeps as f64 * seconds).max(0.0);
     let left = share - begin.elapsed().as_secs_f64() - setup;
     let sweeps = ((left / seconds).clamp(0.0, 60.0) as usize) / every * every;
+    let sweeps = if both { sweeps.max(short.sweeps + every) } else { sweeps };
     let long = if sweeps > short.sweeps { Some(run(sweeps)?) } else { None };
     bench.b.time_passes(false);
     let Some(long) = long else {

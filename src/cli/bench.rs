@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use deepnmf::bench::{MEASUREMENTS, Row};
+use deepnmf::train::Solver;
 use deepnmf::{DeviceInfo, DeviceRequest, Engine};
 use serde_json::json;
 
 use super::Result;
 use super::args::DeviceArg;
-use super::output::{Output, percent};
+use super::output::{Output, name_of, percent};
 
 /// Measure how fast the device is at what a fit does, with the CPU backend beside it: copies, products, blocks, sweeps and a
 /// whole fit.
@@ -46,6 +47,7 @@ struct Measured {
     backend: &'static str,
     name: String,
     adapter: Option<DeviceInfo>,
+    solver: Solver,
     rows: Vec<Row>,
 }
 
@@ -65,7 +67,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         let rows = engine.bench(left, &mut |number, row| {
             out.note(format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape).trim_end());
         })?;
-        measured.push(Measured { backend, name: engine.device_name(), adapter: engine.adapter().cloned(), rows });
+        let (adapter, solver) = (engine.adapter().cloned(), engine.fastest_solver());
+        measured.push(Measured { backend, name: engine.device_name(), adapter, solver, rows });
     }
     let took = begin.elapsed().as_secs_f64();
     if out.is_json() {
@@ -86,44 +89,46 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 
 impl Measured {
     fn json(&self) -> serde_json::Value {
-        json!({ "backend": self.backend, "name": self.name, "adapter": self.adapter, "rows": self.rows })
+        json!({ "backend": self.backend, "name": self.name, "adapter": self.adapter, "solver": self.solver, "rows": self.rows })
     }
 }
 
 /// The devices' rows under each other, measurement by measurement.
 fn table(measured: &[Measured], out: &Output) -> Result {
-    for Measured { backend, name, adapter, .. } in measured {
+    for Measured { backend, name, adapter, solver, .. } in measured {
         let driver = adapter.as_ref().map_or(String::new(), |a| format!(", {}", a.driver));
-        out.line(&format!("{backend}  {name}{driver}"))?;
+        out.line(&format!("{backend}  {name}{driver}; blocks by --solver {}", name_of(solver)))?;
     }
-    out.line(&format!(
-        "\n{:<15} {:<4} {:<25} {:>9} {:>18} {:>8} {:>9} {:>9} {:>8}",
-        "measurement", "on", "shape", "time", "rate", "of best", "device", "host", "CPU/wall"
-    ))?;
+    // The CPU has no clock besides that of the wall, and no host.
+    let clocks = measured.iter().any(|m| m.adapter.is_some());
+    let head = ["measurement", "on", "shape", "time", "rate", "of best", "device", "host", "CPU/wall"];
+    out.line(&format!("\n{}", columns(head, clocks)))?;
     for i in 0..measured.iter().map(|m| m.rows.len()).max().unwrap_or(0) {
         for (Measured { backend, .. }, row) in measured.iter().filter_map(|m| Some((m, m.rows.get(i)?))) {
-            out.line(line(backend, row).trim_end())?;
+            out.line(&line(backend, row, clocks))?;
             if let Some(note) = remark(row) {
                 out.line(&format!("{:<20} {note}", ""))?;
             }
         }
     }
+    if measured.iter().any(|m| m.adapter.as_ref().is_some_and(|a| a.kind == "cpu")) {
+        out.line("\nA software adapter: its speed is no GPU's, and what it computes while it is handed work counts as the host's.")?;
+    }
     Ok(())
 }
 
-fn line(backend: &str, row: &Row) -> String {
+fn line(backend: &str, row: &Row, clocks: bool) -> String {
     let rate = row.rate.map_or(String::new(), |rate| format!("{} {}", number(rate), row.unit));
     let of_best = row.of_best.map_or(String::new(), |part| format!("{:.0} %", 100.0 * part));
     let busy = row.cpu_per_wall.map_or(String::new(), |busy| format!("{busy:.2}"));
-    let time = |seconds: Option<f64>| seconds.map_or(String::new(), time);
-    format!(
-        "{:<15} {backend:<4} {:<25} {:>9} {rate:>18} {of_best:>8} {:>9} {:>9} {busy:>8}",
-        row.name,
-        row.shape,
-        time(row.seconds),
-        time(row.device_seconds),
-        time(row.host_seconds)
-    )
+    let times = [row.seconds, row.device_seconds, row.host_seconds].map(|s| s.map_or(String::new(), time));
+    columns([row.name, backend, &row.shape, &times[0], &rate, &of_best, &times[1], &times[2], &busy], clocks)
+}
+
+fn columns([name, on, shape, time, rate, of_best, device, host, busy]: [&str; 9], clocks: bool) -> String {
+    let clocks = if clocks { format!(" {device:>9} {host:>9}") } else { String::new() };
+    let line = format!("{name:<15} {on:<4} {shape:<25} {time:>9} {rate:>18} {of_best:>8}{clocks} {busy:>8}");
+    line.trim_end().to_string()
 }
 
 /// What has no column.

@@ -15,7 +15,7 @@ use crate::train::init;
 /// (`nmf-mu`, `pgnmf`, `nsnmf`, `multilayer-nmf`, `semi-nmf`, `deep-semi-nmf`, `gnmf`). A device that offers less than
 /// 32 MiB per binding has smaller scratch, and takes less. [`Solver::Auto`] is what it means on a GPU.
 ///
-/// With `r(a, b) = 4 a ⌈b/4⌉4` bytes for a matrix, `k₀ = m`, K = k_L, and o(…) for what has no more than a few vectors
+/// With `r(a, b) = 16 a ⌈b/4⌉` bytes for a matrix, `k₀ = m`, K = k_L, and o(…) for what has no more than a few vectors
 /// of k, the largest of
 ///
 /// ```text
