@@ -10,6 +10,7 @@
 
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Cpu};
+use deepnmf::bench::cpu_seconds;
 use deepnmf::data::{self, Scale};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Balance, Config, Metric, PenaltyScale, Solver, Stage, Start};
@@ -130,26 +131,20 @@ fn run<B: Backend<Elem = f32>>(
     start: Option<&Start<f32>>,
     part: Part,
 ) -> Outcome<(Course, f64)> {
-    let (mut course, mut clock, mut cpu) = (Course::new(), Instant::now(), cpu_seconds());
+    let (mut course, mut clock, mut cpu) = (Course::new(), Instant::now(), cpu_clock());
     train::fit(b, x.view(), config, start, &mut |p| match p.stage {
         // The next stage begins when the last one of these is done.
-        Stage::Init { .. } => (clock, cpu) = (Instant::now(), cpu_seconds()),
+        Stage::Init { .. } => (clock, cpu) = (Instant::now(), cpu_clock()),
         Stage::Pretrain { .. } if part == Part::Layer => course.push((clock.elapsed().as_secs_f64(), p.objective)),
         Stage::Finetune if part == Part::Finetuning => course.push((clock.elapsed().as_secs_f64(), p.objective)),
         _ => {}
     })?;
-    let busy = (cpu_seconds() - cpu) / clock.elapsed().as_secs_f64();
+    let busy = (cpu_clock() - cpu) / clock.elapsed().as_secs_f64();
     Ok((course, busy))
 }
 
-/// User and system time of this process; NaN where there is no /proc. A share below the number of threads says
-/// that others were at work on the machine.
-fn cpu_seconds() -> f64 {
-    let read = || -> Option<f64> {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(ticks / 100.0)
-    };
-    read().unwrap_or(f64::NAN)
+/// CPU time of this process; NaN where the system does not tell. A share below the number of threads says that others were
+/// at work on the machine.
+fn cpu_clock() -> f64 {
+    cpu_seconds().unwrap_or(f64::NAN)
 }

@@ -1,10 +1,11 @@
 //! The engine: a device, and what can be asked of it.
 
-use crate::backend::gpu::{self, Gpu, GpuOptions};
+use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
 use crate::backend::{Apply, Backend, Cpu};
+use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Config, Fit, Progress, Projection};
+use crate::train::{self, Config, Fit, Progress, Projection, Solver};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
@@ -122,6 +123,14 @@ impl Engine {
         }
     }
 
+    /// What has been asked of the device so far, and its memory; None for the CPU backend, which does not count.
+    pub fn stats(&self) -> Option<Stats> {
+        match &self.device {
+            Device::Cpu(_) => None,
+            Device::Gpu(gpu) => Some(gpu.stats()),
+        }
+    }
+
     /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
     ///
     /// # Errors
@@ -196,6 +205,36 @@ impl Engine {
         match &mut self.device {
             Device::Cpu(cpu) => evaluate::kmeans(cpu, features, how),
             Device::Gpu(gpu) => evaluate::kmeans(gpu.as_mut(), features, how),
+        }
+    }
+
+    /// The adapter; None for the CPU backend.
+    pub fn adapter(&self) -> Option<&DeviceInfo> {
+        match &self.device {
+            Device::Cpu(_) => None,
+            Device::Gpu(gpu) => Some(gpu.info()),
+        }
+    }
+
+    /// What [`Solver::Auto`] means on the device.
+    pub fn fastest_solver(&self) -> Solver {
+        match &self.device {
+            Device::Cpu(cpu) => cpu.fastest_solver(),
+            Device::Gpu(gpu) => gpu.fastest_solver(),
+        }
+    }
+
+    /// How fast the device is at what a fit does, in about `seconds`; see [`bench::run`].
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    pub fn bench(&mut self, seconds: f64, progress: &mut dyn FnMut(usize, &bench::Row)) -> Result<Vec<bench::Row>> {
+        // A card of its own tells what fits by refusing it.
+        let own_memory = self.adapter().is_some_and(|a| a.kind == "discrete-gpu");
+        let limits = if own_memory { Limits { seconds, bytes: None } } else { Limits::of_this_machine(seconds) };
+        match &mut self.device {
+            Device::Cpu(cpu) => bench::run(cpu, limits, progress),
+            Device::Gpu(gpu) => bench::run(gpu.as_mut(), limits, progress),
         }
     }
 

@@ -160,11 +160,7 @@ impl Stopwatch {
     }
 }
 
-/// The CPU time of all threads of this process, in the hundredths of a second of Linux; elsewhere 0.
+/// The CPU time of all threads of this process; where the system does not tell, 0.
 fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program, in parentheses, may hold anything; utime and stime are the fields 14 and 15.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    Duration::from_millis(10 * ticks.sum::<u64>())
+    Duration::from_secs_f64(deepnmf::bench::cpu_seconds().unwrap_or(0.0))
 }

@@ -23,6 +23,7 @@ use crate::Result;
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
 use ndarray::{Array2, ArrayView2};
+use std::time::Duration;
 
 /// Which operand of a product is transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -385,4 +386,21 @@ pub trait Backend {
     fn start_read(&mut self, scalars: &Self::Scalars) -> Result<Self::Pending>;
     /// Waits for a read.
     fn finish_read(&mut self, pending: Self::Pending) -> Result<Vec<f64>>;
+
+    // ---- Clocks.
+
+    /// How long the host has waited for the device so far; None where the host is the device. What else it took for is the
+    /// host's share of the work.
+    fn waited(&self) -> Option<Duration> {
+        None
+    }
+    /// Whether the device is to time what it computes, from now on; counting begins at 0. False where it has no clock of its
+    /// own. Off, as at first, it costs nothing.
+    fn time_passes(&mut self, _on: bool) -> bool {
+        false
+    }
+    /// Seconds that the device computed since this was last asked; None where it is not timed. Submits, and waits.
+    fn pass_seconds(&mut self) -> Result<Option<f64>> {
+        Ok(None)
+    }
 }

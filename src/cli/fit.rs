@@ -10,13 +10,13 @@ use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::store::{self, Model, Split};
 use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
-use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named, shape_text};
-use super::output::{Output, arrows, name_of, percent, written};
+use super::output::{Output, arrows, bytes, name_of, percent, written};
 use super::progress::Reporter;
 
 /// Learn the parts of a data set and write them to a model file.
@@ -310,6 +310,8 @@ pub(crate) struct Fitted {
     source: String,
     zero_samples: usize,
     load_seconds: f64,
+    /// Bytes of the device's memory at their peak, and as foretold; of a GPU only.
+    memory: Option<(u64, Option<u64>)>,
     start: Instant,
 }
 
@@ -325,16 +327,24 @@ impl Job {
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
         out.detail(&format!("settings {config:?}"));
 
+        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| engine.stats().is_some());
+        if let Some(expected) = expected {
+            out.detail(&format!("expected device memory {}", bytes(expected)));
+        }
         let mut progress = Reporter::new(out);
         let fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
         drop(progress);
         out.detail(&format!("penalty constants mu {:?}, lambda {:?}", fit.penalties.mu, fit.penalties.lambda));
+        let memory = engine.stats().map(|stats| (stats.peak_bytes, expected));
+        if let Some((peak, _)) = memory {
+            out.detail(&format!("peak device memory {}", bytes(peak)));
+        }
         let mut model = Model::new(config, fit, preprocess, engine.device_name());
         model.metadata.image_shape = image_shape;
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        Ok(Fitted { model, source, zero_samples, load_seconds, start })
+        Ok(Fitted { model, source, zero_samples, load_seconds, memory, start })
     }
 }
 
@@ -371,6 +381,7 @@ impl Fitted {
             "objective": m.objective,
             "relative_error": m.relative_error,
             "history": m.history,
+            "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
             "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
             "seconds": {
                 "load": self.load_seconds,

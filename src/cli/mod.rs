@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, its arguments and its few lines of glue.
 
 mod args;
+mod bench;
 mod demo;
 mod devices;
 mod evaluate;
@@ -88,6 +89,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Verify(verify::Args),
     Devices(devices::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn run() -> Result {
         Command::Reproduce(args) => reproduce::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),
+        Command::Bench(args) => bench::run(args, &out),
         Command::Demo(args) => demo::run(args, &out),
     }
 }

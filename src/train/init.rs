@@ -6,6 +6,7 @@
 //! smaller side of X is small, the SVD is exact.
 
 use super::{Config, Init};
+use crate::backend::gpu::{matrix_bytes, sums_bytes};
 use crate::backend::{Backend, Element, MatMul, Sum};
 use crate::model::Method;
 use crate::{Error, Result};
@@ -70,6 +71,19 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
     Ok((w, h))
 }
 
+/// Device bytes of [`start`] for `v: n × m` on the GPU backend, besides v.
+pub(crate) fn device_bytes(init: Init, (n, m): (usize, usize), k: usize) -> u64 {
+    let p = (k + OVERSAMPLE).min(n).min(m);
+    let subspace =
+        if init == Init::Random || exact((n, m), p) { 0 } else { matrix_bytes(n, p) + 2 * matrix_bytes(m, p) };
+    sums_bytes(2) + subspace
+}
+
+/// Whether the SVD of an n × m matrix is that of the matrix itself, not of its image of p columns.
+fn exact((n, m): (usize, usize), p: usize) -> bool {
+    n.min(m) <= EXACT || p == m
+}
+
 /// A truncated SVD `V ≈ U Σ Vᵀ`.
 struct Svd<E> {
     /// As many as the rank of V, at most k.
@@ -84,7 +98,7 @@ impl<E: Element> Svd<E> {
     fn of<B: Backend<Elem = E>>(b: &mut B, v: &B::Matrix, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
         let (n, m) = b.shape(v);
         let p = (k + OVERSAMPLE).min(n).min(m);
-        let (basis, image) = if n.min(m) <= EXACT || p == m {
+        let (basis, image) = if exact((n, m), p) {
             (None, b.download(v)?)
         } else {
             let q = subspace(b, v, p, rng)?;

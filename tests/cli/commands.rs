@@ -23,7 +23,7 @@ fn every_help_ends_with_an_example() {
     let folder = Folder::new();
     let top = folder.ok("--help").stdout;
     assert!(top.starts_with("images → data → X → init → W, H → "), "{top}");
-    for command in ["fit", "transform", "report", "verify", "devices", "demo"] {
+    for command in ["fit", "transform", "report", "verify", "devices", "bench", "demo"] {
         assert!(top.contains(command));
         let help = folder.ok(&format!("{command} --help")).stdout;
         let (_, example) = help.split_once("\nExample:\n").expect("an example at the end");
@@ -51,6 +51,7 @@ fn fit_says_everything_in_one_object() {
     let error = json["relative_error"].as_f64().expect("a number");
     assert!(error > 0.0 && error < 0.2, "{error}");
     assert!(json["objective"].as_f64().is_some_and(|f| f > 0.0));
+    assert_eq!(json["device_memory"], serde_json::Value::Null, "the CPU backend does not count");
     let history = &json["history"];
     assert_eq!(history["pretrain"].as_array().map(Vec::len), Some(2));
     assert!(history["finetune"].as_array().is_some_and(|f| f.len() > 1));

@@ -1,5 +1,6 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
+use super::memory::{Counted, Memory};
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
 use std::sync::{Arc, Mutex};
@@ -32,9 +33,13 @@ pub(super) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) name: String,
+    pub(super) info: DeviceInfo,
     pub(super) options: GpuOptions,
     /// Bytes per binding.
     pub(super) max_binding: u64,
+    /// Whether passes can be timed.
+    pub(super) timestamps: bool,
+    pub(super) memory: Arc<Memory>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -179,9 +184,11 @@ impl Context {
         if let Some(why) = problem(&limits, adapter.features()) {
             return Err(Error::NoDevice(format!("{} cannot be used: {why}", info.name)));
         }
+        let timestamps = adapter.features() & Features::TIMESTAMP_QUERY;
+        let described = describe(index, &adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
-            required_features: REQUIRED,
+            required_features: REQUIRED | timestamps,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -208,8 +215,11 @@ impl Context {
             device,
             queue,
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
+            info: described,
             max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
             options,
+            timestamps: !timestamps.is_empty(),
+            memory: Arc::default(),
             fault,
         })
     }
@@ -223,7 +233,7 @@ impl Context {
     }
 
     /// A storage buffer of `bytes`, or [`Error::TooLarge`].
-    pub(super) fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+    pub(super) fn buffer(&self, label: &str, bytes: u64) -> Result<Counted> {
         let too_large = |limit| Error::TooLarge { what: label.into(), needed: bytes, limit };
         if bytes > self.max_binding {
             return Err(too_large(self.max_binding));
@@ -238,7 +248,7 @@ impl Context {
         match pollster::block_on(scope.pop()) {
             // What is left is not told; that it is less than this is.
             Some(_) => Err(too_large(bytes - 1)),
-            None => Ok(buffer),
+            None => Ok(Counted::new(buffer, &self.memory)),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Matrices on the device, in shards of rows.
 
 use super::context::Context;
+use super::memory::Counted;
 use crate::{Error, Result};
 
 /// A buffer with a number, by which bind groups are found again.
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) id: u64,
-    pub(super) raw: wgpu::Buffer,
+    pub(super) raw: Counted,
 }
 
 /// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
@@ -22,7 +23,7 @@ pub struct Matrix {
 }
 
 /// Rows are padded to a multiple of this, for loads of whole vectors.
-const PAD: usize = 4;
+pub(super) const PAD: usize = 4;
 /// Row tiles per dispatch, at most, times the rows of the smallest tile.
 const MAX_SHARD_ROWS: usize = 65_535 * 64;
 

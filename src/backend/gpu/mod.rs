@@ -6,16 +6,21 @@
 mod context;
 mod kernels;
 mod matrix;
+mod memory;
 mod ops;
 mod scheduler;
 mod sparse;
+mod timer;
 
 pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
+pub(crate) use memory::{FIXED_BYTES, columns_bytes, matrix_bytes, residual_bytes, sums_bytes};
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 
+use crate::engine::DeviceInfo;
+use crate::train::Solver;
 use crate::{Error, Result};
 use context::Context;
 use kernels::Id;
@@ -26,10 +31,17 @@ use std::sync::Arc;
 
 /// Bytes for the parts of split products and column sums, unless a binding is smaller.
 const SCRATCH_BYTES: u64 = 32 << 20;
+/// Bytes of each of the three vectors of a power iteration, unless a binding is smaller.
+const SPECTRAL_BYTES: u64 = 1 << 20;
 /// Bytes of a transfer between host and device at a time.
 const TRANSFER_BYTES: usize = 32 << 20;
 /// Bytes of the product that a residual is taken of at a time.
 const RESIDUAL_BYTES: usize = 16 << 20;
+/// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
+/// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
+pub(crate) const FASTEST_SOLVER: Solver = Solver::Nesterov;
+/// Iterations between two looks of the host at the objective.
+pub(crate) const LOOK_EVERY: usize = 4;
 /// What guard words hold: a NaN that no kernel makes.
 const GUARD: u32 = 0x7fc0_dead;
 
@@ -76,7 +88,7 @@ impl Gpu {
         let kernels = kernels::compile(&context);
         context.check()?;
         let scratch_bytes = SCRATCH_BYTES.min(context.max_binding) / 4 * 4;
-        let spectral_bytes = (context.max_binding / 4 * 4).min(1 << 20);
+        let spectral_bytes = SPECTRAL_BYTES.min(context.max_binding) / 4 * 4;
         let mut next_id = 0;
         let mut buffer = |label: &str, bytes| -> Result<Arc<Buffer>> {
             next_id += 1;
@@ -102,7 +114,13 @@ impl Gpu {
 
     /// What has been asked of the device so far.
     pub fn stats(&self) -> Stats {
-        self.scheduler.stats
+        let (bytes, peak_bytes) = self.context.memory.bytes();
+        Stats { bytes, peak_bytes, ..self.scheduler.stats }
+    }
+
+    /// The adapter.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.context.info
     }
 
     fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
@@ -132,6 +150,7 @@ impl Gpu {
             return Ok(pair.clone());
         }
         self.scheduler.forget_bind_groups();
+        self.descent = None;
         let mut buffer = || -> Result<Arc<Buffer>> {
             self.next_id += 1;
             self.scheduler.stats.buffers += 1;

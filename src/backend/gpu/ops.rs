@@ -2,8 +2,9 @@
 
 use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
+use super::memory::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
-use super::{Buffer, Gpu, Pending, RESIDUAL_BYTES, Scalars, TRANSFER_BYTES};
+use super::{Buffer, FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
     MultiplicativeStep, NesterovStep, Part, SearchSum, Sparse, Sum, check, check_descent, check_state, check_three,
@@ -13,6 +14,7 @@ use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
+use std::time::Duration;
 
 impl Backend for Gpu {
     type Elem = f32;
@@ -22,7 +24,7 @@ impl Backend for Gpu {
     type Sparse = SparseMatrix;
 
     fn cadence(&self) -> Cadence {
-        Cadence { every: 4, ahead: 1 }
+        Cadence { every: LOOK_EVERY, ahead: 1 }
     }
 
     fn device_name(&self) -> String {
@@ -74,7 +76,7 @@ impl Backend for Gpu {
         self.next_id += 1;
         self.scheduler.forget_bind_groups();
         self.scheduler.stats.buffers += 1;
-        let raw = self.context.buffer("sums", 4 * (len.max(1) * kernels::sum::PARTS) as u64)?;
+        let raw = self.context.buffer("sums", sums_bytes(len))?;
         Ok(Scalars { buffer: Buffer { id: self.next_id, raw }, len })
     }
 
@@ -147,10 +149,12 @@ impl Backend for Gpu {
         check::product(MatMul::NT, h.shape(), psi.shape(), x.shape())?;
         check::slot(out.len, slot)?;
         // The product of some rows at a time, kept for the next call.
-        let rows = (RESIDUAL_BYTES / (4 * x.ld)).clamp(1, x.rows.max(1));
-        let product = match self.residual.take() {
-            Some(product) if product.cols == x.cols && product.rows <= rows => product,
-            _ => self.allocate_one_shard(rows, x.cols)?,
+        let rows = residual_rows(x.rows, x.cols);
+        // One of another shape goes before the next is made.
+        let kept = self.residual.take().filter(|product| product.cols == x.cols && product.rows <= rows);
+        let product = match kept {
+            Some(product) => product,
+            None => self.allocate_one_shard(rows, x.cols)?,
         };
         let mut accumulate = false;
         for piece in pieces(x.rows, x.shard_rows, h.shard_rows) {
@@ -273,10 +277,8 @@ impl Backend for Gpu {
         kernels::sparse_product::record(self, a, b, out)
     }
 
-    /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
-    /// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
     fn fastest_solver(&self) -> Solver {
-        Solver::Nesterov
+        FASTEST_SOLVER
     }
 
     fn descend(&mut self, block: Descent<'_, Matrix>, x: &mut Matrix) -> Result<()> {
@@ -315,7 +317,7 @@ impl Backend for Gpu {
     }
 
     fn start_read(&mut self, scalars: &Scalars) -> Result<Pending> {
-        let bytes = 4 * (scalars.len.max(1) * kernels::sum::PARTS) as u64;
+        let bytes = sums_bytes(scalars.len);
         Ok(Pending(self.scheduler.start_read(&self.context, &scalars.buffer, 0, bytes)?))
     }
 
@@ -327,5 +329,17 @@ impl Backend for Gpu {
             );
         })?;
         Ok(sums)
+    }
+
+    fn waited(&self) -> Option<Duration> {
+        Some(self.scheduler.stats.waited)
+    }
+
+    fn time_passes(&mut self, on: bool) -> bool {
+        self.scheduler.time_passes(&self.context, on)
+    }
+
+    fn pass_seconds(&mut self) -> Result<Option<f64>> {
+        self.scheduler.pass_seconds(&self.context)
     }
 }

@@ -2,9 +2,11 @@
 
 use super::context::{Context, INVOCATIONS};
 use super::matrix::Buffer;
+use super::timer::Timer;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// A compiled kernel.
 #[derive(Debug)]
@@ -85,6 +87,13 @@ pub struct Stats {
     pub bind_groups: u64,
     /// Buffers made for matrices and sums.
     pub buffers: u64,
+    /// Bytes of the storage buffers that there are: matrices, sums and scratch; not the staging memory of transfers.
+    pub bytes: u64,
+    /// The most bytes that there were at once.
+    pub peak_bytes: u64,
+    /// How long the host waited for the device. What else it took for is the host's share: recording, submitting, and
+    /// whatever the caller does. An adapter that computes while it is handed work (some software ones) counts as host.
+    pub waited: Duration,
 }
 
 /// Bytes on their way to the host.
@@ -107,6 +116,7 @@ pub(super) struct Scheduler {
     last: Option<wgpu::SubmissionIndex>,
     /// Staging buffers of small reads, for the next one of that size.
     spare: Vec<wgpu::Buffer>,
+    timer: Option<Timer>,
     pub(super) stats: Stats,
 }
 
@@ -118,6 +128,7 @@ impl Scheduler {
             bind_groups: HashMap::new(),
             last: None,
             spare: Vec::new(),
+            timer: None,
             stats: Stats::default(),
         }
     }
@@ -161,11 +172,11 @@ impl Scheduler {
                 entries: &entries,
             })
         });
-        let encoder = &mut self.encoder;
+        let (encoder, timer) = (&mut self.encoder, &mut self.timer);
         let pass = self.pass.get_or_insert_with(|| {
-            Self::encoder(encoder, context)
-                .begin_compute_pass(&wgpu::ComputePassDescriptor::default())
-                .forget_lifetime()
+            let encoder = Self::encoder(encoder, context);
+            let timestamp_writes = timer.as_mut().map(|timer| timer.next(context, encoder));
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes }).forget_lifetime()
         });
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &*bind_group, &[]);
@@ -182,6 +193,27 @@ impl Scheduler {
             self.stats.submissions += 1;
         }
         context.check()
+    }
+
+    /// Starts or ends the timing of passes; see [`Backend::time_passes`](crate::backend::Backend::time_passes).
+    pub(super) fn time_passes(&mut self, context: &Context, on: bool) -> bool {
+        // A pass that has begun is timed to its end, or not at all.
+        self.pass = None;
+        self.timer = (on && context.timestamps).then(|| Timer::new(context));
+        self.timer.is_some()
+    }
+
+    /// Device seconds of the passes since this was last asked. Waits.
+    pub(super) fn pass_seconds(&mut self, context: &Context) -> Result<Option<f64>> {
+        self.pass = None;
+        let Some(timer) = &mut self.timer else { return Ok(None) };
+        timer.resolve(context, Self::encoder(&mut self.encoder, context));
+        self.submit(context)?;
+        self.stats.waits += 1;
+        let begin = Instant::now();
+        let seconds = self.timer.as_mut().map(|timer| timer.take(context)).transpose();
+        self.stats.waited += begin.elapsed();
+        seconds
     }
 
     /// Bind groups of buffers that are gone would keep them alive; new buffers come only between loops.
@@ -214,11 +246,13 @@ impl Scheduler {
     /// Waits for a read and gives its words to `take`.
     pub(super) fn finish_read(&mut self, context: &Context, read: Read, take: impl FnOnce(&[f32])) -> Result<()> {
         self.stats.waits += 1;
+        let begin = Instant::now();
         let failed = |e: &dyn std::fmt::Display| Error::DeviceLost(e.to_string());
         let until = wgpu::PollType::Wait { submission_index: Some(read.submission), timeout: None };
         context.device.poll(until).map_err(|e| failed(&e))?;
         context.check()?;
         read.done.recv().map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+        self.stats.waited += begin.elapsed();
         let view = read.staging.get_mapped_range(..).map_err(|e| failed(&e))?;
         take(bytemuck::cast_slice(&view));
         drop(view);

@@ -49,7 +49,7 @@ pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) 
 }
 
 /// Columns between two products.
-const BLOCK: usize = 32;
+pub(in super::super) const BLOCK: usize = 32;
 
 pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
     let (gram, rhs) = (block.gram, block.rhs);

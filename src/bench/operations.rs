@@ -1,0 +1,83 @@
+//! Copies and products, at the shapes at which a fit asks for them.
+
+use super::Row;
+use super::data::random;
+use super::stopwatch::{Bench, Taken, longest, shrink};
+use crate::Result;
+use crate::backend::{Backend, MatMul};
+
+/// The unit of products.
+pub(super) const FLOPS: &str = "GFLOP/s";
+
+/// Rows and columns of the copied matrix, 256 MiB.
+const COPY: [usize; 2] = [8192, 8192];
+
+/// From one matrix on the device to another.
+pub(super) fn copy<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    let share = bench.share(4.0);
+    let time = |bench: &mut Bench<'_, B>, [rows, cols]: [usize; 2], share| {
+        let from = bench.b.upload(random(1, rows, cols).view())?;
+        let mut to = bench.b.zeros(rows, cols)?;
+        bench.time(share, |b| b.copy(&from, &mut to))
+    };
+    let bytes = |[rows, cols]: [usize; 2]| (8 * rows * cols) as f64;
+    let row = Row { name: "copy", unit: "GB/s", ..Row::default() };
+    bench.begin(&row);
+    let small = [512, 512];
+    let rate = bytes(small) / time(bench, small, 0.1 * share)?.seconds;
+    let shape = shrink(COPY, 0.8 * share, longest, |shape| bytes(shape) / rate);
+    let taken = time(bench, shape, 0.8 * share)?;
+    let note = (shape != COPY).then(|| format!("instead of {}×{}", COPY[0], COPY[1]));
+    let row = Row { shape: format!("{}×{}", shape[0], shape[1]), note, ..row };
+    bench.rows.push(taken.fill(bytes(shape) * 1e-9, row));
+    Ok(())
+}
+
+/// Name, operands, rows × inner size × columns, weight. Fashion-MNIST with 100 components, PIE with 600 and 160, and what
+/// products are usually judged by.
+const PRODUCTS: [(&str, MatMul, [usize; 3], f64); 7] = [
+    ("product XΨ", MatMul::NN, [60_000, 784, 100], 3.0),
+    ("product XᵀH", MatMul::TN, [784, 60_000, 100], 3.0),
+    ("product HᵀH", MatMul::TN, [100, 60_000, 100], 3.0),
+    ("product HG", MatMul::NN, [60_000, 100, 100], 3.0),
+    ("product PIE XW", MatMul::NN, [2856, 1024, 600], 3.0),
+    ("product PIE WW", MatMul::NN, [1024, 600, 160], 3.0),
+    ("product square", MatMul::NN, [4096, 4096, 4096], 10.0),
+];
+
+fn operations([m, k, n]: [usize; 3]) -> f64 {
+    2.0 * (m * k * n) as f64
+}
+
+pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    // A first idea of how fast the device is.
+    let probe = [256; 3];
+    bench.flops = operations(probe) / product(bench, MatMul::NN, probe, 0.1)?.seconds;
+    for (name, op, usual, weight) in PRODUCTS {
+        let share = bench.share(weight);
+        let flops = bench.flops;
+        // Two thirds of the best rate: not every shape has it.
+        let shape = shrink(usual, share, longest, |shape| 1.5 * operations(shape) / flops);
+        let text = |[m, k, n]: [usize; 3]| format!("{m}×{k}×{n}");
+        let note = (shape != usual).then(|| format!("instead of {}", text(usual)));
+        let row = Row { name, shape: text(shape), unit: FLOPS, note, ..Row::default() };
+        bench.begin(&row);
+        let taken = product(bench, op, shape, share)?;
+        bench.flops = bench.flops.max(operations(shape) / taken.seconds);
+        bench.rows.push(taken.fill(operations(shape) * 1e-9, row));
+    }
+    Ok(())
+}
+
+fn product<B: Backend<Elem = f32>>(
+    bench: &mut Bench<'_, B>,
+    op: MatMul,
+    [m, k, n]: [usize; 3],
+    share: f64,
+) -> Result<Taken> {
+    let of_a = if op == MatMul::TN { (k, m) } else { (m, k) };
+    let left = bench.b.upload(random(1, of_a.0, of_a.1).view())?;
+    let right = bench.b.upload(random(2, k, n).view())?;
+    let mut out = bench.b.zeros(m, n)?;
+    bench.time(share, |b| b.matmul(op, &left, &right, &mut out))
+}

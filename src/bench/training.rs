@@ -1,0 +1,260 @@
+//! Blocks, sweeps and a whole fit, by the solver that the device is said to be fastest with.
+
+use super::Row;
+use super::data::{Set, noisy, random};
+use super::stopwatch::{Bench, Clocks, Taken, median, samples, shrink};
+use crate::backend::{Backend, Cadence, MatMul};
+use crate::model::ModelSpec;
+use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, WBlock, device_bytes, norm_squared};
+use crate::{Error, Result};
+use std::time::Instant;
+
+/// Images, pixels and components of a block: Fashion-MNIST.
+const BLOCK: [usize; 3] = [60_000, 784, 100];
+/// Images, pixels and components of two layers.
+const SWEEP: [usize; 4] = [60_000, 784, 300, 100];
+/// Samples and features of the fit.
+const FIT: [usize; 2] = [10_000, 784];
+/// Its layers; the last one is the rank of its data.
+const LAYERS: [usize; 2] = [32, 16];
+/// The noise of its data, relative to their norm: no model of that rank gets far below it.
+const NOISE: f32 = 0.05;
+/// The relative error that ends it.
+const TARGET: f64 = 0.055;
+/// The penalty on the columns of W in blocks and sweeps.
+const MU: f64 = 0.01;
+
+fn config<B: Backend>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
+    Ok(Config { solver: b.fastest_solver(), tol: 0.0, ..Config::new(ModelSpec::by_name(model)?, layers) })
+}
+
+/// Passes over a Gram, counted as products: those of coordinate descent take up to twice as long, and are up to six.
+fn steps(c: &Config) -> f64 {
+    if c.solver == Solver::Cd { 12.0 } else { c.inner as f64 }
+}
+
+fn text([n, m]: [usize; 2], layers: &[usize]) -> String {
+    let layers: Vec<_> = layers.iter().map(ToString::to_string).collect();
+    format!("{n}×{m} → {}", layers.join(" → "))
+}
+
+/// What the cost of `operations` is thought to be, in seconds.
+fn cost<B: Backend>(bench: &Bench<'_, B>, operations: f64) -> f64 {
+    2.0 * operations / bench.flops
+}
+
+/// One block each: its Gram, its right side, its solution.
+pub(super) fn blocks<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    let share = bench.share(12.0) / 2.0;
+    let config = config(bench.b, "sdnmf-l", &[BLOCK[2]])?;
+    let steps = steps(&config);
+    let shape = shrink(BLOCK, share, samples, |[n, m, k]| {
+        let (n, m, k) = (n as f64, m as f64, k as f64);
+        cost(bench, 2.0 * n * m * k + 2.0 * m * k * k + steps * 2.0 * n * k * k)
+    });
+    let [n, m, k] = shape;
+    let note = (shape != BLOCK).then(|| format!("instead of {}", text([BLOCK[0], BLOCK[1]], &[BLOCK[2]])));
+    let shape = text([n, m], &[k]);
+    let row = |name| Row { name, shape: shape.clone(), unit: "images/s", note: note.clone(), ..Row::default() };
+
+    bench.begin(&row("H block"));
+    let Set { x, mut h } = Set::new(bench.b, (n, m), k)?;
+    let mut w = bench.b.upload(random(7, m, k).view())?;
+    let mut h_block = HBlock::new(bench.b, (n, k), config.model.h_penalty, 0.0, BlockSolver::of(&config, m, k))?;
+    let taken = bench.time(share, |b| {
+        h_block.set_gram(b, &w)?;
+        h_block.set_rhs(b, &x, &w)?;
+        h_block.solve(b, &mut h)
+    })?;
+    bench.rows.push(taken.fill(n as f64, row("H block")));
+
+    bench.begin(&row("W block"));
+    let mut w_block = WBlock::new(bench.b, (m, k), MU, false, BlockSolver::of(&config, n, k))?;
+    let taken = bench.time(share, |b| {
+        b.matmul(MatMul::TN, &h, &h, &mut w_block.gram)?;
+        b.matmul(MatMul::TN, &x, &h, &mut w_block.rhs)?;
+        w_block.solve(b, &mut w)
+    })?;
+    bench.rows.push(taken.fill(n as f64, row("W block")));
+    Ok(())
+}
+
+/// From noisy data of low rank to a relative error a little above that of the noise.
+pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    let share = bench.share(16.0);
+    let config = Config { sweeps: 300, target_error: Some(TARGET), ..config(bench.b, "dnmf", &LAYERS)? };
+    let (steps, [k1, k]) = (steps(&config), LAYERS.map(|k| k as f64));
+    // Twenty iterations of each layer, and about as many sweeps.
+    let shape = shrink(FIT, 2.0 * share, samples, |[n, m]| {
+        // The layers stay, and want data that have more of both.
+        if n.min(m) < 128 {
+            return 0.0;
+        }
+        let (n, m) = (n as f64, m as f64);
+        let layer = |m: f64, k: f64| 4.0 * n * m * k + steps * 2.0 * (n + m) * k * k;
+        20.0 * cost(bench, layer(m, k1) + layer(k1, k) + layer(m, k) + steps * 2.0 * m * k1 * k1)
+    });
+    let [n, m] = shape;
+    let row = Row {
+        name: "fit",
+        shape: text(shape, &LAYERS),
+        note: (shape != FIT).then(|| format!("instead of {}", text(FIT, &LAYERS))),
+        target_error: Some(TARGET),
+        ..Row::default()
+    };
+    bench.begin(&row);
+    let x = noisy((n, m), LAYERS[1], NOISE);
+    let begin = Instant::now();
+    let mut taken = Vec::new();
+    let mut last = None;
+    let timed = bench.b.time_passes(true);
+    // The first one warms up, where there is time for another.
+    while taken.len() < 6 && taken.last().is_none_or(|t: &Taken| begin.elapsed().as_secs_f64() + t.seconds < share) {
+        let clocks = Clocks::now(bench.b);
+        last = Some(train::fit(bench.b, x.view(), &config, None, &mut |_| ())?);
+        let (seconds, host_seconds, cpu) = clocks.since(bench.b);
+        let device_seconds = if timed { bench.b.pass_seconds()? } else { None };
+        taken.push(Taken {
+            seconds,
+            samples: 1,
+            device_seconds,
+            host_seconds,
+            cpu_per_wall: cpu.map(|cpu| cpu / seconds),
+        });
+    }
+    bench.b.time_passes(false);
+    let warm = &taken[usize::from(taken.len() > 1)..];
+    let middle = median(warm.iter().map(|t| t.seconds).collect());
+    // The shares of the run that is nearest to the median.
+    let nearest = warm.iter().min_by(|a, b| (a.seconds - middle).abs().total_cmp(&(b.seconds - middle).abs()));
+    let taken = Taken { seconds: middle, samples: warm.len(), ..nearest.copied().unwrap_or_default() };
+    let iterations = last
+        .as_ref()
+        .map(|fit| fit.history.pretrain.iter().chain([&fit.history.finetune]).map(|h| h.len().saturating_sub(1)).sum());
+    let relative_error = last.map(|fit| fit.relative_error);
+    bench.rows.push(Row { rate: None, relative_error, iterations, ..taken.fill(1.0, row) });
+    Ok(())
+}
+
+/// One sweep of fine-tuning: of as many samples as Fashion-MNIST has, then of ten and a hundred times as many.
+pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    let share = bench.share(10.0);
+    let config = config(bench.b, "sdnmf-l", &SWEEP[2..])?;
+    // Two runs, and about a sweep more for the beginning of each.
+    let (steps, sweeps) = (steps(&config), (2 * first_run(bench.b) + bench.b.cadence().every + 2) as f64);
+    let shape = shrink(SWEEP, 3.0 * share, samples, |[n, m, k1, k]| {
+        let (n, m, k1, k) = (n as f64, m as f64, k1 as f64, k as f64);
+        let of_samples = 4.0 * n * m * k + steps * 2.0 * n * k * k;
+        let chain = m * k1 * k1 + k1 * k * k + k1 * k1 * k;
+        sweeps * cost(bench, of_samples + steps * 2.0 * chain)
+    });
+    let [n, m, k1, k] = shape;
+    let row = |name, times: usize| {
+        let usual = text([times * SWEEP[0], SWEEP[1]], &SWEEP[2..]);
+        let note = (shape != SWEEP).then(|| format!("instead of {usual}"));
+        Row { name, shape: text([times * n, m], &[k1, k]), unit: "images/s", note, ..Row::default() }
+    };
+    let config = Config { layers: vec![k1, k], ..config };
+    let first = row("sweep n", 1);
+    bench.begin(&first);
+    let taken = sweep(bench, (n, m), &config, share, true)?;
+    bench.rows.push(taken.fill(n as f64, first));
+    for (name, times, weight) in [("sweep 10n", 10, 14.0), ("sweep 100n", 100, 16.0)] {
+        let share = bench.share(weight);
+        let row = row(name, times);
+        bench.begin(&row);
+        let expected = taken.seconds * (times * (first_run(bench.b) + 2)) as f64;
+        let bytes = device_bytes(&config, times * n, m).unwrap_or(u64::MAX);
+        let measured = if expected > 1.5 * share {
+            Err(format!("left out: it would take about {expected:.0} s"))
+        } else if bench.bytes.is_some_and(|limit| bytes > limit) {
+            Err(format!("left out: it would take {:.1} GB of memory", bytes as f64 * 1e-9))
+        } else {
+            match sweep(bench, (times * n, m), &config, share, false) {
+                Ok(of_many) => Ok(of_many),
+                Err(e @ Error::TooLarge { .. }) => {
+                    bench.b.time_passes(false);
+                    Err(format!("does not fit: {e}"))
+                }
+                Err(e) => return Err(e),
+            }
+        };
+        bench.rows.push(match measured {
+            Ok(of_many) => Row {
+                of_linear: Some(of_many.seconds / (times as f64 * taken.seconds)),
+                ..of_many.fill((times * n) as f64, row)
+            },
+            Err(note) => Row { note: Some(note), ..row },
+        });
+    }
+    Ok(())
+}
+
+/// Sweeps of the first run: with one interval between two looks at the objective that counts.
+fn first_run<B: Backend>(b: &B) -> usize {
+    (2 + b.cadence().ahead) * b.cadence().every
+}
+
+/// What a run of sweeps took from its beginning to its end, and from look to look per sweep.
+struct Run {
+    sweeps: usize,
+    wall: f64,
+    host: Option<f64>,
+    cpu: Option<f64>,
+    device: Option<f64>,
+    of_one: Vec<f64>,
+}
+
+/// Sweeps for `share` seconds. A short run and a longer one, where there is time for it or it is asked for: what they differ
+/// in is sweeps alone.
+fn sweep<B: Backend<Elem = f32>>(
+    bench: &mut Bench<'_, B>,
+    (n, m): (usize, usize),
+    config: &Config,
+    share: f64,
+    both: bool,
+) -> Result<Taken> {
+    let (begin, Cadence { every, ahead }) = (Instant::now(), bench.b.cadence());
+    let b = &mut *bench.b;
+    let [k1, k] = [config.layers[0], config.layers[1]];
+    let Set { x, mut h } = Set::new(b, (n, m), k)?;
+    let xx = norm_squared(b, &x)?;
+    let mut w = vec![b.upload(random(8, m, k1).view())?, b.upload(random(9, k1, k).view())?];
+    let penalties = Penalties { mu: vec![MU; 2], lambda: vec![0.0; 2] };
+    let timed = b.time_passes(true);
+    let mut run = |sweeps: usize| -> Result<Run> {
+        let (mut looks, config) = (Vec::new(), Config { sweeps, ..config.clone() });
+        let clocks = Clocks::now(b);
+        train::finetune(b, (&x, xx), &mut w, &mut h, &penalties, &config, &mut |p| {
+            if p.stage == Stage::Finetune && p.done % every == 0 {
+                looks.push(Instant::now());
+            }
+        })?;
+        let (wall, host, cpu) = clocks.since(b);
+        let device = if timed { b.pass_seconds()? } else { None };
+        // The last looks are not waited for by any sweep: what an adapter computes while it is handed work is done by then.
+        looks.truncate(looks.len().saturating_sub(ahead));
+        let of_one = looks.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() / every as f64).collect();
+        Ok(Run { sweeps, wall, host, cpu, device, of_one })
+    };
+    let short = run((2 + ahead) * every)?;
+    let seconds = median(short.of_one.clone());
+    let setup = (short.wall - short.sweeps as f64 * seconds).max(0.0);
+    let left = share - begin.elapsed().as_secs_f64() - setup;
+    let sweeps = ((left / seconds).clamp(0.0, 60.0) as usize) / every * every;
+    let sweeps = if both { sweeps.max(short.sweeps + every) } else { sweeps };
+    let long = if sweeps > short.sweeps { Some(run(sweeps)?) } else { None };
+    bench.b.time_passes(false);
+    let Some(long) = long else {
+        return Ok(Taken { seconds, samples: short.of_one.len(), ..Taken::default() });
+    };
+    let more = (long.sweeps - short.sweeps) as f64;
+    let of_one = |long: Option<f64>, short: Option<f64>| long.zip(short).map(|(l, s)| ((l - s) / more).max(0.0));
+    Ok(Taken {
+        samples: long.of_one.len(),
+        seconds: median(long.of_one),
+        device_seconds: of_one(long.device, short.device),
+        host_seconds: of_one(long.host, short.host),
+        cpu_per_wall: long.cpu.map(|cpu| cpu / long.wall),
+    })
+}

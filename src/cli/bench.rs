@@ -1,0 +1,193 @@
+//! `deepnmf bench`: how fast the device is, with the CPU beside it.
+
+use std::time::Instant;
+
+use deepnmf::bench::{MEASUREMENTS, Row};
+use deepnmf::train::Solver;
+use deepnmf::{DeviceInfo, DeviceRequest, Engine};
+use serde_json::json;
+
+use super::Result;
+use super::args::DeviceArg;
+use super::output::{Output, name_of, percent};
+
+/// Measure how fast the device is at what a fit does, with the CPU backend beside it: copies, products, blocks, sweeps and a
+/// whole fit.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf bench                              a real GPU and the CPU, in a minute and a half
+  deepnmf bench --quick --device cpu
+  deepnmf bench --device 0 --json > bench.json
+
+Shapes that would take too long are halved until they do not, and every line says which shape was measured. Times are \
+medians. `device` is the time by the device's own clock, `host` what the host did besides waiting. CPU/wall is the CPU time \
+of this process ÷ wall time: on a shared machine a CPU figure means something only if that is near the number of threads.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    device: DeviceArg,
+    /// As --seconds 24
+    #[arg(long, conflicts_with = "seconds")]
+    quick: bool,
+    /// Seconds for all measurements together, about
+    #[arg(long, value_name = "S", default_value_t = 90.0, value_parser = positive)]
+    seconds: f64,
+}
+
+const QUICK: f64 = 24.0;
+
+fn positive(text: &str) -> std::result::Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s: &f64| *s > 0.0 && *s <= 86_400.0);
+    seconds.ok_or_else(|| "expected a number of seconds above 0, of a day at most".into())
+}
+
+/// A device with what was measured on it.
+struct Measured {
+    /// `gpu` or `cpu`.
+    backend: &'static str,
+    name: String,
+    adapter: Option<DeviceInfo>,
+    solver: Solver,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let seconds = if args.quick { QUICK } else { args.seconds };
+    let begin = Instant::now();
+    let mut engines = vec![args.device.open(out)?];
+    if engines[0].adapter().is_some() {
+        engines.push(Engine::open(&DeviceRequest::Cpu)?);
+    }
+    let count = engines.len();
+    let mut measured = Vec::with_capacity(count);
+    for (i, mut engine) in engines.into_iter().enumerate() {
+        let backend = if engine.adapter().is_some() { "gpu" } else { "cpu" };
+        // Opening and compiling are no measurements; what a device leaves of its time goes to the next.
+        let left = (seconds - begin.elapsed().as_secs_f64()).max(0.1 * seconds) / (count - i) as f64;
+        let rows = engine.bench(left, &mut |number, row| {
+            out.note(format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape).trim_end());
+        })?;
+        let (adapter, solver) = (engine.adapter().cloned(), engine.fastest_solver());
+        measured.push(Measured { backend, name: engine.device_name(), adapter, solver, rows });
+    }
+    let took = begin.elapsed().as_secs_f64();
+    if out.is_json() {
+        let devices: Vec<_> = measured.iter().map(Measured::json).collect();
+        return out.json(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "os": std::env::consts::OS,
+            "architecture": std::env::consts::ARCH,
+            "cores": std::thread::available_parallelism().map_or(1, usize::from),
+            "limit_seconds": seconds,
+            "seconds": took,
+            "devices": devices,
+        }));
+    }
+    table(&measured, out)?;
+    out.line(&format!("\n{took:.0} s, deepnmf {}", env!("CARGO_PKG_VERSION")))
+}
+
+impl Measured {
+    fn json(&self) -> serde_json::Value {
+        json!({ "backend": self.backend, "name": self.name, "adapter": self.adapter, "solver": self.solver, "rows": self.rows })
+    }
+}
+
+/// The devices' rows under each other, measurement by measurement.
+fn table(measured: &[Measured], out: &Output) -> Result {
+    for Measured { backend, name, adapter, solver, .. } in measured {
+        let driver = adapter.as_ref().map_or(String::new(), |a| format!(", {}", a.driver));
+        out.line(&format!("{backend}  {name}{driver}; blocks by --solver {}", name_of(solver)))?;
+    }
+    // The CPU has no clock besides that of the wall, and no host.
+    let clocks = measured.iter().any(|m| m.adapter.is_some());
+    let head = ["measurement", "on", "shape", "time", "rate", "of best", "device", "host", "CPU/wall"];
+    out.line(&format!("\n{}", columns(head, clocks)))?;
+    for i in 0..measured.iter().map(|m| m.rows.len()).max().unwrap_or(0) {
+        for (Measured { backend, .. }, row) in measured.iter().filter_map(|m| Some((m, m.rows.get(i)?))) {
+            out.line(&line(backend, row, clocks))?;
+            if let Some(note) = remark(row) {
+                out.line(&format!("{:<20} {note}", ""))?;
+            }
+        }
+    }
+    if measured.iter().any(|m| m.adapter.as_ref().is_some_and(|a| a.kind == "cpu")) {
+        out.line("\nA software adapter: its speed is no GPU's, and what it computes while it is handed work counts as the host's.")?;
+    }
+    Ok(())
+}
+
+fn line(backend: &str, row: &Row, clocks: bool) -> String {
+    let rate = row.rate.map_or(String::new(), |rate| format!("{} {}", number(rate), row.unit));
+    let of_best = row.of_best.map_or(String::new(), |part| format!("{:.0} %", 100.0 * part));
+    let busy = row.cpu_per_wall.map_or(String::new(), |busy| format!("{busy:.2}"));
+    let times = [row.seconds, row.device_seconds, row.host_seconds].map(|s| s.map_or(String::new(), time));
+    columns([row.name, backend, &row.shape, &times[0], &rate, &of_best, &times[1], &times[2], &busy], clocks)
+}
+
+fn columns([name, on, shape, time, rate, of_best, device, host, busy]: [&str; 9], clocks: bool) -> String {
+    let clocks = if clocks { format!(" {device:>9} {host:>9}") } else { String::new() };
+    let line = format!("{name:<15} {on:<4} {shape:<25} {time:>9} {rate:>18} {of_best:>8}{clocks} {busy:>8}");
+    line.trim_end().to_string()
+}
+
+/// What has no column.
+fn remark(row: &Row) -> Option<String> {
+    let mut parts = Vec::new();
+    if let (Some(error), Some(target), Some(iterations)) = (row.relative_error, row.target_error, row.iterations) {
+        let verb = if error <= target { "reached" } else { "did not reach" };
+        parts.push(format!("{verb} an error of {}: {} after {iterations} iterations", percent(target), percent(error)));
+    }
+    parts.extend(row.of_linear.map(|of_linear| format!("{of_linear:.2} of linear")));
+    parts.extend(row.note.clone());
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Three digits that count.
+fn number(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => {
+            let digits = format!("{v:.0}");
+            let first = (digits.len() - 1) % 3 + 1;
+            let (mut text, rest) = (digits[..first].to_string(), &digits.as_bytes()[first..]);
+            for group in rest.chunks(3) {
+                text.push(',');
+                text.extend(group.iter().map(|&b| char::from(b)));
+            }
+            text
+        }
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{} µs", number(1e6 * s)),
+        s if s < 1.0 => format!("{} ms", number(1e3 * s)),
+        s => format!("{} s", number(s)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_or_commas() {
+        for (value, expected) in
+            [(0.5, "0.50"), (12.34, "12.3"), (123.4, "123"), (1234.5, "1,234"), (1_234_567.0, "1,234,567")]
+        {
+            assert_eq!(number(value), expected);
+        }
+        assert_eq!([2.5e-5, 0.0123, 4.0].map(time), ["25.0 µs", "12.3 ms", "4.00 s"]);
+    }
+
+    #[test]
+    fn seconds_are_positive_and_not_too_many() {
+        assert_eq!(positive("2.5"), Ok(2.5));
+        for bad in ["0", "-1", "nan", "inf", "many", "1e9"] {
+            assert!(positive(bad).is_err(), "{bad}");
+        }
+    }
+}

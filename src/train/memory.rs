@@ -1,0 +1,124 @@
+//! The device memory that a fit takes, told from its shapes alone.
+
+use super::{Config, Solver};
+use crate::backend::EXTRAPOLATION;
+use crate::backend::gpu::{
+    FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, matrix_bytes as r, residual_bytes, sums_bytes,
+};
+use crate::model::Method;
+use crate::train::init;
+
+/// The peak of the device memory of [`fit`](crate::train::fit) for `n × m` data on the GPU backend, in bytes; what
+/// [`Stats::peak_bytes`](crate::backend::gpu::Stats::peak_bytes) then says of a device on which nothing else ran.
+///
+/// None for models that it does not cover: those with an activation, and those that are not solved block by block
+/// (`nmf-mu`, `pgnmf`, `nsnmf`, `multilayer-nmf`, `semi-nmf`, `deep-semi-nmf`, `gnmf`). A device that offers less than
+/// 32 MiB per binding has smaller scratch, and takes less. [`Solver::Auto`] is what it means on a GPU.
+///
+/// With `r(a, b) = 16 a ⌈b/4⌉` bytes for a matrix, `k₀ = m`, K = k_L, and o(…) for what has no more than a few vectors
+/// of k, the largest of
+///
+/// ```text
+/// init of layer l     base + r(n, p) + 2 r(k_{l−1}, p)             p = min(k_l + 12, n, k_{l−1}); nothing but o(1) where
+///                                                                  min(n, k_{l−1}) ≤ 256, or at random
+/// pre-training of l   base + W_l + H_l + H-block(n, k_l) + W-block(k_{l−1}, k_l) + residual(n, k_{l−1}) + o(k_l)
+///                       + W_l + H_l twice more                     where coordinate descent extrapolates
+/// fine-tuning         base + H-block(n, K) + r(m, K) + r(K, K) + residual(n, m) + o(Σk)
+///                       + Σ_l W-block(k_{l−1}, k_l) + r(m, k_l)
+///                       + Σ_{l<L} 2 r(k_l, K)  +  Σ_{1<l<L} r(k_{l−1}, K)
+/// hidden layer l      base + H-block(n, k_l) + r(m, k_l) + r(k_l, k_l) + residual(n, m) + o(k_l)       (Nesterov's)
+///
+/// base                35 MiB + r(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
+///                       (of the hidden H only that of the layer below, unless all are asked for)
+/// H-block(n, k)       r(k, k) + r(n, k), penalised another r(k, k)                  Nesterov's: + 2 r(n, k)
+/// W-block(p, k)       r(k, k) + r(p, k), from the second layer of the chain r(p, p) Nesterov's: + 2 r(p, k), there 3
+/// residual(n, m)      r(n, m), at most 16 MiB
+/// ```
+///
+/// and coordinate descent's gathered columns, 8·min(k, 32)·p for the largest W that is penalised. The terms o(…) are
+/// counted as well. For n ≫ m that is about `4 n (m + 4 k)` bytes for one layer with Nesterov's method, X and four matrices
+/// of the size of H, and `4 n (m + 4 k)` too with extrapolated coordinate descent.
+pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
+    if config.model.method != Method::Blocks || config.activation.is_some() {
+        return None;
+    }
+    let nesterov = matches!(config.solver, Solver::Nesterov)
+        || matches!((config.solver, FASTEST_SOLVER), (Solver::Auto, Solver::Nesterov));
+    let (layers, depth) = (&config.layers, config.layers.len());
+    let last = layers[depth - 1];
+    let rows = |l: usize| if l == 0 { m } else { layers[l - 1] };
+    let penalised = |l: usize| (config.mu_of(l) > 0.0, config.lambda_of(l) > 0.0);
+    // X, W, H and the fixed scratch; what operations keep for the next call: the residual's, the columns'.
+    let mut base = FIXED_BYTES + r(n, m);
+    let (mut residual, mut columns) = (0, 0);
+    let mut peak = 0;
+    for (l, &k) in layers.iter().enumerate() {
+        let (p, (mu, lambda)) = (rows(l), penalised(l));
+        peak = peak.max(base + residual + columns + init::device_bytes(config.init, (n, p), k));
+        base += r(p, k) + r(n, k);
+        let balance = if config.balance.penalties && mu && lambda { 3 * r(1, k) } else { 0 };
+        let blocks = h_block(n, k, lambda, nesterov) + w_block((p, k), false, nesterov) + objective(&[k]) + balance;
+        peak = peak.max(base + blocks + residual + columns);
+        residual = residual_bytes(n, p);
+        let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
+        let mut ahead = 0;
+        if !nesterov && iterations > 0 {
+            columns = if mu { columns_bytes(p, k).max(columns) } else { columns };
+            ahead = if config.extrapolate { r(1, EXTRAPOLATION.len()) + 2 * (r(p, k) + r(n, k)) } else { 0 };
+        }
+        peak = peak.max(base + blocks + residual + columns + ahead);
+        if l > 0 && !config.hidden {
+            base -= r(n, layers[l - 1]);
+        }
+    }
+    if depth == 1 {
+        return Some(peak);
+    }
+    let mut chain = h_block(n, last, penalised(depth - 1).1, nesterov) + objective(layers) + r(m, last) + r(last, last);
+    for (l, &k) in layers.iter().enumerate() {
+        chain += w_block((rows(l), k), l > 0, nesterov) + r(m, k);
+        chain += if l + 1 < depth { 2 * r(k, last) } else { 0 };
+        chain += if l > 0 && l + 1 < depth { r(rows(l), last) } else { 0 };
+    }
+    peak = peak.max(base + chain + residual + columns);
+    residual = residual_bytes(n, m);
+    let mut vectors: Vec<(usize, usize)> = (1..depth).map(|l| (rows(l), layers[l])).collect();
+    vectors.sort_unstable();
+    vectors.dedup();
+    if !nesterov && config.sweeps > 0 {
+        columns += vectors.iter().map(|&(rows, k)| r(1, rows) + r(1, k)).sum::<u64>();
+    }
+    peak = peak.max(base + chain + residual + columns);
+    for (l, &k) in layers[..depth - 1].iter().enumerate().filter(|_| config.hidden) {
+        let projection = r(m, k) + h_block(n, k, penalised(l).1, FASTEST_SOLVER == Solver::Nesterov) + objective(&[]);
+        peak = peak.max(base + projection + r(k, k) + residual + columns);
+        base -= r(n, k);
+    }
+    Some(peak)
+}
+
+/// Of `HBlock`.
+fn h_block(n: usize, k: usize, penalised: bool, nesterov: bool) -> u64 {
+    let grams = if penalised { 2 } else { 1 };
+    grams * r(k, k) + r(n, k) + if nesterov { work((n, k), false) } else { 0 }
+}
+
+/// Of `WBlock`.
+fn w_block((rows, k): (usize, usize), left: bool, nesterov: bool) -> u64 {
+    let a = if left { r(rows, rows) } else { 0 };
+    r(k, k) + r(rows, k) + a + if nesterov { work((rows, k), left) } else { 0 }
+}
+
+/// Of `BlockWork`: y, the gradient, half of it; the metrics and their vectors, column sums, momentum and its test.
+fn work((rows, k): (usize, usize), left: bool) -> u64 {
+    let on_the_left = if left { r(rows, k) + 2 * r(1, rows) } else { 0 };
+    2 * r(rows, k) + on_the_left + 3 * r(1, k) + r(1, 2) + sums_bytes(1)
+}
+
+/// Of `Objective`.
+fn objective(ranks: &[usize]) -> u64 {
+    let layers = ranks.len();
+    let vectors: u64 = ranks.iter().map(|&k| r(1, k)).sum();
+    let terms = super::objective::PENALTIES + layers + 1;
+    sums_bytes(LOOK_EVERY * terms) + vectors + 2 * r(1, layers + 1) + r(1, terms)
+}

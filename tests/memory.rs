@@ -1,0 +1,167 @@
+//! The device memory of a fit: as counted, as foretold, and none of it made inside a loop.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::gpu;
+use deepnmf::backend::Backend;
+use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::model::ModelSpec;
+use deepnmf::train::{self, Config, Init, Solver, device_bytes};
+use ndarray::Array2;
+
+/// Large enough for the range finder of NNDSVD, of which smaller sets have no need.
+const N: usize = 301;
+const M: usize = 270;
+
+fn x(n: usize, m: usize) -> Array2<f32> {
+    Array2::from_shape_fn((n, m), |(i, j)| 0.2 + ((i * 7919 + j * 104_729) % 1009) as f32 / 1009.0)
+}
+
+fn config(model: &str, layers: &[usize], solver: Solver) -> Config {
+    let model = ModelSpec::by_name(model).unwrap();
+    Config { solver, pretrain: 2, sweeps: 2, inner: 2, passes: Some(1), tol: 0.0, ..Config::new(model, layers) }
+}
+
+fn fit(gpu: &mut Gpu, x: &Array2<f32>, config: &Config) {
+    train::fit(gpu, x.view(), config, None, &mut |_| {}).unwrap();
+}
+
+/// The formula is what is measured, to the byte, whichever part of the fit has the peak.
+#[track_caller]
+fn as_foretold(config: &Config, (n, m): (usize, usize)) {
+    let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
+    fit(&mut gpu, &x(n, m), config);
+    let peak = gpu.stats().peak_bytes;
+    assert_eq!(device_bytes(config, n, m), Some(peak), "{} {:?} {:?}", config.model.name, config.layers, config.solver);
+}
+
+mod the_formula_is_what_is_measured {
+    use super::*;
+
+    #[test]
+    fn nesterov() {
+        for layers in [&[20][..], &[30, 9], &[31, 14, 5]] {
+            as_foretold(&config("sdnmf-l", layers, Solver::Nesterov), (N, M));
+        }
+        as_foretold(&config("sdnmf-l", &[20, 9], Solver::Auto), (N, M));
+    }
+
+    #[test]
+    fn coordinate_descent() {
+        for layers in [&[20][..], &[37, 9], &[31, 14, 5]] {
+            as_foretold(&config("sdnmf-l", layers, Solver::Cd), (N, M));
+        }
+    }
+
+    #[test]
+    fn other_penalties_and_settings() {
+        for solver in [Solver::Nesterov, Solver::Cd] {
+            as_foretold(&config("sdnmf-rl1", &[12, 5], solver), (N, M));
+            as_foretold(&Config { hidden: true, ..config("sdnmf-r", &[20, 16, 3], solver) }, (40, 60));
+            as_foretold(&Config { init: Init::Random, ..config("dnmf", &[12, 5], solver) }, (N, M));
+        }
+    }
+
+    /// Few samples of many features: the range finder's. A layer larger than the data: what the residual keeps changes shape.
+    #[test]
+    fn peaks_elsewhere() {
+        let plain = Config { extrapolate: false, pretrain: 1, ..config("dnmf", &[12], Solver::Cd) };
+        as_foretold(&plain, (260, 2000));
+        as_foretold(&Config { init: Init::Random, ..config("sdnmf-l", &[70, 8], Solver::Nesterov) }, (100, 20));
+    }
+}
+
+#[test]
+fn what_is_not_covered_has_no_formula() {
+    let nonlinear =
+        Config { activation: Some(deepnmf::model::Activation::Root), ..config("sdnmf-l", &[5, 3], Solver::Nesterov) };
+    assert_eq!(device_bytes(&nonlinear, N, M), None);
+    assert_eq!(device_bytes(&config("nmf-mu", &[5], Solver::Nesterov), N, M), None);
+    // X alone does not fit any binding, and is still told.
+    let large = config("sdnmf-l", &[100], Solver::Auto);
+    assert!(device_bytes(&large, 6_000_000, 784).unwrap() > 28_000_000_000);
+}
+
+/// Memory comes back: what a device holds after a fit is its scratch.
+#[test]
+fn everything_is_given_back() {
+    let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
+    let config = config("sdnmf-rl1", &[7, 3], Solver::Nesterov);
+    fit(&mut gpu, &x(53, 31), &config);
+    let (before, matrix) = (gpu.stats(), gpu.zeros(10, 6).unwrap());
+    assert_eq!(gpu.stats().bytes - before.bytes, 10 * 8 * 4);
+    assert!(before.bytes < before.peak_bytes);
+    drop(matrix);
+    fit(&mut gpu, &x(53, 31), &config);
+    assert_eq!(gpu.stats().bytes, before.bytes);
+    assert_eq!(gpu.stats().peak_bytes, before.peak_bytes);
+}
+
+/// With both solvers, in the pre-training as in the fine-tuning: nothing is made and nothing bound anew, and the host waits
+/// once per look, which is every fourth iteration.
+#[test]
+fn a_sweep_allocates_nothing() {
+    let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
+    let x = x(53, 31);
+    for solver in [Solver::Nesterov, Solver::Cd] {
+        let mut stats = |pretrain: usize, sweeps: usize| {
+            let before = gpu.stats();
+            let config = Config { init: Init::Random, pretrain, sweeps, ..config("sdnmf-rl1", &[7, 3], solver) };
+            fit(&mut gpu, &x, &config);
+            let after = gpu.stats();
+            let made = (after.buffers - before.buffers, after.bind_groups - before.bind_groups);
+            (made, (after.bytes, after.peak_bytes), after.waits - before.waits)
+        };
+        // The first fit makes what is kept.
+        stats(4, 4);
+        let (few, pretrained, tuned) = (stats(4, 4), stats(20, 4), stats(4, 20));
+        for (more, waits) in [(pretrained, 2 * 4), (tuned, 4)] {
+            assert_eq!(few.0, more.0, "{solver:?}: buffers and bind groups of more iterations");
+            assert_eq!(few.1, more.1, "{solver:?}: bytes of more iterations");
+            assert_eq!(few.2 + waits, more.2, "{solver:?}: waits of more iterations");
+        }
+    }
+}
+
+/// The device's clock runs while it computes, and only then; timing changes nothing else.
+#[test]
+fn passes_are_timed_when_asked() {
+    for backend in ["vulkan", "gl"] {
+        let Some(mut gpu) = gpu(backend, GpuOptions::default()) else { continue };
+        assert_eq!(gpu.pass_seconds().unwrap(), None);
+        let a = gpu.upload(x(512, 256).view()).unwrap();
+        let mut out = gpu.zeros(256, 256).unwrap();
+        let mut product = |gpu: &mut Gpu, times: usize| {
+            let begin = std::time::Instant::now();
+            for _ in 0..times {
+                gpu.matmul(deepnmf::backend::MatMul::TN, &a, &a, &mut out).unwrap();
+                gpu.submit().unwrap();
+            }
+            gpu.download(&out).unwrap();
+            begin.elapsed().as_secs_f64()
+        };
+        product(&mut gpu, 2);
+        if !gpu.time_passes(true) {
+            continue;
+        }
+        assert_eq!(gpu.pass_seconds().unwrap(), Some(0.0));
+        let wall = product(&mut gpu, 4);
+        let device = gpu.pass_seconds().unwrap().unwrap();
+        assert!(device > 0.2 * wall && device <= wall, "{backend}: device {device} s, wall {wall} s");
+        assert_eq!(gpu.pass_seconds().unwrap(), Some(0.0));
+        // More passes than a set of timestamps has room for.
+        let small = gpu.upload(x(3, 4).view()).unwrap();
+        let mut other = gpu.zeros(3, 4).unwrap();
+        for _ in 0..2100 {
+            gpu.copy(&small, &mut other).unwrap();
+            gpu.submit().unwrap();
+        }
+        assert!(gpu.pass_seconds().unwrap().unwrap() > 0.0);
+        assert!(!gpu.time_passes(false));
+        product(&mut gpu, 1);
+        assert_eq!(gpu.pass_seconds().unwrap(), None);
+        assert!(gpu.stats().waited.as_secs_f64() > 0.0);
+    }
+}
