@@ -13,10 +13,11 @@ use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Cpu};
 use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Solver, Start};
-use deepnmf::verify::{Check, verify};
+use deepnmf::verify::{Check, verify, verify_products};
 use ndarray::{Array2, ArrayView2};
 
-const GUARDED: GpuOptions = GpuOptions { max_binding_bytes: None, max_shard_rows: None, guard_words: 64 };
+const GUARDED: GpuOptions =
+    GpuOptions { max_binding_bytes: None, max_shard_rows: None, guard_words: 64, force_variant: None };
 
 #[track_caller]
 fn all_pass<B: Backend<Elem = f32>>(b: &mut B) {
@@ -53,6 +54,26 @@ mod every_operation_is_within_its_bound {
     fn gpu_in_small_shards() {
         if let Some(mut gpu) = gpu("vulkan", GpuOptions { max_shard_rows: Some(37), ..GUARDED }) {
             all_pass(&mut gpu);
+        }
+    }
+}
+
+/// Every way to compute a product, through both shader translators, and with matrices in shards of odd length.
+#[test]
+fn every_variant_of_the_products_is_within_its_bound() {
+    for (backend, max_shard_rows) in [("vulkan", None), ("gl", None), ("vulkan", Some(37))] {
+        let Some(any) = gpu(backend, GUARDED) else { continue };
+        let there = any.variants();
+        assert!(there.iter().flatten().count() > 5, "{there:?}");
+        for (variant, name) in there.iter().enumerate().filter_map(|(i, name)| Some((i, (*name)?))) {
+            let options = GpuOptions { max_shard_rows, force_variant: Some(variant), ..GUARDED };
+            let mut gpu = gpu(backend, options).unwrap();
+            let checks = verify_products(&mut gpu, &mut |_| {}).unwrap();
+            let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
+            assert!(failed.is_empty(), "{name}, {backend}: {} of {} failed: {failed:#?}", failed.len(), checks.len());
+            assert!(checks.len() > 100, "only {} checks", checks.len());
+            // Whole matrices begin where vectors do, and shards of 37 rows do not.
+            assert_eq!(gpu.stats().unaligned > 0, max_shard_rows.is_some(), "{name}, {backend}");
         }
     }
 }

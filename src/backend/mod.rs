@@ -11,6 +11,7 @@ mod element;
 pub mod gpu;
 pub(crate) mod multiplicative;
 mod nonlinear;
+mod storage;
 
 pub use cpu::Cpu;
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
@@ -18,6 +19,7 @@ pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub use nonlinear::{Apply, Domain, SearchSum};
+pub use storage::Storage;
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};

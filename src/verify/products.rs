@@ -5,8 +5,8 @@ use crate::Result;
 use crate::backend::{Backend, ColumnSums, MatMul, Sum};
 use ndarray::{Array2, Axis};
 
-/// Rows, inner size, columns: one, a tile and its neighbours, primes, an inner size of one and long enough to be split,
-/// nothing.
+/// Rows, inner size, columns: one, tiles of every size and their neighbours, primes, an inner size of one and long enough
+/// to be split, nothing.
 const PRODUCTS: &[(usize, usize, usize)] = &[
     (1, 1, 1),
     (64, 16, 64),
@@ -17,6 +17,11 @@ const PRODUCTS: &[(usize, usize, usize)] = &[
     (3, 701, 5),
     (97, 1031, 101),
     (128, 512, 1),
+    (129, 31, 33),
+    (127, 33, 129),
+    (128, 16, 32),
+    (31, 700, 127),
+    (257, 15, 128),
     (5, 0, 3),
     (0, 4, 3),
 ];

@@ -25,6 +25,8 @@ pub struct GpuOptions {
     pub max_shard_rows: Option<usize>,
     /// Words behind every shard that no kernel may touch, checked at every download.
     pub guard_words: usize,
+    /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
+    pub force_variant: Option<usize>,
 }
 
 /// A device, its queue and what was reported of them.
@@ -35,6 +37,8 @@ pub(super) struct Context {
     pub(super) options: GpuOptions,
     /// Bytes per binding.
     pub(super) max_binding: u64,
+    /// As [`DeviceInfo::kind`] has it.
+    pub(super) kind: wgpu::DeviceType,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -210,8 +214,18 @@ impl Context {
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
             max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
             options,
+            kind: info.device_type,
             fault,
         })
+    }
+
+    /// How many tiles of a product it is taken to work on at the same time.
+    pub(super) fn tiles_at_a_time(&self) -> usize {
+        match self.kind {
+            DeviceType::Cpu => 1,
+            DeviceType::IntegratedGpu => 16,
+            _ => 128,
+        }
     }
 
     /// What was reported since the device was opened.

@@ -16,12 +16,15 @@ pub use matrix::Matrix;
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 
+use crate::backend::MatMul;
 use crate::{Error, Result};
 use context::Context;
-use kernels::Id;
+use kernels::matmul_tiled::{self, VARIANTS};
+use kernels::{Id, Lazy};
 use matrix::Buffer;
 use ndarray::{Array2, ArrayView2, s};
 use scheduler::{Kernel, Read, Scheduler};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Bytes for the parts of split products and column sums, unless a binding is smaller.
@@ -48,6 +51,9 @@ pub struct Gpu {
     context: Context,
     scheduler: Scheduler,
     kernels: Vec<Kernel>,
+    lazy: HashMap<Lazy, Kernel>,
+    /// Which variants of a product the adapter can run.
+    runs: [bool; VARIANTS.len()],
     scratch: Arc<Buffer>,
     scratch_words: usize,
     spectral: [Arc<Buffer>; 3],
@@ -73,6 +79,14 @@ impl Gpu {
     /// [`Error::NoDevice`] where there is none of that number or it lacks what is needed.
     pub fn open(index: usize, options: GpuOptions) -> Result<Self> {
         let context = Context::open(index, options)?;
+        let limits = context.device.limits();
+        let (bytes, invocations) =
+            (limits.max_compute_workgroup_storage_size, limits.max_compute_invocations_per_workgroup);
+        let runs = VARIANTS.map(|v| v.runs_on(bytes, invocations));
+        if let Some(forced) = context.options.force_variant.filter(|i| runs.get(*i) != Some(&true)) {
+            let message = format!("{}: products have no variant {forced} that it can run", context.name);
+            return Err(Error::Config(message));
+        }
         let kernels = kernels::compile(&context);
         context.check()?;
         let scratch_bytes = SCRATCH_BYTES.min(context.max_binding) / 4 * 4;
@@ -89,6 +103,8 @@ impl Gpu {
             context,
             scheduler: Scheduler::new(),
             kernels,
+            lazy: HashMap::new(),
+            runs,
             scratch,
             scratch_words: (scratch_bytes / 4) as usize,
             spectral,
@@ -100,6 +116,11 @@ impl Gpu {
         })
     }
 
+    /// The ways to compute a product, by name; None for one that the adapter has not the limits for.
+    pub fn variants(&self) -> Vec<Option<&'static str>> {
+        VARIANTS.iter().zip(self.runs).map(|(v, runs)| runs.then_some(v.name)).collect()
+    }
+
     /// What has been asked of the device so far.
     pub fn stats(&self) -> Stats {
         self.scheduler.stats
@@ -107,6 +128,23 @@ impl Gpu {
 
     fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
         self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid);
+    }
+
+    /// [`Gpu::dispatch`] for a kernel that may have to be compiled first.
+    fn dispatch_lazy(&mut self, lazy: Lazy, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
+        let id = self.kernels.len() + self.lazy.len();
+        let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
+        self.scheduler.dispatch(&self.context, kernel, buffers, params, grid);
+    }
+
+    /// The number of the variant for a product whose parts allow any.
+    fn variant(&self, _op: MatMul, shape: (usize, usize, usize)) -> usize {
+        let (m, _, n) = shape;
+        match self.context.options.force_variant {
+            Some(forced) if VARIANTS[forced].fits(m, n) => forced,
+            Some(_) => 0,
+            None => matmul_tiled::choose(shape, self.context.tiles_at_a_time(), |i| self.runs[i]),
+        }
     }
 
     fn scratch(&self) -> Arc<Buffer> {

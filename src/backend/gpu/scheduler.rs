@@ -16,11 +16,11 @@ pub(super) struct Kernel {
 }
 
 /// What a kernel is made of.
-pub(super) struct Spec {
+pub(super) struct Spec<'a> {
     /// The name of its file.
     pub(super) label: &'static str,
     /// WGSL with one entry point, `main`.
-    pub(super) source: &'static str,
+    pub(super) source: &'a str,
     /// For every storage binding of group 0, in order, whether the kernel writes it.
     pub(super) writes: &'static [bool],
     /// Values of `override` constants.
@@ -28,7 +28,7 @@ pub(super) struct Spec {
 }
 
 impl Kernel {
-    pub(super) fn new(context: &Context, id: usize, spec: &Spec, immediate_bytes: usize) -> Self {
+    pub(super) fn new(context: &Context, id: usize, spec: &Spec<'_>, immediate_bytes: usize) -> Self {
         let device = &context.device;
         let entries: Vec<_> = spec
             .writes
@@ -85,6 +85,8 @@ pub struct Stats {
     pub bind_groups: u64,
     /// Buffers made for matrices and sums.
     pub buffers: u64,
+    /// Products of parts that begin between two vectors, for which there is one slow kernel only.
+    pub unaligned: u64,
 }
 
 /// Bytes on their way to the host.

@@ -39,7 +39,7 @@ pub(in super::super) struct GatherParams {
     all: u32,
 }
 
-pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) -> Spec {
+pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) -> Spec<'static> {
     Spec {
         label: "descend_gather",
         source: include_str!("../../../../shaders/descend_gather.wgsl"),

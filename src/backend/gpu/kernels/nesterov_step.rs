@@ -22,7 +22,7 @@ pub(in super::super) struct Params {
     beta: f32,
 }
 
-pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) -> Spec {
+pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) -> Spec<'static> {
     Spec {
         label: "nesterov_step",
         source: include_str!("../../../../shaders/nesterov_step.wgsl"),
