@@ -9,15 +9,22 @@ mod broken;
 mod common;
 
 use common::{gpu, pie};
-use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, Cpu};
 use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Solver, Start};
 use deepnmf::verify::{Check, verify, verify_products};
 use ndarray::{Array2, ArrayView2};
+use std::time::Instant;
 
-const GUARDED: GpuOptions =
-    GpuOptions { max_binding_bytes: None, max_shard_rows: None, guard_words: 64, force_variant: None };
+const GUARDED: GpuOptions = GpuOptions {
+    max_binding_bytes: None,
+    max_shard_rows: None,
+    guard_words: 64,
+    force_variant: None,
+    tune: Tune::Never,
+    cache: None,
+};
 
 #[track_caller]
 fn all_pass<B: Backend<Elem = f32>>(b: &mut B) {
@@ -75,6 +82,30 @@ fn every_variant_of_the_products_is_within_its_bound() {
             // Whole matrices begin where vectors do, and shards of 37 rows do not.
             assert_eq!(gpu.stats().unaligned > 0, max_shard_rows.is_some(), "{name}, {backend}");
         }
+    }
+}
+
+/// A software adapter measures when it is told to, once; and what it then does is right.
+#[test]
+fn what_was_measured_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for backend in ["vulkan", "gl"] {
+        let open = |tune| {
+            let clock = Instant::now();
+            let gpu = gpu(backend, GpuOptions { tune, cache: Some(folder.path().join("cache")), ..GUARDED });
+            Some((gpu?, clock.elapsed()))
+        };
+        let Some((automatic, _)) = open(Tune::Auto) else { return };
+        assert!(automatic.tuned().is_empty() && !folder.path().join("cache/products.json").exists() || backend == "gl");
+        let (measured, first) = open(Tune::Always).unwrap();
+        let (mut again, second) = open(Tune::Always).unwrap();
+        assert!(!measured.tuned().is_empty(), "nothing in {first:?}");
+        assert_eq!(measured.tuned(), again.tuned());
+        assert_eq!(again.stats(), Default::default());
+        assert!(second < first, "{second:?} with the file, {first:?} without");
+        assert!(open(Tune::Never).unwrap().0.tuned().is_empty());
+        let checks = verify_products(&mut again, &mut |_| {}).unwrap();
+        assert!(checks.iter().all(|c| c.passed));
     }
 }
 

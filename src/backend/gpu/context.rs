@@ -1,12 +1,17 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
+use super::kernels::matmul_tiled::VERSION;
+use super::tune::Tune;
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use wgpu::{Backends, DeviceType, Features};
 
 /// Without immediates every dispatch would need a uniform buffer of its own. Vulkan, Metal, DX12 and GL have them.
 const REQUIRED: Features = Features::IMMEDIATES;
+/// A clock, for those who measure.
+const OPTIONAL: Features = Features::TIMESTAMP_QUERY;
 /// Bytes of immediates that the largest kernel takes.
 pub(super) const IMMEDIATE_BYTES: u32 = 64;
 /// Invocations per workgroup of every kernel.
@@ -17,7 +22,7 @@ pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
 const STORAGE_BINDINGS: u32 = 7;
 
 /// What a user or a test may ask of a device beyond what it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
     /// Bytes per binding, at most; the adapter's limit if that is less.
     pub max_binding_bytes: Option<u64>,
@@ -27,6 +32,11 @@ pub struct GpuOptions {
     pub guard_words: usize,
     /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
     pub force_variant: Option<usize>,
+    /// Whether the fastest ways to compute a product are measured when the device is opened, which takes two seconds at
+    /// most and happens once: they are kept in a file.
+    pub tune: Tune,
+    /// The folder of that file, instead of the user's cache folder.
+    pub cache: Option<PathBuf>,
 }
 
 /// A device, its queue and what was reported of them.
@@ -37,8 +47,9 @@ pub(super) struct Context {
     pub(super) options: GpuOptions,
     /// Bytes per binding.
     pub(super) max_binding: u64,
-    /// As [`DeviceInfo::kind`] has it.
-    pub(super) kind: wgpu::DeviceType,
+    kind: DeviceType,
+    /// What kernels were measured on: the device, its driver, and the version of what there is to choose from.
+    pub(super) identity: String,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -185,7 +196,7 @@ impl Context {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
-            required_features: REQUIRED,
+            required_features: REQUIRED | adapter.features() & OPTIONAL,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -215,6 +226,7 @@ impl Context {
             max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
             options,
             kind: info.device_type,
+            identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
             fault,
         })
     }
@@ -226,6 +238,11 @@ impl Context {
             DeviceType::IntegratedGpu => 16,
             _ => 128,
         }
+    }
+
+    /// Whether it is no software adapter.
+    pub(super) fn is_gpu(&self) -> bool {
+        matches!(self.kind, DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu)
     }
 
     /// What was reported since the device was opened.

@@ -9,12 +9,14 @@ mod matrix;
 mod ops;
 mod scheduler;
 mod sparse;
+mod tune;
 
 pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
+pub use tune::Tune;
 
 use crate::backend::MatMul;
 use crate::{Error, Result};
@@ -26,6 +28,7 @@ use ndarray::{Array2, ArrayView2, s};
 use scheduler::{Kernel, Read, Scheduler};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tune::Class;
 
 /// Bytes for the parts of split products and column sums, unless a binding is smaller.
 const SCRATCH_BYTES: u64 = 32 << 20;
@@ -54,6 +57,7 @@ pub struct Gpu {
     lazy: HashMap<Lazy, Kernel>,
     /// Which variants of a product the adapter can run.
     runs: [bool; VARIANTS.len()],
+    tuned: tune::Table,
     scratch: Arc<Buffer>,
     scratch_words: usize,
     spectral: [Arc<Buffer>; 3],
@@ -73,7 +77,8 @@ impl std::fmt::Debug for Gpu {
 }
 
 impl Gpu {
-    /// Opens the adapter of that number in the list of [`devices`](crate::devices) and compiles the kernels.
+    /// Opens the adapter of that number in the list of [`devices`](crate::devices) and compiles the kernels; measures
+    /// products where [`GpuOptions::tune`] says so.
     ///
     /// # Errors
     /// [`Error::NoDevice`] where there is none of that number or it lacks what is needed.
@@ -99,12 +104,13 @@ impl Gpu {
         let scratch = buffer("scratch", scratch_bytes)?;
         let mut spectral = || buffer("power iteration", spectral_bytes);
         let spectral = [spectral()?, spectral()?, spectral()?];
-        Ok(Self {
+        let mut gpu = Self {
             context,
             scheduler: Scheduler::new(),
             kernels,
             lazy: HashMap::new(),
             runs,
+            tuned: tune::Table::new(),
             scratch,
             scratch_words: (scratch_bytes / 4) as usize,
             spectral,
@@ -113,7 +119,9 @@ impl Gpu {
             descent: None,
             chain: Vec::new(),
             next_id,
-        })
+        };
+        gpu.tuned = tune::table(&mut gpu)?;
+        Ok(gpu)
     }
 
     /// The ways to compute a product, by name; None for one that the adapter has not the limits for.
@@ -138,12 +146,11 @@ impl Gpu {
     }
 
     /// The number of the variant for a product whose parts allow any.
-    fn variant(&self, _op: MatMul, shape: (usize, usize, usize)) -> usize {
-        let (m, _, n) = shape;
-        match self.context.options.force_variant {
-            Some(forced) if VARIANTS[forced].fits(m, n) => forced,
-            Some(_) => 0,
-            None => matmul_tiled::choose(shape, self.context.tiles_at_a_time(), |i| self.runs[i]),
+    fn variant(&self, op: MatMul, shape: (usize, usize, usize)) -> usize {
+        let measured = || self.tuned.get(&Class::of(op, shape)).copied();
+        match self.context.options.force_variant.or_else(measured) {
+            Some(variant) if self.runs[variant] && VARIANTS[variant].fits(shape.0, shape.2) => variant,
+            _ => matmul_tiled::choose(shape, self.context.tiles_at_a_time(), |i| self.runs[i]),
         }
     }
 

@@ -109,6 +109,8 @@ pub(super) struct Scheduler {
     last: Option<wgpu::SubmissionIndex>,
     /// Staging buffers of small reads, for the next one of that size.
     spare: Vec<wgpu::Buffer>,
+    /// Where passes write when they begin and end.
+    times: Option<wgpu::QuerySet>,
     pub(super) stats: Stats,
 }
 
@@ -120,6 +122,7 @@ impl Scheduler {
             bind_groups: HashMap::new(),
             last: None,
             spare: Vec::new(),
+            times: None,
             stats: Stats::default(),
         }
     }
@@ -163,10 +166,15 @@ impl Scheduler {
                 entries: &entries,
             })
         });
-        let encoder = &mut self.encoder;
+        let (encoder, times) = (&mut self.encoder, &self.times);
         let pass = self.pass.get_or_insert_with(|| {
+            let timestamp_writes = times.as_ref().map(|query_set| wgpu::ComputePassTimestampWrites {
+                query_set,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
+            });
             Self::encoder(encoder, context)
-                .begin_compute_pass(&wgpu::ComputePassDescriptor::default())
+                .begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes })
                 .forget_lifetime()
         });
         pass.set_pipeline(&kernel.pipeline);
@@ -183,6 +191,18 @@ impl Scheduler {
             self.last = Some(context.queue.submit([encoder.finish()]));
             self.stats.submissions += 1;
         }
+        context.check()
+    }
+
+    /// Whether the passes from now on are timed, and into what.
+    pub(super) fn time_passes(&mut self, times: Option<wgpu::QuerySet>) {
+        self.pass = None;
+        self.times = times;
+    }
+
+    /// Waits for all that was handed over.
+    pub(super) fn wait(&mut self, context: &Context) -> Result<()> {
+        context.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
         context.check()
     }
 
