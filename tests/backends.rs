@@ -10,7 +10,7 @@ mod common;
 
 use common::{gpu, pie};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
-use deepnmf::backend::{Backend, Cpu};
+use deepnmf::backend::{Backend, Cpu, Storage};
 use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Solver, Start};
 use deepnmf::verify::{Check, verify, verify_products};
@@ -171,7 +171,8 @@ fn shards_do_not_matter() {
 fn one_mebibyte_bindings_train_faces() {
     let x = pie();
     let Some(mut limited) = gpu("vulkan", GpuOptions { max_binding_bytes: Some(1 << 20), ..GUARDED }) else { return };
-    let config = Config { pretrain: 1, sweeps: 2, inner: 3, ..config("sdnmf-l", &[300, 20]) };
+    let settings = config("sdnmf-l", &[300, 20]);
+    let config = Config { pretrain: 1, sweeps: 2, inner: 3, x_storage: Storage::F32, ..settings };
     let found = fit(&mut limited, x.view(), &config, None);
     let expected = fit(&mut Cpu::<f32>::new(), x.view(), &config, None);
     for (e, f) in expected.history.finetune.iter().zip(&found.history.finetune) {
@@ -259,6 +260,66 @@ fn misuse_gives_the_same_error_on_every_backend() {
     }
     let Some(mut gpu) = gpu("vulkan", GUARDED) else { return };
     assert_eq!(messages(&mut Cpu::<f32>::new()), messages(&mut gpu));
+}
+
+/// What is stored as bytes is no matrix like others: every operation but those that read X says so in the same words.
+#[test]
+fn stored_data_are_only_read() {
+    use deepnmf::backend::{ColumnSums, MatMul, Sum};
+    let Some(mut b) = gpu("vulkan", GUARDED) else { return };
+    let bytes = Array2::from_shape_fn((5, 5), |(i, j)| (i * 50 + j) as f32);
+    let (mut x, found) = b.upload_data(bytes.view(), Storage::Auto).unwrap();
+    assert_eq!(found, Storage::U8);
+    assert_eq!(b.upload_data(bytes.mapv(f32::sqrt).view(), Storage::Auto).unwrap().1, Storage::F32);
+    let (other, mut out, mut sums) = (b.zeros(5, 5).unwrap(), b.zeros(5, 5).unwrap(), b.scalars(1).unwrap());
+    let (empty, mut row) = (b.zeros(5, 0).unwrap(), b.zeros(1, 5).unwrap());
+    let messages: Vec<String> = [
+        b.matmul(MatMul::NN, &other, &x, &mut out),
+        b.matmul(MatMul::NN, &other, &other, &mut x),
+        b.matmul(MatMul::NT, &empty, &empty, &mut x),
+        b.copy(&x, &mut out),
+        b.copy(&other, &mut x),
+        b.add(&mut out, 1.0, &x),
+        b.column_sums(&x, ColumnSums::Sum, &mut row),
+        b.sum(Sum::Dot(&other, &x), &mut sums, 0),
+        b.residual(&other, &other, &x, &mut sums, 0),
+        b.inverse(&other, &mut x),
+    ]
+    .into_iter()
+    .map(|r| r.unwrap_err().to_string())
+    .collect();
+    assert!(messages.iter().all(|m| *m == messages[0] && m.contains("stored as u8")), "{messages:#?}");
+    for (storage, x, part) in [(Storage::U8, -&bytes, "at least 0"), (Storage::F16, &bytes * 1000.0, "65504")] {
+        let on_gpu = b.upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
+        let on_cpu = Cpu::<f32>::new().upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
+        assert!(on_gpu == on_cpu && on_gpu.contains(part), "{on_gpu}\n{on_cpu}");
+    }
+    assert_eq!(b.download(&x).unwrap().dim(), (5, 5));
+}
+
+/// Faces, which are bytes: the same fit as from numbers but for roundings, in a quarter of the memory. As halves it is
+/// that of the rounded faces, on whatever backend.
+#[test]
+fn faces_are_trained_on_however_they_are_stored() {
+    let x = pie().slice(ndarray::s![..400, ..]).to_owned();
+    let base = Config { pretrain: 2, sweeps: 2, inner: 3, ..config("sdnmf-rl1", &[30, 12]) };
+    let stored = |x_storage| Config { x_storage, ..base.clone() };
+    let close = |what: &str, e: &Fit<f32>, f: &Fit<f32>| {
+        let (e, f) = (e.history.finetune.iter(), f.history.finetune.iter());
+        for (e, f) in e.zip(f) {
+            assert!((e - f).abs() <= 1e-4 * e, "{what}: objective {f}, expected {e}");
+        }
+    };
+    let numbers = fit(&mut Cpu::<f32>::new(), x.view(), &stored(Storage::F32), None);
+    let halves = fit(&mut Cpu::<f32>::new(), x.view(), &stored(Storage::F16), None);
+    for (backend, max_shard_rows) in [("vulkan", None), ("gl", Some(37))] {
+        let Some(mut gpu) = gpu(backend, GpuOptions { max_shard_rows, ..GUARDED }) else { continue };
+        let found = fit(&mut gpu, x.view(), &stored(Storage::Auto), None);
+        assert_eq!(found.x_storage, Storage::U8);
+        close("bytes", &numbers, &found);
+        let found = fit(&mut gpu, x.view(), &stored(Storage::F16), None);
+        close("halves", &halves, &found);
+    }
 }
 
 /// More than a binding takes in one row is refused with both numbers.

@@ -38,11 +38,14 @@ impl Storage {
             Self::Auto => return Ok(Self::F32),
             Self::U8 => {
                 if let Some(v) = x.iter().find(|v| !(**v >= E::zero() && v.is_finite())) {
-                    return Err(Error::Data(format!("stored as u8, X takes finite numbers of at least 0, found {v:?}")));
+                    return Err(Error::Data(format!(
+                        "stored as u8, X takes finite numbers of at least 0, found {v:?}"
+                    )));
                 }
             }
             Self::F16 => {
-                let most = x.iter().fold(0.0, |most: f64, v| if v.is_nan() { f64::NAN } else { most.max(v.f64().abs()) });
+                let most =
+                    x.iter().fold(0.0, |most: f64, v| if v.is_nan() { f64::NAN } else { most.max(v.f64().abs()) });
                 let (least, limit) = (f16::MIN_POSITIVE.to_f64(), f16::MAX.to_f64());
                 if !(most <= limit && (most >= least || most == 0.0)) {
                     return Err(Error::Data(format!(
@@ -162,7 +165,13 @@ mod tests {
         let bytes = Array2::from_shape_fn((40, 97), |(i, j)| {
             let byte = (i * 7919 + j * 104_729 + i * i * j * 31) % 256;
             // Some are dark all over, some empty but for a few.
-            (if i % 3 == 0 { byte % 50 } else if i % 7 == 0 { byte / 250 } else { byte }) as f32
+            (if i % 3 == 0 {
+                byte % 50
+            } else if i % 7 == 0 {
+                byte / 250
+            } else {
+                byte
+            }) as f32
         });
         let mut unit = bytes.clone();
         for mut row in unit.rows_mut() {
@@ -195,7 +204,8 @@ mod tests {
 
     #[test]
     fn other_data_are_rounded_to_the_nearest_step() {
-        let x = Array2::from_shape_fn((9, 31), |(i, j)| ((i * 31 + j) as f32).sin().abs() * 10.0_f32.powi(i as i32 - 4));
+        let x =
+            Array2::from_shape_fn((9, 31), |(i, j)| ((i * 31 + j) as f32).sin().abs() * 10.0_f32.powi(i as i32 - 4));
         let (bytes, halves) = (Storage::U8.round(x.view()), Storage::F16.round(x.view()));
         for (i, row) in x.rows().into_iter().enumerate() {
             let most = row.iter().fold(0.0, |m: f32, v| m.max(*v));

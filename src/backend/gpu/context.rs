@@ -50,6 +50,8 @@ pub(super) struct Context {
     kind: DeviceType,
     /// What kernels were measured on: the device, its driver, and the version of what there is to choose from.
     pub(super) identity: String,
+    /// Whether shaders unpack halves.
+    pub(super) halves: bool,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -189,6 +191,7 @@ impl Context {
             .into_iter()
             .nth(index)
             .ok_or_else(|| Error::NoDevice(format!("no adapter has the number {index}")))?;
+        let halves = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
         let info = adapter.get_info();
         let limits = adapter.limits();
         if let Some(why) = problem(&limits, adapter.features()) {
@@ -225,6 +228,7 @@ impl Context {
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
             max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
             options,
+            halves,
             kind: info.device_type,
             identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
             fault,

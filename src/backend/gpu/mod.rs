@@ -9,6 +9,7 @@ mod matrix;
 mod ops;
 mod scheduler;
 mod sparse;
+mod stored;
 mod tune;
 
 pub use context::GpuOptions;
@@ -18,7 +19,7 @@ pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 pub use tune::Tune;
 
-use crate::backend::MatMul;
+use crate::backend::{MatMul, Storage};
 use crate::{Error, Result};
 use context::Context;
 use kernels::matmul_tiled::{self, VARIANTS};
@@ -99,7 +100,7 @@ impl Gpu {
         let mut next_id = 0;
         let mut buffer = |label: &str, bytes| -> Result<Arc<Buffer>> {
             next_id += 1;
-            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)? }))
+            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)?, storage: Storage::F32 }))
         };
         let scratch = buffer("scratch", scratch_bytes)?;
         let mut spectral = || buffer("power iteration", spectral_bytes);
@@ -134,15 +135,21 @@ impl Gpu {
         self.scheduler.stats
     }
 
-    fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
-        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid);
+    fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) -> Result<()> {
+        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid)
     }
 
     /// [`Gpu::dispatch`] for a kernel that may have to be compiled first.
-    fn dispatch_lazy(&mut self, lazy: Lazy, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
+    fn dispatch_lazy(
+        &mut self,
+        lazy: Lazy,
+        buffers: &[&Buffer],
+        params: &impl bytemuck::Pod,
+        grid: [u32; 3],
+    ) -> Result<()> {
         let id = self.kernels.len() + self.lazy.len();
         let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
-        self.scheduler.dispatch(&self.context, kernel, buffers, params, grid);
+        self.scheduler.dispatch(&self.context, kernel, buffers, params, grid)
     }
 
     /// The number of the variant for a product whose parts allow any.
@@ -180,7 +187,8 @@ impl Gpu {
         let mut buffer = || -> Result<Arc<Buffer>> {
             self.next_id += 1;
             self.scheduler.stats.buffers += 1;
-            Ok(Arc::new(Buffer { id: self.next_id, raw: self.context.buffer("columns", bytes)? }))
+            let raw = self.context.buffer("columns", bytes)?;
+            Ok(Arc::new(Buffer { id: self.next_id, raw, storage: Storage::F32 }))
         };
         let pair = [buffer()?, buffer()?];
         self.descent = Some(pair.clone());
@@ -191,7 +199,7 @@ impl Gpu {
     fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
         match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
             Some(kept) => Ok(self.chain.swap_remove(kept)),
-            None => Ok((self.allocate(1, rows)?, self.allocate(1, cols)?)),
+            None => Ok((self.allocate(1, rows, Storage::F32)?, self.allocate(1, cols, Storage::F32)?)),
         }
     }
 
@@ -199,15 +207,15 @@ impl Gpu {
         self.chain.push(pair);
     }
 
-    fn allocate(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
+    fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
         // New buffers come between loops, where old bind groups are no longer of use.
         self.scheduler.forget_bind_groups();
-        let matrix = Matrix::new(&self.context, rows, cols, &mut self.next_id)?;
+        let matrix = Matrix::new(&self.context, rows, cols, storage, &mut self.next_id)?;
         self.scheduler.stats.buffers += matrix.shards.len() as u64;
         let guard = vec![GUARD; self.context.options.guard_words];
         if !guard.is_empty() {
             for (shard, _, rows) in matrix.each() {
-                let at = 4 * (rows * matrix.ld) as u64;
+                let at = (rows * matrix.row_bytes()) as u64;
                 self.context.queue.write_buffer(&shard.raw, at, bytemuck::cast_slice(&guard));
             }
         }
@@ -217,11 +225,12 @@ impl Gpu {
     /// A matrix of up to `rows` rows, as many as one shard takes.
     fn allocate_one_shard(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
         let rows = Matrix::rows_of_one_shard(&self.context, rows, cols)?;
-        self.allocate(rows, cols)
+        self.allocate(rows, cols, Storage::F32)
     }
 
     /// Writes rows into a new matrix, whose padding is 0.
     fn write(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
+        matrix.numbers()?;
         let rows_at_a_time = (TRANSFER_BYTES / (4 * matrix.ld)).max(1);
         for (shard, first, rows) in matrix.each() {
             for start in (0..rows).step_by(rows_at_a_time) {
@@ -245,7 +254,7 @@ impl Gpu {
     fn check_guard(&mut self, matrix: &Matrix) -> Result<()> {
         let words = self.context.options.guard_words;
         for (shard, _, rows) in matrix.each().filter(|_| words > 0) {
-            let at = 4 * (rows * matrix.ld) as u64;
+            let at = (rows * matrix.row_bytes()) as u64;
             let read = self.scheduler.start_read(&self.context, shard, at, 4 * words as u64)?;
             let mut intact = true;
             self.scheduler

@@ -2,6 +2,8 @@
 
 use super::context::{Context, INVOCATIONS};
 use super::matrix::Buffer;
+use super::stored;
+use crate::backend::Storage;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +13,8 @@ use std::sync::mpsc::{Receiver, channel};
 pub(super) struct Kernel {
     id: usize,
     label: &'static str,
+    /// How its first operand is stored.
+    reads: Storage,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -28,7 +32,7 @@ pub(super) struct Spec<'a> {
 }
 
 impl Kernel {
-    pub(super) fn new(context: &Context, id: usize, spec: &Spec<'_>, immediate_bytes: usize) -> Self {
+    pub(super) fn new(context: &Context, id: usize, spec: &Spec<'_>, immediate_bytes: usize, reads: Storage) -> Self {
         let device = &context.device;
         let entries: Vec<_> = spec
             .writes
@@ -68,7 +72,7 @@ impl Kernel {
             },
             cache: None,
         });
-        Self { id, label: spec.label, pipeline, layout }
+        Self { id, label: spec.label, reads, pipeline, layout }
     }
 }
 
@@ -137,7 +141,8 @@ impl Scheduler {
         Self::encoder(&mut self.encoder, context)
     }
 
-    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty.
+    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty. [`Error::Config`] for a matrix stored
+    /// in a way that the kernel does not read.
     pub(super) fn dispatch(
         &mut self,
         context: &Context,
@@ -145,9 +150,15 @@ impl Scheduler {
         buffers: &[&Buffer],
         params: &impl bytemuck::Pod,
         grid: [u32; 3],
-    ) {
+    ) -> Result<()> {
+        for (binding, buffer) in buffers.iter().enumerate() {
+            let expected = if binding == 0 { kernel.reads } else { Storage::F32 };
+            if buffer.storage != expected {
+                return Err(stored::not_numbers(buffer.storage));
+            }
+        }
         if grid.contains(&0) {
-            return;
+            return Ok(());
         }
         let mut ids = [0; 7];
         for (id, buffer) in ids.iter_mut().zip(buffers) {
@@ -182,6 +193,7 @@ impl Scheduler {
         pass.set_immediates(0, bytemuck::bytes_of(params));
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         self.stats.dispatches += 1;
+        Ok(())
     }
 
     /// Hands over what is recorded, if anything.

@@ -7,7 +7,7 @@ use super::super::scheduler::groups;
 use super::matmul_tiled::{Program, VARIANTS};
 use super::{Lazy, sum_partials};
 use crate::Result;
-use crate::backend::{MatMul, Storage};
+use crate::backend::MatMul;
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -31,6 +31,8 @@ pub(in super::super) struct Params {
 /// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
 struct Part<'a> {
     buffer: &'a Buffer,
+    /// Of its rows, where they have some.
+    scales: Option<&'a Buffer>,
     row: usize,
     offset: usize,
     ld: usize,
@@ -38,7 +40,12 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
-        Self { buffer: &m.shards[shard], row, offset: row * m.ld + col, ld: m.ld }
+        Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
+    }
+
+    /// The bindings of a kernel that has this for its first operand.
+    fn before(&self, others: &[&'a Buffer]) -> Vec<&'a Buffer> {
+        [self.buffer].into_iter().chain(others.iter().copied()).chain(self.scales).collect()
     }
 }
 
@@ -54,7 +61,7 @@ fn record_part(
     let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
     let variant = if aligned { gpu.variant(op, (m, k, n)) } else { 0 };
     gpu.scheduler.stats.unaligned += u64::from(!aligned);
-    let program = Lazy::MatMul(Program { op, variant, storage: Storage::F32 });
+    let program = Lazy::MatMul(Program { op, variant, storage: a.buffer.storage });
     let chunk = VARIANTS[variant].chunk((m, k, n), gpu.scratch_words());
     let parts = k.div_ceil(chunk);
     let (rows, cols) = VARIANTS[variant].tile;
@@ -75,13 +82,12 @@ fn record_part(
     };
     let grid = [groups(n, cols)?, groups(m, rows)?, groups(parts, 1)?];
     if parts == 1 {
-        gpu.dispatch_lazy(program, &[a.buffer, b.buffer, c.buffer], &params, grid);
-        return Ok(());
+        return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), &params, grid);
     }
     let ld = n.next_multiple_of(4);
     params = Params { ldc: ld as u32, split_stride: (m * ld) as u32, c_off: 0, accumulate: 0, ..params };
     let scratch = gpu.scratch();
-    gpu.dispatch_lazy(program, &[a.buffer, b.buffer, &scratch], &params, grid);
+    gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), &params, grid)?;
     let part = sum_partials::Parts { parts, stride: m * ld, ld };
     sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
 }
@@ -155,7 +161,7 @@ pub(in super::super) fn record_rows_nt_onto(
 ) -> Result<()> {
     for (j, (_, start, cols)) in b.each().enumerate() {
         let of_a = Part::of(a, first / a.shard_rows, first % a.shard_rows, 0);
-        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, row: 0, offset: start, ld });
+        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, scales: None, row: 0, offset: start, ld });
         record_part(gpu, MatMul::NT, (rows, a.cols, cols), parts, true)?;
     }
     Ok(())

@@ -136,7 +136,7 @@ pub(in super::super) struct Program {
     pub(in super::super) storage: Storage,
 }
 
-const STORED: &str = include_str!("../../../../shaders/stored.wgsl");
+pub(in super::super) const STORED: &str = include_str!("../../../../shaders/stored.wgsl");
 
 impl Program {
     pub(in super::super) fn source(&self) -> String {

@@ -35,6 +35,8 @@ pub(super) mod template;
 
 use super::context::Context;
 use super::scheduler::{Kernel, Spec};
+use crate::backend::Storage;
+use matmul_tiled::Program;
 
 /// The compiled kernels, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,6 @@ pub(super) enum Id {
     NesterovStepRestart,
     Momentum,
     Extrapolate,
-    Sum,
     QuarterRoot,
     Equalize,
     Scale,
@@ -76,7 +77,7 @@ pub(super) enum Id {
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec<'static>, usize); 34] {
+fn table() -> [(Id, Spec<'static>, usize); 33] {
     fn row<P>(id: Id, spec: Spec<'static>) -> (Id, Spec<'static>, usize) {
         (id, spec, size_of::<P>())
     }
@@ -90,7 +91,6 @@ fn table() -> [(Id, Spec<'static>, usize); 34] {
         row::<nesterov_step::Params>(Id::NesterovStepRestart, nesterov_step::spec(&[("RESTART", 1.0)])),
         row::<momentum::Params>(Id::Momentum, momentum::SPEC),
         row::<extrapolate::Params>(Id::Extrapolate, extrapolate::SPEC),
-        row::<sum::Params>(Id::Sum, sum::SPEC),
         row::<quarter_root::Params>(Id::QuarterRoot, quarter_root::SPEC),
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
         row::<scale::Params>(Id::Scale, scale::SPEC),
@@ -122,18 +122,22 @@ fn table() -> [(Id, Spec<'static>, usize); 34] {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lazy {
     MatMul(matmul_tiled::Program),
+    /// By how the first operand is stored.
+    Sum(Storage),
 }
 
 impl Lazy {
     fn source(&self) -> String {
         match self {
             Self::MatMul(program) => program.source(),
+            Self::Sum(storage) => sum::source(*storage),
         }
     }
 
     fn spec<'a>(&self, source: &'a str) -> (Spec<'a>, usize) {
         match self {
-            Self::MatMul(program) => (program.spec(source), matmul_tiled::Program::PARAMS),
+            Self::MatMul(program) => (program.spec(source), Program::PARAMS),
+            Self::Sum(storage) => (sum::spec(source, *storage), size_of::<sum::Params>()),
         }
     }
 
@@ -141,20 +145,21 @@ impl Lazy {
     pub(super) fn compile(&self, context: &Context, id: usize) -> Kernel {
         let source = self.source();
         let (spec, bytes) = self.spec(&source);
-        Kernel::new(context, id, &spec, bytes)
+        let (Self::MatMul(Program { storage, .. }) | Self::Sum(storage)) = self;
+        Kernel::new(context, id, &spec, bytes, *storage)
     }
 }
 
 /// Compiles all of the table.
 pub(super) fn compile(context: &Context) -> Vec<Kernel> {
-    table().iter().map(|(id, spec, bytes)| Kernel::new(context, *id as usize, spec, *bytes)).collect()
+    table().iter().map(|(id, spec, bytes)| Kernel::new(context, *id as usize, spec, *bytes, Storage::F32)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::MatMul;
     use crate::backend::gpu::context;
-    use crate::backend::{MatMul, Storage};
     use wgpu::naga;
 
     /// The bytes of workgroup memory of what is one valid WGSL file with the bindings, parameters and constants it is
@@ -203,13 +208,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_sum_is_what_it_says() {
+        for storage in [Storage::F32, Storage::F16, Storage::U8] {
+            let source = Lazy::Sum(storage).source();
+            let (spec, bytes) = Lazy::Sum(storage).spec(&source);
+            assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES);
+        }
+    }
+
     /// Every variant of every product, with the workgroup memory by which adapters are chosen for it.
     #[test]
     fn every_product_is_what_it_says() {
         for (variant, v) in matmul_tiled::VARIANTS.iter().enumerate() {
             for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
                 for storage in [Storage::F32, Storage::F16, Storage::U8] {
-                    let program = Lazy::MatMul(matmul_tiled::Program { op, variant, storage });
+                    let program = Lazy::MatMul(Program { op, variant, storage });
                     let source = program.source();
                     let (spec, bytes) = program.spec(&source);
                     assert_eq!(check(&spec, bytes) as usize, v.workgroup_bytes(op), "{} {op:?} {storage:?}", v.name);

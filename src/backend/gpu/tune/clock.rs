@@ -3,6 +3,7 @@
 use super::super::Gpu;
 use super::super::matrix::Buffer;
 use crate::Result;
+use crate::backend::Storage;
 use std::time::Instant;
 
 /// By the device's own clock where it has one, else by the host's.
@@ -28,7 +29,7 @@ impl Clock {
             mapped_at_creation: false,
         });
         gpu.next_id += 1;
-        Ok(Self { device: Some((queries, Buffer { id: gpu.next_id, raw })) })
+        Ok(Self { device: Some((queries, Buffer { id: gpu.next_id, raw, storage: Storage::F32 })) })
     }
 
     /// The seconds of what `record` records in one compute pass. Waits.
