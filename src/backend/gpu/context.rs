@@ -32,8 +32,8 @@ pub struct GpuOptions {
     pub guard_words: usize,
     /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
     pub force_variant: Option<usize>,
-    /// Whether the fastest ways to compute a product are measured when the device is opened, which takes two seconds at
-    /// most and happens once: they are kept in a file.
+    /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
+    /// as long as there are some that were not: what was measured is kept in a file.
     pub tune: Tune,
     /// The folder of that file, instead of the user's cache folder.
     pub cache: Option<PathBuf>,

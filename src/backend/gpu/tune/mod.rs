@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Whether the kernels of a device are chosen by measurement when it is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tune {
-    /// On a GPU, where that has not been done yet; never on a software adapter.
+    /// On a GPU, as far as that has not been done yet; never on a software adapter.
     #[default]
     Auto,
     /// Not at all, and what was measured before does not count: as is reckoned for the shape.
@@ -23,7 +23,7 @@ pub enum Tune {
     Always,
 }
 
-/// For all classes together, at most.
+/// For all classes together: when it is over no other is begun, but one is always measured.
 const BUDGET: Duration = Duration::from_millis(1500);
 /// For a measurement, about.
 const SECONDS: f64 = 1e-3;
@@ -88,10 +88,11 @@ pub(super) fn table(gpu: &mut Gpu) -> Result<Table> {
     }
     let file = cache::file(gpu.context.options.cache.as_deref());
     let key = gpu.context.identity.clone();
-    if let Some(table) = file.as_deref().and_then(|file| cache::read(file, &key)) {
-        return Ok(table);
+    let known = file.as_deref().and_then(|file| cache::read(file, &key)).unwrap_or_default();
+    if Class::all().all(|class| known.contains_key(&class)) {
+        return Ok(known);
     }
-    let measured = measure(gpu);
+    let measured = measure(gpu, known);
     gpu.context.options.force_variant = None;
     // What was measured is no part of what is asked of the device.
     gpu.scheduler.stats = Default::default();
@@ -102,10 +103,15 @@ pub(super) fn table(gpu: &mut Gpu) -> Result<Table> {
     Ok(table)
 }
 
-fn measure(gpu: &mut Gpu) -> Result<Table> {
-    let (begin, mut table, runs) = (Instant::now(), Table::new(), gpu.runs);
+/// The classes that are not known yet, as many as there is time for; the others are left to the next time.
+fn measure(gpu: &mut Gpu, known: Table) -> Result<Table> {
+    let (begin, runs) = (Instant::now(), gpu.runs);
+    let (before, mut table) = (known.len(), known);
     let mut clock = Clock::new(gpu)?;
     'classes: for class in Class::all() {
+        if table.contains_key(&class) {
+            continue;
+        }
         let ((m, k, n), mut best) = (class.shape, (f64::INFINITY, 0));
         let (of_a, of_b) = match class.op {
             MatMul::NN => ((m, k), (k, n)),
@@ -114,12 +120,12 @@ fn measure(gpu: &mut Gpu) -> Result<Table> {
         };
         let matrices = [of_a, of_b, (m, n)].map(|(rows, cols)| gpu.zeros(rows, cols));
         let [Ok(a), Ok(b), Ok(mut out)] = matrices else {
-            // The device allows no matrix of this size.
+            // The device allows no matrix of this size: it never gets such products.
             continue;
         };
         // The reference last: it is rarely the fastest, and told so by a single run.
         for variant in (1..VARIANTS.len()).chain([0]).filter(|i| runs[*i]) {
-            if begin.elapsed() > BUDGET {
+            if table.len() > before && begin.elapsed() > BUDGET {
                 break 'classes;
             }
             gpu.context.options.force_variant = Some(variant);
