@@ -2,7 +2,9 @@
 //
 // op transposes where A_T, B_T say so. Grid: (column tiles, row tiles, splits). Split z takes the terms
 // [z·chunk, (z+1)·chunk) of the sum and writes at c_off + z·split_stride; with more than one split c is
-// scratch and sum_partials adds the splits up.
+// scratch and sum_partials adds the splits up. stored.wgsl has a.
+//
+// Every operand is loaded number by number, so it may begin anywhere: the reference of matmul_tiled.wgsl.
 
 override A_T: bool = false;
 override B_T: bool = false;
@@ -10,10 +12,9 @@ override B_T: bool = false;
 struct Params {
     m: u32, n: u32, k: u32, chunk: u32,
     lda: u32, ldb: u32, ldc: u32, split_stride: u32,
-    a_off: u32, b_off: u32, c_off: u32, accumulate: u32,
+    a_off: u32, b_off: u32, c_off: u32, a_row: u32, accumulate: u32,
 }
 var<immediate> p: Params;
-@group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 
@@ -27,8 +28,8 @@ var<workgroup> tile_b: array<vec4<f32>, 272>;
 // op(a)[i, t] and op(b)[t, j], 0 outside.
 fn load_a(i: u32, t: u32, end: u32) -> f32 {
     if (i >= p.m || t >= end) { return 0.0; }
-    if (A_T) { return a[p.a_off + t * p.lda + i]; }
-    return a[p.a_off + i * p.lda + t];
+    if (A_T) { return entry(p.a_off + t * p.lda + i, p.a_row + t); }
+    return entry(p.a_off + i * p.lda + t, p.a_row + i);
 }
 fn load_b(t: u32, j: u32, end: u32) -> f32 {
     if (j >= p.n || t >= end) { return 0.0; }

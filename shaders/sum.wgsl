@@ -4,16 +4,20 @@
 //   ENTRIES     a_ij
 //   TRACE       a_ii, i counted from row0
 //   DIFFERENCE  (a_ij − b_ij)²
+//   SQUARES     a_ij², where a cannot be bound as b
 //
-// The host adds the 256 parts in f64. Every invocation of the grid takes whole rows' entries in strides.
+// stored.wgsl has a. The host adds the 256 parts in f64. Every invocation of the grid takes whole rows' entries in strides.
 
 const DOT: u32 = 0u;
 const ENTRIES: u32 = 1u;
 const TRACE: u32 = 2u;
+const SQUARES: u32 = 4u;
 
-struct Params { rows: u32, cols: u32, a_ld: u32, b_ld: u32, a_off: u32, row0: u32, slot: u32, mode: u32, accumulate: u32 }
+struct Params {
+    rows: u32, cols: u32, a_ld: u32, b_ld: u32,
+    a_off: u32, a_row: u32, row0: u32, slot: u32, mode: u32, accumulate: u32,
+}
 var<immediate> p: Params;
-@group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sums: array<f32>;
 
@@ -30,13 +34,15 @@ fn main(
     var sum = 0.0;
     for (var i = wg.x * 4u + id.y; i < p.rows; i += PARTS * 4u) {
         if (p.mode == TRACE) {
-            if (id.x == 0u) { sum += a[p.a_off + i * p.a_ld + p.row0 + i]; }
+            if (id.x == 0u) { sum += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i); }
             continue;
         }
         for (var j = id.x; j < p.cols; j += 64u) {
-            let v = a[p.a_off + i * p.a_ld + j];
+            let v = entry(p.a_off + i * p.a_ld + j, p.a_row + i);
             if (p.mode == ENTRIES) {
                 sum += v;
+            } else if (p.mode == SQUARES) {
+                sum += v * v;
             } else {
                 let w = b[i * p.b_ld + j];
                 if (p.mode == DOT) { sum += v * w; } else { sum += (v - w) * (v - w); }

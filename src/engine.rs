@@ -1,7 +1,7 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
-use crate::backend::{Apply, Backend, Cpu};
+use crate::backend::{Apply, Backend, Cpu, Storage};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
@@ -255,7 +255,7 @@ fn project<B: Backend<Elem = f32>>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
     check_samples(x, psi.nrows(), how.signed)?;
-    let (x, psi) = (b.upload(x)?, b.upload(psi)?);
+    let ((x, _), psi) = (b.upload_data(x, Storage::Auto)?, b.upload(psi)?);
     let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
     let xx = train::norm_squared(b, &x)?;
     let outcome = train::project(b, (&x, xx), &psi, &mut h, how, progress)?;
@@ -272,7 +272,7 @@ fn project_layers<B: Backend<Elem = f32>>(
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
     check_samples(x, factors.n_features(), how.iter().all(|how| how.signed))?;
-    let x = b.upload(x)?;
+    let (x, _) = b.upload_data(x, Storage::Auto)?;
     let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
     let xx = train::norm_squared(b, &x)?;
     let signed = how.iter().all(|how| how.signed);

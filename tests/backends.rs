@@ -9,14 +9,22 @@ mod broken;
 mod common;
 
 use common::{gpu, pie};
-use deepnmf::backend::gpu::{Gpu, GpuOptions};
-use deepnmf::backend::{Backend, Cpu};
+use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
+use deepnmf::backend::{Backend, Cpu, Storage};
 use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Solver, Start};
-use deepnmf::verify::{Check, verify};
+use deepnmf::verify::{Check, verify, verify_products};
 use ndarray::{Array2, ArrayView2};
+use std::collections::BTreeMap;
 
-const GUARDED: GpuOptions = GpuOptions { max_binding_bytes: None, max_shard_rows: None, guard_words: 64 };
+const GUARDED: GpuOptions = GpuOptions {
+    max_binding_bytes: None,
+    max_shard_rows: None,
+    guard_words: 64,
+    force_variant: None,
+    tune: Tune::Never,
+    cache: None,
+};
 
 #[track_caller]
 fn all_pass<B: Backend<Elem = f32>>(b: &mut B) {
@@ -54,6 +62,63 @@ mod every_operation_is_within_its_bound {
         if let Some(mut gpu) = gpu("vulkan", GpuOptions { max_shard_rows: Some(37), ..GUARDED }) {
             all_pass(&mut gpu);
         }
+    }
+}
+
+/// Every way to compute a product, through both shader translators, and with matrices in shards of odd length.
+#[test]
+fn every_variant_of_the_products_is_within_its_bound() {
+    for (backend, max_shard_rows) in [("vulkan", None), ("gl", None), ("vulkan", Some(37))] {
+        let Some(any) = gpu(backend, GUARDED) else { continue };
+        let there = any.variants();
+        assert!(there.iter().flatten().count() > 5, "{there:?}");
+        for (variant, name) in there.iter().enumerate().filter_map(|(i, name)| Some((i, (*name)?))) {
+            let options = GpuOptions { max_shard_rows, force_variant: Some(variant), ..GUARDED };
+            let mut gpu = gpu(backend, options).unwrap();
+            let checks = verify_products(&mut gpu, &mut |_| {}).unwrap();
+            let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
+            assert!(failed.is_empty(), "{name}, {backend}: {} of {} failed: {failed:#?}", failed.len(), checks.len());
+            assert!(checks.len() > 100, "only {} checks", checks.len());
+            // Whole matrices begin where vectors do, and shards of 37 rows do not.
+            assert_eq!(gpu.stats().unaligned > 0, max_shard_rows.is_some(), "{name}, {backend}");
+        }
+    }
+}
+
+/// A software adapter measures when it is told to, once; and what it then does is right.
+#[test]
+fn what_was_measured_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for backend in ["vulkan", "gl"] {
+        let cache = folder.path().join(backend);
+        let file = cache.join("products.json");
+        let open = |tune| gpu(backend, GpuOptions { tune, cache: Some(cache.clone()), ..GUARDED });
+        let Some(automatic) = open(Tune::Auto) else { continue };
+        let software = deepnmf::devices().iter().any(|d| d.kind == "cpu" && automatic.device_name().contains(&d.name));
+        assert!(!software || automatic.tuned().is_empty() && !file.exists());
+        let mut measured = open(Tune::Always).unwrap();
+        assert!(!measured.tuned().is_empty());
+        assert_eq!(measured.stats(), Default::default());
+        let checks = verify_products(&mut measured, &mut |_| {}).unwrap();
+        assert!(checks.iter().all(|c| c.passed));
+        // What the file says is what counts.
+        let mut text: BTreeMap<String, BTreeMap<String, String>> =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let of_device = text.values_mut().next().unwrap();
+        assert_eq!(of_device.len(), measured.tuned().len());
+        let (class, changed) = of_device.iter_mut().next().unwrap();
+        let other = if changed == "64x64 4x4" { "64x64 8x8" } else { "64x64 4x4" };
+        let expected = (class.clone(), other);
+        *changed = other.into();
+        std::fs::write(&file, serde_json::to_string(&text).unwrap()).unwrap();
+        // What was not measured in time is now, as far as there is time.
+        let again = open(Tune::Always).unwrap().tuned();
+        assert!(again.contains(&expected) && again.len() >= measured.tuned().len(), "{again:?}");
+        // And what it cannot say is measured again.
+        std::fs::write(&file, "{").unwrap();
+        assert!(!open(Tune::Always).unwrap().tuned().is_empty());
+        assert!(std::fs::read_to_string(&file).unwrap().len() > 1);
+        assert!(open(Tune::Never).unwrap().tuned().is_empty());
     }
 }
 
@@ -119,7 +184,8 @@ fn shards_do_not_matter() {
 fn one_mebibyte_bindings_train_faces() {
     let x = pie();
     let Some(mut limited) = gpu("vulkan", GpuOptions { max_binding_bytes: Some(1 << 20), ..GUARDED }) else { return };
-    let config = Config { pretrain: 1, sweeps: 2, inner: 3, ..config("sdnmf-l", &[300, 20]) };
+    let settings = config("sdnmf-l", &[300, 20]);
+    let config = Config { pretrain: 1, sweeps: 2, inner: 3, x_storage: Storage::F32, ..settings };
     let found = fit(&mut limited, x.view(), &config, None);
     let expected = fit(&mut Cpu::<f32>::new(), x.view(), &config, None);
     for (e, f) in expected.history.finetune.iter().zip(&found.history.finetune) {
@@ -207,6 +273,66 @@ fn misuse_gives_the_same_error_on_every_backend() {
     }
     let Some(mut gpu) = gpu("vulkan", GUARDED) else { return };
     assert_eq!(messages(&mut Cpu::<f32>::new()), messages(&mut gpu));
+}
+
+/// What is stored as bytes is no matrix like others: every operation but those that read X says so in the same words.
+#[test]
+fn stored_data_are_only_read() {
+    use deepnmf::backend::{ColumnSums, MatMul, Sum};
+    let Some(mut b) = gpu("vulkan", GUARDED) else { return };
+    let bytes = Array2::from_shape_fn((5, 5), |(i, j)| (i * 50 + j) as f32);
+    let (mut x, found) = b.upload_data(bytes.view(), Storage::Auto).unwrap();
+    assert_eq!(found, Storage::U8);
+    assert_eq!(b.upload_data(bytes.mapv(f32::sqrt).view(), Storage::Auto).unwrap().1, Storage::F32);
+    let (other, mut out, mut sums) = (b.zeros(5, 5).unwrap(), b.zeros(5, 5).unwrap(), b.scalars(1).unwrap());
+    let (empty, mut row) = (b.zeros(5, 0).unwrap(), b.zeros(1, 5).unwrap());
+    let messages: Vec<String> = [
+        b.matmul(MatMul::NN, &other, &x, &mut out),
+        b.matmul(MatMul::NN, &other, &other, &mut x),
+        b.matmul(MatMul::NT, &empty, &empty, &mut x),
+        b.copy(&x, &mut out),
+        b.copy(&other, &mut x),
+        b.add(&mut out, 1.0, &x),
+        b.column_sums(&x, ColumnSums::Sum, &mut row),
+        b.sum(Sum::Dot(&other, &x), &mut sums, 0),
+        b.residual(&other, &other, &x, &mut sums, 0),
+        b.inverse(&other, &mut x),
+    ]
+    .into_iter()
+    .map(|r| r.unwrap_err().to_string())
+    .collect();
+    assert!(messages.iter().all(|m| *m == messages[0] && m.contains("stored as u8")), "{messages:#?}");
+    for (storage, x, part) in [(Storage::U8, -&bytes, "at least 0"), (Storage::F16, &bytes * 1000.0, "65504")] {
+        let on_gpu = b.upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
+        let on_cpu = Cpu::<f32>::new().upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
+        assert!(on_gpu == on_cpu && on_gpu.contains(part), "{on_gpu}\n{on_cpu}");
+    }
+    assert_eq!(b.download(&x).unwrap().dim(), (5, 5));
+}
+
+/// Faces, which are bytes: the same fit as from numbers but for roundings, in a quarter of the memory. As halves it is
+/// that of the rounded faces, on whatever backend.
+#[test]
+fn faces_are_trained_on_however_they_are_stored() {
+    let x = pie().slice(ndarray::s![..400, ..]).to_owned();
+    let base = Config { pretrain: 2, sweeps: 2, inner: 3, ..config("sdnmf-rl1", &[30, 12]) };
+    let stored = |x_storage| Config { x_storage, ..base.clone() };
+    let close = |what: &str, e: &Fit<f32>, f: &Fit<f32>| {
+        let (e, f) = (e.history.finetune.iter(), f.history.finetune.iter());
+        for (e, f) in e.zip(f) {
+            assert!((e - f).abs() <= 1e-4 * e, "{what}: objective {f}, expected {e}");
+        }
+    };
+    let numbers = fit(&mut Cpu::<f32>::new(), x.view(), &stored(Storage::F32), None);
+    let halves = fit(&mut Cpu::<f32>::new(), x.view(), &stored(Storage::F16), None);
+    for (backend, max_shard_rows) in [("vulkan", None), ("gl", Some(37))] {
+        let Some(mut gpu) = gpu(backend, GpuOptions { max_shard_rows, ..GUARDED }) else { continue };
+        let found = fit(&mut gpu, x.view(), &stored(Storage::Auto), None);
+        assert_eq!(found.x_storage, Storage::U8);
+        close("bytes", &numbers, &found);
+        let found = fit(&mut gpu, x.view(), &stored(Storage::F16), None);
+        close("halves", &halves, &found);
+    }
 }
 
 /// More than a binding takes in one row is refused with both numbers.

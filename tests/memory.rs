@@ -5,8 +5,8 @@
 mod common;
 
 use common::gpu;
-use deepnmf::backend::Backend;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
+use deepnmf::backend::{Backend, Storage};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Config, Init, Solver, device_bytes};
 use ndarray::Array2;
@@ -46,6 +46,9 @@ mod the_formula_is_what_is_measured {
             as_foretold(&config("sdnmf-l", layers, Solver::Nesterov), (N, M));
         }
         as_foretold(&config("sdnmf-l", &[20, 9], Solver::Auto), (N, M));
+        for x_storage in [Storage::F16, Storage::U8] {
+            as_foretold(&Config { x_storage, ..config("sdnmf-l", &[20, 9], Solver::Auto) }, (N, M));
+        }
     }
 
     #[test]

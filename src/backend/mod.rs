@@ -11,6 +11,7 @@ mod element;
 pub mod gpu;
 pub(crate) mod multiplicative;
 mod nonlinear;
+mod storage;
 
 pub use cpu::Cpu;
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
@@ -18,6 +19,7 @@ pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub use nonlinear::{Apply, Domain, SearchSum};
+pub use storage::Storage;
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
@@ -169,6 +171,12 @@ pub trait Backend {
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Self::Matrix>;
     /// A matrix with these entries.
     fn upload(&mut self, host: ArrayView2<'_, Self::Elem>) -> Result<Self::Matrix>;
+    /// The data matrix X (n × m), stored as `storage` says; and what that came to. What is rounded, is so on every backend alike.
+    ///
+    /// X is only read: a matrix that is not stored as f32 can be the first operand of a product, of [`Sum::Dot`] with
+    /// itself, [`Sum::Entries`] and [`Sum::Trace`], the x of a residual, and be downloaded. Elsewhere it may be an
+    /// [`Error::Config`](crate::Error::Config), and [`Error::Data`](crate::Error::Data) is what cannot be stored so.
+    fn upload_data(&mut self, x: ArrayView2<'_, Self::Elem>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
     /// The entries of a matrix; submits and waits.
     fn download(&mut self, m: &Self::Matrix) -> Result<Array2<Self::Elem>>;
     /// `(rows, columns)`.

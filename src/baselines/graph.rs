@@ -32,12 +32,13 @@ impl Graph {
         for start in (0..n).step_by(rows) {
             let end = n.min(start + rows);
             let block = b.upload(host.slice(s![start..end, ..]))?;
-            let mut products = b.zeros(end - start, n)?;
-            b.matmul(MatMul::NT, &block, x, &mut products)?;
+            // X first: only from there is it read however it is stored.
+            let mut products = b.zeros(n, end - start)?;
+            b.matmul(MatMul::NT, x, &block, &mut products)?;
             let products = b.download(&products)?;
             chosen.par_extend(
                 products
-                    .axis_iter(Axis(0))
+                    .axis_iter(Axis(1))
                     .into_par_iter()
                     .enumerate()
                     .map(|(i, row)| nearest(row, start + i, &squares, how)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use deepnmf::backend::gpu::{GpuOptions, Tune};
 use deepnmf::data::{ImageShape, LoadOptions, SamplesAxis};
 use deepnmf::{DeviceRequest, Engine, Error};
 
@@ -17,6 +18,9 @@ pub(crate) struct DeviceArg {
     /// name as `deepnmf devices` lists them [default: auto, or what DEEPNMF_DEVICE says]
     #[arg(long, value_name = "D", value_parser = DeviceRequest::from_str)]
     device: Option<DeviceRequest>,
+    /// Do not measure, the first time a GPU is opened, which kernels are fastest on it
+    #[arg(long)]
+    no_tune: bool,
 }
 
 impl DeviceArg {
@@ -31,7 +35,8 @@ impl DeviceArg {
     }
 
     pub(crate) fn open(self, out: &Output) -> Result<Engine> {
-        let engine = Engine::open(&self.request()?)?;
+        let tune = if self.no_tune { Tune::Never } else { Tune::Auto };
+        let engine = Engine::open_with(&self.request()?, GpuOptions { tune, ..GpuOptions::default() })?;
         out.detail(&format!("device {}", engine.device_name()));
         Ok(engine)
     }

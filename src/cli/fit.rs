@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
+use deepnmf::backend::Storage;
 use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::activation::ACTIVATIONS;
@@ -137,6 +138,10 @@ struct TrainingArgs {
     #[arg(long, help = by_model("The step size: one for the block, or one for every coordinate", |m| name_of(&m.metric)),
           value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
+    /// How the samples are stored on the device: auto (as bytes where that loses nothing, on a GPU), f32, f16 or u8, of which
+    /// the last two round them
+    #[arg(long, value_name = "S", default_value = "auto", value_parser = named::<Storage>(["auto", "f32", "f16", "u8"]))]
+    x_storage: Storage,
     /// Restart the momentum when it points uphill
     #[arg(long)]
     restart: bool,
@@ -225,6 +230,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
         pretrain: training.pretrain.unwrap_or(defaults.pretrain),
         sweeps: training.sweeps.unwrap_or(defaults.sweeps),
         solver: training.solver.unwrap_or(defaults.solver),
+        x_storage: training.x_storage,
         inner: training.inner,
         passes: training.passes,
         extrapolate: training.extrapolate,
@@ -308,6 +314,7 @@ pub(crate) struct Job {
 pub(crate) struct Fitted {
     pub(crate) model: Model,
     source: String,
+    x_storage: Storage,
     zero_samples: usize,
     load_seconds: f64,
     /// Bytes of the device's memory at their peak, and as foretold; of a GPU only.
@@ -327,7 +334,10 @@ impl Job {
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
         out.detail(&format!("settings {config:?}"));
 
-        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| engine.stats().is_some());
+        let on_gpu = engine.stats().is_some();
+        let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
+        let config = &Config { x_storage, ..config.clone() };
+        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| on_gpu);
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
@@ -339,12 +349,16 @@ impl Job {
         if let Some((peak, _)) = memory {
             out.detail(&format!("peak device memory {}", bytes(peak)));
         }
+        let x_storage = fit.x_storage;
+        if x_storage != Storage::F32 {
+            out.detail(&format!("the samples were stored as {x_storage}"));
+        }
         let mut model = Model::new(config, fit, preprocess, engine.device_name());
         model.metadata.image_shape = image_shape;
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        Ok(Fitted { model, source, zero_samples, load_seconds, memory, start })
+        Ok(Fitted { model, source, x_storage, zero_samples, load_seconds, memory, start })
     }
 }
 
@@ -375,6 +389,7 @@ impl Fitted {
             "image_shape": m.image_shape,
             "zero_samples": self.zero_samples,
             "preprocess": m.preprocess,
+            "x_storage": self.x_storage,
             "split": m.split,
             "training": m.training,
             "penalties": m.penalties,

@@ -1,5 +1,6 @@
 //! What to fit and how.
 
+use crate::backend::Storage;
 use crate::model::{Activate, Activation, Depth, Method, ModelSpec};
 use crate::{Error, Result};
 
@@ -121,6 +122,8 @@ pub struct Config {
     pub sweeps: usize,
     /// How blocks are solved.
     pub solver: Solver,
+    /// How X is stored on the device.
+    pub x_storage: Storage,
     /// Nesterov steps per block.
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
@@ -165,6 +168,7 @@ impl Config {
             pretrain: model.pretrain,
             sweeps: model.sweeps,
             solver: model.solver,
+            x_storage: Storage::Auto,
             inner: 30,
             passes: None,
             extrapolate: true,

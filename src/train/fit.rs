@@ -34,7 +34,7 @@ pub fn fit<B: Backend>(
     let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
-    let x = b.upload(x)?;
+    let (x, x_storage) = b.upload_data(x, config.x_storage)?;
     let xx = norm_squared(b, &x)?;
 
     let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
@@ -118,7 +118,7 @@ pub fn fit<B: Backend>(
     let (activation, activate) = (config.activation, config.activate);
     let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
-    Ok(Fit { factors, solver, penalties, history, objective, relative_error, seconds })
+    Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds })
 }
 
 impl Progress {

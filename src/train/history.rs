@@ -1,6 +1,7 @@
 //! What training reports, while it runs and afterwards.
 
 use super::Solver;
+use crate::backend::Storage;
 use crate::model::Factors;
 
 /// The objective after every iteration, from the start of each stage on.
@@ -41,6 +42,8 @@ pub struct Fit<E> {
     pub factors: Factors<E>,
     /// The solver that was used: what [`Solver::Auto`] came to.
     pub solver: Solver,
+    /// How X was stored: what [`Storage::Auto`] came to.
+    pub x_storage: Storage,
     /// The penalty constants that were used.
     pub penalties: Penalties,
     /// The objective over time.

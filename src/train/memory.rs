@@ -3,7 +3,7 @@
 use super::{Config, Solver};
 use crate::backend::EXTRAPOLATION;
 use crate::backend::gpu::{
-    FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, matrix_bytes as r, residual_bytes, sums_bytes,
+    FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, matrix_bytes as r, residual_bytes, stored_bytes, sums_bytes,
 };
 use crate::model::Method;
 use crate::train::init;
@@ -13,7 +13,9 @@ use crate::train::init;
 ///
 /// None for models that it does not cover: those with an activation, and those that are not solved block by block
 /// (`nmf-mu`, `pgnmf`, `nsnmf`, `multilayer-nmf`, `semi-nmf`, `deep-semi-nmf`, `gnmf`). A device that offers less than
-/// 32 MiB per binding has smaller scratch, and takes less. [`Solver::Auto`] is what it means on a GPU.
+/// 32 MiB per binding has smaller scratch, and takes less. [`Solver::Auto`] is what it means on a GPU, and
+/// [`Storage::Auto`](crate::backend::Storage::Auto) counts as f32: [`Storage::resolve`](crate::backend::Storage::resolve)
+/// says what it comes to.
 ///
 /// With `r(a, b) = 16 a ⌈b/4⌉` bytes for a matrix, `k₀ = m`, K = k_L, and o(…) for what has no more than a few vectors
 /// of k, the largest of
@@ -28,8 +30,9 @@ use crate::train::init;
 ///                       + Σ_{l<L} 2 r(k_l, K)  +  Σ_{1<l<L} r(k_{l−1}, K)
 /// hidden layer l      base + H-block(n, k_l) + r(m, k_l) + r(k_l, k_l) + residual(n, m) + o(k_l)       (Nesterov's)
 ///
-/// base                35 MiB + r(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
+/// base                35 MiB + x(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
 ///                       (of the hidden H only that of the layer below, unless all are asked for)
+/// x(n, m)             r(n, m) as f32, half of it as f16, a quarter of it + 4 n as u8
 /// H-block(n, k)       r(k, k) + r(n, k), penalised another r(k, k)                  Nesterov's: + 2 r(n, k)
 /// W-block(p, k)       r(k, k) + r(p, k), from the second layer of the chain r(p, p) Nesterov's: + 2 r(p, k), there 3
 /// residual(n, m)      r(n, m), at most 16 MiB
@@ -49,7 +52,7 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
     let rows = |l: usize| if l == 0 { m } else { layers[l - 1] };
     let penalised = |l: usize| (config.mu_of(l) > 0.0, config.lambda_of(l) > 0.0);
     // X, W, H and the fixed scratch; what operations keep for the next call: the residual's, the columns'.
-    let mut base = FIXED_BYTES + r(n, m);
+    let mut base = FIXED_BYTES + stored_bytes(config.x_storage, n, m);
     let (mut residual, mut columns) = (0, 0);
     let mut peak = 0;
     for (l, &k) in layers.iter().enumerate() {

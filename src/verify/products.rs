@@ -2,11 +2,11 @@
 
 use super::{Data, Verifier, gamma, wide};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, MatMul, Sum};
+use crate::backend::{Backend, ColumnSums, MatMul, Storage, Sum};
 use ndarray::{Array2, Axis};
 
-/// Rows, inner size, columns: one, a tile and its neighbours, primes, an inner size of one and long enough to be split,
-/// nothing.
+/// Rows, inner size, columns: one, tiles of every size and their neighbours, primes, an inner size of one and long enough
+/// to be split, nothing.
 const PRODUCTS: &[(usize, usize, usize)] = &[
     (1, 1, 1),
     (64, 16, 64),
@@ -17,6 +17,11 @@ const PRODUCTS: &[(usize, usize, usize)] = &[
     (3, 701, 5),
     (97, 1031, 101),
     (128, 512, 1),
+    (129, 31, 33),
+    (127, 33, 129),
+    (128, 16, 32),
+    (31, 700, 127),
+    (257, 15, 128),
     (5, 0, 3),
     (0, 4, 3),
 ];
@@ -43,6 +48,11 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
             residual(v, (n, k, m), data)?;
         }
     }
+    for storage in [Storage::F16, Storage::U8, Storage::Auto] {
+        for shape in [(1, 1, 1), (65, 63, 7), (131, 129, 34), (700, 31, 20)] {
+            stored(v, shape, storage)?;
+        }
+    }
     Ok(())
 }
 
@@ -58,18 +68,66 @@ fn matmul<B: Backend<Elem = f32>>(
     data: Data,
 ) -> Result<()> {
     let a = if op == MatMul::TN { v.data(k, m, data) } else { v.data(m, k, data) };
+    let on_a = v.b.upload(a.view())?;
+    compare_product(v, format!("product {op:?} {m}×{k}×{n} {data:?}"), op, (&on_a, &a), n, data)
+}
+
+/// A product with an operand on the device and one of `n` columns or, transposed, rows.
+fn compare_product<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    name: String,
+    op: MatMul,
+    (on_a, a): (&B::Matrix, &Array2<f32>),
+    n: usize,
+    data: Data,
+) -> Result<()> {
+    let (m, k) = if op == MatMul::TN { (a.ncols(), a.nrows()) } else { a.dim() };
     let b = if op == MatMul::NT { v.data(n, k, data) } else { v.data(k, n, data) };
     // What was there before must not matter.
     let before = v.data(m, n, Data::Signed);
     let mut out = v.b.upload(before.view())?;
-    let (on_a, on_b) = (v.b.upload(a.view())?, v.b.upload(b.view())?);
-    v.b.matmul(op, &on_a, &on_b, &mut out)?;
-    let (a, b) = (wide(&a), wide(&b));
+    let on_b = v.b.upload(b.view())?;
+    v.b.matmul(op, on_a, &on_b, &mut out)?;
+    let (a, b) = (wide(a), wide(&b));
     let (mut expected, mut bound) = (Array2::zeros((m, n)), Array2::zeros((m, n)));
     v.oracle.matmul(op, &a, &b, &mut expected)?;
     v.oracle.matmul(op, &a.mapv(f64::abs), &b.mapv(f64::abs), &mut bound)?;
     let bound = unless_whole(data, bound * gamma(k + 1));
-    v.compare_matrix(format!("product {op:?} {m}×{k}×{n} {data:?}"), &out, &expected, &bound)
+    v.compare_matrix(name, &out, &expected, &bound)
+}
+
+/// X (n × m) as it may be stored on the device, and all that is done with it. The oracle has what is left of X.
+fn stored<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (n, m, k): (usize, usize, usize),
+    storage: Storage,
+) -> Result<()> {
+    let mut x = v.data(n, m, Data::Nonnegative);
+    match storage {
+        // Images of bytes with a scale of their own each: what is kept as bytes by itself.
+        Storage::Auto => {
+            let bytes = |(i, _): (usize, usize), x: f32| (x * 255.0).floor() / (i + 3) as f32;
+            x = Array2::from_shape_fn((n, m), |at| bytes(at, x[at]));
+        }
+        Storage::F16 => x.indexed_iter_mut().filter(|((i, j), _)| (i + j) % 2 == 1).for_each(|(_, x)| *x = -*x),
+        Storage::F32 | Storage::U8 => {}
+    }
+    let (on_x, found) = v.b.upload_data(x.view(), storage)?;
+    let x = found.round(x.view());
+    let name = |what: &str| format!("X as {storage}, {what} {n}×{m}×{k}");
+    v.compare_matrix(name("download"), &on_x, &wide(&x), &Array2::zeros((n, m)))?;
+    for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
+        compare_product(v, name(&format!("product {op:?}")), op, (&on_x, &x), k, Data::Signed)?;
+    }
+    let mut scalars = v.b.scalars(2)?;
+    v.b.sum(Sum::Dot(&on_x, &on_x), &mut scalars, 0)?;
+    v.b.sum(Sum::Entries(&on_x), &mut scalars, 1)?;
+    let sums = v.read(&scalars)?;
+    let (squares, entries, magnitudes) =
+        (wide(&x).mapv(|x| x * x).sum(), wide(&x).sum(), wide(&x).mapv(f64::abs).sum());
+    v.compare_number(name("squares"), sums[0], squares, gamma(n * m + 1) * squares);
+    v.compare_number(name("entries"), sums[1], entries, gamma(n * m) * magnitudes);
+    compare_residual(v, name("residual"), (&on_x, &x), k, Data::Signed)
 }
 
 fn sums<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, usize), data: Data) -> Result<()> {
@@ -131,18 +189,31 @@ fn residual<B: Backend<Elem = f32>>(
     (n, k, m): (usize, usize, usize),
     data: Data,
 ) -> Result<()> {
-    let (x, h, psi) = (v.data(n, m, data), v.data(n, k, data), v.data(m, k, data));
-    let (on_x, on_h, on_psi) = (v.b.upload(x.view())?, v.b.upload(h.view())?, v.b.upload(psi.view())?);
+    let x = v.data(n, m, data);
+    let on_x = v.b.upload(x.view())?;
+    compare_residual(v, format!("residual {n}×{k}×{m} {data:?}"), (&on_x, &x), k, data)
+}
+
+fn compare_residual<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    name: String,
+    (on_x, x): (&B::Matrix, &Array2<f32>),
+    k: usize,
+    data: Data,
+) -> Result<()> {
+    let (n, m) = x.dim();
+    let (h, psi) = (v.data(n, k, data), v.data(m, k, data));
+    let (on_h, on_psi) = (v.b.upload(h.view())?, v.b.upload(psi.view())?);
     let mut scalars = v.b.scalars(1)?;
-    v.b.residual(&on_x, &on_h, &on_psi, &mut scalars, 0)?;
+    v.b.residual(on_x, &on_h, &on_psi, &mut scalars, 0)?;
     let found = v.read(&scalars)?[0];
-    let (x, h, psi) = (wide(&x), wide(&h), wide(&psi));
+    let (x, h, psi) = (wide(x), wide(&h), wide(&psi));
     let difference = (&x - &h.dot(&psi.t())).mapv(f64::abs);
     // The product's error and that of the subtraction, then squares and their sum.
     let error = gamma(k + 3) * (h.mapv(f64::abs).dot(&psi.t().mapv(f64::abs)) + x.mapv(f64::abs));
     let bound = (2.0 * &difference * &error + &error * &error).sum()
         + gamma(n * m + 2) * (&difference + &error).mapv(|d| d * d).sum();
     let bound = if data == Data::Whole { 0.0 } else { bound };
-    v.compare_number(format!("residual {n}×{k}×{m} {data:?}"), found, difference.mapv(|d| d * d).sum(), bound);
+    v.compare_number(name, found, difference.mapv(|d| d * d).sum(), bound);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use deepnmf::Result;
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovStep, Part, Sparse, Sum,
+    MultiplicativeStep, NesterovStep, Part, Sparse, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
@@ -12,6 +12,7 @@ use ndarray::{Array2, ArrayView2};
 /// What can be wrong.
 pub(crate) const OPERATIONS: &[&str] = &[
     "upload",
+    "upload of data",
     "download",
     "product",
     "transposed product",
@@ -104,6 +105,11 @@ impl Backend for Broken {
         let mut m = self.cpu.upload(host)?;
         self.spoil("upload", &mut m);
         Ok(m)
+    }
+    fn upload_data(&mut self, x: ArrayView2<'_, f32>, storage: Storage) -> Result<(Array2<f32>, Storage)> {
+        let (mut m, storage) = self.cpu.upload_data(x, storage)?;
+        self.spoil("upload of data", &mut m);
+        Ok((m, storage))
     }
     fn download(&mut self, m: &Array2<f32>) -> Result<Array2<f32>> {
         let mut m = self.cpu.download(m)?;

@@ -111,3 +111,40 @@ fn settings_of_other_models_are_refused() {
         folder.refused(&format!("fit x.npy {arguments} --device cpu"), 2, &[part]);
     }
 }
+
+/// Every model, however X is stored, on the CPU and on a software adapter; and what cannot be stored is refused.
+#[test]
+fn x_is_stored_as_asked_for() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let mut errors = Vec::new();
+    for storage in ["f32", "f16", "u8", "auto"] {
+        let run = format!("fit x.npy --layers 5,3 --x-storage {storage} --device cpu --json");
+        let json = folder.ok(&run).json();
+        // In host memory nothing is gained.
+        assert_eq!(json["x_storage"], if storage == "auto" { "f32" } else { storage });
+        errors.push(error(&json));
+    }
+    assert!(errors.iter().all(|e| (e - errors[0]).abs() < 0.01), "{errors:?}");
+    assert!(errors[1] != errors[0] && errors[2] != errors[0] && errors[3] == errors[0], "{errors:?}");
+    let run = folder.ok("fit x.npy --layers 5,3 --x-storage u8 --device cpu -v");
+    assert!(run.stderr.contains("stored as u8"), "{}", run.stderr);
+    let signed = "fit x.npy --model semi-nmf --layers 3 --features igo --image-shape 6x6 --device cpu --x-storage";
+    assert!(folder.run(&format!("{signed} f16")).code == Some(0));
+    let refused = folder.run(&format!("{signed} u8"));
+    assert!(refused.code == Some(1) && refused.stderr.contains("at least 0"), "{}", refused.stderr);
+    if std::env::var("DEEPNMF_GPU").is_ok_and(|wish| wish == "require") {
+        for (model, settings) in RUNS {
+            for storage in ["f16", "u8"] {
+                let fit = format!("fit x.npy --model {model} {settings} --sweeps 3 --pretrain 3 --tol 0 --json");
+                let on = |device: &str| {
+                    let json = folder.ok(&format!("{fit} --x-storage {storage} --device {device}")).json();
+                    assert_eq!(json["x_storage"], storage);
+                    error(&json)
+                };
+                let (cpu, gpu) = (on("cpu"), on("gpu --no-tune"));
+                assert!((cpu - gpu).abs() < 0.01, "{model} {settings}, {storage}: {cpu} on the CPU, {gpu}");
+            }
+        }
+    }
+}

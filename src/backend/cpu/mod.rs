@@ -12,7 +12,7 @@ mod sums;
 use crate::Result;
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
-    MultiplicativeStep, NesterovStep, Part, Sparse, Sum, check, check_descent, check_state, check_three,
+    MultiplicativeStep, NesterovStep, Part, Sparse, Storage, Sum, check, check_descent, check_state, check_three,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -57,6 +57,12 @@ impl<E: Element> Backend for Cpu<E> {
 
     fn upload(&mut self, host: ArrayView2<'_, E>) -> Result<Array2<E>> {
         Ok(host.as_standard_layout().into_owned())
+    }
+
+    /// Numbers in any case, rounded as the storage that was asked for would have rounded them.
+    fn upload_data(&mut self, x: ArrayView2<'_, E>, storage: Storage) -> Result<(Array2<E>, Storage)> {
+        let storage = if storage == Storage::Auto { Storage::F32 } else { storage.resolve(x)? };
+        Ok((storage.round(x), storage))
     }
 
     fn download(&mut self, m: &Array2<E>) -> Result<Array2<E>> {

@@ -1,13 +1,18 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
+use super::kernels::matmul_tiled::VERSION;
 use super::memory::{Counted, Memory};
+use super::tune::Tune;
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use wgpu::{Backends, DeviceType, Features};
 
 /// Without immediates every dispatch would need a uniform buffer of its own. Vulkan, Metal, DX12 and GL have them.
 const REQUIRED: Features = Features::IMMEDIATES;
+/// A clock, for those who measure.
+const OPTIONAL: Features = Features::TIMESTAMP_QUERY;
 /// Bytes of immediates that the largest kernel takes.
 pub(super) const IMMEDIATE_BYTES: u32 = 64;
 /// Invocations per workgroup of every kernel.
@@ -18,7 +23,7 @@ pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
 const STORAGE_BINDINGS: u32 = 7;
 
 /// What a user or a test may ask of a device beyond what it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
     /// Bytes per binding, at most; the adapter's limit if that is less.
     pub max_binding_bytes: Option<u64>,
@@ -26,6 +31,13 @@ pub struct GpuOptions {
     pub max_shard_rows: Option<usize>,
     /// Words behind every shard that no kernel may touch, checked at every download.
     pub guard_words: usize,
+    /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
+    pub force_variant: Option<usize>,
+    /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
+    /// as long as there are some that were not: what was measured is kept in a file.
+    pub tune: Tune,
+    /// The folder of that file, instead of the user's cache folder.
+    pub cache: Option<PathBuf>,
 }
 
 /// A device, its queue and what was reported of them.
@@ -40,6 +52,11 @@ pub(super) struct Context {
     /// Whether passes can be timed.
     pub(super) timestamps: bool,
     pub(super) memory: Arc<Memory>,
+    kind: DeviceType,
+    /// What kernels were measured on: the device, its driver, and the version of what there is to choose from.
+    pub(super) identity: String,
+    /// Whether shaders unpack halves.
+    pub(super) halves: bool,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -179,6 +196,7 @@ impl Context {
             .into_iter()
             .nth(index)
             .ok_or_else(|| Error::NoDevice(format!("no adapter has the number {index}")))?;
+        let halves = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
         let info = adapter.get_info();
         let limits = adapter.limits();
         if let Some(why) = problem(&limits, adapter.features()) {
@@ -188,7 +206,7 @@ impl Context {
         let described = describe(index, &adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
-            required_features: REQUIRED | timestamps,
+            required_features: REQUIRED | adapter.features() & OPTIONAL,
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -220,8 +238,25 @@ impl Context {
             options,
             timestamps: !timestamps.is_empty(),
             memory: Arc::default(),
+            halves,
+            kind: info.device_type,
+            identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
             fault,
         })
+    }
+
+    /// How many tiles of a product it is taken to work on at the same time.
+    pub(super) fn tiles_at_a_time(&self) -> usize {
+        match self.kind {
+            DeviceType::Cpu => 1,
+            DeviceType::IntegratedGpu => 16,
+            _ => 128,
+        }
+    }
+
+    /// Whether it is no software adapter.
+    pub(super) fn is_gpu(&self) -> bool {
+        matches!(self.kind, DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu)
     }
 
     /// What was reported since the device was opened.

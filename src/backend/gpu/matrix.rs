@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::memory::Counted;
+use crate::backend::Storage;
 use crate::{Error, Result};
 
 /// A buffer with a number, by which bind groups are found again.
@@ -9,6 +10,8 @@ use crate::{Error, Result};
 pub(super) struct Buffer {
     pub(super) id: u64,
     pub(super) raw: Counted,
+    /// What its numbers are stored as: only kernels that know how read others than f32.
+    pub(super) storage: Storage,
 }
 
 /// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
@@ -20,6 +23,10 @@ pub struct Matrix {
     pub(super) ld: usize,
     pub(super) shard_rows: usize,
     pub(super) shards: Vec<Buffer>,
+    /// How it is stored, never [`Storage::Auto`].
+    pub(super) storage: Storage,
+    /// For every shard the scales of its rows, where it is stored as [`Storage::U8`].
+    pub(super) scales: Vec<Buffer>,
 }
 
 /// Rows are padded to a multiple of this, for loads of whole vectors.
@@ -60,12 +67,13 @@ pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Pi
 
 impl Matrix {
     /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
-    fn layout(context: &Context, rows: usize, cols: usize) -> Result<(usize, usize)> {
+    fn layout(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
         let ld = cols.div_ceil(PAD).max(1) * PAD;
         let guard = context.options.guard_words as u64;
-        let fit = (context.max_binding / 4).saturating_sub(guard) / ld as u64;
+        let row_words = (ld * storage.bytes() / 4) as u64;
+        let fit = (context.max_binding / 4).saturating_sub(guard) / row_words;
         if fit == 0 {
-            let needed = 4 * (ld as u64 + guard);
+            let needed = 4 * (row_words + guard);
             return Err(Error::TooLarge {
                 what: format!("one row of a {rows}×{cols} matrix"),
                 needed,
@@ -74,20 +82,35 @@ impl Matrix {
         }
         let most = usize::try_from(fit).unwrap_or(usize::MAX).min(MAX_SHARD_ROWS);
         let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
+        // There is a scale for every row.
+        let most = most.min(usize::try_from(context.max_binding / 4).unwrap_or(usize::MAX));
         // Whole tiles, where there is more than one.
         let most = if most > 64 { most / 64 * 64 } else { most };
         Ok((ld, most.min(rows.max(1))))
     }
 
-    pub(super) fn new(context: &Context, rows: usize, cols: usize, next_id: &mut u64) -> Result<Self> {
-        let (ld, shard_rows) = Self::layout(context, rows, cols)?;
-        let mut matrix = Self { rows, cols, ld, shard_rows, shards: Vec::new() };
+    pub(super) fn new(
+        context: &Context,
+        rows: usize,
+        cols: usize,
+        storage: Storage,
+        next_id: &mut u64,
+    ) -> Result<Self> {
+        let (ld, shard_rows) = Self::layout(context, rows, cols, storage)?;
+        let mut matrix = Self { rows, cols, ld, shard_rows, shards: Vec::new(), storage, scales: Vec::new() };
         if cols > 0 {
             for start in (0..rows).step_by(shard_rows) {
-                let words = (shard_rows.min(rows - start) * ld + context.options.guard_words) as u64;
-                let raw = context.buffer(&format!("{rows}×{cols} matrix"), 4 * words)?;
-                *next_id += 1;
-                matrix.shards.push(Buffer { id: *next_id, raw });
+                let here = shard_rows.min(rows - start);
+                let bytes = here * matrix.row_bytes() + 4 * context.options.guard_words;
+                let mut buffer = |what: &str, bytes: usize, storage| -> Result<Buffer> {
+                    let raw = context.buffer(&format!("{rows}×{cols} {what}"), bytes as u64)?;
+                    *next_id += 1;
+                    Ok(Buffer { id: *next_id, raw, storage })
+                };
+                matrix.shards.push(buffer("matrix", bytes, storage)?);
+                if storage == Storage::U8 {
+                    matrix.scales.push(buffer("matrix, scales", 4 * here, Storage::F32)?);
+                }
             }
         }
         Ok(matrix)
@@ -95,7 +118,12 @@ impl Matrix {
 
     /// At most `rows`, and as many as one shard takes.
     pub(super) fn rows_of_one_shard(context: &Context, rows: usize, cols: usize) -> Result<usize> {
-        Ok(Self::layout(context, rows, cols)?.1)
+        Ok(Self::layout(context, rows, cols, Storage::F32)?.1)
+    }
+
+    /// From row to row.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.ld * self.storage.bytes()
     }
 
     pub(super) fn shape(&self) -> (usize, usize) {

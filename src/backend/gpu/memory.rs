@@ -8,6 +8,7 @@
 
 use super::matrix::PAD;
 use super::{RESIDUAL_BYTES, SCRATCH_BYTES, SPECTRAL_BYTES, kernels};
+use crate::backend::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,6 +60,12 @@ pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES;
 /// Of a matrix: its rows are padded to whole vectors of four.
 pub(crate) fn matrix_bytes(rows: usize, cols: usize) -> u64 {
     4 * rows as u64 * (cols.div_ceil(PAD) * PAD) as u64
+}
+
+/// Of the data, as they are stored; with the scales of bytes.
+pub(crate) fn stored_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
+    let scales = if storage == Storage::U8 { 4 * rows as u64 } else { 0 };
+    matrix_bytes(rows, cols) / 4 * storage.bytes() as u64 + scales
 }
 
 /// Of numbered sums.

@@ -10,24 +10,31 @@ mod memory;
 mod ops;
 mod scheduler;
 mod sparse;
+mod stored;
 mod timer;
+mod tune;
 
 pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
-pub(crate) use memory::{FIXED_BYTES, columns_bytes, matrix_bytes, residual_bytes, sums_bytes};
+pub(crate) use memory::{FIXED_BYTES, columns_bytes, matrix_bytes, residual_bytes, stored_bytes, sums_bytes};
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
+pub use tune::Tune;
 
+use crate::backend::{MatMul, Storage};
 use crate::engine::DeviceInfo;
 use crate::train::Solver;
 use crate::{Error, Result};
 use context::Context;
-use kernels::Id;
+use kernels::matmul_tiled::{self, VARIANTS};
+use kernels::{Id, Lazy};
 use matrix::Buffer;
 use ndarray::{Array2, ArrayView2, s};
 use scheduler::{Kernel, Read, Scheduler};
+use std::collections::HashMap;
 use std::sync::Arc;
+use tune::Class;
 
 /// Bytes for the parts of split products and column sums, unless a binding is smaller.
 const SCRATCH_BYTES: u64 = 32 << 20;
@@ -60,6 +67,10 @@ pub struct Gpu {
     context: Context,
     scheduler: Scheduler,
     kernels: Vec<Kernel>,
+    lazy: HashMap<Lazy, Kernel>,
+    /// Which variants of a product the adapter can run.
+    runs: [bool; VARIANTS.len()],
+    tuned: tune::Table,
     scratch: Arc<Buffer>,
     scratch_words: usize,
     spectral: [Arc<Buffer>; 3],
@@ -79,12 +90,21 @@ impl std::fmt::Debug for Gpu {
 }
 
 impl Gpu {
-    /// Opens the adapter of that number in the list of [`devices`](crate::devices) and compiles the kernels.
+    /// Opens the adapter of that number in the list of [`devices`](crate::devices) and compiles the kernels; measures
+    /// products where [`GpuOptions::tune`] says so.
     ///
     /// # Errors
     /// [`Error::NoDevice`] where there is none of that number or it lacks what is needed.
     pub fn open(index: usize, options: GpuOptions) -> Result<Self> {
         let context = Context::open(index, options)?;
+        let limits = context.device.limits();
+        let (bytes, invocations) =
+            (limits.max_compute_workgroup_storage_size, limits.max_compute_invocations_per_workgroup);
+        let runs = VARIANTS.map(|v| v.runs_on(bytes, invocations));
+        if let Some(forced) = context.options.force_variant.filter(|i| runs.get(*i) != Some(&true)) {
+            let message = format!("{}: products have no variant {forced} that it can run", context.name);
+            return Err(Error::Config(message));
+        }
         let kernels = kernels::compile(&context);
         context.check()?;
         let scratch_bytes = SCRATCH_BYTES.min(context.max_binding) / 4 * 4;
@@ -92,15 +112,18 @@ impl Gpu {
         let mut next_id = 0;
         let mut buffer = |label: &str, bytes| -> Result<Arc<Buffer>> {
             next_id += 1;
-            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)? }))
+            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)?, storage: Storage::F32 }))
         };
         let scratch = buffer("scratch", scratch_bytes)?;
         let mut spectral = || buffer("power iteration", spectral_bytes);
         let spectral = [spectral()?, spectral()?, spectral()?];
-        Ok(Self {
+        let mut gpu = Self {
             context,
             scheduler: Scheduler::new(),
             kernels,
+            lazy: HashMap::new(),
+            runs,
+            tuned: tune::Table::new(),
             scratch,
             scratch_words: (scratch_bytes / 4) as usize,
             spectral,
@@ -109,7 +132,14 @@ impl Gpu {
             descent: None,
             chain: Vec::new(),
             next_id,
-        })
+        };
+        gpu.tuned = tune::table(&mut gpu)?;
+        Ok(gpu)
+    }
+
+    /// The ways to compute a product, by name; None for one that the adapter has not the limits for.
+    pub fn variants(&self) -> Vec<Option<&'static str>> {
+        VARIANTS.iter().zip(self.runs).map(|(v, runs)| runs.then_some(v.name)).collect()
     }
 
     /// What has been asked of the device so far.
@@ -123,8 +153,30 @@ impl Gpu {
         &self.context.info
     }
 
-    fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) {
-        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid);
+    fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) -> Result<()> {
+        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid)
+    }
+
+    /// [`Gpu::dispatch`] for a kernel that may have to be compiled first.
+    fn dispatch_lazy(
+        &mut self,
+        lazy: Lazy,
+        buffers: &[&Buffer],
+        params: &impl bytemuck::Pod,
+        grid: [u32; 3],
+    ) -> Result<()> {
+        let id = self.kernels.len() + self.lazy.len();
+        let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
+        self.scheduler.dispatch(&self.context, kernel, buffers, params, grid)
+    }
+
+    /// The number of the variant for a product whose parts allow any.
+    fn variant(&self, op: MatMul, shape: (usize, usize, usize)) -> usize {
+        let measured = || self.tuned.get(&Class::of(op, shape)).copied();
+        match self.context.options.force_variant.or_else(measured) {
+            Some(variant) if self.runs[variant] && VARIANTS[variant].fits(shape.0, shape.2) => variant,
+            _ => matmul_tiled::choose(shape, self.context.tiles_at_a_time(), |i| self.runs[i]),
+        }
     }
 
     fn scratch(&self) -> Arc<Buffer> {
@@ -154,7 +206,8 @@ impl Gpu {
         let mut buffer = || -> Result<Arc<Buffer>> {
             self.next_id += 1;
             self.scheduler.stats.buffers += 1;
-            Ok(Arc::new(Buffer { id: self.next_id, raw: self.context.buffer("columns", bytes)? }))
+            let raw = self.context.buffer("columns", bytes)?;
+            Ok(Arc::new(Buffer { id: self.next_id, raw, storage: Storage::F32 }))
         };
         let pair = [buffer()?, buffer()?];
         self.descent = Some(pair.clone());
@@ -165,7 +218,7 @@ impl Gpu {
     fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
         match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
             Some(kept) => Ok(self.chain.swap_remove(kept)),
-            None => Ok((self.allocate(1, rows)?, self.allocate(1, cols)?)),
+            None => Ok((self.allocate(1, rows, Storage::F32)?, self.allocate(1, cols, Storage::F32)?)),
         }
     }
 
@@ -173,15 +226,15 @@ impl Gpu {
         self.chain.push(pair);
     }
 
-    fn allocate(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
+    fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
         // New buffers come between loops, where old bind groups are no longer of use.
         self.scheduler.forget_bind_groups();
-        let matrix = Matrix::new(&self.context, rows, cols, &mut self.next_id)?;
+        let matrix = Matrix::new(&self.context, rows, cols, storage, &mut self.next_id)?;
         self.scheduler.stats.buffers += matrix.shards.len() as u64;
         let guard = vec![GUARD; self.context.options.guard_words];
         if !guard.is_empty() {
             for (shard, _, rows) in matrix.each() {
-                let at = 4 * (rows * matrix.ld) as u64;
+                let at = (rows * matrix.row_bytes()) as u64;
                 self.context.queue.write_buffer(&shard.raw, at, bytemuck::cast_slice(&guard));
             }
         }
@@ -191,11 +244,12 @@ impl Gpu {
     /// A matrix of up to `rows` rows, as many as one shard takes.
     fn allocate_one_shard(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
         let rows = Matrix::rows_of_one_shard(&self.context, rows, cols)?;
-        self.allocate(rows, cols)
+        self.allocate(rows, cols, Storage::F32)
     }
 
     /// Writes rows into a new matrix, whose padding is 0.
     fn write(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
+        matrix.numbers()?;
         let rows_at_a_time = (TRANSFER_BYTES / (4 * matrix.ld)).max(1);
         for (shard, first, rows) in matrix.each() {
             for start in (0..rows).step_by(rows_at_a_time) {
@@ -219,7 +273,7 @@ impl Gpu {
     fn check_guard(&mut self, matrix: &Matrix) -> Result<()> {
         let words = self.context.options.guard_words;
         for (shard, _, rows) in matrix.each().filter(|_| words > 0) {
-            let at = 4 * (rows * matrix.ld) as u64;
+            let at = (rows * matrix.row_bytes()) as u64;
             let read = self.scheduler.start_read(&self.context, shard, at, 4 * words as u64)?;
             let mut intact = true;
             self.scheduler

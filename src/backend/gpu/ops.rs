@@ -7,8 +7,8 @@ use super::sparse::SparseMatrix;
 use super::{Buffer, FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovStep, Part, SearchSum, Sparse, Sum, check, check_descent, check_state, check_three,
-    multiplicative,
+    MultiplicativeStep, NesterovStep, Part, SearchSum, Sparse, Storage, Sum, check, check_descent, check_state,
+    check_three, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -33,16 +33,32 @@ impl Backend for Gpu {
 
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
         // New buffers are zero.
-        self.allocate(rows, cols)
+        self.allocate(rows, cols, Storage::F32)
     }
 
     fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Matrix> {
-        let matrix = self.allocate(host.nrows(), host.ncols())?;
+        let matrix = self.allocate(host.nrows(), host.ncols(), Storage::F32)?;
         self.write(&matrix, host)?;
         Ok(matrix)
     }
 
+    fn upload_data(&mut self, host: ArrayView2<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
+        let storage = storage.resolve(host)?;
+        if storage == Storage::F32 {
+            return Ok((self.upload(host)?, storage));
+        }
+        if storage == Storage::F16 && !self.context.halves {
+            return Err(Error::Config(format!("{} cannot read an X stored as f16", self.context.name)));
+        }
+        let matrix = self.allocate(host.nrows(), host.ncols(), storage)?;
+        self.write_stored(&matrix, host)?;
+        Ok((matrix, storage))
+    }
+
     fn download(&mut self, m: &Matrix) -> Result<Array2<f32>> {
+        if m.storage != Storage::F32 {
+            return self.download_stored(m);
+        }
         let mut host = Array2::zeros(m.shape());
         let rows_at_a_time = (TRANSFER_BYTES / (4 * m.ld)).max(1);
         let mut dirty = None;
@@ -77,12 +93,13 @@ impl Backend for Gpu {
         self.scheduler.forget_bind_groups();
         self.scheduler.stats.buffers += 1;
         let raw = self.context.buffer("sums", sums_bytes(len))?;
-        Ok(Scalars { buffer: Buffer { id: self.next_id, raw }, len })
+        Ok(Scalars { buffer: Buffer { id: self.next_id, raw, storage: Storage::F32 }, len })
     }
 
     fn matmul(&mut self, op: MatMul, a: &Matrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
         let (_, k, _) = check::product(op, a.shape(), b.shape(), out.shape())?;
         if k == 0 {
+            out.numbers()?;
             for (shard, _, rows) in out.each() {
                 let bytes = 4 * (rows * out.ld) as u64;
                 self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, Some(bytes));
@@ -135,7 +152,11 @@ impl Backend for Gpu {
         match what {
             Sum::Dot(a, b) => {
                 check::same("inner product", a.shape(), b.shape())?;
-                record(self, Mode::Dot, a, Some(b), out, slot)
+                // A stored matrix is read from the left alone.
+                match a.storage != Storage::F32 && std::ptr::eq(a, b) {
+                    true => record(self, Mode::Squares, a, None, out, slot),
+                    false => record(self, Mode::Dot, a, Some(b), out, slot),
+                }
             }
             Sum::Entries(a) => record(self, Mode::Entries, a, None, out, slot),
             Sum::Trace(a) => {
@@ -163,7 +184,7 @@ impl Backend for Gpu {
                 let (of_x, of_h) = (piece.a, piece.b);
                 kernels::matmul::record_rows_nt(self, h, (of_h.shard, of_h.row + start, rows), psi, &product)?;
                 let run = Run { shard: of_x.shard, row: of_x.row + start };
-                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), accumulate);
+                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), accumulate)?;
                 accumulate = true;
             }
         }

@@ -2,7 +2,9 @@
 
 use super::context::{Context, INVOCATIONS};
 use super::matrix::Buffer;
+use super::stored;
 use super::timer::Timer;
+use crate::backend::Storage;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
@@ -13,16 +15,18 @@ use std::time::{Duration, Instant};
 pub(super) struct Kernel {
     id: usize,
     label: &'static str,
+    /// How its first operand is stored.
+    reads: Storage,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
 /// What a kernel is made of.
-pub(super) struct Spec {
+pub(super) struct Spec<'a> {
     /// The name of its file.
     pub(super) label: &'static str,
     /// WGSL with one entry point, `main`.
-    pub(super) source: &'static str,
+    pub(super) source: &'a str,
     /// For every storage binding of group 0, in order, whether the kernel writes it.
     pub(super) writes: &'static [bool],
     /// Values of `override` constants.
@@ -30,7 +34,7 @@ pub(super) struct Spec {
 }
 
 impl Kernel {
-    pub(super) fn new(context: &Context, id: usize, spec: &Spec, immediate_bytes: usize) -> Self {
+    pub(super) fn new(context: &Context, id: usize, spec: &Spec<'_>, immediate_bytes: usize, reads: Storage) -> Self {
         let device = &context.device;
         let entries: Vec<_> = spec
             .writes
@@ -70,7 +74,7 @@ impl Kernel {
             },
             cache: None,
         });
-        Self { id, label: spec.label, pipeline, layout }
+        Self { id, label: spec.label, reads, pipeline, layout }
     }
 }
 
@@ -87,6 +91,8 @@ pub struct Stats {
     pub bind_groups: u64,
     /// Buffers made for matrices and sums.
     pub buffers: u64,
+    /// Products of parts that begin between two vectors, for which there is one slow kernel only.
+    pub unaligned: u64,
     /// Bytes of the storage buffers that there are: matrices, sums and scratch; not the staging memory of transfers.
     pub bytes: u64,
     /// The most bytes that there were at once.
@@ -143,7 +149,8 @@ impl Scheduler {
         Self::encoder(&mut self.encoder, context)
     }
 
-    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty.
+    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty. [`Error::Config`] for a matrix stored
+    /// in a way that the kernel does not read.
     pub(super) fn dispatch(
         &mut self,
         context: &Context,
@@ -151,9 +158,15 @@ impl Scheduler {
         buffers: &[&Buffer],
         params: &impl bytemuck::Pod,
         grid: [u32; 3],
-    ) {
+    ) -> Result<()> {
+        for (binding, buffer) in buffers.iter().enumerate() {
+            let expected = if binding == 0 { kernel.reads } else { Storage::F32 };
+            if buffer.storage != expected {
+                return Err(stored::not_numbers(buffer.storage));
+            }
+        }
         if grid.contains(&0) {
-            return;
+            return Ok(());
         }
         let mut ids = [0; 7];
         for (id, buffer) in ids.iter_mut().zip(buffers) {
@@ -183,6 +196,7 @@ impl Scheduler {
         pass.set_immediates(0, bytemuck::bytes_of(params));
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         self.stats.dispatches += 1;
+        Ok(())
     }
 
     /// Hands over what is recorded, if anything.
@@ -214,6 +228,13 @@ impl Scheduler {
         let seconds = self.timer.as_mut().map(|timer| timer.take(context)).transpose();
         self.stats.waited += begin.elapsed();
         seconds
+    }
+
+    /// Submits, and waits for all that was handed over.
+    pub(super) fn wait(&mut self, context: &Context) -> Result<()> {
+        self.submit(context)?;
+        context.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
+        context.check()
     }
 
     /// Bind groups of buffers that are gone would keep them alive; new buffers come only between loops.

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::matrix::Buffer;
-use crate::backend::Sparse;
+use crate::backend::{Sparse, Storage};
 use crate::{Error, Result};
 
 /// A sparse matrix by rows. Every shard but the last has `shard_rows` rows.
@@ -72,7 +72,7 @@ impl Gpu {
         // There are no bindings of nothing.
         let raw = self.context.buffer(label, bytes.len().max(4) as u64)?;
         self.context.queue.write_buffer(&raw, 0, bytes);
-        Ok(Buffer { id: self.next_id, raw })
+        Ok(Buffer { id: self.next_id, raw, storage: Storage::F32 })
     }
 }
 

@@ -14,6 +14,7 @@ fn model() -> Model {
     config.target_error = Some(0.25);
     let fit = Fit {
         solver: Solver::Nesterov,
+        x_storage: crate::backend::Storage::F32,
         factors: Factors {
             w: vec![ramp(6, 4), ramp(4, 2)],
             h: ramp(3, 2),

@@ -37,7 +37,7 @@ pub(in super::super) fn record(
     let (activation, apply) = (activation as u32, apply as u32);
     for ((source, _, rows), out) in from.each().zip(&out.shards) {
         let params = Params { rows: rows as u32, cols: from.cols as u32, ld: from.ld as u32, activation, apply };
-        gpu.dispatch(Id::Activate, &[source, out], &params, elementwise(rows, from.cols)?);
+        gpu.dispatch(Id::Activate, &[source, out], &params, elementwise(rows, from.cols)?)?;
     }
     Ok(())
 }

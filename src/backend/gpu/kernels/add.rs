@@ -22,7 +22,7 @@ pub(in super::super) const SPEC: Spec =
 pub(in super::super) fn record(gpu: &mut Gpu, out: &Matrix, c: f32, m: &Matrix) -> Result<()> {
     for ((source, _, rows), out) in m.each().zip(&out.shards) {
         let params = Params { rows: rows as u32, cols: m.cols as u32, ld: m.ld as u32, c };
-        gpu.dispatch(Id::Add, &[source, out], &params, elementwise(rows, m.cols)?);
+        gpu.dispatch(Id::Add, &[source, out], &params, elementwise(rows, m.cols)?)?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, gram: &Matrix, ridge: bool, lambda
     for ((from, row0, rows), to) in gram.each().zip(&out.shards) {
         let (cols, ld) = (gram.cols as u32, gram.ld as u32);
         let params = Params { rows: rows as u32, cols, ld, row0: row0 as u32, ridge: ridge.into(), lambda };
-        gpu.dispatch(Id::AddPenalty, &[from, to], &params, elementwise(rows, gram.cols)?);
+        gpu.dispatch(Id::AddPenalty, &[from, to], &params, elementwise(rows, gram.cols)?)?;
     }
     Ok(())
 }

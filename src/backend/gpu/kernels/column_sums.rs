@@ -55,7 +55,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, what: ColumnSums, out:
             part_ld: m.cols as u32,
             squares: (what == ColumnSums::SumOfSquares).into(),
         };
-        gpu.dispatch(Id::ColumnSums, &[shard, &scratch], &params, [groups(m.cols, 64)?, groups(chunks, 1)?, 1]);
+        gpu.dispatch(Id::ColumnSums, &[shard, &scratch], &params, [groups(m.cols, 64)?, groups(chunks, 1)?, 1])?;
         parts += chunks;
     }
     let square = what == ColumnSums::SumSquared;

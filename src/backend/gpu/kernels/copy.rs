@@ -25,7 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, from: &Matrix, to: &Matrix) -> Result<()> {
     for ((source, _, rows), target) in from.each().zip(&to.shards) {
         let params = Params { rows: rows as u32, cols: from.cols as u32, ld: from.ld as u32 };
-        gpu.dispatch(Id::Copy, &[source, target], &params, elementwise(rows, from.cols)?);
+        gpu.dispatch(Id::Copy, &[source, target], &params, elementwise(rows, from.cols)?)?;
     }
     Ok(())
 }

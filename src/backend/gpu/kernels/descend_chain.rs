@@ -70,7 +70,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
                         g_off: g_off as u32,
                     };
                     let buffers = [shard, of_gram, t.vector()?];
-                    gpu.dispatch(Id::DescendChainStart, &buffers, &params, [groups(rows, ROWS)?, 1, 1]);
+                    gpu.dispatch(Id::DescendChainStart, &buffers, &params, [groups(rows, ROWS)?, 1, 1])?;
                 }
                 let mut row0 = 0;
                 for piece in pieces(x.rows, a.shard_rows, x.shard_rows) {
@@ -89,7 +89,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
                     let (of_x, of_a) = (piece.b.shard, piece.a.shard);
                     let vectors = (t.vector()?, sums.vector()?);
                     let buffers = [&x.shards[of_x], &rhs.shards[of_x], &a.shards[of_a], of_gram, vectors.0, vectors.1];
-                    gpu.dispatch(Id::DescendChain, &buffers, &params, [1, 1, 1]);
+                    gpu.dispatch(Id::DescendChain, &buffers, &params, [1, 1, 1])?;
                     row0 += piece.rows;
                 }
             }

@@ -39,7 +39,7 @@ pub(in super::super) struct GatherParams {
     all: u32,
 }
 
-pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) -> Spec {
+pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) -> Spec<'static> {
     Spec {
         label: "descend_gather",
         source: include_str!("../../../../shaders/descend_gather.wgsl"),
@@ -71,7 +71,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                             all: all as u32,
                         };
                         let buffers = [shard, &rhs.shards[i], &*columns, &*u];
-                        gpu.dispatch(id, &buffers, &params, [groups(rows, 64)?, 1, 1]);
+                        gpu.dispatch(id, &buffers, &params, [groups(rows, 64)?, 1, 1])?;
                     }
                     Ok(())
                 };
@@ -85,7 +85,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                     g_ld: gram.ld as u32,
                     mu: block.mu as f32,
                 };
-                gpu.dispatch(Id::DescendColumns, &[&columns, &u, of_gram], &params, [1, 1, 1]);
+                gpu.dispatch(Id::DescendColumns, &[&columns, &u, of_gram], &params, [1, 1, 1])?;
                 exchange(gpu, Id::DescendScatter)?;
             }
         }

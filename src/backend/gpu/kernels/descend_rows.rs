@@ -47,7 +47,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                     sweeps: sweeps as u32,
                 };
                 let buffers = [shard, &block.rhs.shards[i], of_gram];
-                gpu.dispatch(Id::DescendRows, &buffers, &params, [groups(rows, TILE)?, 1, 1]);
+                gpu.dispatch(Id::DescendRows, &buffers, &params, [groups(rows, TILE)?, 1, 1])?;
             }
         }
     }

@@ -29,6 +29,6 @@ pub(in super::super) fn record(
     out: &Matrix,
 ) -> Result<()> {
     let params = Params { len: weights.cols as u32, first: first as u32 };
-    gpu.dispatch(Id::Equalize, &[weights.vector()?, &sums.buffer, out.vector()?], &params, [1, 1, 1]);
+    gpu.dispatch(Id::Equalize, &[weights.vector()?, &sums.buffer, out.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, x: &Matrix, y: &Matrix, state: &Matrix) -> Result<()> {
     for ((from, _, rows), to) in x.each().zip(&y.shards) {
         let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
-        gpu.dispatch(Id::Extrapolate, &[from, to, state.vector()?], &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::Extrapolate, &[from, to, state.vector()?], &params, elementwise(rows, x.cols)?)?;
     }
     Ok(())
 }

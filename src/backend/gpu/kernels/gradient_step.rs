@@ -33,7 +33,7 @@ pub(in super::super) fn record(
     for (i, (shard, _, rows)) in x.each().enumerate() {
         let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, alpha };
         let buffers = [shard, &gradient.shards[i], &to.shards[i], &moved.shards[i]];
-        gpu.dispatch(Id::GradientStep, &buffers, &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::GradientStep, &buffers, &params, elementwise(rows, x.cols)?)?;
     }
     Ok(())
 }

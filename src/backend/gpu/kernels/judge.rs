@@ -37,6 +37,6 @@ pub(in super::super) fn record(gpu: &mut Gpu, f: &Combination<'_, Gpu>, first: b
         growth_of_most: GROWTH_OF_MOST as f32,
         shrinkage: SHRINKAGE as f32,
     };
-    gpu.dispatch(Id::Judge, &[f.weights.vector()?, &f.sums.buffer, state.vector()?], &params, [1, 1, 1]);
+    gpu.dispatch(Id::Judge, &[f.weights.vector()?, &f.sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(in super::super) fn record(
     for (i, (shard, _, rows)) in now.each().enumerate() {
         let params = Params { rows: rows as u32, cols: now.cols as u32, ld: now.ld as u32 };
         let buffers = [shard, &before.shards[i], state.vector()?, &out.shards[i]];
-        gpu.dispatch(Id::LookAhead, &buffers, &params, elementwise(rows, now.cols)?);
+        gpu.dispatch(Id::LookAhead, &buffers, &params, elementwise(rows, now.cols)?)?;
     }
     Ok(())
 }

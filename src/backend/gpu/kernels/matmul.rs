@@ -1,9 +1,11 @@
-//! `shaders/matmul.wgsl`: products, in tiles of 64 × 64, split over the inner size where there are few tiles.
+//! `shaders/matmul.wgsl` and `shaders/matmul_tiled.wgsl`: products, cut by shards, split over the inner size where there are
+//! few tiles.
 
 use super::super::Gpu;
 use super::super::matrix::{Buffer, Matrix, pieces};
-use super::super::scheduler::{Spec, groups};
-use super::{Id, sum_partials};
+use super::super::scheduler::groups;
+use super::matmul_tiled::{Program, VARIANTS};
+use super::{Lazy, sum_partials};
 use crate::Result;
 use crate::backend::MatMul;
 use bytemuck::{Pod, Zeroable};
@@ -22,42 +24,28 @@ pub(in super::super) struct Params {
     a_off: u32,
     b_off: u32,
     c_off: u32,
+    a_row: u32,
     accumulate: u32,
-}
-
-pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) -> Spec {
-    Spec {
-        label: "matmul",
-        source: include_str!("../../../../shaders/matmul.wgsl"),
-        writes: &[false, false, true],
-        constants,
-    }
-}
-
-/// Rows and columns of a tile, as in the shader.
-const TILE: usize = 64;
-/// Workgroups that a large GPU keeps busy.
-const BUSY: usize = 512;
-/// Terms per split, at least: fewer are not worth the second pass.
-const MIN_CHUNK: usize = 256;
-
-/// Into how many parts the inner size is split.
-fn splits(m: usize, n: usize, k: usize, scratch_words: usize) -> usize {
-    let tiles = m.div_ceil(TILE) * n.div_ceil(TILE);
-    let room = scratch_words / (m * n).max(1);
-    (BUSY / tiles.max(1)).min(k / MIN_CHUNK).min(room).max(1)
 }
 
 /// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
 struct Part<'a> {
     buffer: &'a Buffer,
+    /// Of its rows, where they have some.
+    scales: Option<&'a Buffer>,
+    row: usize,
     offset: usize,
     ld: usize,
 }
 
 impl<'a> Part<'a> {
     fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
-        Self { buffer: &m.shards[shard], offset: row * m.ld + col, ld: m.ld }
+        Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
+    }
+
+    /// The bindings of a kernel that has this for its first operand.
+    fn before(&self, others: &[&'a Buffer]) -> Vec<&'a Buffer> {
+        [self.buffer].into_iter().chain(others.iter().copied()).chain(self.scales).collect()
     }
 }
 
@@ -69,13 +57,14 @@ fn record_part(
     (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    let id = match op {
-        MatMul::NN => Id::MatMulNN,
-        MatMul::TN => Id::MatMulTN,
-        MatMul::NT => Id::MatMulNT,
-    };
-    let splits = splits(m, n, k, gpu.scratch_words());
-    let chunk = k.div_ceil(splits);
+    // Columns of a shard's own need not begin at a multiple of 4.
+    let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
+    let variant = if aligned { gpu.variant(op, (m, k, n)) } else { 0 };
+    gpu.scheduler.stats.unaligned += u64::from(!aligned);
+    let program = Lazy::MatMul(Program { op, variant, storage: a.buffer.storage });
+    let chunk = VARIANTS[variant].chunk((m, k, n), gpu.scratch_words());
+    let parts = k.div_ceil(chunk);
+    let (rows, cols) = VARIANTS[variant].tile;
     let mut params = Params {
         m: m as u32,
         n: n as u32,
@@ -88,19 +77,18 @@ fn record_part(
         a_off: a.offset as u32,
         b_off: b.offset as u32,
         c_off: c.offset as u32,
+        a_row: a.row as u32,
         accumulate: accumulate.into(),
     };
-    let mut grid = [groups(n, TILE)?, groups(m, TILE)?, 1];
-    if splits == 1 {
-        gpu.dispatch(id, &[a.buffer, b.buffer, c.buffer], &params, grid);
-        return Ok(());
+    let grid = [groups(n, cols)?, groups(m, rows)?, groups(parts, 1)?];
+    if parts == 1 {
+        return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), &params, grid);
     }
-    let parts = k.div_ceil(chunk);
-    grid[2] = groups(parts, 1)?;
-    params = Params { ldc: n as u32, split_stride: (m * n) as u32, c_off: 0, accumulate: 0, ..params };
+    let ld = n.next_multiple_of(4);
+    params = Params { ldc: ld as u32, split_stride: (m * ld) as u32, c_off: 0, accumulate: 0, ..params };
     let scratch = gpu.scratch();
-    gpu.dispatch(id, &[a.buffer, b.buffer, &scratch], &params, grid);
-    let part = sum_partials::Parts { parts, stride: m * n, ld: n };
+    gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), &params, grid)?;
+    let part = sum_partials::Parts { parts, stride: m * ld, ld };
     sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
 }
 
@@ -173,24 +161,8 @@ pub(in super::super) fn record_rows_nt_onto(
 ) -> Result<()> {
     for (j, (_, start, cols)) in b.each().enumerate() {
         let of_a = Part::of(a, first / a.shard_rows, first % a.shard_rows, 0);
-        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, offset: start, ld });
+        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, scales: None, row: 0, offset: start, ld });
         record_part(gpu, MatMul::NT, (rows, a.cols, cols), parts, true)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn splits_fit_the_scratch_and_are_long_enough() {
-        assert_eq!(splits(60_000, 100, 784, 1 << 23), 1);
-        assert_eq!(splits(100, 100, 100, 1 << 23), 1);
-        for (m, n, k, words) in [(784, 100, 60_000, 1 << 23), (1, 1, 1 << 20, 64), (1024, 600, 2856, 1 << 18)] {
-            let s = splits(m, n, k, words);
-            assert!(s >= 1 && (s == 1 || (s * m * n <= words && k / s >= MIN_CHUNK)), "{m} {n} {k}: {s}");
-        }
-        assert!(splits(784, 100, 60_000, 1 << 23) > 10);
-    }
 }

@@ -14,6 +14,7 @@ pub(super) mod gradient_step;
 pub(super) mod judge;
 pub(super) mod look_ahead;
 pub(super) mod matmul;
+pub(super) mod matmul_tiled;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
 pub(super) mod nearest;
@@ -30,16 +31,16 @@ pub(super) mod sparse_product;
 pub(super) mod spectral;
 pub(super) mod sum;
 pub(super) mod sum_partials;
+pub(super) mod template;
 
 use super::context::Context;
 use super::scheduler::{Kernel, Spec};
+use crate::backend::Storage;
+use matmul_tiled::Program;
 
 /// The compiled kernels, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Id {
-    MatMulNN,
-    MatMulTN,
-    MatMulNT,
     SumPartials,
     ColumnSums,
     SpectralStep,
@@ -49,7 +50,6 @@ pub(super) enum Id {
     NesterovStepRestart,
     Momentum,
     Extrapolate,
-    Sum,
     QuarterRoot,
     Equalize,
     Scale,
@@ -77,14 +77,11 @@ pub(super) enum Id {
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec, usize); 37] {
-    fn row<P>(id: Id, spec: Spec) -> (Id, Spec, usize) {
+fn table() -> [(Id, Spec<'static>, usize); 33] {
+    fn row<P>(id: Id, spec: Spec<'static>) -> (Id, Spec<'static>, usize) {
         (id, spec, size_of::<P>())
     }
     [
-        row::<matmul::Params>(Id::MatMulNN, matmul::spec(&[])),
-        row::<matmul::Params>(Id::MatMulTN, matmul::spec(&[("A_T", 1.0)])),
-        row::<matmul::Params>(Id::MatMulNT, matmul::spec(&[("B_T", 1.0)])),
         row::<sum_partials::Params>(Id::SumPartials, sum_partials::SPEC),
         row::<column_sums::Params>(Id::ColumnSums, column_sums::SPEC),
         row::<spectral::StepParams>(Id::SpectralStep, spectral::STEP),
@@ -94,7 +91,6 @@ fn table() -> [(Id, Spec, usize); 37] {
         row::<nesterov_step::Params>(Id::NesterovStepRestart, nesterov_step::spec(&[("RESTART", 1.0)])),
         row::<momentum::Params>(Id::Momentum, momentum::SPEC),
         row::<extrapolate::Params>(Id::Extrapolate, extrapolate::SPEC),
-        row::<sum::Params>(Id::Sum, sum::SPEC),
         row::<quarter_root::Params>(Id::QuarterRoot, quarter_root::SPEC),
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
         row::<scale::Params>(Id::Scale, scale::SPEC),
@@ -122,54 +118,116 @@ fn table() -> [(Id, Spec, usize); 37] {
     ]
 }
 
-/// Compiles all of them.
+/// A kernel of which there are many, compiled when it is first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lazy {
+    MatMul(matmul_tiled::Program),
+    /// By how the first operand is stored.
+    Sum(Storage),
+}
+
+impl Lazy {
+    fn source(&self) -> String {
+        match self {
+            Self::MatMul(program) => program.source(),
+            Self::Sum(storage) => sum::source(*storage),
+        }
+    }
+
+    fn spec<'a>(&self, source: &'a str) -> (Spec<'a>, usize) {
+        match self {
+            Self::MatMul(program) => (program.spec(source), Program::PARAMS),
+            Self::Sum(storage) => (sum::spec(source, *storage), size_of::<sum::Params>()),
+        }
+    }
+
+    /// Compiles it; `id` is a number that no other kernel has.
+    pub(super) fn compile(&self, context: &Context, id: usize) -> Kernel {
+        let source = self.source();
+        let (spec, bytes) = self.spec(&source);
+        let (Self::MatMul(Program { storage, .. }) | Self::Sum(storage)) = self;
+        Kernel::new(context, id, &spec, bytes, *storage)
+    }
+}
+
+/// Compiles all of the table.
 pub(super) fn compile(context: &Context) -> Vec<Kernel> {
-    table().iter().map(|(id, spec, bytes)| Kernel::new(context, *id as usize, spec, *bytes)).collect()
+    table().iter().map(|(id, spec, bytes)| Kernel::new(context, *id as usize, spec, *bytes, Storage::F32)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::MatMul;
     use crate::backend::gpu::context;
     use wgpu::naga;
 
-    /// Numbers fit places, immediates fit the limit, and every file is valid WGSL whose bindings are those declared.
+    /// The bytes of workgroup memory of what is one valid WGSL file with the bindings, parameters and constants it is
+    /// declared with.
+    fn check(spec: &Spec<'_>, bytes: usize) -> u32 {
+        let label = spec.label;
+        assert!(bytes <= context::IMMEDIATE_BYTES as usize, "{label}: {bytes} bytes");
+        let module = naga::front::wgsl::parse_str(spec.source)
+            .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(spec.source)));
+        let capabilities = naga::valid::Capabilities::IMMEDIATES | naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{label}: {e:?}"));
+        let [entry] = module.entry_points.as_slice() else { panic!("{label}: one entry point expected") };
+        assert_eq!(entry.name, "main", "{label}");
+        assert_eq!(entry.workgroup_size.iter().product::<u32>() % 64, 0, "{label}");
+        let (mut bindings, mut workgroup_bytes, mut immediates) = (Vec::new(), 0, 0);
+        for (_, variable) in module.global_variables.iter() {
+            let size = module.types[variable.ty].inner.size(module.to_ctx());
+            match variable.space {
+                naga::AddressSpace::Storage { access } => {
+                    let at = variable.binding.as_ref().unwrap();
+                    bindings.push((at.group, at.binding, access.contains(naga::StorageAccess::STORE)));
+                }
+                naga::AddressSpace::WorkGroup => workgroup_bytes += size,
+                naga::AddressSpace::Immediate => immediates = size,
+                _ => {}
+            }
+        }
+        bindings.sort();
+        let declared: Vec<_> = spec.writes.iter().zip(0..).map(|(write, binding)| (0, binding, *write)).collect();
+        assert_eq!(bindings, declared, "{label}");
+        assert_eq!(immediates as usize, bytes, "{label}");
+        for (name, _) in spec.constants {
+            assert!(module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name)), "{label}: {name}");
+        }
+        workgroup_bytes
+    }
+
+    /// Numbers fit places, and every file is what it says.
     #[test]
     fn every_kernel_is_what_it_says() {
         for (place, (id, spec, bytes)) in table().into_iter().enumerate() {
-            let label = spec.label;
-            assert_eq!(place, id as usize, "{label}");
-            assert!(bytes <= context::IMMEDIATE_BYTES as usize, "{label}: {bytes} bytes");
-            let module = naga::front::wgsl::parse_str(spec.source)
-                .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(spec.source)));
-            let capabilities = naga::valid::Capabilities::IMMEDIATES;
-            naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
-                .validate(&module)
-                .unwrap_or_else(|e| panic!("{label}: {e:?}"));
-            let [entry] = module.entry_points.as_slice() else { panic!("{label}: one entry point expected") };
-            assert_eq!(entry.name, "main", "{label}");
-            assert_eq!(entry.workgroup_size.iter().product::<u32>() % 64, 0, "{label}");
-            let mut writes = Vec::new();
-            let mut workgroup_bytes = 0;
-            let mut immediates = 0;
-            for (_, variable) in module.global_variables.iter() {
-                let size = module.types[variable.ty].inner.size(module.to_ctx());
-                match variable.space {
-                    naga::AddressSpace::Storage { access } => {
-                        let binding = variable.binding.as_ref().unwrap();
-                        assert_eq!((binding.group, binding.binding), (0, writes.len() as u32), "{label}");
-                        writes.push(access.contains(naga::StorageAccess::STORE));
-                    }
-                    naga::AddressSpace::WorkGroup => workgroup_bytes += size,
-                    naga::AddressSpace::Immediate => immediates = size,
-                    _ => {}
+            assert_eq!(place, id as usize, "{}", spec.label);
+            assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES, "{}", spec.label);
+        }
+    }
+
+    #[test]
+    fn every_sum_is_what_it_says() {
+        for storage in [Storage::F32, Storage::F16, Storage::U8] {
+            let source = Lazy::Sum(storage).source();
+            let (spec, bytes) = Lazy::Sum(storage).spec(&source);
+            assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES);
+        }
+    }
+
+    /// Every variant of every product, with the workgroup memory by which adapters are chosen for it.
+    #[test]
+    fn every_product_is_what_it_says() {
+        for (variant, v) in matmul_tiled::VARIANTS.iter().enumerate() {
+            for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
+                for storage in [Storage::F32, Storage::F16, Storage::U8] {
+                    let program = Lazy::MatMul(Program { op, variant, storage });
+                    let source = program.source();
+                    let (spec, bytes) = program.spec(&source);
+                    assert_eq!(check(&spec, bytes) as usize, v.workgroup_bytes(op), "{} {op:?} {storage:?}", v.name);
                 }
-            }
-            assert_eq!(writes, spec.writes, "{label}");
-            assert!(workgroup_bytes <= context::WORKGROUP_BYTES, "{label}");
-            assert_eq!(immediates as usize, bytes, "{label}");
-            for (name, _) in spec.constants {
-                assert!(module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name)), "{label}: {name}");
             }
         }
     }

@@ -23,6 +23,6 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, sums: &Scalars, slot: usize, first: bool, state: &Matrix) -> Result<()> {
     let params = Params { slot: slot as u32, first: first.into() };
-    gpu.dispatch(Id::Momentum, &[&sums.buffer, state.vector()?], &params, [1, 1, 1]);
+    gpu.dispatch(Id::Momentum, &[&sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

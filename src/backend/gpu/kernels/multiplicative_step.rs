@@ -46,7 +46,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: MultiplicativeStep<'_, Matri
         // A binding that is not read still needs a buffer.
         let attract = attract.map_or(rhs, |a| &a.shards[i]);
         let buffers = [shard, rhs, &repel.shards[i], attract, of_rows.unwrap_or(rhs)];
-        gpu.dispatch(Id::MultiplicativeStep, &buffers, &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::MultiplicativeStep, &buffers, &params, elementwise(rows, x.cols)?)?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, products: &Matrix, halves: &Matrix, membership: &Matrix) -> Result<()> {
     for ((from, _, rows), to) in products.each().zip(&membership.shards) {
         let params = Params { rows: rows as u32, cols: products.cols as u32, ld: products.ld as u32 };
-        gpu.dispatch(Id::Nearest, &[from, halves.vector()?, to], &params, [groups(rows, 64)?, 1, 1]);
+        gpu.dispatch(Id::Nearest, &[from, halves.vector()?, to], &params, [groups(rows, 64)?, 1, 1])?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(in super::super) struct Params {
     beta: f32,
 }
 
-pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) -> Spec {
+pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) -> Spec<'static> {
     Spec {
         label: "nesterov_step",
         source: include_str!("../../../../shaders/nesterov_step.wgsl"),
@@ -54,7 +54,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: NesterovStep<'_, Gpu>) -> Re
             beta,
         };
         let buffers = [shard, &y.shards[i], &gradient.shards[i], &rhs.shards[i], right, left_buffer, sums];
-        gpu.dispatch(id, &buffers, &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(id, &buffers, &params, elementwise(rows, x.cols)?)?;
     }
     if let Momentum::Restart { state, scalars, slot } = momentum {
         restart(gpu, (gradient, x, y), state, scalars, slot, first)?;

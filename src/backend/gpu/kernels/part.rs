@@ -32,7 +32,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, part: Part, out: &Matr
     };
     for ((from, _, rows), to) in m.each().zip(&out.shards) {
         let params = Params { rows: rows as u32, cols: m.cols as u32, ld: m.ld as u32, what };
-        gpu.dispatch(Id::Part, &[from, to], &params, elementwise(rows, m.cols)?);
+        gpu.dispatch(Id::Part, &[from, to], &params, elementwise(rows, m.cols)?)?;
     }
     Ok(())
 }

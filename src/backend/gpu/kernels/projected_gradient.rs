@@ -26,7 +26,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, x: &Matrix, rhs: &Matrix, gradient
     for (i, (shard, _, rows)) in x.each().enumerate() {
         let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
         let buffers = [shard, &rhs.shards[i], &gradient.shards[i], &out.shards[i]];
-        gpu.dispatch(Id::ProjectedGradient, &buffers, &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::ProjectedGradient, &buffers, &params, elementwise(rows, x.cols)?)?;
     }
     Ok(())
 }

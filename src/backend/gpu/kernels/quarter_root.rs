@@ -24,6 +24,6 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, coefficient: f32, n: &Matrix, d: &Matrix, out: &Matrix) -> Result<()> {
     let buffers = [n.vector()?, d.vector()?, out.vector()?];
     let params = Params { k: out.cols as u32, coefficient };
-    gpu.dispatch(Id::QuarterRoot, &buffers, &params, [groups(out.cols, 64)?, 1, 1]);
+    gpu.dispatch(Id::QuarterRoot, &buffers, &params, [groups(out.cols, 64)?, 1, 1])?;
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, by: By<'_, Matrix>, di
     for (shard, row0, rows) in m.each() {
         let (cols, ld, row0) = (m.cols as u32, m.ld as u32, row0 as u32);
         let params = Params { rows: rows as u32, cols, ld, row0, by_row, by_col, entry, divide: divide.into() };
-        gpu.dispatch(Id::Scale, &[shard, d.vector()?], &params, elementwise(rows, m.cols)?);
+        gpu.dispatch(Id::Scale, &[shard, d.vector()?], &params, elementwise(rows, m.cols)?)?;
     }
     Ok(())
 }

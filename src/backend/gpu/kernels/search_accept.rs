@@ -25,7 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, state: &Matrix, trial: &Matrix, x: &Matrix) -> Result<()> {
     for ((source, _, rows), out) in trial.each().zip(&x.shards) {
         let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
-        gpu.dispatch(Id::SearchAccept, &[state.vector()?, source, out], &params, elementwise(rows, x.cols)?);
+        gpu.dispatch(Id::SearchAccept, &[state.vector()?, source, out], &params, elementwise(rows, x.cols)?)?;
     }
     Ok(())
 }

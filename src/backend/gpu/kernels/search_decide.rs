@@ -26,6 +26,6 @@ pub(in super::super) const SPEC: Spec = Spec {
 pub(in super::super) fn record(gpu: &mut Gpu, sums: &Scalars, first: bool, state: &Matrix) -> Result<()> {
     let weights = SearchSum::WEIGHTS.map(|w| w as f32);
     let params = Params { first: first.into(), largest: SearchSum::LARGEST_STEP as f32, weights };
-    gpu.dispatch(Id::SearchDecide, &[&sums.buffer, state.vector()?], &params, [1, 1, 1]);
+    gpu.dispatch(Id::SearchDecide, &[&sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(in super::super) fn record(
     for (i, (shard, _, rows)) in ahead.each().enumerate() {
         let params = Params { rows: rows as u32, cols: ahead.cols as u32, ld: ahead.ld as u32 };
         let buffers = [shard, state.vector()?, &best.shards[i], &point.shards[i]];
-        gpu.dispatch(Id::Settle, &buffers, &params, elementwise(rows, ahead.cols)?);
+        gpu.dispatch(Id::Settle, &buffers, &params, elementwise(rows, ahead.cols)?)?;
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &SparseMatrix, b: &Matrix, out:
                 accumulate: (part > 0).into(),
             };
             let buffers = [&shard.starts, &shard.columns, &shard.weights, of_b, &out.shards[piece.b.shard]];
-            gpu.dispatch(Id::SparseProduct, &buffers, &params, elementwise(piece.rows, out.cols)?);
+            gpu.dispatch(Id::SparseProduct, &buffers, &params, elementwise(piece.rows, out.cols)?)?;
         }
     }
     Ok(())

@@ -65,11 +65,11 @@ pub(in super::super) fn record(
                 keep: (t == iterations).into(),
             };
             let buffers = [shard, from, to, &*ratio, &*metric];
-            gpu.dispatch(Id::SpectralStep, &buffers, &params, [groups(rows, ROWS)?, 1, 1]);
+            gpu.dispatch(Id::SpectralStep, &buffers, &params, [groups(rows, ROWS)?, 1, 1])?;
         }
     }
     let slack = (1.0 + 4.0 * (k + 2) as f64 * f32::UNIT) as f32;
     let params = FinishParams { k: k as u32, slack };
-    gpu.dispatch(Id::SpectralFinish, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1]);
+    gpu.dispatch(Id::SpectralFinish, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -3,8 +3,11 @@
 use super::super::matrix::{Matrix, Run};
 use super::super::scheduler::Spec;
 use super::super::{Gpu, Scalars};
-use super::Id;
+use super::Lazy;
+use super::matmul_tiled::{STORED, storage_values};
+use super::template::expand;
 use crate::Result;
+use crate::backend::Storage;
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -15,18 +18,21 @@ pub(in super::super) struct Params {
     a_ld: u32,
     b_ld: u32,
     a_off: u32,
+    a_row: u32,
     row0: u32,
     slot: u32,
     mode: u32,
     accumulate: u32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "sum",
-    source: include_str!("../../../../shaders/sum.wgsl"),
-    writes: &[false, false, true],
-    constants: &[],
-};
+pub(in super::super) fn source(storage: Storage) -> String {
+    expand(STORED, &storage_values(storage)) + include_str!("../../../../shaders/sum.wgsl")
+}
+
+pub(in super::super) fn spec(source: &str, storage: Storage) -> Spec<'_> {
+    let writes: &[bool] = if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] };
+    Spec { label: "sum", source, writes, constants: &[] }
+}
 
 /// Parts per sum, as in the shaders; one workgroup each.
 pub(in super::super) const PARTS: usize = 256;
@@ -38,6 +44,7 @@ pub(in super::super) enum Mode {
     Entries,
     Trace,
     Difference,
+    Squares,
 }
 
 /// A whole matrix; `b` has the shape of `a`.
@@ -49,6 +56,7 @@ pub(in super::super) fn record(
     out: &Scalars,
     slot: usize,
 ) -> Result<()> {
+    let scratch = gpu.scratch();
     for (i, (shard, row0, rows)) in a.each().enumerate() {
         let params = Params {
             rows: rows as u32,
@@ -56,13 +64,16 @@ pub(in super::super) fn record(
             a_ld: a.ld as u32,
             b_ld: b.map_or(0, |b| b.ld as u32),
             a_off: 0,
+            a_row: 0,
             row0: row0 as u32,
             slot: slot as u32,
             mode: mode as u32,
             accumulate: (i > 0).into(),
         };
-        let other = b.map_or(shard, |b| &b.shards[i]);
-        gpu.dispatch(Id::Sum, &[shard, other, &out.buffer], &params, [PARTS as u32, 1, 1]);
+        // What is not read has to be bound all the same.
+        let other = b.map_or(&*scratch, |b| &b.shards[i]);
+        let buffers: Vec<_> = [shard, other, &out.buffer].into_iter().chain(a.scales.get(i)).collect();
+        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [PARTS as u32, 1, 1])?;
     }
     Ok(())
 }
@@ -76,18 +87,20 @@ pub(in super::super) fn record_difference(
     b: &Matrix,
     out: (&Scalars, usize),
     accumulate: bool,
-) {
+) -> Result<()> {
     let params = Params {
         rows: rows as u32,
         cols: a.cols as u32,
         a_ld: a.ld as u32,
         b_ld: b.ld as u32,
         a_off: (run.row * a.ld) as u32,
+        a_row: run.row as u32,
         row0: 0,
         slot: out.1 as u32,
         mode: Mode::Difference as u32,
         accumulate: accumulate.into(),
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
-    gpu.dispatch(Id::Sum, &buffers, &params, [PARTS as u32, 1, 1]);
+    let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
+    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [PARTS as u32, 1, 1])
 }

@@ -59,6 +59,6 @@ pub(in super::super) fn record(
         square: square.into(),
     };
     let scratch = gpu.scratch();
-    gpu.dispatch(Id::SumPartials, &[&scratch, out], &params, elementwise(rows, cols)?);
+    gpu.dispatch(Id::SumPartials, &[&scratch, out], &params, elementwise(rows, cols)?)?;
     Ok(())
 }
