@@ -22,6 +22,7 @@ const GUARDED: GpuOptions = GpuOptions {
     max_shard_rows: None,
     guard_words: 64,
     force_variant: None,
+    unfused: false,
     tune: Tune::Never,
     cache: None,
 };

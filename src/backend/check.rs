@@ -1,6 +1,6 @@
 //! The same misuse, the same error: the shape checks that every backend makes.
 
-use super::{Backend, By, MatMul, Momentum, NesterovStep};
+use super::{Backend, By, MatMul, Momentum, NesterovRows, NesterovStep};
 use crate::{Error, Result};
 
 pub(crate) type Shape = (usize, usize);
@@ -54,6 +54,13 @@ pub(crate) fn nesterov_step<B: Backend>(b: &B, step: &NesterovStep<'_, B>) -> Re
         same("momentum", (1, 2), b.shape(state))?;
     }
     Ok(())
+}
+
+pub(crate) fn nesterov_rows<B: Backend>(b: &B, block: &NesterovRows<'_, B::Matrix>, x: &B::Matrix) -> Result<()> {
+    let (rows, k) = b.shape(x);
+    same("Nesterov on rows, gram", (k, k), b.shape(block.gram))?;
+    same("Nesterov on rows, right side", (rows, k), b.shape(block.rhs))?;
+    same("Nesterov on rows, metric of the columns", (1, k), b.shape(block.right))
 }
 
 pub(crate) fn nearest(products: Shape, halves: Shape, membership: Shape) -> Result<()> {

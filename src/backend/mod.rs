@@ -137,6 +137,21 @@ pub struct NesterovStep<'a, B: Backend + ?Sized> {
     pub y: &'a mut B::Matrix,
 }
 
+/// A block of rows on their own; see [`Backend::nesterov_rows`].
+#[derive(Debug)]
+pub struct NesterovRows<'a, M> {
+    /// G (k × k).
+    pub gram: &'a M,
+    /// B (rows × k).
+    pub rhs: &'a M,
+    /// `L d_j` of G (1 × k).
+    pub right: &'a M,
+    /// Added to every denominator.
+    pub extra: f64,
+    /// How many steps.
+    pub steps: usize,
+}
+
 /// How often the host looks at the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
@@ -218,6 +233,14 @@ pub trait Backend {
     ///
     /// Where the denominator is 0 the entry stays as it is: nothing depends on it.
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()>;
+
+    /// Whether [`Backend::nesterov_rows`] takes blocks of k columns.
+    fn fuses_rows(&self, k: usize) -> bool;
+
+    /// All steps of Nesterov's method on rows that nothing couples, from `y = x` on: as often as the block says
+    /// [`Backend::nesterov_step`] at the gradient `Y G`, without a matrix on the left and penalties on columns, with
+    /// `β = (α − 1)/α'`, `α' = (1 + √(4α² + 1))/2` from α = 1. Every row stays where it is from the first step to the last.
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
 
     /// Writes a sum into a slot.
     fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()>;

@@ -12,7 +12,7 @@
 
 use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovStep, Part};
+use crate::backend::{Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part};
 use crate::model::HPenalty;
 use ndarray::Array2;
 
@@ -87,6 +87,12 @@ struct BlockWork<B: Backend> {
     right: Curvature<B::Matrix>,
     /// Of the Gram on the left.
     left: Option<Curvature<B::Matrix>>,
+    /// Where the backend does not take all steps at once.
+    separate: Option<Separate<B>>,
+}
+
+/// What the steps need one by one.
+struct Separate<B: Backend> {
     y: B::Matrix,
     gradient: B::Matrix,
     half: Option<B::Matrix>,
@@ -96,12 +102,21 @@ struct BlockWork<B: Backend> {
 }
 
 impl<B: Backend> BlockWork<B> {
-    /// For an unknown of `rows × k`; `left` where the block has a Gram on the left.
-    fn new(b: &mut B, (rows, k): (usize, usize), left: bool, steps: Steps) -> Result<Self> {
+    /// For an unknown of `rows × k`; `left` where the block has a Gram on the left, and `mu` as in the block.
+    fn new(b: &mut B, (rows, k): (usize, usize), left: bool, mu: f64, steps: Steps) -> Result<Self> {
+        let fused = !left && mu == 0.0 && !steps.restart && b.fuses_rows(k);
         Ok(Self {
             steps,
             right: curvature(b, k)?,
             left: if left { Some(curvature(b, rows)?) } else { None },
+            separate: if fused { None } else { Some(Separate::new(b, (rows, k), left)?) },
+        })
+    }
+}
+
+impl<B: Backend> Separate<B> {
+    fn new(b: &mut B, (rows, k): (usize, usize), left: bool) -> Result<Self> {
+        Ok(Self {
             y: b.zeros(rows, k)?,
             gradient: b.zeros(rows, k)?,
             half: if left { Some(b.zeros(rows, k)?) } else { None },
@@ -119,9 +134,9 @@ enum Work<B: Backend> {
 }
 
 impl<B: Backend> Work<B> {
-    fn new(b: &mut B, shape: (usize, usize), left: bool, solver: BlockSolver) -> Result<Self> {
+    fn new(b: &mut B, shape: (usize, usize), left: bool, mu: f64, solver: BlockSolver) -> Result<Self> {
         Ok(match solver {
-            BlockSolver::Nesterov(steps) => Self::Nesterov(Box::new(BlockWork::new(b, shape, left, steps)?)),
+            BlockSolver::Nesterov(steps) => Self::Nesterov(Box::new(BlockWork::new(b, shape, left, mu, steps)?)),
             BlockSolver::Descent { passes } => Self::Descent { passes },
         })
     }
@@ -130,7 +145,11 @@ impl<B: Backend> Work<B> {
 /// Nesterov's method with projection, from and into `x`:
 /// `x_k = max(0, y_k − ∇(y_k)/L)`, `α_{k+1} = (1 + √(4α_k² + 1))/2`, `y_{k+1} = x_k + (α_k − 1)/α_{k+1} (x_k − x_{k−1})`.
 fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &mut BlockWork<B>) -> Result<()> {
-    let steps = work.steps;
+    let BlockWork { steps, right, left, separate } = work;
+    let Some(work) = separate else {
+        let (gram, rhs, right, extra, steps) = (block.gram, block.rhs, &right.scale, block.extra, steps.inner);
+        return b.nesterov_rows(NesterovRows { gram, rhs, right, extra, steps }, x);
+    };
     let mut alpha = 1.0_f64;
     for k in 0..steps.inner {
         let next = (1.0 + (4.0 * alpha * alpha + 1.0).sqrt()) / 2.0;
@@ -151,8 +170,8 @@ fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &
             gradient: &mut work.gradient,
             rhs: block.rhs,
             column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
-            right: &work.right.scale,
-            left: work.left.as_ref().map(|curvature| &curvature.scale),
+            right: &right.scale,
+            left: left.as_ref().map(|curvature| &curvature.scale),
             extra: block.extra,
             momentum: if steps.restart {
                 Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
@@ -196,7 +215,7 @@ impl<B: Backend> HBlock<B> {
             lambda,
             penalised: if lambda > 0.0 { Some(b.zeros(k, k)?) } else { None },
             absolute: None,
-            work: Work::new(b, (n, k), false, solver)?,
+            work: Work::new(b, (n, k), false, 0.0, solver)?,
         })
     }
 
@@ -276,7 +295,7 @@ impl<B: Backend> WBlock<B> {
             rows,
             mu,
             left: if left { Some(b.zeros(rows, rows)?) } else { None },
-            work: Work::new(b, (rows, k), left, solver)?,
+            work: Work::new(b, (rows, k), left, mu, solver)?,
         })
     }
 

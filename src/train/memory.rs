@@ -3,7 +3,8 @@
 use super::{Config, Solver};
 use crate::backend::EXTRAPOLATION;
 use crate::backend::gpu::{
-    FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, matrix_bytes as r, residual_bytes, stored_bytes, sums_bytes,
+    FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, fuses_rows, matrix_bytes as r, residual_bytes,
+    stored_bytes, sums_bytes,
 };
 use crate::model::Method;
 use crate::train::init;
@@ -33,20 +34,22 @@ use crate::train::init;
 /// base                35 MiB + x(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
 ///                       (of the hidden H only that of the layer below, unless all are asked for)
 /// x(n, m)             r(n, m) as f32, half of it as f16, a quarter of it + 4 n as u8
-/// H-block(n, k)       r(k, k) + r(n, k), penalised another r(k, k)                  Nesterov's: + 2 r(n, k)
-/// W-block(p, k)       r(k, k) + r(p, k), from the second layer of the chain r(p, p) Nesterov's: + 2 r(p, k), there 3
+/// H-block(n, k)       r(k, k) + r(n, k), penalised another r(k, k); Nesterov's: + 2 r(n, k) for k > 512 or with restarts
+/// W-block(p, k)       r(k, k) + r(p, k), from the second layer of the chain r(p, p); Nesterov's: + 2 r(p, k) for k > 512, with
+///                       restarts or penalised, and 3 in the chain
 /// residual(n, m)      r(n, m), at most 16 MiB
 /// ```
 ///
 /// and coordinate descent's gathered columns, 8·min(k, 32)·p for the largest W that is penalised. The terms o(…) are
-/// counted as well. For n ≫ m that is about `4 n (m + 4 k)` bytes for one layer with Nesterov's method, X and four matrices
-/// of the size of H, and `4 n (m + 4 k)` too with extrapolated coordinate descent.
+/// counted as well. For n ≫ m that is about `4 n (m + 2 k)` bytes for one layer with Nesterov's method, X, H and its right side, and
+/// `4 n (m + 4 k)` with extrapolated coordinate descent.
 pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
     if config.model.method != Method::Blocks || config.activation.is_some() {
         return None;
     }
     let nesterov = matches!(config.solver, Solver::Nesterov)
         || matches!((config.solver, FASTEST_SOLVER), (Solver::Auto, Solver::Nesterov));
+    let steps = nesterov.then_some(Steps { restart: config.restart });
     let (layers, depth) = (&config.layers, config.layers.len());
     let last = layers[depth - 1];
     let rows = |l: usize| if l == 0 { m } else { layers[l - 1] };
@@ -60,7 +63,8 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         peak = peak.max(base + residual + columns + init::device_bytes(config.init, (n, p), k));
         base += r(p, k) + r(n, k);
         let balance = if config.balance.penalties && mu && lambda { 3 * r(1, k) } else { 0 };
-        let blocks = h_block(n, k, lambda, nesterov) + w_block((p, k), false, nesterov) + objective(&[k]) + balance;
+        let blocks =
+            h_block(n, k, lambda, steps) + w_block((p, k), false, config.mu_of(l), steps) + objective(&[k]) + balance;
         peak = peak.max(base + blocks + residual + columns);
         residual = residual_bytes(n, p);
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
@@ -77,9 +81,9 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
     if depth == 1 {
         return Some(peak);
     }
-    let mut chain = h_block(n, last, penalised(depth - 1).1, nesterov) + objective(layers) + r(m, last) + r(last, last);
+    let mut chain = h_block(n, last, penalised(depth - 1).1, steps) + objective(layers) + r(m, last) + r(last, last);
     for (l, &k) in layers.iter().enumerate() {
-        chain += w_block((rows(l), k), l > 0, nesterov) + r(m, k);
+        chain += w_block((rows(l), k), l > 0, config.mu_of(l), steps) + r(m, k);
         chain += if l + 1 < depth { 2 * r(k, last) } else { 0 };
         chain += if l > 0 && l + 1 < depth { r(rows(l), last) } else { 0 };
     }
@@ -92,8 +96,10 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         columns += vectors.iter().map(|&(rows, k)| r(1, rows) + r(1, k)).sum::<u64>();
     }
     peak = peak.max(base + chain + residual + columns);
+    // Projections restart.
+    let of_projection = (FASTEST_SOLVER == Solver::Nesterov).then_some(Steps { restart: true });
     for (l, &k) in layers[..depth - 1].iter().enumerate().filter(|_| config.hidden) {
-        let projection = r(m, k) + h_block(n, k, penalised(l).1, FASTEST_SOLVER == Solver::Nesterov) + objective(&[]);
+        let projection = r(m, k) + h_block(n, k, penalised(l).1, of_projection) + objective(&[]);
         peak = peak.max(base + projection + r(k, k) + residual + columns);
         base -= r(n, k);
     }
@@ -101,21 +107,34 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
 }
 
 /// Of `HBlock`.
-fn h_block(n: usize, k: usize, penalised: bool, nesterov: bool) -> u64 {
+fn h_block(n: usize, k: usize, penalised: bool, steps: Option<Steps>) -> u64 {
     let grams = if penalised { 2 } else { 1 };
-    grams * r(k, k) + r(n, k) + if nesterov { work((n, k), false) } else { 0 }
+    grams * r(k, k) + r(n, k) + steps.map_or(0, |steps| steps.work((n, k), false, 0.0))
 }
 
 /// Of `WBlock`.
-fn w_block((rows, k): (usize, usize), left: bool, nesterov: bool) -> u64 {
+fn w_block((rows, k): (usize, usize), left: bool, mu: f64, steps: Option<Steps>) -> u64 {
     let a = if left { r(rows, rows) } else { 0 };
-    r(k, k) + r(rows, k) + a + if nesterov { work((rows, k), left) } else { 0 }
+    r(k, k) + r(rows, k) + a + steps.map_or(0, |steps| steps.work((rows, k), left, mu))
 }
 
-/// Of `BlockWork`: y, the gradient, half of it; the metrics and their vectors, column sums, momentum and its test.
-fn work((rows, k): (usize, usize), left: bool) -> u64 {
-    let on_the_left = if left { r(rows, k) + 2 * r(1, rows) } else { 0 };
-    2 * r(rows, k) + on_the_left + 3 * r(1, k) + r(1, 2) + sums_bytes(1)
+/// Nesterov's method.
+#[derive(Clone, Copy)]
+struct Steps {
+    restart: bool,
+}
+
+impl Steps {
+    /// Of `BlockWork`: the metrics and their vectors; where the steps are separate y, the gradient, half of it, column sums,
+    /// momentum and its test.
+    fn work(self, (rows, k): (usize, usize), left: bool, mu: f64) -> u64 {
+        let metrics = 2 * r(1, k) + if left { 2 * r(1, rows) } else { 0 };
+        if !left && mu == 0.0 && !self.restart && fuses_rows(k) {
+            return metrics;
+        }
+        let half = if left { r(rows, k) } else { 0 };
+        metrics + 2 * r(rows, k) + half + r(1, k) + r(1, 2) + sums_bytes(1)
+    }
 }
 
 /// Of `Objective`.

@@ -22,7 +22,7 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
 
 /// A symmetric Gram of zeros and ones with ones on its diagonal: from whole numbers come whole numbers, which as
 /// parts of a right side stay small.
-fn whole_gram<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, k: usize) -> Array2<f32> {
+pub(super) fn whole_gram<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, k: usize) -> Array2<f32> {
     let entries = v.data(k, k, Data::Whole);
     Array2::from_shape_fn((k, k), |(i, j)| match i.cmp(&j) {
         std::cmp::Ordering::Less => f32::from(entries[[i, j]] > 1.0),
@@ -62,7 +62,7 @@ fn whole<B: Backend<Elem = f32>>(
 }
 
 /// `½⟨X, A X G⟩ − ⟨B, X⟩ + ½ mu Σ_j s_j²` and the sum of what it is made of.
-fn value(block: &Descent<'_, Array2<f64>>, x: &Array2<f64>) -> (f64, f64) {
+pub(super) fn value(block: &Descent<'_, Array2<f64>>, x: &Array2<f64>) -> (f64, f64) {
     let curved = x.dot(block.gram);
     let curved = block.left.map_or(curved.clone(), |a| a.dot(&curved));
     let sums = x.sum_axis(Axis(0));

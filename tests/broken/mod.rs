@@ -3,7 +3,7 @@
 use deepnmf::Result;
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovStep, Part, Sparse, Storage, Sum,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
@@ -23,6 +23,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "column sums",
     "step",
     "momentum",
+    "Nesterov on rows",
     "restart",
     "sum",
     "trace",
@@ -163,6 +164,14 @@ impl Backend for Broken {
             let last = m.row(m.nrows() - 1);
             out.row_mut(0).zip_mut_with(&last, |sum, x| *sum -= x);
         }
+        Ok(())
+    }
+    fn fuses_rows(&self, k: usize) -> bool {
+        self.cpu.fuses_rows(k)
+    }
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Array2<f32>>, x: &mut Array2<f32>) -> Result<()> {
+        self.cpu.nesterov_rows(block, x)?;
+        self.spoil("Nesterov on rows", x);
         Ok(())
     }
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {

@@ -12,7 +12,8 @@ mod sums;
 use crate::Result;
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
-    MultiplicativeStep, NesterovStep, Part, Sparse, Storage, Sum, check, check_descent, check_state, check_three,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, Storage, Sum, check, check_descent, check_state,
+    check_three,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -149,6 +150,15 @@ impl<E: Element> Backend for Cpu<E> {
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
         check::nesterov_step(self, &step)?;
         nesterov::step(step)
+    }
+
+    fn fuses_rows(&self, _k: usize) -> bool {
+        true
+    }
+
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+        check::nesterov_rows(self, &block, x)?;
+        nesterov::rows(block, x)
     }
 
     fn sum(&mut self, what: Sum<'_, Array2<E>>, out: &mut Vec<f64>, slot: usize) -> Result<()> {

@@ -33,6 +33,8 @@ pub struct GpuOptions {
     pub guard_words: usize,
     /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
     pub force_variant: Option<usize>,
+    /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
+    pub unfused: bool,
     /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
     /// as long as there are some that were not: what was measured is kept in a file.
     pub tune: Tune,

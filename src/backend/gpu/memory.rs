@@ -68,6 +68,11 @@ pub(crate) fn stored_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
     matrix_bytes(rows, cols) / 4 * storage.bytes() as u64 + scales
 }
 
+/// Whether rows of k columns are taken through a block at once, on a device with 32 KiB of workgroup memory.
+pub(crate) fn fuses_rows(k: usize) -> bool {
+    kernels::nesterov_rows::Tile::of(k, 32 << 10).is_some()
+}
+
 /// Of numbered sums.
 pub(crate) fn sums_bytes(len: usize) -> u64 {
     4 * (len.max(1) * kernels::sum::PARTS) as u64

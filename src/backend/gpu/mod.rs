@@ -17,7 +17,9 @@ mod tune;
 pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
-pub(crate) use memory::{FIXED_BYTES, columns_bytes, matrix_bytes, residual_bytes, stored_bytes, sums_bytes};
+pub(crate) use memory::{
+    FIXED_BYTES, columns_bytes, fuses_rows, matrix_bytes, residual_bytes, stored_bytes, sums_bytes,
+};
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 pub use tune::Tune;
@@ -168,6 +170,13 @@ impl Gpu {
         let id = self.kernels.len() + self.lazy.len();
         let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
         self.scheduler.dispatch(&self.context, kernel, buffers, params, grid)
+    }
+
+    /// How rows of k columns are taken through a block at once; None where they are too long, or the Gram is in pieces.
+    fn fused_tile(&self, k: usize) -> Option<kernels::nesterov_rows::Tile> {
+        let whole = Matrix::rows_of_one_shard(&self.context, k, k).is_ok_and(|rows| rows >= k);
+        let bytes = self.context.info.max_workgroup_bytes;
+        kernels::nesterov_rows::Tile::of(k, bytes).filter(|_| whole && !self.context.options.unfused)
     }
 
     /// The number of the variant for a product whose parts allow any.

@@ -7,8 +7,8 @@ use super::sparse::SparseMatrix;
 use super::{Buffer, FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovStep, Part, SearchSum, Sparse, Storage, Sum, check, check_descent, check_state,
-    check_three, multiplicative,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, Storage, Sum, check, check_descent,
+    check_state, check_three, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -144,6 +144,15 @@ impl Backend for Gpu {
             check::slot(scalars.len, *slot)?;
         }
         kernels::nesterov_step::record(self, step)
+    }
+
+    fn fuses_rows(&self, k: usize) -> bool {
+        self.fused_tile(k).is_some()
+    }
+
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {
+        check::nesterov_rows(self, &block, x)?;
+        kernels::nesterov_rows::record(self, &block, x)
     }
 
     fn sum(&mut self, what: Sum<'_, Matrix>, out: &mut Scalars, slot: usize) -> Result<()> {

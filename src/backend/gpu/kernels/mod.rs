@@ -18,6 +18,7 @@ pub(super) mod matmul_tiled;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
 pub(super) mod nearest;
+pub(super) mod nesterov_rows;
 pub(super) mod nesterov_step;
 pub(super) mod part;
 pub(super) mod projected_gradient;
@@ -124,6 +125,7 @@ pub(super) enum Lazy {
     MatMul(matmul_tiled::Program),
     /// By how the first operand is stored.
     Sum(Storage),
+    NesterovRows(nesterov_rows::Tile),
 }
 
 impl Lazy {
@@ -131,6 +133,7 @@ impl Lazy {
         match self {
             Self::MatMul(program) => program.source(),
             Self::Sum(storage) => sum::source(*storage),
+            Self::NesterovRows(tile) => tile.source(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Lazy {
         match self {
             Self::MatMul(program) => (program.spec(source), Program::PARAMS),
             Self::Sum(storage) => (sum::spec(source, *storage), size_of::<sum::Params>()),
+            Self::NesterovRows(_) => (nesterov_rows::spec(source), size_of::<nesterov_rows::Params>()),
         }
     }
 
@@ -145,8 +149,11 @@ impl Lazy {
     pub(super) fn compile(&self, context: &Context, id: usize) -> Kernel {
         let source = self.source();
         let (spec, bytes) = self.spec(&source);
-        let (Self::MatMul(Program { storage, .. }) | Self::Sum(storage)) = self;
-        Kernel::new(context, id, &spec, bytes, *storage)
+        let storage = match self {
+            Self::MatMul(Program { storage, .. }) | Self::Sum(storage) => *storage,
+            Self::NesterovRows(_) => Storage::F32,
+        };
+        Kernel::new(context, id, &spec, bytes, storage)
     }
 }
 
@@ -214,6 +221,15 @@ mod tests {
             let source = Lazy::Sum(storage).source();
             let (spec, bytes) = Lazy::Sum(storage).spec(&source);
             assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES);
+        }
+    }
+
+    #[test]
+    fn every_fused_block_is_what_it_says() {
+        for tile in nesterov_rows::Tile::all() {
+            let source = Lazy::NesterovRows(tile).source();
+            let (spec, bytes) = Lazy::NesterovRows(tile).spec(&source);
+            assert_eq!(check(&spec, bytes) as usize, tile.workgroup_bytes(), "{tile:?}");
         }
     }
 

@@ -1,0 +1,103 @@
+//! `shaders/nesterov_rows.wgsl`: all steps of Nesterov's method on rows on their own, in one dispatch per shard.
+
+use super::super::Gpu;
+use super::super::matrix::Matrix;
+use super::super::scheduler::{Spec, groups};
+use super::Lazy;
+use super::template::expand;
+use crate::backend::NesterovRows;
+use crate::{Error, Result};
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    rows: u32,
+    k: u32,
+    ld: u32,
+    g_ld: u32,
+    steps: u32,
+    extra: f32,
+}
+
+/// How much of the rows an invocation has in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) struct Tile {
+    rows: usize,
+    quads: usize,
+}
+
+/// Invocations side by side, with a quad of columns each, and one above the other.
+const LANES: usize = 32;
+const GROUPS: usize = 8;
+/// Quads per invocation at most, of x, of the right side and of the gradient each.
+const REGISTERS: usize = 8;
+/// Quads of columns per invocation, at most.
+const MAX_QUADS: usize = 4;
+
+impl Tile {
+    /// The largest for k columns within that much workgroup memory; None where k is so large that a workgroup would have too
+    /// few rows to be worth reading G for.
+    pub(in super::super) fn of(k: usize, workgroup_bytes: u32) -> Option<Self> {
+        let quads = k.div_ceil(4 * LANES).max(1).next_power_of_two();
+        let rows = REGISTERS.min(workgroup_bytes as usize / (16 * GROUPS * LANES)) / quads;
+        (rows > 0 && quads <= MAX_QUADS).then_some(Self { rows, quads })
+    }
+
+    /// Bytes of workgroup memory: y of the rows of a workgroup.
+    pub(in super::super) fn workgroup_bytes(self) -> usize {
+        16 * GROUPS * self.rows * LANES * self.quads
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn all() -> Vec<Self> {
+        let memories = [16 << 10, 32 << 10];
+        memories.iter().flat_map(|memory| [128, 256, 512].map(|k| Self::of(k, *memory))).flatten().collect()
+    }
+
+    pub(in super::super) fn source(self) -> String {
+        let file = include_str!("../../../../shaders/nesterov_rows.wgsl");
+        let pitch = LANES * self.quads;
+        let values =
+            [("ROWS", self.rows), ("QUADS", self.quads), ("PITCH", pitch), ("TILE", self.workgroup_bytes() / 16)];
+        expand(file, &values)
+    }
+}
+
+pub(in super::super) fn spec(source: &str) -> Spec<'_> {
+    Spec { label: "nesterov_rows", source, writes: &[true, false, false, false], constants: &[] }
+}
+
+pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
+    let (Some(tile), [gram]) = (gpu.fused_tile(x.cols), block.gram.shards.as_slice()) else {
+        return Err(Error::Config(format!("rows of {} columns have no fused kernel on this device", x.cols)));
+    };
+    for (i, (shard, _, rows)) in x.each().enumerate() {
+        let params = Params {
+            rows: rows as u32,
+            k: x.cols as u32,
+            ld: x.ld as u32,
+            g_ld: block.gram.ld as u32,
+            steps: block.steps as u32,
+            extra: block.extra as f32,
+        };
+        let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
+        let grid = [groups(rows, GROUPS * tile.rows)?, 1, 1];
+        gpu.dispatch_lazy(Lazy::NesterovRows(tile), &buffers, &params, grid)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_fill_registers_and_fit_the_workgroup() {
+        let of = |k, bytes| Tile::of(k, bytes).map(|t| (t.rows, t.quads));
+        assert_eq!([1, 128, 129].map(|k| of(k, 32 << 10)), [Some((8, 1)), Some((8, 1)), Some((4, 2))]);
+        assert_eq!([256, 512, 513].map(|k| of(k, 32 << 10)), [Some((4, 2)), Some((2, 4)), None]);
+        assert_eq!([128, 512, 513].map(|k| of(k, 16 << 10)), [Some((4, 1)), Some((1, 4)), None]);
+        assert!(Tile::all().iter().all(|tile| tile.workgroup_bytes() <= 32 << 10));
+    }
+}
