@@ -10,6 +10,9 @@ use ndarray::Array2;
 
 /// Relative to the objective, at every iteration.
 const TOLERANCE: f64 = 1e-3;
+/// The same where W comes from inverses of Grams, which enlarge roundings by their condition: over nine draws of the start
+/// the CPU in f32 was off by up to 1.3e-3, software Vulkan by up to 1.8e-3.
+const TOLERANCE_OF_INVERSES: f64 = 5e-3;
 
 /// Faces in small: smooth nonnegative parts, mixed, with unit rows.
 fn samples(n: usize, m: usize) -> Array2<f32> {
@@ -98,10 +101,12 @@ fn train<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, x: &Array2<f32>, confi
         let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
         Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])
     };
+    let inverses = config.model.method == Method::SemiNmf;
+    let tolerance = if inverses { TOLERANCE_OF_INVERSES } else { TOLERANCE };
     let (f, e) = (course(&found.history), course(&expected.history));
-    v.compare(format!("{name}, objective"), f.view(), e.view(), (&e * TOLERANCE).view());
+    v.compare(format!("{name}, objective"), f.view(), e.view(), (&e * tolerance).view());
     let (f, e) = (found.objective, expected.objective);
-    v.compare_number(format!("{name}, last objective"), f, e, e * TOLERANCE);
+    v.compare_number(format!("{name}, last objective"), f, e, e * tolerance);
     let w = if config.model.signed { &[] } else { found.factors.w.as_slice() };
     let factors = w.iter().chain([&found.factors.h]);
     let least = factors.flatten().copied().fold(f32::INFINITY, f32::min);
