@@ -34,7 +34,7 @@
 //! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
 //! * [`verify`] compares a device with the CPU in `f64`.
-//! * [`bench`] measures how fast a device is.
+//! * [`mod@bench`] measures how fast a device is.
 //! * [`evaluate`] clusters and scores.
 //! * [`report`] makes pictures, charts and a page about a fit.
 //! * [`reproduce`] makes the papers' tables and figures.
