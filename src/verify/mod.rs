@@ -40,7 +40,7 @@ pub struct Check {
 pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
     let mut v = Verifier::new(b, report);
     // Each with random numbers of its own: a check more in one leaves the data of the others as they are.
-    let parts: [fn(&mut Verifier<'_, B>) -> Result<()>; 7] =
+    let parts: [Part<B>; 7] =
         [products::run, elementwise::run, nonlinear::run, multiplicative::run, descent::run, fused::run, training::run];
     for (stream, part) in (0..).zip(parts) {
         v.rng.set_stream(stream);
@@ -73,6 +73,9 @@ struct Verifier<'a, B> {
     checks: Vec<Check>,
     report: &'a mut dyn FnMut(&Check),
 }
+
+/// A file of checks.
+type Part<B> = fn(&mut Verifier<'_, B>) -> Result<()>;
 
 /// What a matrix of test data holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
