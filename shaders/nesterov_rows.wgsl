@@ -79,9 +79,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
         {
             let place = (row0 + $ru) * PITCH + column_$q;
             let stepped = max(vec4<f32>(), y[place] - gradient_$r_$q / curvature_$q);
-            let new = select(x_$r_$q, stepped, curved_$q);
-            y[place] = new + beta * (new - x_$r_$q);
-            x_$r_$q = new;
+            let next = select(x_$r_$q, stepped, curved_$q);
+            y[place] = next + beta * (next - x_$r_$q);
+            x_$r_$q = next;
         }
         //: end
         //: end

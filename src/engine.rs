@@ -1,7 +1,7 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
-use crate::backend::{Apply, Backend, Cpu, Storage};
+use crate::backend::{Apply, Backend, Cpu, Precision, Storage};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
@@ -110,6 +110,10 @@ impl Engine {
         Ok(Self {
             device: match gpu::find(request)? {
                 Some(index) => Device::Gpu(Box::new(Gpu::open(index, options)?)),
+                None if options.precision == Precision::F16 => {
+                    let message = "precision f16: expected a GPU with cooperative matrices, found the CPU backend";
+                    return Err(Error::Config(message.into()));
+                }
                 None => Device::Cpu(Cpu::new()),
             },
         })

@@ -19,7 +19,7 @@ pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub use nonlinear::{Apply, Domain, SearchSum};
-pub use storage::Storage;
+pub use storage::{Precision, Storage};
 
 use crate::Result;
 use crate::model::{Activation, HPenalty};
@@ -417,6 +417,12 @@ pub trait Backend {
     fn start_read(&mut self, scalars: &Self::Scalars) -> Result<Self::Pending>;
     /// Waits for a read.
     fn finish_read(&mut self, pending: Self::Pending) -> Result<Vec<f64>>;
+
+    /// Whether products with the data are from now on made of halves, with sums of f32: XΨ of Ψ rounded to halves, and XᵀH of
+    /// H. False where the device was not opened for that ([`Precision::F16`]).
+    fn use_halves(&mut self, _on: bool) -> bool {
+        false
+    }
 
     // ---- Clocks.
 

@@ -24,6 +24,18 @@ pub enum Storage {
     U8,
 }
 
+/// What products with the data are made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Numbers of f32.
+    #[default]
+    F32,
+    /// Halves, on the tensor cores of a GPU that offers cooperative matrices of f16 with sums of f32. X is stored as halves,
+    /// Ψ and H are rounded to them (65,504 at most, and 11 bits), and a fit ends with iterations in f32.
+    F16,
+}
+
 /// Entries are taken for whole multiples of a scale up to this, relative: what the scaling of the data and the division by
 /// the scale may have lost.
 const NEAR: f32 = 4.0 * f32::EPSILON;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use deepnmf::backend::Precision;
 use deepnmf::backend::gpu::{GpuOptions, Tune};
 use deepnmf::data::{ImageShape, LoadOptions, SamplesAxis};
 use deepnmf::{DeviceRequest, Engine, Error};
@@ -35,8 +36,12 @@ impl DeviceArg {
     }
 
     pub(crate) fn open(self, out: &Output) -> Result<Engine> {
+        self.open_for(Precision::F32, out)
+    }
+
+    pub(crate) fn open_for(self, precision: Precision, out: &Output) -> Result<Engine> {
         let tune = if self.no_tune { Tune::Never } else { Tune::Auto };
-        let engine = Engine::open_with(&self.request()?, GpuOptions { tune, ..GpuOptions::default() })?;
+        let engine = Engine::open_with(&self.request()?, GpuOptions { tune, precision, ..GpuOptions::default() })?;
         out.detail(&format!("device {}", engine.device_name()));
         Ok(engine)
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use deepnmf::Error;
+use deepnmf::backend::Precision;
 use deepnmf::data::{self, Features, Scale};
 use deepnmf::model::ModelSpec;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let set = data::embedded::fashion_mnist()?;
     let mut shown = set.clone();
     let (source, features) = (SOURCE.into(), Features::Values);
-    let job = Job { set, source, scale: Scale::UnitL2, features, split: None, start };
+    let job = Job { set, source, scale: Scale::UnitL2, features, split: None, precision: Precision::F32, start };
     let fitted = job.run(&mut engine, &config, out)?;
 
     let file = args.out.join("model.safetensors");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
-use deepnmf::backend::Storage;
+use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::activation::ACTIVATIONS;
@@ -51,6 +51,11 @@ pub(crate) struct Args {
         help_heading = "Reading the data"
     )]
     features: Option<Features>,
+    /// What products with the data are made of: f32, or f16 on the tensor cores of a GPU that has them; the last iterations
+    /// are of f32 then too
+    #[arg(long, value_name = "P", default_value = "f32", value_parser = named::<Precision>(["f32", "f16"]),
+          help_heading = "Training")]
+    precision: Precision,
     /// Train on N samples of every class only
     #[arg(long, value_name = "N", help_heading = "Reading the data")]
     train_per_class: Option<usize>,
@@ -252,7 +257,11 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     // What can be refused at once is refused before anything is read.
-    let config = config(args.model, args.training)?;
+    let mut config = config(args.model, args.training)?;
+    let precision = args.precision;
+    if precision == Precision::F16 && config.x_storage == Storage::Auto {
+        config.x_storage = Storage::F16;
+    }
     let features = args.features.unwrap_or_default();
     if features == Features::Igo && !config.model.signed {
         let signed: Vec<_> = MODELS.iter().filter(|m| m.signed).map(|m| m.name).collect();
@@ -265,7 +274,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     store::check_writable(&args.out)?;
     let path = existing(args.data)?;
-    let mut engine = args.device.open(out)?;
+    let mut engine = args.device.open_for(precision, out)?;
 
     let start = Instant::now();
     out.note(&format!("reading {}", path.display()));
@@ -274,7 +283,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
-    let job = Job { set, source: path.display().to_string(), scale: args.scale, features, split, start };
+    let job = Job { set, source: path.display().to_string(), scale: args.scale, features, split, precision, start };
     let fitted = job.run(&mut engine, &config, out)?;
     fitted.model.save(&args.out)?;
     if out.is_json() {
@@ -306,6 +315,8 @@ pub(crate) struct Job {
     pub(crate) scale: Scale,
     pub(crate) features: Features,
     pub(crate) split: Option<Split>,
+    /// Of the engine.
+    pub(crate) precision: Precision,
     /// When its reading began.
     pub(crate) start: Instant,
 }
@@ -315,6 +326,7 @@ pub(crate) struct Fitted {
     pub(crate) model: Model,
     source: String,
     x_storage: Storage,
+    precision: Precision,
     zero_samples: usize,
     load_seconds: f64,
     /// Bytes of the device's memory at their peak, and as foretold; of a GPU only.
@@ -325,7 +337,7 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them and fits the model.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { set, source, scale, features, split, start } = self;
+        let Job { set, source, scale, features, split, precision, start } = self;
         let zero_samples = checked(&set, &source, config.model.signed, out)?;
         let ImageSet { mut x, image_shape, labels, classes, .. } = set;
         let preprocess = data::preprocess_features(&mut x, scale, features, image_shape)?;
@@ -337,7 +349,8 @@ impl Job {
         let on_gpu = engine.stats().is_some();
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
         let config = &Config { x_storage, ..config.clone() };
-        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| on_gpu);
+        let foretold = on_gpu && precision == Precision::F32;
+        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| foretold);
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
@@ -358,7 +371,7 @@ impl Job {
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        Ok(Fitted { model, source, x_storage, zero_samples, load_seconds, memory, start })
+        Ok(Fitted { model, source, x_storage, precision, zero_samples, load_seconds, memory, start })
     }
 }
 
@@ -390,6 +403,7 @@ impl Fitted {
             "zero_samples": self.zero_samples,
             "preprocess": m.preprocess,
             "x_storage": self.x_storage,
+            "precision": self.precision,
             "split": m.split,
             "training": m.training,
             "penalties": m.penalties,

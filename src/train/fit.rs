@@ -41,6 +41,7 @@ pub fn fit<B: Backend>(
     let (mut history, mut penalties) = (History::default(), Penalties::default());
     let mut graph_penalty = 0.0;
     let depth = config.layers.len();
+    let mut halves = false;
     // g(H) of the layer before, in a nonlinear model.
     let mut fed: Option<B::Matrix> = None;
     for layer in 0..depth {
@@ -61,7 +62,15 @@ pub fn fit<B: Backend>(
         let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
-        let trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
+        halves = b.use_halves(true);
+        let mut trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
+        b.use_halves(false);
+        if halves && depth == 1 {
+            let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
+            let last = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), progress)?;
+            trained.history.extend_from_slice(&last.history[1..]);
+            trained.graph_penalty = last.graph_penalty;
+        }
         history.pretrain.push(trained.history);
         graph_penalty += trained.graph_penalty;
         // What extrapolation does to the scales is undone for the fine-tuning too.
@@ -94,7 +103,14 @@ pub fn fit<B: Backend>(
     let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
     drop(fed);
     if depth > 1 {
+        b.use_halves(halves);
         history.finetune = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+        b.use_halves(false);
+        if halves {
+            let config = &refined(config);
+            let rest = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+            history.finetune.extend_from_slice(&rest[1..]);
+        }
     }
     seconds.finetune = clock.elapsed().as_secs_f64();
     let (represented, hidden, (objective, relative_error)) = match config.activation {
@@ -119,6 +135,15 @@ pub fn fit<B: Backend>(
     let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
     Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds })
+}
+
+/// Iterations in f32 after those of halves.
+const REFINEMENT: usize = 3;
+
+/// As many of them, whatever they change.
+fn refined(config: &Config) -> Config {
+    let sweeps = config.sweeps.min(REFINEMENT);
+    Config { sweeps, tol: 0.0, target_error: None, extrapolate: false, ..config.clone() }
 }
 
 impl Progress {

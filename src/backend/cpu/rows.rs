@@ -107,10 +107,10 @@ fn solve<E: Element, S: Simd, const V: usize>(
     let mut u = [[zero; V]; COLUMNS];
     u.copy_from_slice(&minus_rhs[first..first + COLUMNS]);
     for (x, g) in columns.iter().zip(panel.chunks_exact(COLUMNS)) {
-        for c in 0..COLUMNS {
-            let g = E::simd_splat(simd, &g[c]);
-            for v in 0..V {
-                u[c][v] = E::simd_mul_add(simd, g, x[v], u[c][v]);
+        for (u, g) in u.iter_mut().zip(g) {
+            let g = E::simd_splat(simd, g);
+            for (u, x) in u.iter_mut().zip(x) {
+                *u = E::simd_mul_add(simd, g, *x, *u);
             }
         }
     }
@@ -121,17 +121,17 @@ fn solve<E: Element, S: Simd, const V: usize>(
         }
         let minus_step = E::simd_splat(simd, &(-E::one() / row[c]));
         let x = &mut columns[first + c];
-        for v in 0..V {
-            let new = E::simd_mul_add(simd, minus_step, u[c][v], x[v]);
+        let mut moved = [zero; V];
+        for ((x, u), moved) in x.iter_mut().zip(&u[c]).zip(&mut moved) {
+            let new = E::simd_mul_add(simd, minus_step, *u, *x);
             let new = E::simd_select(simd, E::simd_greater_than(simd, new, zero), new, zero);
-            // From here on by how much the column moved.
-            u[c][v] = E::simd_sub(simd, new, x[v]);
-            x[v] = new;
+            *moved = E::simd_sub(simd, new, *x);
+            *x = new;
         }
-        for later in c + 1..COLUMNS {
-            let g = E::simd_splat(simd, &row[later]);
-            for v in 0..V {
-                u[later][v] = E::simd_mul_add(simd, g, u[c][v], u[later][v]);
+        for (u, g) in u.iter_mut().zip(row).skip(c + 1) {
+            let g = E::simd_splat(simd, g);
+            for (u, moved) in u.iter_mut().zip(&moved) {
+                *u = E::simd_mul_add(simd, g, *moved, *u);
             }
         }
     }

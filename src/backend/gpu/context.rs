@@ -1,8 +1,10 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
+use super::kernels::matmul_halves::SIZES;
 use super::kernels::matmul_tiled::VERSION;
 use super::memory::{Counted, Memory};
 use super::tune::Tune;
+use crate::backend::Precision;
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -13,6 +15,9 @@ use wgpu::{Backends, DeviceType, Features};
 const REQUIRED: Features = Features::IMMEDIATES;
 /// A clock, for those who measure.
 const OPTIONAL: Features = Features::TIMESTAMP_QUERY;
+/// What products of fragments need.
+const FRAGMENTS: Features =
+    Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(Features::SHADER_F16).union(Features::SUBGROUP);
 /// Bytes of immediates that the largest kernel takes.
 pub(super) const IMMEDIATE_BYTES: u32 = 64;
 /// Invocations per workgroup of every kernel.
@@ -33,6 +38,8 @@ pub struct GpuOptions {
     pub guard_words: usize,
     /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
     pub force_variant: Option<usize>,
+    /// What products with the data are made of.
+    pub precision: Precision,
     /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
     pub unfused: bool,
     /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
@@ -59,6 +66,8 @@ pub(super) struct Context {
     pub(super) identity: String,
     /// Whether shaders unpack halves.
     pub(super) halves: bool,
+    /// The size of the fragments that products of halves are made of, where the device was opened for them.
+    pub(super) fragment: Option<usize>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -190,6 +199,26 @@ fn choose(request: &DeviceRequest, list: &[DeviceInfo]) -> Result<Option<usize>>
     }
 }
 
+/// The best fragments that products of halves with sums of f32 can be made of.
+fn fragment(adapter: &wgpu::Adapter) -> Option<usize> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let offered = adapter.cooperative_matrix_properties();
+    let offers = |size: &usize| {
+        let all = [*size as u32; 3];
+        offered.iter().any(|c| [c.m_size, c.n_size, c.k_size] == all && (c.ab_type, c.cr_type) == (F16, F32))
+    };
+    SIZES.into_iter().find(offers).filter(|_| adapter.features().contains(FRAGMENTS))
+}
+
+fn no_fragments(info: &DeviceInfo) -> Error {
+    let offered = info.cooperative_matrices.join(", ");
+    let offered = if offered.is_empty() { "none".into() } else { offered };
+    Error::Config(format!(
+        "precision f16: expected cooperative matrices of 16×16×16 or 8×8×8 F16→F32, {} offers {offered}",
+        info.name
+    ))
+}
+
 impl Context {
     pub(super) fn open(index: usize, options: GpuOptions) -> Result<Self> {
         let native = adapters(false);
@@ -206,10 +235,22 @@ impl Context {
         }
         let timestamps = adapter.features() & Features::TIMESTAMP_QUERY;
         let described = describe(index, &adapter);
+        let fragment = match options.precision {
+            Precision::F32 => None,
+            Precision::F16 => Some(fragment(&adapter).ok_or_else(|| no_fragments(&described))?),
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
-            required_features: REQUIRED | adapter.features() & OPTIONAL,
+            required_features: REQUIRED
+                | adapter.features() & OPTIONAL
+                | fragment.map_or(Features::empty(), |_| FRAGMENTS),
             required_limits: limits.clone(),
+            experimental_features: match fragment {
+                // SAFETY: the kernels that use cooperative matrices keep to what the adapter lists, and every fragment that
+                // they read or write lies in its buffer, which is padded for them.
+                Some(_) => unsafe { wgpu::ExperimentalFeatures::enabled() },
+                None => wgpu::ExperimentalFeatures::disabled(),
+            },
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
@@ -241,6 +282,7 @@ impl Context {
             timestamps: !timestamps.is_empty(),
             memory: Arc::default(),
             halves,
+            fragment,
             kind: info.device_type,
             identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
             fault,

@@ -1,6 +1,7 @@
 //! Matrices on the device, in shards of rows.
 
 use super::context::Context;
+use super::kernels::matmul_halves::SPARE_ROWS;
 use super::memory::Counted;
 use crate::backend::Storage;
 use crate::{Error, Result};
@@ -22,6 +23,8 @@ pub struct Matrix {
     pub(super) cols: usize,
     pub(super) ld: usize,
     pub(super) shard_rows: usize,
+    /// Rows of zeros behind every shard.
+    pub(super) spare: usize,
     pub(super) shards: Vec<Buffer>,
     /// How it is stored, never [`Storage::Auto`].
     pub(super) storage: Storage,
@@ -65,13 +68,22 @@ pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Pi
     })
 }
 
+/// To what multiple rows are padded, and how many rows of zeros follow: fragments are read whole.
+fn padding(context: &Context, storage: Storage) -> (usize, usize) {
+    match context.fragment.filter(|_| storage == Storage::F16) {
+        Some(size) => (size, SPARE_ROWS),
+        None => (PAD, 0),
+    }
+}
+
 impl Matrix {
     /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
     fn layout(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
-        let ld = cols.div_ceil(PAD).max(1) * PAD;
+        let (pad, spare) = padding(context, storage);
+        let ld = cols.div_ceil(pad).max(1) * pad;
         let guard = context.options.guard_words as u64;
         let row_words = (ld * storage.bytes() / 4) as u64;
-        let fit = (context.max_binding / 4).saturating_sub(guard) / row_words;
+        let fit = ((context.max_binding / 4).saturating_sub(guard) / row_words).saturating_sub(spare as u64);
         if fit == 0 {
             let needed = 4 * (row_words + guard);
             return Err(Error::TooLarge {
@@ -97,11 +109,12 @@ impl Matrix {
         next_id: &mut u64,
     ) -> Result<Self> {
         let (ld, shard_rows) = Self::layout(context, rows, cols, storage)?;
-        let mut matrix = Self { rows, cols, ld, shard_rows, shards: Vec::new(), storage, scales: Vec::new() };
+        let (_, spare) = padding(context, storage);
+        let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
         if cols > 0 {
             for start in (0..rows).step_by(shard_rows) {
                 let here = shard_rows.min(rows - start);
-                let bytes = here * matrix.row_bytes() + 4 * context.options.guard_words;
+                let bytes = (here + spare) * matrix.row_bytes() + 4 * context.options.guard_words;
                 let mut buffer = |what: &str, bytes: usize, storage| -> Result<Buffer> {
                     let raw = context.buffer(&format!("{rows}×{cols} {what}"), bytes as u64)?;
                     *next_id += 1;
@@ -142,6 +155,27 @@ impl Matrix {
             [one] if self.rows == 1 => Ok(one),
             _ => Err(Error::shape("vector", (1, self.cols), self.shape())),
         }
+    }
+}
+
+/// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
+pub(super) struct Part<'a> {
+    pub(super) buffer: &'a Buffer,
+    /// Of its rows, where they have some.
+    pub(super) scales: Option<&'a Buffer>,
+    pub(super) row: usize,
+    pub(super) offset: usize,
+    pub(super) ld: usize,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
+        Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
+    }
+
+    /// The bindings of a kernel that has this for its first operand.
+    pub(super) fn before(&self, others: &[&'a Buffer]) -> Vec<&'a Buffer> {
+        [self.buffer].into_iter().chain(others.iter().copied()).chain(self.scales).collect()
     }
 }
 

@@ -20,6 +20,11 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// The peak is counted from here on.
+    pub(super) fn forget_peak(&self) {
+        self.peak.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// `(now, at most)`.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.now.load(Ordering::Relaxed), self.peak.load(Ordering::Relaxed))

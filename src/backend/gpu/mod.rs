@@ -78,6 +78,10 @@ pub struct Gpu {
     spectral: [Arc<Buffer>; 3],
     spectral_len: usize,
     residual: Option<Matrix>,
+    /// The rounded operand of a product of halves.
+    halves: Option<Arc<Buffer>>,
+    /// Whether products of halves are made of them.
+    uses_halves: bool,
     /// Columns of coordinate descent and their gradients.
     descent: Option<[Arc<Buffer>; 2]>,
     /// `X G_:j` and the column sums of coordinate descent in the chain.
@@ -131,6 +135,8 @@ impl Gpu {
             spectral,
             spectral_len: (spectral_bytes / 4) as usize,
             residual: None,
+            halves: None,
+            uses_halves: false,
             descent: None,
             chain: Vec::new(),
             next_id,
@@ -223,6 +229,28 @@ impl Gpu {
         Ok(pair)
     }
 
+    /// A buffer of at least `words`, kept for the next call.
+    fn halves_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
+        let bytes = 4 * words as u64;
+        if let Some(buffer) = self.halves.as_ref().filter(|buffer| buffer.raw.size() >= bytes) {
+            return Ok(Arc::clone(buffer));
+        }
+        self.halves = None;
+        self.scheduler.forget_bind_groups();
+        self.next_id += 1;
+        self.scheduler.stats.buffers += 1;
+        let raw = self.context.buffer("halves", bytes)?;
+        let buffer = Arc::new(Buffer { id: self.next_id, raw, storage: Storage::F32 });
+        self.halves = Some(Arc::clone(&buffer));
+        Ok(buffer)
+    }
+
+    /// The size of the fragments that a product is made of on tensor cores; None where it is not.
+    fn fragments(&self, op: MatMul, a: &Buffer) -> Option<usize> {
+        let suits = self.uses_halves && op != MatMul::NT && a.storage == Storage::F16;
+        self.context.fragment.filter(|_| suits)
+    }
+
     /// Vectors of these lengths, of which there is a pair for every layer.
     fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
         match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
@@ -243,7 +271,7 @@ impl Gpu {
         let guard = vec![GUARD; self.context.options.guard_words];
         if !guard.is_empty() {
             for (shard, _, rows) in matrix.each() {
-                let at = (rows * matrix.row_bytes()) as u64;
+                let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
                 self.context.queue.write_buffer(&shard.raw, at, bytemuck::cast_slice(&guard));
             }
         }
@@ -282,7 +310,7 @@ impl Gpu {
     fn check_guard(&mut self, matrix: &Matrix) -> Result<()> {
         let words = self.context.options.guard_words;
         for (shard, _, rows) in matrix.each().filter(|_| words > 0) {
-            let at = (rows * matrix.row_bytes()) as u64;
+            let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
             let read = self.scheduler.start_read(&self.context, shard, at, 4 * words as u64)?;
             let mut intact = true;
             self.scheduler

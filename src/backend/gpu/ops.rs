@@ -43,7 +43,13 @@ impl Backend for Gpu {
     }
 
     fn upload_data(&mut self, host: ArrayView2<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
-        let storage = storage.resolve(host)?;
+        let storage = match (self.context.fragment, storage) {
+            (None, storage) => storage.resolve(host)?,
+            (Some(_), Storage::Auto | Storage::F16) => Storage::F16.resolve(host)?,
+            (Some(_), other) => {
+                return Err(Error::Config(format!("precision f16: expected X to be stored as f16, found {other}")));
+            }
+        };
         if storage == Storage::F32 {
             return Ok((self.upload(host)?, storage));
         }
@@ -359,6 +365,11 @@ impl Backend for Gpu {
             );
         })?;
         Ok(sums)
+    }
+
+    fn use_halves(&mut self, on: bool) -> bool {
+        self.uses_halves = on && self.context.fragment.is_some();
+        self.uses_halves
     }
 
     fn waited(&self) -> Option<Duration> {

@@ -2,10 +2,10 @@
 //! few tiles.
 
 use super::super::Gpu;
-use super::super::matrix::{Buffer, Matrix, pieces};
+use super::super::matrix::{Buffer, Matrix, Part, pieces};
 use super::super::scheduler::groups;
 use super::matmul_tiled::{Program, VARIANTS};
-use super::{Lazy, sum_partials};
+use super::{Lazy, matmul_halves, sum_partials};
 use crate::Result;
 use crate::backend::MatMul;
 use bytemuck::{Pod, Zeroable};
@@ -28,27 +28,6 @@ pub(in super::super) struct Params {
     accumulate: u32,
 }
 
-/// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
-struct Part<'a> {
-    buffer: &'a Buffer,
-    /// Of its rows, where they have some.
-    scales: Option<&'a Buffer>,
-    row: usize,
-    offset: usize,
-    ld: usize,
-}
-
-impl<'a> Part<'a> {
-    fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
-        Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
-    }
-
-    /// The bindings of a kernel that has this for its first operand.
-    fn before(&self, others: &[&'a Buffer]) -> Vec<&'a Buffer> {
-        [self.buffer].into_iter().chain(others.iter().copied()).chain(self.scales).collect()
-    }
-}
-
 /// One product of parts that lie in one shard each.
 fn record_part(
     gpu: &mut Gpu,
@@ -57,6 +36,9 @@ fn record_part(
     (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
     accumulate: bool,
 ) -> Result<()> {
+    if let Some(size) = gpu.fragments(op, a.buffer) {
+        return matmul_halves::record(gpu, size, op, (m, k, n), (a, b, c), accumulate);
+    }
     // Columns of a shard's own need not begin at a multiple of 4.
     let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
     let variant = if aligned { gpu.variant(op, (m, k, n)) } else { 0 };

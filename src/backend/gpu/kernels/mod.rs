@@ -14,6 +14,7 @@ pub(super) mod gradient_step;
 pub(super) mod judge;
 pub(super) mod look_ahead;
 pub(super) mod matmul;
+pub(super) mod matmul_halves;
 pub(super) mod matmul_tiled;
 pub(super) mod momentum;
 pub(super) mod multiplicative_step;
@@ -75,10 +76,11 @@ pub(super) enum Id {
     Judge,
     Settle,
     Nearest,
+    Halve,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec<'static>, usize); 33] {
+fn table() -> [(Id, Spec<'static>, usize); 34] {
     fn row<P>(id: Id, spec: Spec<'static>) -> (Id, Spec<'static>, usize) {
         (id, spec, size_of::<P>())
     }
@@ -116,6 +118,7 @@ fn table() -> [(Id, Spec<'static>, usize); 33] {
         row::<judge::Params>(Id::Judge, judge::SPEC),
         row::<settle::Params>(Id::Settle, settle::SPEC),
         row::<nearest::Params>(Id::Nearest, nearest::SPEC),
+        row::<matmul_halves::HalveParams>(Id::Halve, matmul_halves::HALVE),
     ]
 }
 
@@ -126,6 +129,7 @@ pub(super) enum Lazy {
     /// By how the first operand is stored.
     Sum(Storage),
     NesterovRows(nesterov_rows::Tile),
+    Halves(matmul_halves::Program),
 }
 
 impl Lazy {
@@ -134,6 +138,7 @@ impl Lazy {
             Self::MatMul(program) => program.source(),
             Self::Sum(storage) => sum::source(*storage),
             Self::NesterovRows(tile) => tile.source(),
+            Self::Halves(program) => program.source(),
         }
     }
 
@@ -141,6 +146,7 @@ impl Lazy {
         match self {
             Self::MatMul(program) => (program.spec(source), Program::PARAMS),
             Self::Sum(storage) => (sum::spec(source, *storage), size_of::<sum::Params>()),
+            Self::Halves(_) => (matmul_halves::spec(source), size_of::<matmul_halves::Params>()),
             Self::NesterovRows(_) => (nesterov_rows::spec(source), size_of::<nesterov_rows::Params>()),
         }
     }
@@ -152,6 +158,7 @@ impl Lazy {
         let storage = match self {
             Self::MatMul(Program { storage, .. }) | Self::Sum(storage) => *storage,
             Self::NesterovRows(_) => Storage::F32,
+            Self::Halves(_) => Storage::F16,
         };
         Kernel::new(context, id, &spec, bytes, storage)
     }
@@ -176,7 +183,12 @@ mod tests {
         assert!(bytes <= context::IMMEDIATE_BYTES as usize, "{label}: {bytes} bytes");
         let module = naga::front::wgsl::parse_str(spec.source)
             .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(spec.source)));
-        let capabilities = naga::valid::Capabilities::IMMEDIATES | naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        use naga::valid::Capabilities as Can;
+        let capabilities = Can::IMMEDIATES
+            | Can::SHADER_FLOAT16_IN_FLOAT32
+            | Can::SHADER_FLOAT16
+            | Can::SUBGROUP
+            | Can::COOPERATIVE_MATRIX;
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|e| panic!("{label}: {e:?}"));
@@ -221,6 +233,18 @@ mod tests {
             let source = Lazy::Sum(storage).source();
             let (spec, bytes) = Lazy::Sum(storage).spec(&source);
             assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES);
+        }
+    }
+
+    #[test]
+    fn every_product_of_halves_is_what_it_says() {
+        for size in matmul_halves::SIZES {
+            for transposed in [false, true] {
+                let program = Lazy::Halves(matmul_halves::Program { size, transposed });
+                let source = program.source();
+                let (spec, bytes) = program.spec(&source);
+                assert_eq!(check(&spec, bytes), 0, "{size} {transposed}");
+            }
         }
     }
 

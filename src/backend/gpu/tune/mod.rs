@@ -94,6 +94,7 @@ pub(super) fn table(gpu: &mut Gpu) -> Result<Table> {
     gpu.context.options.force_variant = None;
     // What was measured is no part of what is asked of the device.
     gpu.scheduler.stats = Default::default();
+    gpu.context.memory.forget_peak();
     let table = measured?;
     if let Some(file) = file {
         cache::write(&file, &key, &table);

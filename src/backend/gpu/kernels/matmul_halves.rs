@@ -1,0 +1,158 @@
+//! `shaders/matmul_halves.wgsl` and `shaders/halve.wgsl`: products with data stored as halves, on tensor cores. The other
+//! operand is rounded to halves; sums are of f32.
+
+use super::super::Gpu;
+use super::super::matrix::Part;
+use super::super::scheduler::{Spec, elementwise, groups};
+use super::template::expand;
+use super::{Id, Lazy, sum_partials};
+use crate::backend::MatMul;
+use crate::{Error, Result};
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+    chunk: u32,
+    lda: u32,
+    ldb: u32,
+    split_stride: u32,
+    a_off: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct HalveParams {
+    rows: u32,
+    cols: u32,
+    lda: u32,
+    a_off: u32,
+    out_rows: u32,
+    out_cols: u32,
+}
+
+pub(in super::super) const HALVE: Spec<'_> = Spec {
+    label: "halve",
+    source: include_str!("../../../../shaders/halve.wgsl"),
+    writes: &[false, true],
+    constants: &[],
+};
+
+/// Sizes of the fragments that there are kernels for, the better one first; adapters list what they offer.
+pub(in super::super) const SIZES: [usize; 2] = [16, 8];
+/// Fragments of a subgroup, down and across, and subgroups' regions of a workgroup.
+const ROWS: usize = 2;
+const COLS: usize = 4;
+const REGIONS: usize = 4;
+/// Rows behind every shard of halves, all 0: fragments reach that far.
+pub(in super::super) const SPARE_ROWS: usize = 32;
+/// Workgroups that a large GPU keeps busy, and terms per split, at least.
+const BUSY: usize = 512;
+const MIN_CHUNK: usize = 512;
+
+/// A product, as a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) struct Program {
+    /// Of a fragment.
+    pub(in super::super) size: usize,
+    /// Whether the first operand is transposed.
+    pub(in super::super) transposed: bool,
+}
+
+impl Program {
+    pub(in super::super) fn source(self) -> String {
+        let values =
+            [("S", self.size), ("ROWS", ROWS), ("COLS", COLS), ("REGIONS", REGIONS), ("A_T", self.transposed.into())];
+        expand(include_str!("../../../../shaders/matmul_halves.wgsl"), &values)
+    }
+}
+
+pub(in super::super) fn spec(source: &str) -> Spec<'_> {
+    Spec { label: "matmul_halves", source, writes: &[false, false, true], constants: &[] }
+}
+
+/// Terms of a split, whole fragments.
+fn chunk(size: usize, (m, k, n): (usize, usize, usize), scratch_words: usize) -> usize {
+    let tiles = m.div_ceil(REGIONS * ROWS * size) * n.div_ceil(COLS * size);
+    let splits = (BUSY / tiles.max(1)).min(k / MIN_CHUNK).min(scratch_words / (m * n).max(1)).max(1);
+    k.div_ceil(splits).next_multiple_of(size)
+}
+
+/// One product of parts that lie in one shard each; `a` is stored as halves.
+pub(in super::super) fn record(
+    gpu: &mut Gpu,
+    size: usize,
+    op: MatMul,
+    (m, k, n): (usize, usize, usize),
+    (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
+    accumulate: bool,
+) -> Result<()> {
+    let (inner, ldb) = (k.next_multiple_of(size), n.next_multiple_of(size));
+    let halves = gpu.halves_scratch(inner * ldb / 2)?;
+    let params = HalveParams {
+        rows: k as u32,
+        cols: n as u32,
+        lda: b.ld as u32,
+        a_off: b.offset as u32,
+        out_rows: inner as u32,
+        out_cols: ldb as u32,
+    };
+    gpu.dispatch(Id::Halve, &[b.buffer, &halves], &params, elementwise(inner, ldb / 2)?)?;
+    let (words, scratch) = (gpu.scratch_words(), gpu.scratch());
+    let most = words / ldb / size * size;
+    if most == 0 {
+        return Err(Error::TooLarge {
+            what: format!("{size} rows of {ldb}"),
+            needed: 4 * (size * ldb) as u64,
+            limit: 4 * words as u64,
+        });
+    }
+    let transposed = op == MatMul::TN;
+    // As many rows of the result at a time as the scratch takes.
+    for start in (0..m).step_by(most) {
+        let rows = most.min(m - start);
+        let padded = rows.next_multiple_of(size);
+        let chunk = chunk(size, (padded, k, ldb), words);
+        let parts = k.div_ceil(chunk);
+        let params = Params {
+            m: padded as u32,
+            n: ldb as u32,
+            k: k as u32,
+            chunk: chunk as u32,
+            lda: a.ld as u32,
+            ldb: ldb as u32,
+            split_stride: (padded * ldb) as u32,
+            a_off: (a.offset + if transposed { start } else { start * a.ld }) as u32,
+        };
+        let grid = [groups(ldb, COLS * size)?, groups(padded, REGIONS * ROWS * size)?, groups(parts, 1)?];
+        let program = Lazy::Halves(Program { size, transposed });
+        gpu.dispatch_lazy(program, &[a.buffer, &halves, &scratch], &params, grid)?;
+        let part = sum_partials::Parts { parts, stride: padded * ldb, ld: ldb };
+        sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset + start * c.ld, rows, n), accumulate, false)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_whole_fragments_and_fit_the_scratch() {
+        for size in SIZES {
+            for (m, k, n, words) in
+                [(784, 60_000, 112, 1 << 23), (16, 1 << 20, 16, 1 << 12), (60_000, 784, 112, 1 << 23)]
+            {
+                let chunk = chunk(size, (m, k, n), words);
+                let parts = k.div_ceil(chunk);
+                assert!(
+                    chunk.is_multiple_of(size) && parts >= 1 && (parts == 1 || parts * m * n <= words),
+                    "{m} {k} {n}"
+                );
+            }
+        }
+    }
+}
