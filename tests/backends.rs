@@ -23,6 +23,7 @@ const GUARDED: GpuOptions = GpuOptions {
     guard_words: 64,
     force_variant: None,
     precision: Precision::F32,
+    checked: false,
     unfused: false,
     tune: Tune::Never,
     cache: None,
@@ -61,7 +62,7 @@ mod every_operation_is_within_its_bound {
     /// Every matrix in shards of few rows, which cut through tiles.
     #[test]
     fn gpu_in_small_shards() {
-        if let Some(mut gpu) = gpu("vulkan", GpuOptions { max_shard_rows: Some(37), ..GUARDED }) {
+        if let Some(mut gpu) = gpu("vulkan", GpuOptions { max_shard_rows: Some(37), checked: true, ..GUARDED }) {
             all_pass(&mut gpu);
         }
     }
@@ -347,4 +348,27 @@ fn too_large_for_the_device() {
     let message = gpu.zeros(2, 2000).unwrap_err().to_string();
     assert!(message.contains("8000") && message.contains("4096"), "{message}");
     assert!(Gpu::open(999, GpuOptions::default()).is_err());
+}
+
+/// Where an adapter lists fragments of halves, what is made of them is within its bound, guards and shards included; where it
+/// does not, it says what it lists.
+#[test]
+fn products_of_halves_are_within_their_bound_or_refused() {
+    for max_shard_rows in [None, Some(37)] {
+        for device in deepnmf::devices() {
+            let options = GpuOptions { precision: Precision::F16, max_shard_rows, ..GUARDED };
+            let offers = ["8×8×8 F16→F32", "16×16×16 F16→F32"];
+            if device.cooperative_matrices.iter().any(|c| offers.contains(&c.as_str())) {
+                let mut gpu = Gpu::open(device.index, options).unwrap();
+                let checks = verify_products(&mut gpu, &mut |_| {}).unwrap();
+                let of_halves = |c: &&Check| c.name.starts_with("product of halves");
+                assert_eq!(checks.iter().filter(of_halves).count(), 20);
+                let failed: Vec<&Check> = checks.iter().filter(|c| !c.passed).collect();
+                assert!(failed.is_empty(), "{failed:#?}");
+            } else {
+                let message = Gpu::open(device.index, options).unwrap_err().to_string();
+                assert!(message.contains("cooperative matrices") && message.contains("offers none"), "{message}");
+            }
+        }
+    }
 }

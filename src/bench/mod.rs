@@ -69,7 +69,7 @@ pub struct Row {
 }
 
 /// Measurements that [`run`] makes.
-pub const MEASUREMENTS: usize = 14;
+pub const MEASUREMENTS: usize = 18;
 
 /// Measures everything. `progress` gets the number (from 1) of every measurement with its row before it is made: a name and a
 /// shape.
@@ -84,6 +84,7 @@ pub fn run<B: Backend<Elem = f32>>(
     let mut bench = Bench::new(b, limits, progress)?;
     operations::copy(&mut bench)?;
     operations::products(&mut bench)?;
+    operations::stored_products(&mut bench)?;
     training::blocks(&mut bench)?;
     training::fit(&mut bench)?;
     training::sweeps(&mut bench)?;

@@ -4,7 +4,7 @@ use super::Row;
 use super::data::random;
 use super::stopwatch::{Bench, Taken, longest, shrink};
 use crate::Result;
-use crate::backend::{Backend, MatMul};
+use crate::backend::{Backend, MatMul, Storage};
 
 /// The unit of products.
 pub(super) const FLOPS: &str = "GFLOP/s";
@@ -65,6 +65,46 @@ pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Resu
         let taken = product(bench, op, shape, share)?;
         bench.flops = bench.flops.max(operations(shape) / taken.seconds);
         bench.rows.push(taken.fill(operations(shape) * 1e-9, row));
+    }
+    Ok(())
+}
+
+/// The large products again, with X as bytes and as halves, and of halves on tensor cores.
+const STORED: [(&str, MatMul, [usize; 3], Storage, bool); 4] = [
+    ("product XΨ, X as u8", MatMul::NN, [60_000, 784, 100], Storage::U8, false),
+    ("product XᵀH, X as u8", MatMul::TN, [784, 60_000, 100], Storage::U8, false),
+    ("product XΨ of halves", MatMul::NN, [60_000, 784, 100], Storage::F16, true),
+    ("product XᵀH of halves", MatMul::TN, [784, 60_000, 100], Storage::F16, true),
+];
+
+/// Those of a device with memory of its own; in that of the host X stays as it is.
+pub(super) fn stored_products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+    for (name, op, usual, storage, halves) in STORED {
+        let share = bench.share(2.0);
+        let flops = bench.flops;
+        let shape = shrink(usual, share, longest, |shape| 1.5 * operations(shape) / flops);
+        let [m, k, n] = shape;
+        let row = Row { name, shape: format!("{m}×{k}×{n}"), unit: FLOPS, ..Row::default() };
+        bench.begin(&row);
+        let lacks = if bench.b.waited().is_none() {
+            Some("left out: the host's memory keeps X as f32")
+        } else if halves && !bench.b.use_halves(true) {
+            Some("left out: the device lists no cooperative matrices of F16→F32")
+        } else {
+            None
+        };
+        if let Some(why) = lacks {
+            bench.rows.push(Row { note: Some(why.into()), ..row });
+            continue;
+        }
+        let of_x = if op == MatMul::TN { (k, m) } else { (m, k) };
+        let (x, _) = bench.b.upload_data(random(1, of_x.0, of_x.1).view(), storage)?;
+        let other = bench.b.upload(random(2, k, n).view())?;
+        let mut out = bench.b.zeros(m, n)?;
+        let taken = bench.time(share, |b| b.matmul(op, &x, &other, &mut out))?;
+        bench.b.use_halves(false);
+        let note = (shape != usual).then(|| format!("instead of {}×{}×{}", usual[0], usual[1], usual[2]));
+        bench.rows.push(taken.fill(operations(shape) * 1e-9, Row { note, ..row }));
     }
     Ok(())
 }

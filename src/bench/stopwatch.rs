@@ -90,10 +90,10 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
     pub(super) fn new(b: &'a mut B, limits: Limits, progress: &'a mut dyn FnMut(usize, &Row)) -> Result<Self> {
         let fence = b.scalars(1)?;
         let end = Instant::now() + Duration::from_secs_f64(limits.seconds);
-        Ok(Self { b, rows: Vec::new(), flops: 0.0, bytes: limits.bytes, progress, fence, end, weights: 100.0 })
+        Ok(Self { b, rows: Vec::new(), flops: 0.0, bytes: limits.bytes, progress, fence, end, weights: 108.0 })
     }
 
-    /// The seconds of a measurement of that weight, of 100 in all. Those that took less leave more for the others.
+    /// The seconds of a measurement of that weight, of 108 in all. Those that took less leave more for the others.
     pub(super) fn share(&mut self, weight: f64) -> f64 {
         let left = self.end.saturating_duration_since(Instant::now()).as_secs_f64();
         let share = left * weight / self.weights.max(weight);

@@ -3,7 +3,7 @@
 use super::Row;
 use super::data::{Set, noisy, random};
 use super::stopwatch::{Bench, Clocks, Taken, median, samples, shrink};
-use crate::backend::{Backend, Cadence, MatMul};
+use crate::backend::{Backend, Cadence, MatMul, Storage};
 use crate::model::ModelSpec;
 use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, WBlock, device_bytes, norm_squared};
 use crate::{Error, Result};
@@ -25,7 +25,13 @@ const TARGET: f64 = 0.055;
 const MU: f64 = 0.01;
 
 fn config<B: Backend>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
-    Ok(Config { solver: b.fastest_solver(), tol: 0.0, ..Config::new(ModelSpec::by_name(model)?, layers) })
+    // As f32, so that all devices do the same.
+    Ok(Config {
+        solver: b.fastest_solver(),
+        x_storage: Storage::F32,
+        tol: 0.0,
+        ..Config::new(ModelSpec::by_name(model)?, layers)
+    })
 }
 
 /// Passes over a Gram, counted as products: those of coordinate descent take up to twice as long, and are up to six.

@@ -13,7 +13,7 @@ use super::Result;
 use super::output::Output;
 
 /// Where to compute.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub(crate) struct DeviceArg {
     /// Where to compute: auto (a real GPU, else the CPU), gpu (any adapter), cpu, or an adapter's number or part of its
     /// name as `deepnmf devices` lists them [default: auto, or what DEEPNMF_DEVICE says]

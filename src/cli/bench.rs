@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use deepnmf::backend::Precision;
 use deepnmf::bench::{MEASUREMENTS, Row};
 use deepnmf::train::Solver;
 use deepnmf::{DeviceInfo, DeviceRequest, Engine};
@@ -54,7 +55,8 @@ struct Measured {
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let seconds = if args.quick { QUICK } else { args.seconds };
     let begin = Instant::now();
-    let mut engines = vec![args.device.open(out)?];
+    // With tensor cores where there are some.
+    let mut engines = vec![args.device.clone().open_for(Precision::F16, out).or_else(|_| args.device.open(out))?];
     if engines[0].adapter().is_some() {
         engines.push(Engine::open(&DeviceRequest::Cpu)?);
     }

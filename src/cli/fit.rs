@@ -259,7 +259,11 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     // What can be refused at once is refused before anything is read.
     let mut config = config(args.model, args.training)?;
     let precision = args.precision;
-    if precision == Precision::F16 && config.x_storage == Storage::Auto {
+    if precision == Precision::F16 {
+        if !matches!(config.x_storage, Storage::Auto | Storage::F16) {
+            let message = format!("--precision f16 stores the samples as f16, found --x-storage {}", config.x_storage);
+            return Err(Error::Config(message).into());
+        }
         config.x_storage = Storage::F16;
     }
     let features = args.features.unwrap_or_default();

@@ -1,8 +1,9 @@
 //! `deepnmf verify`: whether the device computes what it should.
 
+use deepnmf::backend::Precision;
 use serde_json::json;
 
-use super::args::DeviceArg;
+use super::args::{DeviceArg, named};
 use super::output::Output;
 use super::{Failure, Result};
 
@@ -16,10 +17,13 @@ Exit code 1 if an error exceeds its bound.")]
 pub(crate) struct Args {
     #[command(flatten)]
     device: DeviceArg,
+    /// What products with the data are made of: f16 checks those on tensor cores too
+    #[arg(long, value_name = "P", default_value = "f32", value_parser = named::<Precision>(["f32", "f16"]))]
+    precision: Precision,
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
-    let mut engine = args.device.open(out)?;
+    let mut engine = args.device.open_for(args.precision, out)?;
     let device = engine.device_name();
     out.line(&format!("device {device}"))?;
     out.line(&format!("{:<61} {:>10} {:>10}", "check", "error", "bound"))?;

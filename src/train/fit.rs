@@ -5,7 +5,7 @@ use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
 use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
-use crate::backend::{Backend, Element, MatMul};
+use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::baselines;
 use crate::model::{Activate, Activation, Factors, HPenalty, Method};
 use crate::{Error, Result};
@@ -62,7 +62,7 @@ pub fn fit<B: Backend>(
         let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
-        halves = b.use_halves(true);
+        halves = x_storage == Storage::F16 && b.use_halves(true);
         let mut trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
         b.use_halves(false);
         if halves && depth == 1 {

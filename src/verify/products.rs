@@ -53,6 +53,11 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
             stored(v, shape, storage)?;
         }
     }
+    for shape in [(1, 1, 1), (16, 16, 16), (65, 63, 7), (131, 129, 34), (1500, 31, 70)] {
+        for data in [Data::Signed, Data::Whole] {
+            halves(v, shape, data)?;
+        }
+    }
     Ok(())
 }
 
@@ -94,6 +99,31 @@ fn compare_product<B: Backend<Elem = f32>>(
     v.oracle.matmul(op, &a.mapv(f64::abs), &b.mapv(f64::abs), &mut bound)?;
     let bound = unless_whole(data, bound * gamma(k + 1));
     v.compare_matrix(name, &out, &expected, &bound)
+}
+
+/// Products of halves, on a device that was opened for them. Whole numbers are halves too, and make them exact.
+fn halves<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (n, m, k): (usize, usize, usize), data: Data) -> Result<()> {
+    if !v.b.use_halves(true) {
+        return Ok(());
+    }
+    let x = v.data(n, m, data);
+    let (on_x, storage) = v.b.upload_data(x.view(), Storage::F16)?;
+    let x = storage.round(x.view());
+    for op in [MatMul::NN, MatMul::TN] {
+        let (rows, inner) = if op == MatMul::NN { (n, m) } else { (m, n) };
+        let other = v.data(inner, k, data);
+        let before = v.data(rows, k, Data::Signed);
+        let (on_other, mut out) = (v.b.upload(other.view())?, v.b.upload(before.view())?);
+        v.b.matmul(op, &on_x, &on_other, &mut out)?;
+        let (mut expected, mut bound) = (Array2::zeros((rows, k)), Array2::zeros((rows, k)));
+        v.oracle.matmul(op, &wide(&x), &wide(&other), &mut expected)?;
+        v.oracle.matmul(op, &wide(&x).mapv(f64::abs), &wide(&other).mapv(f64::abs), &mut bound)?;
+        // The rounding to halves, and such units: neither need be to the nearest.
+        let bound = unless_whole(data, bound * (f64::from(half::f16::EPSILON) + 2.0 * gamma(inner + 1)));
+        v.compare_matrix(format!("product of halves {op:?} {n}×{m}×{k} {data:?}"), &out, &expected, &bound)?;
+    }
+    v.b.use_halves(false);
+    Ok(())
 }
 
 /// X (n × m) as it may be stored on the device, and all that is done with it. The oracle has what is left of X.

@@ -40,6 +40,9 @@ pub struct GpuOptions {
     pub force_variant: Option<usize>,
     /// What products with the data are made of.
     pub precision: Precision,
+    /// Whether shaders check the bounds of every access. Those that most of the time goes into otherwise do not, which their
+    /// own conditions make safe.
+    pub checked: bool,
     /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
     pub unfused: bool,
     /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and

@@ -43,13 +43,8 @@ impl Backend for Gpu {
     }
 
     fn upload_data(&mut self, host: ArrayView2<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
-        let storage = match (self.context.fragment, storage) {
-            (None, storage) => storage.resolve(host)?,
-            (Some(_), Storage::Auto | Storage::F16) => Storage::F16.resolve(host)?,
-            (Some(_), other) => {
-                return Err(Error::Config(format!("precision f16: expected X to be stored as f16, found {other}")));
-            }
-        };
+        let automatic = self.context.fragment.map_or(Storage::Auto, |_| Storage::F16);
+        let storage = if storage == Storage::Auto { automatic } else { storage }.resolve(host)?;
         if storage == Storage::F32 {
             return Ok((self.upload(host)?, storage));
         }

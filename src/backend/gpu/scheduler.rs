@@ -29,6 +29,8 @@ pub(super) struct Spec<'a> {
     pub(super) source: &'a str,
     /// For every storage binding of group 0, in order, whether the kernel writes it.
     pub(super) writes: &'static [bool],
+    /// Whether it stays within bounds without being made to.
+    pub(super) trusted: bool,
     /// Values of `override` constants.
     pub(super) constants: &'static [(&'static str, f64)],
 }
@@ -58,10 +60,14 @@ impl Kernel {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: immediate_bytes as u32,
         });
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label,
-            source: wgpu::ShaderSource::Wgsl(spec.source.into()),
-        });
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(spec.source.into()) };
+        let module = if spec.trusted && !context.options.checked {
+            // SAFETY: a kernel that says so reads and writes behind conditions of its own, or at places that its template's
+            // sizes bound; all its loops end. With checks and without, and with guards behind every shard, it is tested.
+            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+        } else {
+            device.create_shader_module(descriptor)
+        };
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),

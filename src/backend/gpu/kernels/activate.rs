@@ -23,6 +23,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "activate",
     source: include_str!("../../../../shaders/activate.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

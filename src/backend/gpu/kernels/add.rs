@@ -16,8 +16,13 @@ pub(in super::super) struct Params {
     c: f32,
 }
 
-pub(in super::super) const SPEC: Spec =
-    Spec { label: "add", source: include_str!("../../../../shaders/add.wgsl"), writes: &[false, true], constants: &[] };
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "add",
+    source: include_str!("../../../../shaders/add.wgsl"),
+    writes: &[false, true],
+    trusted: false,
+    constants: &[],
+};
 
 pub(in super::super) fn record(gpu: &mut Gpu, out: &Matrix, c: f32, m: &Matrix) -> Result<()> {
     for ((source, _, rows), out) in m.each().zip(&out.shards) {

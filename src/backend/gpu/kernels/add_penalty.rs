@@ -22,6 +22,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "add_penalty",
     source: include_str!("../../../../shaders/add_penalty.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -24,6 +24,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "column_sums",
     source: include_str!("../../../../shaders/column_sums.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "copy",
     source: include_str!("../../../../shaders/copy.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -23,6 +23,7 @@ pub(in super::super) const START: Spec = Spec {
     label: "descend_chain_start",
     source: include_str!("../../../../shaders/descend_chain_start.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 
@@ -45,6 +46,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_chain",
     source: include_str!("../../../../shaders/descend_chain.wgsl"),
     writes: &[true, false, false, false, true, true],
+    trusted: false,
     constants: &[],
 };
 

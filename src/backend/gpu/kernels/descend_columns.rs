@@ -25,6 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_columns",
     source: include_str!("../../../../shaders/descend_columns.wgsl"),
     writes: &[true, true, false],
+    trusted: false,
     constants: &[],
 };
 
@@ -44,6 +45,7 @@ pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) 
         label: "descend_gather",
         source: include_str!("../../../../shaders/descend_gather.wgsl"),
         writes: &[true, false, true, true],
+        trusted: false,
         constants,
     }
 }

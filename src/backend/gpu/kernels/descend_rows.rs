@@ -24,6 +24,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_rows",
     source: include_str!("../../../../shaders/descend_rows.wgsl"),
     writes: &[true, false, false],
+    trusted: false,
     constants: &[],
 };
 

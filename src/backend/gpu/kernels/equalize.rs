@@ -18,6 +18,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "equalize",
     source: include_str!("../../../../shaders/equalize.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

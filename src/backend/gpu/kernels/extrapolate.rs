@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "extrapolate",
     source: include_str!("../../../../shaders/extrapolate.wgsl"),
     writes: &[false, true, false],
+    trusted: false,
     constants: &[],
 };
 

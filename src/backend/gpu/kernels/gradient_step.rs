@@ -20,6 +20,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "gradient_step",
     source: include_str!("../../../../shaders/gradient_step.wgsl"),
     writes: &[false, false, true, true],
+    trusted: false,
     constants: &[],
 };
 

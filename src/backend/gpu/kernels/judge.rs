@@ -24,6 +24,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "judge",
     source: include_str!("../../../../shaders/judge.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

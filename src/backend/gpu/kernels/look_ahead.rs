@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "look_ahead",
     source: include_str!("../../../../shaders/look_ahead.wgsl"),
     writes: &[false, false, false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -38,6 +38,7 @@ pub(in super::super) const HALVE: Spec<'_> = Spec {
     label: "halve",
     source: include_str!("../../../../shaders/halve.wgsl"),
     writes: &[false, true],
+    trusted: true,
     constants: &[],
 };
 
@@ -71,7 +72,7 @@ impl Program {
 }
 
 pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec { label: "matmul_halves", source, writes: &[false, false, true], constants: &[] }
+    Spec { label: "matmul_halves", source, writes: &[false, false, true], trusted: true, constants: &[] }
 }
 
 /// Terms of a split, whole fragments.

@@ -18,6 +18,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "momentum",
     source: include_str!("../../../../shaders/momentum.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

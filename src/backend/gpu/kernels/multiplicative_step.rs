@@ -25,6 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "multiplicative_step",
     source: include_str!("../../../../shaders/multiplicative_step.wgsl"),
     writes: &[true, false, false, false, false],
+    trusted: false,
     constants: &[],
 };
 

@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "nearest",
     source: include_str!("../../../../shaders/nearest.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -65,7 +65,7 @@ impl Tile {
 }
 
 pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec { label: "nesterov_rows", source, writes: &[true, false, false, false], constants: &[] }
+    Spec { label: "nesterov_rows", source, writes: &[true, false, false, false], trusted: true, constants: &[] }
 }
 
 pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {

@@ -27,6 +27,7 @@ pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) ->
         label: "nesterov_step",
         source: include_str!("../../../../shaders/nesterov_step.wgsl"),
         writes: &[true, true, true, false, false, false, false],
+        trusted: false,
         constants,
     }
 }

@@ -21,6 +21,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "part",
     source: include_str!("../../../../shaders/part.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "projected_gradient",
     source: include_str!("../../../../shaders/projected_gradient.wgsl"),
     writes: &[false, false, true, true],
+    trusted: false,
     constants: &[],
 };
 

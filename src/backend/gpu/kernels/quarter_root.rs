@@ -18,6 +18,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "quarter_root",
     source: include_str!("../../../../shaders/quarter_root.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

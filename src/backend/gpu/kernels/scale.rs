@@ -25,6 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "scale",
     source: include_str!("../../../../shaders/scale.wgsl"),
     writes: &[true, false],
+    trusted: false,
     constants: &[],
 };
 

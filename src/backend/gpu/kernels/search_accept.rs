@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "search_accept",
     source: include_str!("../../../../shaders/search_accept.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

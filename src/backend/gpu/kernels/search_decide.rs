@@ -20,6 +20,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "search_decide",
     source: include_str!("../../../../shaders/search_decide.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -21,6 +21,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "search_trial",
     source: include_str!("../../../../shaders/search_trial.wgsl"),
     writes: &[false, false, false, true, true],
+    trusted: false,
     constants: &[],
 };
 

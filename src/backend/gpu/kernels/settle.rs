@@ -19,6 +19,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "settle",
     source: include_str!("../../../../shaders/settle.wgsl"),
     writes: &[false, false, true, true],
+    trusted: false,
     constants: &[],
 };
 

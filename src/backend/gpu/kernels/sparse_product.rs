@@ -25,6 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "sparse_product",
     source: include_str!("../../../../shaders/sparse_product.wgsl"),
     writes: &[false, false, false, false, true],
+    trusted: false,
     constants: &[],
 };
 

@@ -23,6 +23,7 @@ pub(in super::super) const STEP: Spec = Spec {
     label: "spectral_step",
     source: include_str!("../../../../shaders/spectral_step.wgsl"),
     writes: &[false, false, true, true, true],
+    trusted: false,
     constants: &[],
 };
 
@@ -37,6 +38,7 @@ pub(in super::super) const FINISH: Spec = Spec {
     label: "spectral_finish",
     source: include_str!("../../../../shaders/spectral_finish.wgsl"),
     writes: &[false, false, true],
+    trusted: false,
     constants: &[],
 };
 

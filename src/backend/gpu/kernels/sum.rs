@@ -31,7 +31,7 @@ pub(in super::super) fn source(storage: Storage) -> String {
 
 pub(in super::super) fn spec(source: &str, storage: Storage) -> Spec<'_> {
     let writes: &[bool] = if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] };
-    Spec { label: "sum", source, writes, constants: &[] }
+    Spec { label: "sum", source, writes, trusted: false, constants: &[] }
 }
 
 /// Parts per sum, as in the shaders; one workgroup each.

@@ -25,6 +25,7 @@ pub(in super::super) const SPEC: Spec = Spec {
     label: "sum_partials",
     source: include_str!("../../../../shaders/sum_partials.wgsl"),
     writes: &[false, true],
+    trusted: false,
     constants: &[],
 };
 
