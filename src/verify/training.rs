@@ -2,7 +2,7 @@
 
 use super::{Data, Verifier};
 use crate::Result;
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Storage};
 use crate::model::activation::ACTIVATIONS;
 use crate::model::{Activate, Depth, MODELS, Method, ModelSpec};
 use crate::train::{self, Config, Metric, Solver, Start};
@@ -46,6 +46,7 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
                 continue;
             }
             let config = Config {
+                x_storage: Storage::F32,
                 pretrain: 3,
                 sweeps: 4,
                 inner: 6,
@@ -69,6 +70,7 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         for model in [if i == 0 { "sdnmf-rl1" } else { "sdnmf-rl2" }, "deep-semi-nmf"] {
             let model = ModelSpec::by_name(model)?;
             let config = Config {
+                x_storage: Storage::F32,
                 pretrain: 3,
                 sweeps: 4,
                 inner: 6,
