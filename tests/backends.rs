@@ -25,6 +25,7 @@ const GUARDED: GpuOptions = GpuOptions {
     precision: Precision::F32,
     checked: false,
     unfused: false,
+    host_stops: false,
     tune: Tune::Never,
     cache: None,
 };

@@ -11,6 +11,7 @@ mod element;
 pub mod gpu;
 pub(crate) mod multiplicative;
 mod nonlinear;
+mod stop;
 mod storage;
 
 pub use cpu::Cpu;
@@ -19,6 +20,7 @@ pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub use nonlinear::{Apply, Domain, SearchSum};
+pub use stop::{StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
 
 use crate::Result;
@@ -411,6 +413,15 @@ pub trait Backend {
 
     // ---- Queue.
 
+    /// Begins (or ends) a loop that the device may end by itself: from then on every operation that is queued behind a
+    /// [`Backend::check_stop`] which found the loop over is skipped, checks and reads aside. Whether it does so; a device that
+    /// does not has to be asked after every iteration. Nothing but iterations and their checks comes between the two.
+    fn gate(&mut self, _on: bool) -> bool {
+        false
+    }
+    /// Counts an iteration and says whether the loop is over, into the verdict among the sums: what is read with them is
+    /// what happened. Once over, it remains what it was.
+    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()>;
     /// Starts what is queued. One call is one command buffer.
     fn submit(&mut self) -> Result<()>;
     /// Submits, and starts to bring the sums to the host as they are after all that was queued before.

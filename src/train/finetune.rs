@@ -10,10 +10,10 @@
 //! update and not the objective; they are solved for once, afterwards.
 
 use super::block::{BlockSolver, HBlock, WBlock};
-use super::objective::{Objective, Stopping, iterate};
+use super::objective::{Objective, iterate};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
-use crate::backend::{Backend, By, MatMul};
+use crate::backend::{Backend, By, MatMul, Stopping};
 
 /// What one hidden or last layer needs in a sweep.
 struct Chain<B: Backend> {

@@ -1,11 +1,11 @@
 //! The device memory that a fit takes, told from its shapes alone.
 
 use super::{Config, Solver};
-use crate::backend::EXTRAPOLATION;
 use crate::backend::gpu::{
     FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, fuses_rows, matrix_bytes as r, residual_bytes,
     stored_bytes, sums_bytes,
 };
+use crate::backend::{EXTRAPOLATION, VERDICT};
 use crate::model::Method;
 use crate::train::init;
 
@@ -31,7 +31,7 @@ use crate::train::init;
 ///                       + Σ_{l<L} 2 r(k_l, K)  +  Σ_{1<l<L} r(k_{l−1}, K)
 /// hidden layer l      base + H-block(n, k_l) + r(m, k_l) + r(k_l, k_l) + residual(n, m) + o(k_l)       (Nesterov's)
 ///
-/// base                35 MiB + x(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
+/// base                35 MiB and 3 KiB + x(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
 ///                       (of the hidden H only that of the layer below, unless all are asked for)
 /// x(n, m)             r(n, m) as f32, half of it as f16, a quarter of it + 4 n as u8
 /// H-block(n, k)       r(k, k) + r(n, k), penalised another r(k, k); Nesterov's: + 2 r(n, k) for k > 512 or with restarts
@@ -142,5 +142,5 @@ fn objective(ranks: &[usize]) -> u64 {
     let layers = ranks.len();
     let vectors: u64 = ranks.iter().map(|&k| r(1, k)).sum();
     let terms = super::objective::PENALTIES + layers + 1;
-    sums_bytes(LOOK_EVERY * terms) + vectors + 2 * r(1, layers + 1) + r(1, terms)
+    sums_bytes(LOOK_EVERY * terms + VERDICT) + vectors + 2 * r(1, layers + 1) + r(1, terms)
 }

@@ -13,6 +13,7 @@ mod objective;
 mod pretrain;
 mod project;
 
+pub(crate) use crate::backend::Stopping;
 pub(crate) use block::{BlockSolver, HBlock, WBlock};
 pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 pub(crate) use finetune::finetune;
@@ -21,7 +22,7 @@ pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};
 pub use memory::device_bytes;
 pub(crate) use nonlinear::{apply, finetune as finetune_nonlinear};
-pub(crate) use objective::{Objective, Stopping, iterate};
+pub(crate) use objective::{Objective, iterate};
 pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
 pub(crate) use project::{norm_squared, project, project_layers};

@@ -19,11 +19,11 @@
 mod first;
 mod search;
 
-use super::objective::{Objective, Stopping, iterate};
+use super::objective::{Objective, iterate};
 use super::project::{Outcome, Projection};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
-use crate::backend::{Apply, Backend, By, Domain, Element, MatMul};
+use crate::backend::{Apply, Backend, By, Domain, Element, MatMul, Stopping};
 use crate::model::Activation;
 use crate::model::activation::BOUND;
 use first::First;

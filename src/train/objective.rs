@@ -8,7 +8,7 @@
 //! ```
 
 use super::history::{Progress, Stage};
-use crate::backend::{Backend, ColumnSums, Combination, Element, Sum};
+use crate::backend::{Backend, Cadence, ColumnSums, Combination, Element, StopCheck, Stopping, Sum, VERDICT};
 use crate::model::HPenalty;
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -19,9 +19,11 @@ const QUADRATIC: usize = 1;
 /// From here on: ‖s_1‖² … ‖s_L‖², pen(S).
 pub(crate) const PENALTIES: usize = 2;
 
-/// The sums of which the objective is made, for as many iterations as lie between two looks.
+/// The sums of which the objective is made, for as many iterations as lie between two looks, and the verdict on them.
 pub(crate) struct Objective<B: Backend> {
     scalars: B::Scalars,
+    /// The slot of the verdict.
+    verdict: usize,
     mu: Vec<f64>,
     lambda: f64,
     kind: HPenalty,
@@ -46,7 +48,8 @@ impl<B: Backend> Objective<B> {
             *c = half * *w;
         }
         Ok(Self {
-            scalars: b.scalars(b.cadence().every.max(1) * (PENALTIES + mu.len() + 1))?,
+            scalars: b.scalars(b.cadence().every.max(1) * (PENALTIES + mu.len() + 1) + VERDICT)?,
+            verdict: b.cadence().every.max(1) * (PENALTIES + mu.len() + 1),
             mu: mu.to_vec(),
             lambda,
             kind,
@@ -134,6 +137,14 @@ impl<B: Backend> Objective<B> {
         b.judge(f, first, state)
     }
 
+    /// Whether the loop ends with the iteration whose sums are recorded, the first one from `start`; see
+    /// [`Backend::check_stop`].
+    fn check_stop(&mut self, b: &mut B, turn: usize, start: Option<f64>, stop: Stopping) -> Result<()> {
+        let (first, verdict, constant) = (self.slot(turn, 0), self.verdict, 0.5 * self.xx);
+        let (weights, sums) = (&self.combination, &mut self.scalars);
+        b.check_stop(StopCheck { weights, sums, first, constant, start, stop, verdict })
+    }
+
     /// Replaces ⟨B, F⟩ and ⟨G, S⟩ by the residual itself; `(f, relative error)` of turn 0 as it then is. Waits.
     pub(crate) fn exact(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<(f64, f64)> {
         b.residual(x, h, psi, &mut self.scalars, QUADRATIC)?;
@@ -157,65 +168,78 @@ impl<B: Backend> Objective<B> {
     }
 }
 
-/// When a stage ends before its last iteration.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stopping {
-    pub(crate) tol: f64,
-    pub(crate) target_error: Option<f64>,
-}
-
-impl Stopping {
-    fn met(self, before: f64, now: f64, relative_error: f64) -> bool {
-        (self.tol > 0.0 && (before - now).abs() <= self.tol * now)
-            || self.target_error.is_some_and(|target| relative_error <= target)
-    }
-}
-
 /// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made.
 ///
-/// The host looks at the objective as often as the backend's cadence says, at iterations that are already done while
-/// the next ones run. A backend that looks ahead may therefore make a few iterations more than the rule asks for;
-/// the history has them all, so it always ends with the objective of the factors as they are.
+/// The device ends the loop itself ([`Backend::gate`]), with the first iteration that meets the rule, and its word is what
+/// counts: the host looks only as often as the backend's cadence says, at iterations that are already done while the next ones
+/// run, and what it has queued in vain is skipped. So a step may well be called again after the end. What it then reads from
+/// the device is what the last iteration left there, and what it writes from the host may only be what every iteration writes
+/// anew (inverses, for one). Where the device cannot do that the host looks after every iteration.
 pub(crate) fn iterate<B: Backend>(
     b: &mut B,
     objective: &mut Objective<B>,
-    (stage, max): (Stage, usize),
+    stage: (Stage, usize),
     start: (f64, f64),
+    stop: Stopping,
+    progress: &mut dyn FnMut(&Progress),
+    step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
+) -> Result<Vec<f64>> {
+    if stop.target_error.is_some_and(|target| start.1 <= target) {
+        return Ok(vec![start.0]);
+    }
+    let ends_itself = stop.is_any() && b.gate(true);
+    let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
+    let history = run(b, objective, (stage, cadence), start.0, stop, progress, step);
+    b.gate(false);
+    history
+}
+
+fn run<B: Backend>(
+    b: &mut B,
+    objective: &mut Objective<B>,
+    ((stage, max), cadence): ((Stage, usize), Cadence),
+    start: f64,
     stop: Stopping,
     progress: &mut dyn FnMut(&Progress),
     mut step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
-    let cadence = b.cadence();
-    let mut history = vec![start.0];
-    let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
-    let mut stopped = stop.target_error.is_some_and(|target| start.1 <= target);
+    let mut history = vec![start];
     let mut look = |b: &mut B, objective: &Objective<B>, turns: usize, pending: B::Pending| -> Result<bool> {
         let sums = b.finish_read(pending)?;
-        let mut met = false;
+        let (made, over) = match stop.is_any() {
+            true => (sums[objective.verdict] as usize, sums[objective.verdict + 1] > 0.0),
+            false => (max, false),
+        };
         for sums in sums.chunks(objective.len()).take(turns) {
-            let (f, relative_error) = objective.value(sums);
             let done = history.len();
+            if done > made {
+                break;
+            }
+            let (f, relative_error) = objective.value(sums);
             if !f.is_finite() {
                 return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective: f });
             }
-            met |= stop.met(history[done - 1], f, relative_error);
             history.push(f);
             progress(&Progress { stage, done, of: max, objective: f, relative_error });
         }
-        Ok(met)
+        Ok(over)
     };
-    let mut done = 0;
-    while done < max && !stopped {
-        let turns = cadence.every.clamp(1, max - done);
+    let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
+    let (mut queued, mut over) = (0, false);
+    while queued < max && !over {
+        let turns = cadence.every.clamp(1, max - queued);
         for turn in 0..turns {
             step(b, objective, turn)?;
+            if stop.is_any() {
+                objective.check_stop(b, turn, (queued + turn == 0).then_some(start), stop)?;
+            }
         }
-        done += turns;
+        queued += turns;
         let pending = b.start_read(&objective.scalars)?;
         under_way.push_back((turns, pending));
-        while !stopped && under_way.len() > cadence.ahead {
+        while !over && under_way.len() > cadence.ahead {
             if let Some((turns, pending)) = under_way.pop_front() {
-                stopped = look(b, objective, turns, pending)?;
+                over = look(b, objective, turns, pending)?;
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
-use super::objective::{Objective, Stopping, iterate};
+use super::objective::{Objective, iterate};
 use super::{Config, Progress, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, By, ColumnSums, MatMul};
+use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping};
 use crate::model::HPenalty;
 
 /// One layer: `V ≈ H Wᵀ` with its penalties.

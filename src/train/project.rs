@@ -1,10 +1,10 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
 use super::block::{BlockSolver, HBlock, Steps};
-use super::objective::{Objective, Stopping, iterate};
+use super::objective::{Objective, iterate};
 use super::{Metric, Progress, Solver, Stage, nonlinear};
 use crate::Result;
-use crate::backend::{Apply, Backend, MatMul, Sum};
+use crate::backend::{Apply, Backend, MatMul, Stopping, Sum};
 use crate::model::{Activation, HPenalty};
 use ndarray::{Array2, ArrayView2};
 

@@ -12,6 +12,7 @@ mod fused;
 mod multiplicative;
 mod nonlinear;
 mod products;
+mod stop;
 mod training;
 
 use crate::Result;
@@ -40,8 +41,16 @@ pub struct Check {
 pub fn verify<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
     let mut v = Verifier::new(b, report);
     // Each with random numbers of its own: a check more in one leaves the data of the others as they are.
-    let parts: [Part<B>; 7] =
-        [products::run, elementwise::run, nonlinear::run, multiplicative::run, descent::run, fused::run, training::run];
+    let parts: [Part<B>; 8] = [
+        products::run,
+        elementwise::run,
+        nonlinear::run,
+        multiplicative::run,
+        descent::run,
+        fused::run,
+        training::run,
+        stop::run,
+    ];
     for (stream, part) in (0..).zip(parts) {
         v.rng.set_stream(stream);
         v.rng.set_word_pos(0);

@@ -3,7 +3,7 @@
 use deepnmf::Result;
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, Storage, Sum,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
@@ -56,6 +56,9 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "judgement",
     "settlement",
     "nearest",
+    "change at which a loop ends",
+    "error at which a loop ends",
+    "count of a loop",
 ];
 
 /// Relative: hundreds of roundings, far below what an eye would see.
@@ -376,6 +379,18 @@ impl Backend for Broken {
             halves[[0, 0]] += 0.01;
         }
         self.cpu.nearest(products, &halves, membership)
+    }
+    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
+        let StopCheck { weights, sums, first, constant, start, stop, verdict } = check;
+        let wrong = |what| if self.what == what { f64::from(1.0 + WRONG) } else { 1.0 };
+        let tol = stop.tol * wrong("change at which a loop ends");
+        let target_error = stop.target_error.map(|target| target * wrong("error at which a loop ends"));
+        let stop = Stopping { tol, target_error };
+        self.cpu.check_stop(StopCheck { weights, sums: &mut *sums, first, constant, start, stop, verdict })?;
+        if self.what == "count of a loop" && sums[verdict + 1] > 0.0 {
+            sums[verdict] -= 1.0;
+        }
+        Ok(())
     }
     fn submit(&mut self) -> Result<()> {
         self.cpu.submit()

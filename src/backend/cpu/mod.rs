@@ -7,13 +7,14 @@ mod nearest;
 mod nesterov;
 mod products;
 mod rows;
+mod stop;
 mod sums;
 
 use crate::Result;
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, Storage, Sum, check, check_descent, check_state,
-    check_three,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Storage, Sum, check, check_descent,
+    check_state, check_three,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -362,6 +363,12 @@ impl<E: Element> Backend for Cpu<E> {
     fn nearest(&mut self, products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
         check::nearest(products.dim(), halves.dim(), membership.dim())?;
         nearest::nearest(products, halves, membership);
+        Ok(())
+    }
+
+    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
+        check.check(self, check.sums.len())?;
+        stop::check(check);
         Ok(())
     }
 

@@ -45,6 +45,9 @@ pub struct GpuOptions {
     pub checked: bool,
     /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
     pub unfused: bool,
+    /// Whether no loop is ended by the device: the host then looks after every iteration of a loop with a stopping rule, as it
+    /// has to on adapters without what this takes.
+    pub host_stops: bool,
     /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
     /// as long as there are some that were not: what was measured is kept in a file.
     pub tune: Tune,
@@ -71,13 +74,16 @@ pub(super) struct Context {
     pub(super) halves: bool,
     /// The size of the fragments that products of halves are made of, where the device was opened for them.
     pub(super) fragment: Option<usize>,
+    /// Whether the device can end a loop itself.
+    pub(super) stops: bool,
     fault: Arc<Mutex<Option<String>>>,
 }
 
 fn adapters_of(backends: Backends) -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
-    // Validation of indirect dispatches costs 20 µs each in release, and there are none.
+    // Validation of indirect dispatches costs 20 µs each in release. All of them are in gate.rs, with the workgroups that a
+    // direct dispatch would have, or none.
     descriptor.flags = wgpu::InstanceFlags::empty();
     pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
 }
@@ -230,8 +236,13 @@ impl Context {
             .into_iter()
             .nth(index)
             .ok_or_else(|| Error::NoDevice(format!("no adapter has the number {index}")))?;
-        let halves = adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
+        let flags = adapter.get_downlevel_capabilities().flags;
+        let halves = flags.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32);
         let info = adapter.get_info();
+        // On DX12 an indirect dispatch that is not validated leaves `num_workgroups` at 0, by which kernels stride.
+        let stops = flags.contains(wgpu::DownlevelFlags::INDIRECT_EXECUTION)
+            && info.backend != wgpu::Backend::Dx12
+            && !options.host_stops;
         let limits = adapter.limits();
         if let Some(why) = problem(&limits, adapter.features()) {
             return Err(Error::NoDevice(format!("{} cannot be used: {why}", info.name)));
@@ -286,6 +297,7 @@ impl Context {
             memory: Arc::default(),
             halves,
             fragment,
+            stops,
             kind: info.device_type,
             identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
             fault,
@@ -316,6 +328,16 @@ impl Context {
 
     /// A storage buffer of `bytes`, or [`Error::TooLarge`].
     pub(super) fn buffer(&self, label: &str, bytes: u64) -> Result<Counted> {
+        self.buffer_for(wgpu::BufferUsages::empty(), label, bytes)
+    }
+
+    /// [`Context::buffer`], from which dispatches may have their workgroups where there are such.
+    pub(super) fn gate(&self, label: &str, bytes: u64) -> Result<Counted> {
+        let usage = if self.stops { wgpu::BufferUsages::INDIRECT } else { wgpu::BufferUsages::empty() };
+        self.buffer_for(usage, label, bytes)
+    }
+
+    fn buffer_for(&self, usage: wgpu::BufferUsages, label: &str, bytes: u64) -> Result<Counted> {
         let too_large = |limit| Error::TooLarge { what: label.into(), needed: bytes, limit };
         if bytes > self.max_binding {
             return Err(too_large(self.max_binding));
@@ -324,7 +346,7 @@ impl Context {
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            usage: usage | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         match pollster::block_on(scope.pop()) {

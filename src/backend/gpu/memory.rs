@@ -7,7 +7,7 @@
 //! is no longer counted, but for what the device still computes with.
 
 use super::matrix::PAD;
-use super::{RESIDUAL_BYTES, SCRATCH_BYTES, SPECTRAL_BYTES, kernels};
+use super::{GATE_BYTES, RESIDUAL_BYTES, SCRATCH_BYTES, SPECTRAL_BYTES, kernels};
 use crate::backend::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,8 +59,9 @@ impl Drop for Counted {
     }
 }
 
-/// What every open device holds, unless its bindings are smaller than that: scratch and the vectors of power iterations.
-pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES;
+/// What every open device holds, unless its bindings are smaller than that: scratch, the vectors of power iterations
+/// and the gate.
+pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES + GATE_BYTES;
 
 /// Of a matrix: its rows are padded to whole vectors of four.
 pub(crate) fn matrix_bytes(rows: usize, cols: usize) -> u64 {

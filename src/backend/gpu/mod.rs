@@ -4,6 +4,7 @@
 //! rows that fit a binding, cut by the device's limits alone, and every operation takes any cut.
 
 mod context;
+mod gate;
 mod kernels;
 mod matrix;
 mod memory;
@@ -29,6 +30,7 @@ use crate::engine::DeviceInfo;
 use crate::train::Solver;
 use crate::{Error, Result};
 use context::Context;
+use gate::Gate;
 use kernels::matmul_tiled::{self, VARIANTS};
 use kernels::{Id, Lazy};
 use matrix::Buffer;
@@ -51,6 +53,8 @@ const RESIDUAL_BYTES: usize = 16 << 20;
 pub(crate) const FASTEST_SOLVER: Solver = Solver::Nesterov;
 /// Iterations between two looks of the host at the objective.
 pub(crate) const LOOK_EVERY: usize = 4;
+/// Bytes of the gate: room for the distinct grids of any loop there is, ten times over.
+const GATE_BYTES: u64 = 3 << 10;
 /// What guard words hold: a NaN that no kernel makes.
 const GUARD: u32 = 0x7fc0_dead;
 
@@ -82,6 +86,7 @@ pub struct Gpu {
     halves: Option<Arc<Buffer>>,
     /// Whether products of halves are made of them.
     uses_halves: bool,
+    gate: Gate,
     /// Columns of coordinate descent and their gradients.
     descent: Option<[Arc<Buffer>; 2]>,
     /// `X G_:j` and the column sums of coordinate descent in the chain.
@@ -123,6 +128,8 @@ impl Gpu {
         let scratch = buffer("scratch", scratch_bytes)?;
         let mut spectral = || buffer("power iteration", spectral_bytes);
         let spectral = [spectral()?, spectral()?, spectral()?];
+        next_id += 1;
+        let gate = Gate::new(&context, next_id)?;
         let mut gpu = Self {
             context,
             scheduler: Scheduler::new(),
@@ -137,6 +144,7 @@ impl Gpu {
             residual: None,
             halves: None,
             uses_halves: false,
+            gate,
             descent: None,
             chain: Vec::new(),
             next_id,
@@ -162,7 +170,9 @@ impl Gpu {
     }
 
     fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) -> Result<()> {
-        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, grid)
+        let at = self.gated(grid)?;
+        let workgroups = self.gate.workgroups(grid, at);
+        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, workgroups)
     }
 
     /// [`Gpu::dispatch`] for a kernel that may have to be compiled first.
@@ -173,9 +183,11 @@ impl Gpu {
         params: &impl bytemuck::Pod,
         grid: [u32; 3],
     ) -> Result<()> {
+        let at = self.gated(grid)?;
         let id = self.kernels.len() + self.lazy.len();
         let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
-        self.scheduler.dispatch(&self.context, kernel, buffers, params, grid)
+        let workgroups = self.gate.workgroups(grid, at);
+        self.scheduler.dispatch(&self.context, kernel, buffers, params, workgroups)
     }
 
     /// How rows of k columns are taken through a block at once; None where they are too long, or the Gram is in pieces.

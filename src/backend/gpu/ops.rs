@@ -7,8 +7,8 @@ use super::sparse::SparseMatrix;
 use super::{Buffer, FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, Storage, Sum, check, check_descent,
-    check_state, check_three, multiplicative,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, check,
+    check_descent, check_state, check_three, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
 use crate::train::{Metric, Solver};
@@ -341,6 +341,16 @@ impl Backend for Gpu {
     fn nearest(&mut self, products: &Matrix, halves: &Matrix, membership: &mut Matrix) -> Result<()> {
         check::nearest(products.shape(), halves.shape(), membership.shape())?;
         kernels::nearest::record(self, products, halves, membership)
+    }
+
+    fn gate(&mut self, on: bool) -> bool {
+        self.gate.set(on && self.context.stops);
+        on && self.context.stops
+    }
+
+    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
+        check.check(self, check.sums.len)?;
+        kernels::stop::record(self, &check)
     }
 
     fn submit(&mut self) -> Result<()> {

@@ -118,6 +118,14 @@ pub(super) struct Read {
 /// Larger staging buffers are not kept.
 const SPARE_BYTES: u64 = 1 << 20;
 
+/// Where a dispatch has its workgroups from.
+#[derive(Clone, Copy)]
+pub(super) enum Workgroups<'a> {
+    Here([u32; 3]),
+    /// A buffer, from this byte on.
+    In(&'a wgpu::Buffer, u64),
+}
+
 type Key = (usize, [u64; 7]);
 
 /// The recorder.
@@ -155,7 +163,7 @@ impl Scheduler {
         Self::encoder(&mut self.encoder, context)
     }
 
-    /// Records `kernel` on `buffers` with `params`; nothing where the grid is empty. [`Error::Config`] for a matrix stored
+    /// Records `kernel` on `buffers` with `params`; nothing where there are no workgroups. [`Error::Config`] for a matrix stored
     /// in a way that the kernel does not read.
     pub(super) fn dispatch(
         &mut self,
@@ -163,7 +171,7 @@ impl Scheduler {
         kernel: &Kernel,
         buffers: &[&Buffer],
         params: &impl bytemuck::Pod,
-        grid: [u32; 3],
+        workgroups: Workgroups<'_>,
     ) -> Result<()> {
         for (binding, buffer) in buffers.iter().enumerate() {
             let expected = if binding == 0 { kernel.reads } else { Storage::F32 };
@@ -171,7 +179,7 @@ impl Scheduler {
                 return Err(stored::not_numbers(buffer.storage));
             }
         }
-        if grid.contains(&0) {
+        if matches!(workgroups, Workgroups::Here(grid) if grid.contains(&0)) {
             return Ok(());
         }
         let mut ids = [0; 7];
@@ -200,7 +208,10 @@ impl Scheduler {
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &*bind_group, &[]);
         pass.set_immediates(0, bytemuck::bytes_of(params));
-        pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        match workgroups {
+            Workgroups::Here([x, y, z]) => pass.dispatch_workgroups(x, y, z),
+            Workgroups::In(buffer, at) => pass.dispatch_workgroups_indirect(buffer, at),
+        }
         self.stats.dispatches += 1;
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub(super) mod activate;
 pub(super) mod add;
 pub(super) mod add_penalty;
+pub(super) mod arm;
 pub(super) mod column_sums;
 pub(super) mod copy;
 pub(super) mod descend_chain;
@@ -31,6 +32,7 @@ pub(super) mod search_trial;
 pub(super) mod settle;
 pub(super) mod sparse_product;
 pub(super) mod spectral;
+pub(super) mod stop;
 pub(super) mod sum;
 pub(super) mod sum_partials;
 pub(super) mod template;
@@ -77,10 +79,12 @@ pub(super) enum Id {
     Settle,
     Nearest,
     Halve,
+    Arm,
+    Stop,
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec<'static>, usize); 34] {
+fn table() -> [(Id, Spec<'static>, usize); 36] {
     fn row<P>(id: Id, spec: Spec<'static>) -> (Id, Spec<'static>, usize) {
         (id, spec, size_of::<P>())
     }
@@ -119,6 +123,8 @@ fn table() -> [(Id, Spec<'static>, usize); 34] {
         row::<settle::Params>(Id::Settle, settle::SPEC),
         row::<nearest::Params>(Id::Nearest, nearest::SPEC),
         row::<matmul_halves::HalveParams>(Id::Halve, matmul_halves::HALVE),
+        row::<arm::Params>(Id::Arm, arm::SPEC),
+        row::<stop::Params>(Id::Stop, stop::SPEC),
     ]
 }
 

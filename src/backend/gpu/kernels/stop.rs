@@ -1,0 +1,104 @@
+//! `shaders/stop.wgsl`: counts an iteration and ends the loop where its rule is met.
+
+use super::super::Gpu;
+use super::super::scheduler::Spec;
+use super::Id;
+use crate::Result;
+use crate::backend::StopCheck;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    len: u32,
+    slot: u32,
+    verdict: u32,
+    first: u32,
+    exponent: i32,
+    tol: f32,
+    target_quanta: f32,
+    start_known: u32,
+    constant: [u32; 2],
+    start: [u32; 2],
+}
+
+pub(in super::super) const SPEC: Spec = Spec {
+    label: "stop",
+    source: include_str!("../../../../shaders/stop.wgsl"),
+    writes: &[false, true, true],
+    trusted: false,
+    constants: &[],
+};
+
+/// Bits of the constant in quanta. A part of a sum may have 48, so that 256 parts of 64 terms fit 63.
+const BITS: i32 = 44;
+
+/// Whole numbers of 2^exponent, as far as the shader takes them.
+#[derive(Debug, Clone, Copy)]
+struct Quanta {
+    exponent: i32,
+}
+
+impl Quanta {
+    /// For an objective with this constant.
+    fn of(constant: f64) -> Self {
+        // Nothing but zeros has any quanta; they need only be there.
+        let largest = constant.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX));
+        Self { exponent: largest.log2().floor() as i32 - BITS }
+    }
+
+    fn count(self, v: f64) -> f64 {
+        v / f64::from(self.exponent).exp2()
+    }
+
+    /// Low and high word; None where it is too large, or no number.
+    fn words(self, v: f64) -> Option<[u32; 2]> {
+        let count = self.count(v).round();
+        // Far less than 63 bits, so that the difference of two is right.
+        let words = count as i64;
+        (count.abs() < 60.0_f64.exp2()).then_some([words as u32, (words >> 32) as u32])
+    }
+}
+
+pub(in super::super) fn record(gpu: &mut Gpu, check: &StopCheck<'_, Gpu>) -> Result<()> {
+    let quanta = Quanta::of(check.constant);
+    let start = check.start.and_then(|start| quanta.words(start));
+    let target = check.stop.target_error.map(|target| quanta.count(target * target * check.constant) as f32);
+    let params = Params {
+        len: check.weights.cols as u32,
+        slot: check.first as u32,
+        verdict: check.verdict as u32,
+        first: check.start.is_some().into(),
+        // An f32 of exponent bits e is a whole number times 2^(e − 150).
+        exponent: quanta.exponent + 150,
+        tol: check.stop.tol as f32,
+        // No residual is that far below 0.
+        target_quanta: target.unwrap_or(f32::MIN),
+        start_known: start.is_some().into(),
+        constant: quanta.words(check.constant).unwrap_or_default(),
+        start: start.unwrap_or_default(),
+    };
+    let gate = gpu.gate.buffer();
+    gpu.gate.note_check();
+    gpu.dispatch_always(Id::Stop, &[check.weights.vector()?, &check.sums.buffer, &gate], &params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quanta_are_of_the_constant() {
+        for constant in [1.0, 1.5, 3e-7, 6e30] {
+            let q = Quanta::of(constant);
+            let [low, high] = q.words(constant).unwrap();
+            let count = (u64::from(high) << 32 | u64::from(low)) as f64;
+            assert!((44.0_f64.exp2()..45.0_f64.exp2()).contains(&count), "{constant}: {count}");
+            assert_eq!(count * f64::from(q.exponent).exp2(), constant);
+        }
+        let q = Quanta::of(1.0);
+        assert_eq!(q.words(-f64::from(-44).exp2()), Some([u32::MAX, u32::MAX]));
+        assert_eq!((q.words(f64::NAN), q.words(1e5), q.words(f64::INFINITY)), (None, None, None));
+        assert_eq!(Quanta::of(0.0).words(0.0), Some([0, 0]));
+    }
+}
