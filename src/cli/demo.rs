@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::DeviceArg;
-use super::fit::Job;
+use super::job::Job;
 use super::output::{Output, written};
 use super::report::about;
 

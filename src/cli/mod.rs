@@ -6,6 +6,7 @@ mod demo;
 mod devices;
 mod evaluate;
 mod fit;
+mod job;
 mod labels;
 pub(crate) mod output;
 mod progress;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing};
-use super::fit::checked;
+use super::job::checked;
 use super::labels::{self, Attribute};
 use super::output::{Output, written};
 

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, shape_text};
-use super::fit::checked;
+use super::job::checked;
 use super::output::{Output, percent, written};
 use super::progress::Reporter;
 

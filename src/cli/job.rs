@@ -1,0 +1,168 @@
+//! A data set on its way to a model: checked, scaled and fitted; and what is said of that.
+
+use std::path::Path;
+use std::time::Instant;
+
+use deepnmf::Engine;
+use deepnmf::backend::{Precision, Storage};
+use deepnmf::data::{self, Features, ImageSet, Scale};
+use deepnmf::evaluate::zeros;
+use deepnmf::model::store::{Model, Split};
+use deepnmf::model::{Activate, Method, ModelSpec};
+use deepnmf::train::{Config, Solver, device_bytes};
+use serde_json::{Value, json};
+
+use super::Result;
+use super::args::shape_text;
+use super::output::{Output, arrows, bytes, name_of, percent};
+use super::progress::Reporter;
+
+/// A data set that is to be fitted.
+pub(crate) struct Job {
+    pub(crate) set: ImageSet,
+    /// What to call it.
+    pub(crate) source: String,
+    pub(crate) scale: Scale,
+    pub(crate) features: Features,
+    pub(crate) split: Option<Split>,
+    /// Of the engine.
+    pub(crate) precision: Precision,
+    /// When its reading began.
+    pub(crate) start: Instant,
+}
+
+/// A model with what its file does not say.
+pub(crate) struct Fitted {
+    pub(crate) model: Model,
+    source: String,
+    x_storage: Storage,
+    precision: Precision,
+    zero_samples: usize,
+    load_seconds: f64,
+    /// Bytes of the device's memory at their peak, and as foretold; of a GPU only.
+    memory: Option<(u64, Option<u64>)>,
+    start: Instant,
+}
+
+impl Job {
+    /// Checks the samples, scales them and fits the model.
+    pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
+        let Job { set, source, scale, features, split, precision, start } = self;
+        let zero_samples = checked(&set, &source, config.model.signed, out)?;
+        let ImageSet { mut x, image_shape, labels, classes, .. } = set;
+        let preprocess = data::preprocess_features(&mut x, scale, features, image_shape)?;
+        let load_seconds = start.elapsed().as_secs_f64();
+        let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
+        out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
+        out.detail(&format!("settings {config:?}"));
+
+        let on_gpu = engine.stats().is_some();
+        let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
+        let config = &Config { x_storage, ..config.clone() };
+        let foretold = on_gpu && precision == Precision::F32;
+        let expected = device_bytes(config, x.nrows(), x.ncols()).filter(|_| foretold);
+        if let Some(expected) = expected {
+            out.detail(&format!("expected device memory {}", bytes(expected)));
+        }
+        let mut progress = Reporter::new(out);
+        let fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
+        drop(progress);
+        out.detail(&format!("penalty constants mu {:?}, lambda {:?}", fit.penalties.mu, fit.penalties.lambda));
+        let memory = engine.stats().map(|stats| (stats.peak_bytes, expected));
+        if let Some((peak, _)) = memory {
+            out.detail(&format!("peak device memory {}", bytes(peak)));
+        }
+        let x_storage = fit.x_storage;
+        if x_storage != Storage::F32 {
+            out.detail(&format!("the samples were stored as {x_storage}"));
+        }
+        let mut model = Model::new(config, fit, preprocess, engine.device_name());
+        model.metadata.image_shape = image_shape;
+        model.metadata.split = split;
+        model.metadata.classes = classes;
+        model.metadata.labels = labels;
+        Ok(Fitted { model, source, x_storage, precision, zero_samples, load_seconds, memory, start })
+    }
+}
+
+/// The number of all-zero samples, of which it warns; what the model cannot take is an error.
+pub(crate) fn checked(set: &ImageSet, source: &str, signed: bool, out: &Output) -> Result<usize> {
+    let validate = if signed { data::validate_finite } else { data::validate_nonnegative };
+    let zeros = validate(set.x.view(), &set.names, source)?.zero_rows;
+    if let Some(first) = zeros.first() {
+        let (count, n, name) = (zeros.len(), set.n_samples(), &set.names[*first]);
+        out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
+    }
+    Ok(zeros.len())
+}
+
+impl Fitted {
+    /// The object of `--json`; `file` is the model file.
+    pub(crate) fn json(&self, file: &Path) -> Value {
+        let (f, m) = (&self.model.factors, &self.model.metadata);
+        json!({
+            "model": m.model,
+            "layers": m.layers,
+            "activation": m.activation,
+            "activate": m.activate,
+            "device": m.device,
+            "data": self.source,
+            "n_samples": m.n_samples,
+            "n_features": f.n_features(),
+            "image_shape": m.image_shape,
+            "zero_samples": self.zero_samples,
+            "preprocess": m.preprocess,
+            "x_storage": self.x_storage,
+            "precision": self.precision,
+            "split": m.split,
+            "training": m.training,
+            "penalties": m.penalties,
+            "objective": m.objective,
+            "relative_error": m.relative_error,
+            "history": m.history,
+            "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
+            "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
+            "seconds": {
+                "load": self.load_seconds,
+                "init": m.seconds.init,
+                "pretrain": m.seconds.pretrain,
+                "finetune": m.seconds.finetune,
+                "fit": m.seconds.total,
+                "total": self.start.elapsed().as_secs_f64(),
+            },
+            "out": file.display().to_string(),
+        })
+    }
+
+    /// The same for people.
+    pub(crate) fn summary(&self, out: &Output) -> Result {
+        let (f, m) = (&self.model.factors, &self.model.metadata);
+        let shape = m.image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
+        let (n, features) = (m.n_samples, f.n_features());
+        out.summary("data", &format!("{}: {n} samples × {features} features{shape}", self.source))?;
+        let title = ModelSpec::by_name(&m.model)?.title;
+        let between = match (m.activation, m.activate) {
+            (None, _) => String::new(),
+            (Some(a), Activate::Hidden) => format!(", {a} between them"),
+            (Some(a), Activate::All) => format!(", {a} between and after them"),
+        };
+        out.summary("model", &format!("{title}, layers {}{between}", arrows(&m.layers)))?;
+        out.summary("device", &m.device)?;
+        // The other models have a method of their own, which their name says.
+        if ModelSpec::by_name(&m.model)?.method == Method::Blocks {
+            let solver = match m.training.solver {
+                Solver::Cd => "coordinate descent",
+                _ => "Nesterov's method",
+            };
+            out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
+        }
+        let error = percent(m.relative_error);
+        out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;
+        let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
+        out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(zeros(&f.h))))?;
+        let (s, load, total) = (&m.seconds, self.load_seconds, self.start.elapsed().as_secs_f64());
+        let parts = [("read", load), ("init", s.init), ("pre-training", s.pretrain), ("fine-tuning", s.finetune)];
+        let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();
+        out.summary("seconds", &format!("{total:.1} ({})", parts.join(", ")))
+    }
+}
