@@ -204,9 +204,9 @@ fn one_mebibyte_bindings_train_faces() {
 fn the_host_does_not_wait_inside_a_sweep() {
     let (x, start) = small();
     let Some(mut gpu) = gpu("vulkan", GUARDED) else { return };
-    let mut stats = |sweeps: usize| {
+    let mut stats = |sweeps: usize, tol: f64| {
         let before = gpu.stats();
-        fit(&mut gpu, x.view(), &Config { sweeps, ..config("sdnmf-rl1", &[7, 3]) }, Some(&start));
+        fit(&mut gpu, x.view(), &Config { sweeps, tol, ..config("sdnmf-rl1", &[7, 3]) }, Some(&start));
         let after = gpu.stats();
         [
             after.waits - before.waits,
@@ -217,14 +217,17 @@ fn the_host_does_not_wait_inside_a_sweep() {
         ]
     };
     // The first fit makes what is kept: staging buffers, the residual's.
-    stats(8);
-    let (few, many) = (stats(8), stats(48));
-    let per_sweep = (many[4] - few[4]) / 40;
-    assert!(per_sweep > 50 && (many[4] - few[4]) % 40 == 0, "{per_sweep} dispatches a sweep");
-    assert_eq!(many[0] - few[0], 10, "waits of 40 sweeps");
-    assert_eq!(many[1] - few[1], 10, "command buffers of 40 sweeps");
-    assert_eq!(many[2] - few[2], 0, "buffers of 40 sweeps");
-    assert_eq!(many[3] - few[3], 0, "bind groups of 40 sweeps");
+    stats(8, 0.0);
+    // Without a stopping rule, and with one that is not met.
+    for tol in [0.0, 1e-30] {
+        let (few, many) = (stats(8, tol), stats(48, tol));
+        let per_sweep = (many[4] - few[4]) / 40;
+        assert!(per_sweep > 50 && (many[4] - few[4]) % 40 == 0, "{per_sweep} dispatches a sweep");
+        assert_eq!(many[0] - few[0], 10, "waits of 40 sweeps");
+        assert_eq!(many[1] - few[1], 10, "command buffers of 40 sweeps");
+        assert_eq!(many[2] - few[2], 0, "buffers of 40 sweeps");
+        assert_eq!(many[3] - few[3], 0, "bind groups of 40 sweeps");
+    }
 }
 
 /// With an activation the device decides on every trial, and is asked once per block whether it needs more of them,
