@@ -192,12 +192,14 @@ def main():
     parser.add_argument("--device", action="append", help="devices of deepnmf, default cpu; may be given again")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turns")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a peer may look for the error")
+    parser.add_argument("--skip", action="append", default=[], metavar="NAME", help="peers to leave out, as the table names them")
     parser.add_argument("--json", metavar="FILE", help="every run, for machines")
     args = parser.parse_args()
 
     peers = [Deepnmf(args.deepnmf, device) for device in args.device or ["cpu"]] + [Sklearn("cd"), Sklearn("mu")]
     if torch is not None and torch.cuda.is_available():
         peers += [Torch(False), Torch(True)]
+    peers = [p for p in peers if p.name not in args.skip]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
     version = subprocess.run([args.deepnmf, "--version"], capture_output=True, text=True).stdout.strip()
     versions = [version, f"scikit-learn {sklearn.__version__}", f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
