@@ -71,10 +71,10 @@ pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Resu
 
 /// The large products again, with X as bytes and as halves, and of halves on tensor cores.
 const STORED: [(&str, MatMul, [usize; 3], Storage, bool); 4] = [
-    ("product XΨ, X as u8", MatMul::NN, [60_000, 784, 100], Storage::U8, false),
-    ("product XᵀH, X as u8", MatMul::TN, [784, 60_000, 100], Storage::U8, false),
-    ("product XΨ of halves", MatMul::NN, [60_000, 784, 100], Storage::F16, true),
-    ("product XᵀH of halves", MatMul::TN, [784, 60_000, 100], Storage::F16, true),
+    ("product XΨ u8", MatMul::NN, [60_000, 784, 100], Storage::U8, false),
+    ("product XᵀH u8", MatMul::TN, [784, 60_000, 100], Storage::U8, false),
+    ("product XΨ f16", MatMul::NN, [60_000, 784, 100], Storage::F16, true),
+    ("product XᵀH f16", MatMul::TN, [784, 60_000, 100], Storage::F16, true),
 ];
 
 /// Those of a device with memory of its own; in that of the host X stays as it is.

@@ -302,9 +302,9 @@ impl<E: Element> Backend for Cpu<E> {
         multiplicative::sparse_product(a, b, out)
     }
 
-    /// benches/solvers.rs, faces of PIE (2856 × 1024) on two cores, SDNMF/L: coordinate descent takes 0.05 of the time of the
-    /// papers' procedure to its last objective for layer 1 (k = 600), 0.04 for the fine-tuning of [600, 160]; Nesterov in
-    /// the diagonal metric 0.36 and 0.53.
+    /// benches/solvers.rs, faces of PIE (2856 × 1024) on two cores, SDNMF/L: coordinate descent takes 0.10 of the time of the
+    /// papers' procedure to its last objective for layer 1 (k = 600), 0.05 for the fine-tuning of [600, 160]; Nesterov in
+    /// the diagonal metric 0.37 and 0.55.
     fn fastest_solver(&self) -> Solver {
         Solver::Cd
     }
