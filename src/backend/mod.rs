@@ -10,6 +10,7 @@ mod descent;
 mod element;
 pub mod gpu;
 pub(crate) mod multiplicative;
+mod nesterov;
 mod nonlinear;
 mod stop;
 mod storage;
@@ -19,6 +20,8 @@ pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, S
 pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
+pub(crate) use nesterov::momentum;
+pub use nesterov::{Curvature, Momentum, NesterovRows, NesterovStep};
 pub use nonlinear::{Apply, Domain, SearchSum};
 pub use stop::{StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
@@ -90,69 +93,6 @@ impl<M> Clone for By<'_, M> {
 }
 
 impl<M> Copy for By<'_, M> {}
-
-/// The curvature of a block in the metric of its steps, kept on the device.
-#[derive(Debug)]
-pub struct Curvature<M> {
-    /// `L d_j` (1 × k): the metric with its Lipschitz constant.
-    pub scale: M,
-    /// The power iteration's vector (1 × k), kept from call to call; any positive start will do.
-    pub vector: M,
-}
-
-/// How far the next point goes beyond the last.
-pub enum Momentum<'a, B: Backend + ?Sized> {
-    /// `y = x + β (x − x_before)`.
-    Fixed(f64),
-    /// β from a state `[α, β]` (1 × 2) on the device, which starts anew when the momentum points uphill.
-    Restart {
-        /// The state.
-        state: &'a mut B::Matrix,
-        /// Where the test `⟨y − x, x − x_before⟩` is summed up.
-        scalars: &'a mut B::Scalars,
-        /// In which slot.
-        slot: usize,
-    },
-}
-
-/// One projected step of Nesterov's method; see [`Backend::nesterov_step`].
-pub struct NesterovStep<'a, B: Backend + ?Sized> {
-    /// `A Y G` at the current point y; scratch afterwards.
-    pub gradient: &'a mut B::Matrix,
-    /// The linear term of the block.
-    pub rhs: &'a B::Matrix,
-    /// `mu` and the column sums of y (1 × k).
-    pub column_sums: Option<(f64, &'a B::Matrix)>,
-    /// `L d_j` of the Gram on the right (1 × k).
-    pub right: &'a B::Matrix,
-    /// `L d_i` of the Gram on the left (1 × rows).
-    pub left: Option<&'a B::Matrix>,
-    /// Added to every denominator: the curvature of what `right` and `left` leave out.
-    pub extra: f64,
-    /// Momentum.
-    pub momentum: Momentum<'a, B>,
-    /// Whether this is the block's first step: then y is x, whatever `y` holds.
-    pub first: bool,
-    /// The iterate; replaced by the new one.
-    pub x: &'a mut B::Matrix,
-    /// The point the gradient was taken at; replaced by the next one.
-    pub y: &'a mut B::Matrix,
-}
-
-/// A block of rows on their own; see [`Backend::nesterov_rows`].
-#[derive(Debug)]
-pub struct NesterovRows<'a, M> {
-    /// G (k × k).
-    pub gram: &'a M,
-    /// B (rows × k).
-    pub rhs: &'a M,
-    /// `L d_j` of G (1 × k).
-    pub right: &'a M,
-    /// Added to every denominator.
-    pub extra: f64,
-    /// How many steps.
-    pub steps: usize,
-}
 
 /// How often the host looks at the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

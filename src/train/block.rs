@@ -12,7 +12,9 @@
 
 use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part};
+use crate::backend::{
+    Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part, momentum,
+};
 use crate::model::HPenalty;
 use ndarray::Array2;
 
@@ -152,8 +154,7 @@ fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &
     };
     let mut alpha = 1.0_f64;
     for k in 0..steps.inner {
-        let next = (1.0 + (4.0 * alpha * alpha + 1.0).sqrt()) / 2.0;
-        let beta = (alpha - 1.0) / next;
+        let (next, beta) = momentum(alpha);
         alpha = next;
         let at = if k == 0 { &*x } else { &work.y };
         match (block.left, &mut work.half) {

@@ -3,7 +3,7 @@
 use super::products::{faer_view, not_row_major};
 use super::{Cpu, rows_per_task};
 use crate::Result;
-use crate::backend::{Element, Momentum, NesterovRows, NesterovStep, check};
+use crate::backend::{Element, Momentum, NesterovRows, NesterovStep, check, momentum};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 use ndarray::parallel::prelude::*;
@@ -85,8 +85,8 @@ pub(super) fn rows<E: Element>(block: NesterovRows<'_, Array2<E>>, x: &mut Array
             let x = x.as_slice_mut().ok_or_else(not_row_major)?;
             let mut alpha = 1.0_f64;
             for _ in 0..block.steps {
-                let next = (1.0 + (4.0 * alpha * alpha + 1.0).sqrt()) / 2.0;
-                let beta = E::of((alpha - 1.0) / next);
+                let (next, beta) = momentum(alpha);
+                let beta = E::of(beta);
                 alpha = next;
                 let to = gradient.as_slice_mut().ok_or_else(not_row_major)?;
                 let product = MatMut::from_row_major_slice_mut(to, rows, k);

@@ -13,8 +13,6 @@ use wgpu::{Backends, DeviceType, Features};
 
 /// Without immediates every dispatch would need a uniform buffer of its own. Vulkan, Metal, DX12 and GL have them.
 const REQUIRED: Features = Features::IMMEDIATES;
-/// A clock, for those who measure.
-const OPTIONAL: Features = Features::TIMESTAMP_QUERY;
 /// What products of fragments need.
 const FRAGMENTS: Features =
     Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(Features::SHADER_F16).union(Features::SUBGROUP);
@@ -247,6 +245,7 @@ impl Context {
         if let Some(why) = problem(&limits, adapter.features()) {
             return Err(Error::NoDevice(format!("{} cannot be used: {why}", info.name)));
         }
+        // A clock, for those who measure.
         let timestamps = adapter.features() & Features::TIMESTAMP_QUERY;
         let described = describe(index, &adapter);
         let fragment = match options.precision {
@@ -255,9 +254,7 @@ impl Context {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("deepnmf"),
-            required_features: REQUIRED
-                | adapter.features() & OPTIONAL
-                | fragment.map_or(Features::empty(), |_| FRAGMENTS),
+            required_features: REQUIRED | timestamps | fragment.map_or(Features::empty(), |_| FRAGMENTS),
             required_limits: limits.clone(),
             experimental_features: match fragment {
                 // SAFETY: the kernels that use cooperative matrices keep to what the adapter lists, and every fragment that
