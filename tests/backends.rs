@@ -8,7 +8,7 @@
 mod broken;
 mod common;
 
-use common::{gpu, pie};
+use common::{gpu, pie, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, Cpu, Precision, Storage};
 use deepnmf::model::{Activation, ModelSpec};
@@ -151,18 +151,6 @@ fn fit<B: Backend>(
     start: Option<&Start<B::Elem>>,
 ) -> Fit<B::Elem> {
     train::fit(b, x, config, start, &mut |_| {}).unwrap()
-}
-
-fn small() -> (Array2<f32>, Start<f32>) {
-    let hash = |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709) % 1009) as f32 / 1009.0;
-    let x = Array2::from_shape_fn((53, 31), |(i, j)| 0.2 + hash(i, j, 1));
-    let start = [(31, 7, 2), (7, 3, 3)].map(|(m, k, s)| {
-        (
-            Array2::from_shape_fn((m, k), |(i, j)| hash(i, j, s)),
-            Array2::from_shape_fn((53, k), |(i, j)| hash(j, i, s + 2)),
-        )
-    });
-    (x, start.to_vec())
 }
 
 /// Shards of one row, of some, of all: the same factors, but for the order of sums.

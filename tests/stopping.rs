@@ -4,26 +4,13 @@
 
 mod common;
 
-use common::gpu;
+use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, Cpu};
 use deepnmf::model::{Activation, ModelSpec};
-use deepnmf::train::{self, Config, Fit, Solver, Start};
-use ndarray::Array2;
+use deepnmf::train::{self, Config, Fit, Solver};
 
 const SWEEPS: usize = 22;
-
-fn data() -> (Array2<f32>, Start<f32>) {
-    let hash = |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709) % 1009) as f32 / 1009.0;
-    let x = Array2::from_shape_fn((53, 31), |(i, j)| 0.2 + hash(i, j, 1));
-    let start = [(31, 7, 2), (7, 3, 3)].map(|(m, k, s)| {
-        (
-            Array2::from_shape_fn((m, k), |(i, j)| hash(i, j, s)),
-            Array2::from_shape_fn((53, k), |(i, j)| hash(j, i, s + 2)),
-        )
-    });
-    (x, start.to_vec())
-}
 
 fn config(model: &str, layers: &[usize], solver: Solver) -> Config {
     let model = ModelSpec::by_name(model).unwrap();
@@ -31,7 +18,7 @@ fn config(model: &str, layers: &[usize], solver: Solver) -> Config {
 }
 
 fn fit<B: Backend<Elem = f32>>(b: &mut B, config: &Config) -> Fit<f32> {
-    let (x, start) = data();
+    let (x, start) = small();
     train::fit(b, x.view(), config, Some(&start[..config.layers.len()].to_vec()), &mut |_| {}).unwrap()
 }
 
@@ -103,7 +90,7 @@ fn where_little_changes_in_spite_of_extrapolation() {
 
 #[test]
 fn where_the_error_is_small_enough() {
-    let (x, _) = data();
+    let (x, _) = small();
     let xx: f64 = x.iter().map(|&x| f64::from(x).powi(2)).sum();
     let nonlinear = config("dnmf", &[7, 3], Solver::Nesterov);
     for config in [

@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::model::spec::Depth;
 use deepnmf::model::{MODELS, Method, ModelSpec};
+use deepnmf::train::Start;
 use ndarray::Array2;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -86,4 +87,17 @@ pub(crate) fn pie() -> Array2<f32> {
 pub(crate) fn sparse_models() -> Vec<ModelSpec> {
     let of_those = |m: &&ModelSpec| m.method == Method::Blocks && m.depth == Depth::Many;
     MODELS.iter().filter(of_those).copied().collect()
+}
+
+/// Data of 53 × 31, and a start for layers 7 and 3.
+pub(crate) fn small() -> (Array2<f32>, Start<f32>) {
+    let hash = |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709) % 1009) as f32 / 1009.0;
+    let x = Array2::from_shape_fn((53, 31), |(i, j)| 0.2 + hash(i, j, 1));
+    let start = [(31, 7, 2), (7, 3, 3)].map(|(m, k, s)| {
+        (
+            Array2::from_shape_fn((m, k), |(i, j)| hash(i, j, s)),
+            Array2::from_shape_fn((53, k), |(i, j)| hash(j, i, s + 2)),
+        )
+    });
+    (x, start.to_vec())
 }
