@@ -13,7 +13,7 @@ use deepnmf::backend::{Backend, Cpu};
 use deepnmf::bench::cpu_seconds;
 use deepnmf::data::{self, Scale};
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{self, Balance, Config, Metric, PenaltyScale, Solver, Stage, Start};
+use deepnmf::train::{self, Balance, Config, Extrapolate, Metric, PenaltyScale, Solver, Stage, Start};
 use ndarray::Array2;
 use std::path::Path;
 use std::time::Instant;
@@ -56,7 +56,7 @@ fn candidates(papers: &Config) -> Vec<(&'static str, Config)> {
         ("cd, 1 pass", Config { passes: Some(1), ..cd.clone() }),
         ("cd, passes by shape", cd.clone()),
         ("cd, 2 passes", Config { passes: Some(2), ..cd.clone() }),
-        ("cd, 2 passes, not extrapolated", Config { passes: Some(2), extrapolate: false, ..cd.clone() }),
+        ("cd, 2 passes, not extrapolated", Config { passes: Some(2), extrapolate: Extrapolate::None, ..cd.clone() }),
         ("cd, 4 passes", Config { passes: Some(4), ..cd }),
     ]
 }
@@ -70,7 +70,7 @@ fn compare<B: Backend<Elem = f32>>(b: &mut B, x: &Array2<f32>, model: ModelSpec,
         pretrain: 10,
         sweeps: 40,
         tol: 0.0,
-        balance: Balance { layers: true, penalties: false },
+        balance: Balance { layers: true, penalties: false, lengths: false },
         ..Config::new(model, layers)
     };
     let one = Config { layers: layers[..1].to_vec(), ..papers.clone() };
@@ -87,7 +87,7 @@ fn compare<B: Backend<Elem = f32>>(b: &mut B, x: &Array2<f32>, model: ModelSpec,
         mu: before.penalties.mu,
         lambda: before.penalties.lambda,
         penalty_scale: PenaltyScale::Absolute,
-        balance: Balance { layers: false, penalties: true },
+        balance: Balance { layers: false, penalties: true, lengths: false },
         ..papers
     };
     report(b, x, "fine-tuning", &from_there, Some(&start), Part::Finetuning)

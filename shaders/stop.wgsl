@@ -3,15 +3,19 @@
 //   r = constant + t_0 + t_1 (half the squared residual)      f = r + Σ_{l>1} t_l
 //   over where  |f_before − f| ≤ tol f  or  r ≤ target
 //
+// or, of extrapolated iterations (patience > 0), where f_before, the least f so far, has `f_before − f ≤ tol f` so many times in
+// a row, or r ≤ target and f ≤ f_before.
+//
 // f may be a small rest of large terms, and its change a small part of f: of sums in f32 neither would be left. So terms are
 // rounded to whole quanta, 2⁻⁴⁴ of the constant, and added as integers of 64 bits: exactly, in any order, whatever a compiler
 // takes floating-point sums for. Terms beyond 8 constants, infinities and NaN are no quanta: nothing is decided by them.
 //
-// gate = [over, whether f_before is known, f_before (low, high), workgroups of the indirect dispatches …]. One workgroup.
+// gate = [over, whether f_before is known, f_before (low, high), iterations in a row that changed too little, workgroups of the
+// indirect dispatches …]. One workgroup.
 
 struct Params {
     len: u32, slot: u32, verdict: u32, first: u32, exponent: i32, tol: f32, target_quanta: f32, start_known: u32,
-    constant_low: u32, constant_high: u32, start_low: u32, start_high: u32,
+    constant_low: u32, constant_high: u32, start_low: u32, start_high: u32, patience: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
@@ -19,7 +23,7 @@ var<immediate> p: Params;
 @group(0) @binding(2) var<storage, read_write> gate: array<u32>;
 
 const PARTS: u32 = 256u;
-const STATE: u32 = 4u;
+const STATE: u32 = 5u;
 /// r, and what f has beyond it.
 var<workgroup> part: array<vec4<u32>, 256>;
 var<workgroup> strange: array<u32, 256>;
@@ -94,19 +98,29 @@ fn main(@builtin(local_invocation_index) local: u32) {
             var before = vec2<u32>(p.start_low, p.start_high);
             var before_known = p.start_known;
             var made = 0.0;
+            var small = 0u;
             if (!is_first) {
                 before_known = gate[1];
                 before = vec2<u32>(gate[2], gate[3]);
                 made = sums[p.verdict * PARTS];
+                small = gate[4];
             }
             let known = strange[0] == 0u;
-            let change = abs(real(plus(before, negative(f))));
-            let settled = p.tol > 0.0 && before_known != 0u && change <= p.tol * real(f);
-            ended = select(0u, 1u, known && (settled || real(r) <= p.target_quanta));
+            let comparable = known && before_known != 0u;
+            let trials = p.patience > 0u;
+            let fall = real(plus(before, negative(f)));
+            let is_best = !trials || before_known == 0u || (known && fall >= 0.0);
+            let settled = p.tol > 0.0 && comparable && select(abs(fall), fall, trials) <= p.tol * real(f);
+            small = select(0u, small + 1u, settled);
+            let near = known && is_best && real(r) <= p.target_quanta;
+            ended = select(0u, 1u, near || small >= max(p.patience, 1u));
             gate[0] = ended;
-            gate[1] = select(0u, 1u, known);
-            gate[2] = f.x;
-            gate[3] = f.y;
+            gate[4] = small;
+            if (is_best) {
+                gate[1] = select(0u, 1u, known);
+                gate[2] = f.x;
+                gate[3] = f.y;
+            }
             sums[p.verdict * PARTS] = made + 1.0;
             sums[(p.verdict + 1u) * PARTS] = f32(ended);
         }

@@ -10,7 +10,7 @@ use common::{close, close_matrix, golden, matrices, numbers};
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu, Descent};
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{self, Balance, Config, Fit, Solver, Start};
+use deepnmf::train::{self, Balance, Config, Extrapolate, Fit, Solver, Start};
 use ndarray::{Array1, Array2, Axis};
 use proptest::prelude::*;
 
@@ -23,9 +23,9 @@ fn descent(model: &str, extrapolate: bool) -> Config {
     Config {
         solver: Solver::Cd,
         passes: Some(2),
-        extrapolate,
+        extrapolate: if extrapolate { Extrapolate::Pretrain } else { Extrapolate::None },
         pretrain: if extrapolate { 10 } else { 5 },
-        balance: Balance { layers: true, penalties: true },
+        balance: Balance { layers: true, penalties: true, lengths: false },
         ..config(model, &[8, 4])
     }
 }
@@ -62,13 +62,13 @@ fn without_a_penalty_on_w_the_fixtures_are_met() {
 
 /// The penalties are balanced in the fine-tuning alone, as in the fixtures without extrapolation.
 fn balanced_at_the_end(config: &Config) -> Fit<f64> {
-    let balance = Balance { layers: true, penalties: false };
+    let balance = Balance { layers: true, penalties: false, lengths: false };
     let before = fit(&Config { sweeps: 0, balance, ..config.clone() });
     let last = before.factors.w.len() - 1;
     let of_h = |l: usize, k: usize| if l == last { before.factors.h.clone() } else { Array2::ones((x().nrows(), k)) };
     let start =
         before.factors.w.iter().enumerate().map(|(l, w)| (w.clone(), of_h(l, w.ncols()))).collect::<Start<f64>>();
-    let balance = Balance { layers: false, penalties: true };
+    let balance = Balance { layers: false, penalties: true, lengths: false };
     let config = Config { pretrain: 0, balance, ..config.clone() };
     train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start), &mut |_| {}).unwrap()
 }
@@ -96,11 +96,11 @@ fn with_a_penalty_on_w_the_last_objective_of_the_fixtures_is_reached() {
 #[test]
 fn columns_solved_exactly_meet_the_hals_fixture() {
     let golden = golden("opt_L_hals");
-    let balance = Balance { layers: false, penalties: false };
+    let balance = Balance { layers: false, penalties: false, lengths: false };
     let config = Config {
         solver: Solver::Cd,
         passes: Some(10),
-        extrapolate: false,
+        extrapolate: Extrapolate::None,
         balance,
         sweeps: 0,
         ..config("sdnmf-l", &[8, 4])
@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn training_without_extrapolation_descends(model in 0..sparse_models().len(), seed in 0..1000_u64, depth in 1..4_usize) {
         let config = Config {
-            solver: Solver::Cd, extrapolate: false, pretrain: 6, sweeps: 6, tol: 0.0,
+            solver: Solver::Cd, extrapolate: Extrapolate::None, pretrain: 6, sweeps: 6, tol: 0.0,
             ..Config::new(sparse_models()[model], [9, 6, 4][..depth].to_vec())
         };
         let x = nonnegative(30, 21, seed) + 0.01;

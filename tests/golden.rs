@@ -62,7 +62,7 @@ fn restart() {
 
 #[test]
 fn balance() {
-    let balance = Balance { layers: false, penalties: true };
+    let balance = Balance { layers: false, penalties: true, lengths: false };
     check("opt_RL2_balance", &Config { balance, ..config("sdnmf-rl2", &[8, 4]) });
 }
 

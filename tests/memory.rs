@@ -8,7 +8,7 @@ use common::gpu;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Storage};
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{self, Config, Init, Solver, device_bytes};
+use deepnmf::train::{self, Config, Extrapolate, Init, Solver, device_bytes};
 use ndarray::Array2;
 
 /// Large enough for the range finder of NNDSVD, of which smaller sets have no need.
@@ -70,7 +70,7 @@ mod the_formula_is_what_is_measured {
     /// Few samples of many features: the range finder's. A layer larger than the data: what the residual keeps changes shape.
     #[test]
     fn peaks_elsewhere() {
-        let plain = Config { extrapolate: false, pretrain: 1, ..config("dnmf", &[12], Solver::Cd) };
+        let plain = Config { extrapolate: Extrapolate::None, pretrain: 1, ..config("dnmf", &[12], Solver::Cd) };
         as_foretold(&plain, (260, 2000));
         as_foretold(&Config { init: Init::Random, ..config("sdnmf-l", &[70, 8], Solver::Nesterov) }, (100, 20));
     }

@@ -62,7 +62,7 @@ proptest! {
         let config = Config {
             metric: if diagonal { Metric::Diagonal } else { Metric::Plain },
             restart,
-            balance: Balance { layers: balanced, penalties: balanced },
+            balance: Balance { layers: balanced, penalties: balanced, lengths: false },
             init: [Init::Nndsvd, Init::Nndsvda, Init::Nndsvdar, Init::Random][init],
             seed,
             ..config(sparse_models()[model], layers)
@@ -91,7 +91,7 @@ proptest! {
         let config = Config {
             activation: Some(ACTIVATIONS[activation].1),
             activate: if all { Activate::All } else { Activate::Hidden },
-            balance: Balance { layers: balanced, penalties: balanced },
+            balance: Balance { layers: balanced, penalties: balanced, lengths: false },
             seed,
             ..config(sparse_models()[model], layers)
         };

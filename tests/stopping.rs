@@ -8,7 +8,7 @@ use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, Cpu};
 use deepnmf::model::{Activation, ModelSpec};
-use deepnmf::train::{self, Config, Fit, Solver};
+use deepnmf::train::{self, Config, Extrapolate, Fit, Solver};
 
 const SWEEPS: usize = 22;
 
@@ -66,7 +66,7 @@ fn ends_as_on_the_cpu(config: &Config, plain: usize) {
 
 #[test]
 fn where_little_changes() {
-    let cd = Config { extrapolate: false, ..config("sdnmf-rl1", &[7], Solver::Cd) };
+    let cd = Config { extrapolate: Extrapolate::None, ..config("sdnmf-rl1", &[7], Solver::Cd) };
     for config in [
         config("sdnmf-l", &[7], Solver::Nesterov),
         config("sdnmf-rl1", &[7, 3], Solver::Nesterov),
@@ -82,7 +82,7 @@ fn where_little_changes() {
 /// One plain iteration follows those that are extrapolated.
 #[test]
 fn where_little_changes_in_spite_of_extrapolation() {
-    let config = Config { extrapolate: true, ..config("dnmf", &[7], Solver::Cd) };
+    let config = Config { extrapolate: Extrapolate::All, ..config("dnmf", &[7], Solver::Cd) };
     let all = fit(&mut Cpu::<f32>::new(), &config);
     let tol = tolerance(&history(&all)[..SWEEPS + 1]);
     ends_as_on_the_cpu(&Config { tol, ..config }, 1);
@@ -96,7 +96,7 @@ fn where_the_error_is_small_enough() {
     for config in [
         config("dnmf", &[7], Solver::Nesterov),
         config("dnmf", &[7, 3], Solver::Nesterov),
-        Config { extrapolate: false, ..config("dnmf", &[7], Solver::Cd) },
+        Config { extrapolate: Extrapolate::None, ..config("dnmf", &[7], Solver::Cd) },
         config("nmf-mu", &[7], Solver::Nesterov),
         // The host asks these something in every iteration.
         Config { activation: Some(Activation::Root), ..nonlinear },

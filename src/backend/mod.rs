@@ -23,7 +23,7 @@ pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub(crate) use nesterov::momentum;
 pub use nesterov::{Curvature, Momentum, NesterovRows, NesterovStep};
 pub use nonlinear::{Apply, Domain, SearchSum};
-pub use stop::{StopCheck, Stopping, VERDICT};
+pub use stop::{Course, StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
 
 use crate::Result;

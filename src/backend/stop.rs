@@ -7,27 +7,68 @@ use crate::Result;
 /// When a loop ends before its last iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stopping {
-    /// Where `|f_before − f| ≤ tol f`; never, where it is 0.
+    /// Ends the loop where the objective changes by no more than `tol f` in an iteration; never, where it is 0.
     pub tol: f64,
     /// Where `‖X − H Ψᵀ‖ ≤ target_error ‖X‖`.
     pub target_error: Option<f64>,
+    /// What the rules are about: [`Course::Plain`], or trials of which some are taken back.
+    pub course: Course,
+}
+
+/// What an iteration of a loop does to the objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// Every iteration counts, and `tol` is met by the first that has `|f_before − f| ≤ tol f`.
+    Plain,
+    /// Iterations are extrapolated, and those that do not lower the objective are taken back. `f_before` is the least
+    /// objective so far. `tol` is met by so many iterations in a row that have `f_before − f ≤ tol f`: the objective of an
+    /// extrapolated course stands still for an iteration or two between a fall and a rise. An iteration that is taken back
+    /// meets no target.
+    Trials {
+        /// Iterations in a row.
+        patience: u32,
+    },
 }
 
 impl Stopping {
+    /// Extrapolated iterations in a row that change too little, before a loop ends.
+    pub(crate) const PATIENCE: u32 = 4;
+
+    /// Of a plain course.
+    pub fn new(tol: f64, target_error: Option<f64>) -> Self {
+        Self { tol, target_error, course: Course::Plain }
+    }
+
+    /// Of extrapolated iterations.
+    pub(crate) fn of_trials(self) -> Self {
+        Self { course: Course::Trials { patience: Self::PATIENCE }, ..self }
+    }
+
     /// Whether there is any such rule.
     pub(crate) fn is_any(self) -> bool {
         self.tol > 0.0 || self.target_error.is_some()
     }
 
-    /// By two objectives in a row, and the half of the squared residual against that of X.
-    pub(crate) fn met(self, before: f64, now: f64, half_residual: f64, half_of_x: f64) -> bool {
-        (self.tol > 0.0 && (before - now).abs() <= self.tol * now)
-            || self.target_error.is_some_and(|target| half_residual <= target * target * half_of_x)
+    /// By two objectives in a row, the half of the squared residual against that of X, and how many iterations before this
+    /// one changed too little: whether the loop is over, the next `f_before`, and how many there are now.
+    pub(crate) fn judge(
+        self,
+        (before, now): (f64, f64),
+        (half_residual, half_of_x): (f64, f64),
+        small: u32,
+    ) -> (bool, f64, u32) {
+        let near = self.target_error.is_some_and(|target| half_residual <= target * target * half_of_x);
+        let (change, patience, is_best) = match self.course {
+            Course::Plain => ((before - now).abs(), 1, true),
+            Course::Trials { patience } => (before - now, patience, now <= before),
+        };
+        let small = if self.tol > 0.0 && change <= self.tol * now { small + 1 } else { 0 };
+        (small >= patience || near && is_best, if is_best { now } else { before }, small)
     }
 }
 
-/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and one that is the backend's.
-pub const VERDICT: usize = 3;
+/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and two that are the backend's.
+pub const VERDICT: usize = 4;
 
 /// The end of an iteration; see [`Backend::check_stop`].
 pub struct StopCheck<'a, B: Backend + ?Sized> {

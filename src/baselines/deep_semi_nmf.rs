@@ -83,7 +83,7 @@ pub(super) fn finetune<B: Backend>(
     (0..=last).try_for_each(|l| grow_psi(b, w, &mut links, l))?;
     b.matmul(MatMul::TN, h, h, &mut s)?;
     let start = objective.exact(b, x, h, &links[last].psi)?;
-    let stop = Stopping { tol: config.tol, target_error: config.target_error };
+    let stop = Stopping::new(config.tol, config.target_error);
     iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
         b.matmul(MatMul::TN, x, h, &mut cross)?;
         b.inverse(&s, &mut inverse)?;

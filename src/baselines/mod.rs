@@ -80,6 +80,6 @@ pub(crate) fn finetune<B: Backend>(
 /// The stage of a layer, its iterations, and when it ends before them.
 fn stage_of(layer: &Layer, config: &Config) -> ((Stage, usize), Stopping) {
     let one_layer = config.layers.len() == 1;
-    let stop = Stopping { tol: config.tol, target_error: config.target_error.filter(|_| one_layer) };
+    let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     ((Stage::Pretrain { layer: layer.index }, layer.iterations), stop)
 }

@@ -11,7 +11,7 @@ use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::store::{self, Split};
 use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
-use deepnmf::train::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named};
@@ -129,9 +129,10 @@ struct TrainingArgs {
     /// [default: from 2 to 6, as the shapes say]
     #[arg(long, value_name = "N")]
     passes: Option<usize>,
-    /// Whether coordinate descent extrapolates between the iterations of the pre-training
-    #[arg(long, value_name = "BOOL", default_value_t = defaults().extrapolate, action = clap::ArgAction::Set)]
-    extrapolate: bool,
+    /// Where the factors are extrapolated from iteration to iteration: nowhere, in the pre-training by coordinate descent, or in
+    /// the fine-tuning too
+    #[arg(long, value_name = "WHERE", default_value = "all", value_parser = named::<Extrapolate>(["none", "pretrain", "all"]))]
+    extrapolate: Extrapolate,
     #[arg(long, value_name = "T", allow_negative_numbers = true,
           help = by_model("Stop when the relative change of the objective per iteration is at most this; 0: never", |m| m.tol))]
     tol: Option<f64>,
@@ -244,6 +245,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
         balance: Balance {
             layers: matches!(training.balance.as_str(), "all" | "layers"),
             penalties: matches!(training.balance.as_str(), "all" | "penalties"),
+            lengths: training.balance != "none",
         },
         hidden: training.hidden,
         power_iterations: training.power_iterations,

@@ -9,7 +9,7 @@ use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::store::{Model, Split};
 use deepnmf::model::{Activate, Method, ModelSpec};
-use deepnmf::train::{Config, Solver, device_bytes};
+use deepnmf::train::{Config, Solver, Warning, device_bytes};
 use serde_json::{Value, json};
 
 use super::Result;
@@ -33,6 +33,8 @@ pub(crate) struct Job {
 
 /// A model with what its file does not say.
 pub(crate) struct Fitted {
+    /// What its user should know.
+    warnings: Vec<Warning>,
     pub(crate) model: Model,
     source: String,
     x_storage: Storage,
@@ -65,8 +67,15 @@ impl Job {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
         let mut progress = Reporter::new(out);
-        let fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
+        let mut fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
         drop(progress);
+        let warnings = std::mem::take(&mut fit.warnings);
+        for warning in &warnings {
+            match warning {
+                Warning::StillFalling { .. } => out.note(&format!("note: {warning}")),
+                _ => out.warn(&warning.to_string()),
+            }
+        }
         out.detail(&format!("penalty constants mu {:?}, lambda {:?}", fit.penalties.mu, fit.penalties.lambda));
         let memory = engine.stats().map(|stats| (stats.peak_bytes, expected));
         if let Some((peak, _)) = memory {
@@ -81,7 +90,7 @@ impl Job {
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        Ok(Fitted { model, source, x_storage, precision, zero_samples, load_seconds, memory, start })
+        Ok(Fitted { model, warnings, source, x_storage, precision, zero_samples, load_seconds, memory, start })
     }
 }
 
@@ -120,6 +129,7 @@ impl Fitted {
             "objective": m.objective,
             "relative_error": m.relative_error,
             "history": m.history,
+            "warnings": self.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
             "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
             "seconds": {

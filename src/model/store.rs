@@ -19,7 +19,7 @@ use self::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
 use super::{Activate, Activation, Factors, HPenalty, Method, ModelSpec};
 use crate::data::{ImageShape, Preprocess};
 use crate::train::{
-    Balance, Config, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds, Solver,
+    Balance, Config, Extrapolate, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds, Solver,
 };
 use crate::{Error, Result};
 
@@ -46,8 +46,9 @@ pub struct Training {
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes said.
     pub passes: Option<usize>,
-    /// Whether coordinate descent extrapolated between the iterations of the pre-training.
-    pub extrapolate: bool,
+    /// Between which iterations the factors were extrapolated.
+    #[serde(deserialize_with = "extrapolate")]
+    pub extrapolate: Extrapolate,
     /// The relative change at which it stopped.
     pub tol: f64,
     /// The relative error at which it stopped.
@@ -72,6 +73,21 @@ pub struct Training {
     pub mu: Vec<f64>,
     /// Penalty constants of H as they were given.
     pub lambda: Vec<f64>,
+}
+
+/// Earlier versions extrapolated the pre-training or nothing, and wrote true or false.
+fn extrapolate<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Extrapolate, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Earlier(bool),
+        Now(Extrapolate),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::Earlier(true) => Extrapolate::Pretrain,
+        Written::Earlier(false) => Extrapolate::None,
+        Written::Now(extrapolate) => extrapolate,
+    })
 }
 
 impl From<&Config> for Training {

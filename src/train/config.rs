@@ -70,8 +70,20 @@ pub enum Solver {
     Auto,
     /// The papers': Nesterov's method with projection.
     Nesterov,
-    /// Coordinate descent (HALS), extrapolated between the iterations of the pre-training.
+    /// Coordinate descent (HALS).
     Cd,
+}
+
+/// Between which iterations the factors are extrapolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extrapolate {
+    /// None: the objective of every iteration is that of the factors.
+    None,
+    /// Those of coordinate descent in the pre-training.
+    Pretrain,
+    /// These, and the sweeps of the fine-tuning by either solver.
+    All,
 }
 
 /// How the constants `mu` and `lambda` are read.
@@ -93,6 +105,10 @@ pub struct Balance {
     /// Where W and H are both penalised (RL1, RL2): the exact minimum of the penalties over all scales,
     /// after every iteration.
     pub penalties: bool,
+    /// Extrapolation leaves the lengths of W's columns as they are: a change of scale costs nothing, and extrapolated from
+    /// iteration to iteration it would grow until the numbers overflow.
+    #[serde(default)]
+    pub lengths: bool,
 }
 
 /// What to fit and how. [`Config::new`] has the defaults.
@@ -129,9 +145,8 @@ pub struct Config {
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
     /// The W blocks of a fine-tuning sweep, which are one for every layer, take half as many.
     pub passes: Option<usize>,
-    /// Whether coordinate descent extrapolates between the iterations of the pre-training (Ang & Gillis 2019). The
-    /// history then has the objective of every trial, also of those that were taken back.
-    pub extrapolate: bool,
+    /// Between which iterations the factors are extrapolated (Ang & Gillis 2019).
+    pub extrapolate: Extrapolate,
     /// Training stops when the relative change of the objective per iteration is at most this; 0: never.
     pub tol: f64,
     /// Training stops as soon as ‖X − H Psiᵀ‖/‖X‖ is at most this.
@@ -171,12 +186,12 @@ impl Config {
             x_storage: Storage::Auto,
             inner: 30,
             passes: None,
-            extrapolate: true,
+            extrapolate: Extrapolate::All,
             tol: model.tol,
             target_error: None,
             metric: model.metric,
             restart: false,
-            balance: Balance { layers: true, penalties: true },
+            balance: Balance { layers: true, penalties: true, lengths: true },
             theta: model.theta.unwrap_or(0.0),
             graph: GraphConfig::default(),
             hidden: false,

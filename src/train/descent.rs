@@ -1,77 +1,124 @@
-//! Extrapolation between the iterations of the pre-training: Ang & Gillis 2019, E-HALS.
+//! Extrapolation between iterations: Ang & Gillis 2019, E-HALS, for the two factors of a layer and for a whole chain.
 //!
-//! Every iteration solves the blocks from extrapolated points; where the objective rises the iteration is taken back
-//! and the next one starts at the best factors, with less extrapolation:
+//! Every iteration solves the blocks one after another from extrapolated points; where the objective rises the iteration is
+//! taken back and the next one starts at the last factors that were accepted, with less extrapolation. With the factors
+//! F_1 … F_p in the order of their blocks:
 //!
 //! ```text
-//! H' = block(H_y | W_y),  H_y' = max(0, H' + β(H' − H)),  W' = block(W_y | H_y'),  W_y' = max(0, W' + β(W' − W))
-//! f = f(W', H_y');   f > f_before:  W_y, H_y ← W, H;   else:  W, H, W_y, H_y ← W', H', W_y', H_y'
+//! F_i' = block(Y_i | the others as they are)      Y_i' = max(0, F_i' + β (F_i' − F_i))
+//! f = f(Y_1', …, Y_{p−1}', F_p');   f > f_before:  Y_i ← F_i;   else:  F_i, Y_i ← F_i', Y_i'
 //! ```
+//!
+//! The product of two factors does not change when a component is made longer in one and shorter in the other. Such a change of
+//! scale costs nothing, and extrapolation makes it grow from one iteration to the next: for β > ½ by a factor of
+//! `s² > 1`, `s = (β + √(β² + 4β))/2`, until the numbers overflow. So where [`Balance::lengths`](super::Balance::lengths) is on, the
+//! columns of Y_i' get the lengths of those of F_i' (in all factors W).
 //!
 //! The decision, β and both outcomes stay on the device ([`Backend::judge`], [`Backend::settle`]).
 
-use super::block::{HBlock, WBlock};
 use super::objective::Objective;
 use crate::Result;
-use crate::backend::{Backend, EXTRAPOLATION, Element, MatMul};
+use crate::backend::{Backend, By, ColumnSums, EXTRAPOLATION, Element};
 use ndarray::Array2;
 
-/// What lies between two iterations besides W and H.
-pub(crate) struct Extrapolation<'a, B: Backend> {
-    h_block: &'a mut HBlock<B>,
-    w_block: &'a mut WBlock<B>,
-    /// `H_y`, which the block makes H'.
-    h: B::Matrix,
-    /// `W_y`, which the block makes W'.
-    w: B::Matrix,
-    h_ahead: B::Matrix,
-    w_ahead: B::Matrix,
+/// What lies between two iterations besides the factors themselves.
+pub(crate) struct Extrapolation<B: Backend> {
+    points: Vec<Point<B>>,
     state: B::Matrix,
     first: bool,
 }
 
-impl<'a, B: Backend> Extrapolation<'a, B> {
-    /// From `w` and `h` on.
-    pub(crate) fn new(
-        b: &mut B,
-        (w, h): (&B::Matrix, &B::Matrix),
-        h_block: &'a mut HBlock<B>,
-        w_block: &'a mut WBlock<B>,
-    ) -> Result<Self> {
-        let ((m, k), n) = (b.shape(w), b.shape(h).0);
+/// One factor F.
+struct Point<B: Backend> {
+    /// Y, which the block makes F'.
+    at: B::Matrix,
+    /// Y'.
+    ahead: B::Matrix,
+    lengths: Option<Lengths<B>>,
+}
+
+/// Squared lengths of the columns of F' and Y', and the root of their quotient.
+struct Lengths<B: Backend> {
+    now: B::Matrix,
+    ahead: B::Matrix,
+    root: B::Matrix,
+}
+
+impl<B: Backend> Extrapolation<B> {
+    /// From these factors on; whether columns keep their lengths is said with each of them.
+    pub(crate) fn new<'m>(b: &mut B, factors: impl IntoIterator<Item = (&'m B::Matrix, bool)>) -> Result<Self>
+    where
+        B::Matrix: 'm,
+    {
         let state = EXTRAPOLATION.map(B::Elem::of);
         let state = b.upload(Array2::from_shape_fn((1, state.len()), |(_, i)| state[i]).view())?;
-        let (mut at_w, mut at_h) = (b.zeros(m, k)?, b.zeros(n, k)?);
-        b.copy(w, &mut at_w)?;
-        b.copy(h, &mut at_h)?;
-        let (h_ahead, w_ahead) = (b.zeros(n, k)?, b.zeros(m, k)?);
-        Ok(Self { h_block, w_block, h: at_h, w: at_w, h_ahead, w_ahead, state, first: true })
+        let points = factors.into_iter().map(|(factor, keeps_lengths)| Point::new(b, factor, keeps_lengths));
+        Ok(Self { state, first: true, points: points.collect::<Result<_>>()? })
     }
 
-    /// One iteration; `w` and `h` are the best factors so far.
-    pub(crate) fn step(
+    /// `Y_i`, and after its block `F_i'`.
+    pub(crate) fn at(&self, i: usize) -> &B::Matrix {
+        &self.points[i].at
+    }
+
+    /// For the block, which makes Y_i F_i'.
+    pub(crate) fn at_mut(&mut self, i: usize) -> &mut B::Matrix {
+        &mut self.points[i].at
+    }
+
+    /// `Y_i'`.
+    pub(crate) fn ahead(&self, i: usize) -> &B::Matrix {
+        &self.points[i].ahead
+    }
+
+    /// Makes `Y_i'` of `F_i'` and of `accepted`, F_i.
+    pub(crate) fn look_ahead(&mut self, b: &mut B, i: usize, accepted: &B::Matrix) -> Result<()> {
+        let Point { at, ahead, lengths } = &mut self.points[i];
+        b.look_ahead(at, accepted, &self.state, ahead)?;
+        let Some(lengths) = lengths else { return Ok(()) };
+        b.column_sums(at, ColumnSums::SumOfSquares, &mut lengths.now)?;
+        b.column_sums(ahead, ColumnSums::SumOfSquares, &mut lengths.ahead)?;
+        b.quarter_root(1.0, &lengths.now, &lengths.ahead, &mut lengths.root)?;
+        b.scale(ahead, By::Columns(&lengths.root), false)?;
+        b.scale(ahead, By::Columns(&lengths.root), false)
+    }
+
+    /// Multiplies `F_i'` and `Y_i'`.
+    pub(crate) fn scale(&mut self, b: &mut B, i: usize, by: By<'_, B::Matrix>) -> Result<()> {
+        let Point { at, ahead, .. } = &mut self.points[i];
+        b.scale(at, by, false)?;
+        b.scale(ahead, by, false)
+    }
+
+    /// Whether the iteration whose sums `objective` has in `turn` is accepted; and what follows for the factors.
+    pub(crate) fn settle<'m>(
         &mut self,
         b: &mut B,
-        v: &B::Matrix,
-        (w, h): (&mut B::Matrix, &mut B::Matrix),
-        objective: &mut Objective<B>,
+        objective: &Objective<B>,
         turn: usize,
-    ) -> Result<()> {
-        self.h_block.set_gram(b, &self.w)?;
-        self.h_block.set_rhs(b, v, &self.w)?;
-        self.h_block.solve(b, &mut self.h)?;
-        b.look_ahead(&self.h, h, &self.state, &mut self.h_ahead)?;
-        b.matmul(MatMul::TN, &self.h_ahead, &self.h_ahead, &mut self.w_block.gram)?;
-        b.matmul(MatMul::TN, v, &self.h_ahead, &mut self.w_block.rhs)?;
-        self.w_block.solve(b, &mut self.w)?;
-        b.look_ahead(&self.w, w, &self.state, &mut self.w_ahead)?;
-
-        self.h_block.set_gram(b, &self.w)?;
-        objective.record_fit(b, turn, (&self.w_block.rhs, &self.w), (&self.h_block.gram, &self.w_block.gram))?;
-        objective.record_penalties(b, turn, [&self.w], &self.w_block.gram)?;
+        accepted: impl IntoIterator<Item = &'m mut B::Matrix>,
+    ) -> Result<()>
+    where
+        B::Matrix: 'm,
+    {
         objective.judge(b, turn, self.first, &mut self.state)?;
         self.first = false;
-        b.settle(&self.w_ahead, &self.state, w, &mut self.w)?;
-        b.settle(&self.h_ahead, &self.state, h, &mut self.h)
+        for (point, accepted) in self.points.iter_mut().zip(accepted) {
+            b.settle(&point.ahead, &self.state, accepted, &mut point.at)?;
+        }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Point<B> {
+    fn new(b: &mut B, factor: &B::Matrix, keeps_lengths: bool) -> Result<Self> {
+        let (rows, k) = b.shape(factor);
+        let mut at = b.zeros(rows, k)?;
+        b.copy(factor, &mut at)?;
+        let lengths = match keeps_lengths {
+            true => Some(Lengths { now: b.zeros(1, k)?, ahead: b.zeros(1, k)?, root: b.zeros(1, k)? }),
+            false => None,
+        };
+        Ok(Self { at, ahead: b.zeros(rows, k)?, lengths })
     }
 }

@@ -8,10 +8,13 @@
 //!
 //! so a sweep reads X twice (XᵀH_L and XΨ_L), whatever the depth. The H_l of the hidden layers enter no other
 //! update and not the objective; they are solved for once, afterwards.
+//!
+//! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): 40 of them get as far as some 200 plain ones.
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::objective::{Objective, iterate};
-use super::{Config, Penalties, Progress, Stage};
+use super::descent::Extrapolation;
+use super::{Config, Extrapolate, Penalties, Progress, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, MatMul, Stopping};
 
@@ -62,69 +65,114 @@ pub(crate) fn finetune<B: Backend>(
     // C = XᵀH_L and S = H_LᵀH_L.
     let (mut c, mut s) = (b.zeros(m, k)?, b.zeros(k, k)?);
 
-    set_psi(b, w, &mut chain)?;
+    for (l, w) in w.iter().enumerate() {
+        grow_psi(b, w, &mut chain, l)?;
+    }
     b.matmul(MatMul::TN, h, h, &mut s)?;
     objective.record_penalties(b, 0, &*w, &s)?;
     let start = objective.exact(b, x, h, &chain[last].psi)?;
 
-    let stop = Stopping { tol: config.tol, target_error: config.target_error };
-    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
-        b.matmul(MatMul::TN, x, h, &mut c)?;
-        set_tails(b, w, &mut chain)?;
+    let mut ahead = None;
+    if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
+        let factors = w.iter().map(|w| (w, config.balance.lengths)).chain([(&*h, false)]);
+        ahead = Some(Extrapolation::new(b, factors)?);
+    }
+    let stop = Stopping::new(config.tol, config.target_error);
+    // `stale` where S is not that of the factors at which the blocks start.
+    let mut sweep = |b: &mut B, objective: &mut Objective<B>, turn, ahead: &mut Option<Extrapolation<B>>, stale| {
+        // Where the blocks start: the extrapolated factors, or the factors themselves.
+        let at_h = ahead.as_ref().map_or(&*h, |ahead| ahead.at(last + 1));
+        b.matmul(MatMul::TN, x, at_h, &mut c)?;
+        if stale {
+            b.matmul(MatMul::TN, at_h, at_h, &mut s)?;
+        }
+        for l in (0..last).rev() {
+            let above = ahead.as_ref().map_or(&w[l + 1], |ahead| ahead.at(l + 1));
+            set_tail(b, above, &mut chain, l)?;
+        }
         for l in 0..=last {
             set_block(b, &mut chain, l, &c, &s)?;
-            chain[l].block.solve(b, &mut w[l])?;
-            grow_psi(b, w, &mut chain, l)?;
+            chain[l].block.solve(b, ahead.as_mut().map_or(&mut w[l], |ahead| ahead.at_mut(l)))?;
+            grow_psi(b, ahead.as_ref().map_or(&w[l], |ahead| ahead.at(l)), &mut chain, l)?;
         }
         let psi = &chain[last].psi;
         h_block.set_gram(b, psi)?;
         h_block.set_rhs(b, x, psi)?;
-        h_block.solve(b, h)?;
-        b.matmul(MatMul::TN, h, h, &mut s)?;
-        objective.record_fit(b, turn, (&h_block.rhs, h), (&h_block.gram, &s))?;
-        objective.record_penalties(b, turn, &*w, &s)?;
+        h_block.solve(b, ahead.as_mut().map_or(&mut *h, |ahead| ahead.at_mut(last + 1)))?;
+        if let Some(ahead) = ahead {
+            for (i, accepted) in w.iter().chain([&*h]).enumerate() {
+                ahead.look_ahead(b, i, accepted)?;
+            }
+        }
+        let at_h = ahead.as_ref().map_or(&*h, |ahead| ahead.at(last + 1));
+        b.matmul(MatMul::TN, at_h, at_h, &mut s)?;
+        objective.record_fit(b, turn, (&h_block.rhs, at_h), (&h_block.gram, &s))?;
+        record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
         if balance {
             let scales = objective.equalize(b, turn)?;
-            for (l, w) in w.iter_mut().enumerate() {
-                b.scale(w, By::Entry(scales, l), false)?;
+            for l in 0..=last + 1 {
+                let by = By::Entry(scales, l);
+                match ahead {
+                    Some(ahead) => ahead.scale(b, l, by)?,
+                    None => b.scale(if l > last { &mut *h } else { &mut w[l] }, by, false)?,
+                }
             }
             let of_h = By::Entry(scales, last + 1);
-            b.scale(h, of_h, false)?;
             b.scale(&mut s, of_h, false)?;
             b.scale(&mut s, of_h, false)?;
-            objective.record_penalties(b, turn, &*w, &s)?;
+            record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
         }
-        Ok(())
-    })
+        match ahead {
+            Some(ahead) => ahead.settle(b, objective, turn, w.iter_mut().chain([&mut *h])),
+            None => Ok(()),
+        }
+    };
+    let (mut history, mut plain, mut now, mut stale) = (vec![start.0], config.sweeps, start, false);
+    if ahead.is_some() {
+        let all = (Stage::Finetune, config.sweeps);
+        history = iterate(b, &mut objective, all, start, stop.of_trials(), progress, |b, objective, turn| {
+            sweep(b, objective, turn, &mut ahead, true)
+        })?;
+        (plain, now, stale) = (0, (history[history.len() - 1], f64::INFINITY), true);
+    }
+    let rest = iterate(b, &mut objective, (Stage::Finetune, plain), now, stop, progress, |b, objective, turn| {
+        sweep(b, objective, turn, &mut None, std::mem::take(&mut stale))
+    })?;
+    history.extend_from_slice(&rest[1..]);
+    Ok(history)
+}
+
+/// The penalties of the factors that the objective of a sweep is about.
+fn record_penalties<B: Backend>(
+    b: &mut B,
+    objective: &mut Objective<B>,
+    turn: usize,
+    (w, ahead): (&[B::Matrix], Option<&Extrapolation<B>>),
+    s: &B::Matrix,
+) -> Result<()> {
+    match ahead {
+        Some(ahead) => objective.record_penalties(b, turn, (0..w.len()).map(|l| ahead.at(l)), s),
+        None => objective.record_penalties(b, turn, w, s),
+    }
 }
 
 /// `Ψ_l = Ψ_{l−1} W_l`.
-fn grow_psi<B: Backend>(b: &mut B, w: &[B::Matrix], chain: &mut [Chain<B>], l: usize) -> Result<()> {
-    match l {
-        0 => b.copy(&w[0], &mut chain[0].psi),
-        _ => {
-            let (before, now) = chain.split_at_mut(l);
-            b.matmul(MatMul::NN, &before[l - 1].psi, &w[l], &mut now[0].psi)
-        }
+fn grow_psi<B: Backend>(b: &mut B, w: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
+    let (before, now) = chain.split_at_mut(l);
+    match before.last() {
+        Some(before) => b.matmul(MatMul::NN, &before.psi, w, &mut now[0].psi),
+        None => b.copy(w, &mut now[0].psi),
     }
 }
 
-fn set_psi<B: Backend>(b: &mut B, w: &[B::Matrix], chain: &mut [Chain<B>]) -> Result<()> {
-    (0..w.len()).try_for_each(|l| grow_psi(b, w, chain, l))
-}
-
-/// `P_l = W_{l+1} P_{l+1}` from the back, all with the factors of the sweep before.
-fn set_tails<B: Backend>(b: &mut B, w: &[B::Matrix], chain: &mut [Chain<B>]) -> Result<()> {
-    for l in (0..w.len() - 1).rev() {
-        let (now, after) = chain.split_at_mut(l + 1);
-        if let Some(tail) = &mut now[l].tail {
-            match &after[0].tail {
-                Some(next) => b.matmul(MatMul::NN, &w[l + 1], next, tail)?,
-                None => b.copy(&w[l + 1], tail)?,
-            }
-        }
+/// `P_l = W_{l+1} P_{l+1}`, from the last layer to the first, all with the factors of the sweep before.
+fn set_tail<B: Backend>(b: &mut B, above: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
+    let (now, after) = chain.split_at_mut(l + 1);
+    match (&mut now[l].tail, &after[0].tail) {
+        (Some(tail), Some(next)) => b.matmul(MatMul::NN, above, next, tail),
+        (Some(tail), None) => b.copy(above, tail),
+        (None, _) => Ok(()),
     }
-    Ok(())
 }
 
 /// The Gram and the right side of W_l: `P_l S P_lᵀ` and `Ψ_{l−1}ᵀ C P_lᵀ`.

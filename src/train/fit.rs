@@ -4,7 +4,8 @@ use super::block::curvature;
 use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
-use super::{Config, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
+use super::warnings::warnings;
+use super::{Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::baselines;
 use crate::model::{Activate, Activation, Factors, HPenalty, Method};
@@ -87,8 +88,10 @@ pub fn fit<B: Backend>(
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
             fed = Some(nonlinear::feed(b, activation, &mut w_l, &mut h_l)?);
         }
-        penalties.mu.push(mu);
-        penalties.lambda.push(lambda);
+        // Made against ‖V‖², they are to weigh as much against ‖X‖².
+        let share = if config.penalty_scale == PenaltyScale::ScaleFree && vv > 0.0 { xx / vv } else { 1.0 };
+        penalties.mu.push(mu * share);
+        penalties.lambda.push(lambda * share);
         w.push(w_l);
         h.push(h_l);
         if layer > 0 && (!config.hidden || config.activation.is_some()) {
@@ -134,7 +137,8 @@ pub fn fit<B: Backend>(
     let (activation, activate) = (config.activation, config.activate);
     let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
-    Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds })
+    let warnings = warnings(&factors, &history, relative_error, config)?;
+    Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds, warnings })
 }
 
 /// Iterations in f32 after those of halves.
@@ -143,7 +147,7 @@ const REFINEMENT: usize = 3;
 /// As many of them, whatever they change.
 fn refined(config: &Config) -> Config {
     let sweeps = config.sweeps.min(REFINEMENT);
-    Config { sweeps, tol: 0.0, target_error: None, extrapolate: false, ..config.clone() }
+    Config { sweeps, tol: 0.0, target_error: None, extrapolate: Extrapolate::None, ..config.clone() }
 }
 
 impl Progress {

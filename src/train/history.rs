@@ -1,6 +1,6 @@
 //! What training reports, while it runs and afterwards.
 
-use super::Solver;
+use super::{Solver, Warning};
 use crate::backend::Storage;
 use crate::model::Factors;
 
@@ -54,6 +54,8 @@ pub struct Fit<E> {
     pub relative_error: f64,
     /// Where the time went.
     pub seconds: Seconds,
+    /// What its user should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// The part of training that a [`Progress`] speaks of.

@@ -1,6 +1,6 @@
 //! The device memory that a fit takes, told from its shapes alone.
 
-use super::{Config, Solver};
+use super::{Config, Extrapolate, Solver};
 use crate::backend::gpu::{
     FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, fuses_rows, matrix_bytes as r, residual_bytes,
     stored_bytes, sums_bytes,
@@ -25,10 +25,11 @@ use crate::train::init;
 /// init of layer l     base + r(n, p) + 2 r(k_{l−1}, p)             p = min(k_l + 12, n, k_{l−1}); nothing but o(1) where
 ///                                                                  min(n, k_{l−1}) ≤ 256, or at random
 /// pre-training of l   base + W_l + H_l + H-block(n, k_l) + W-block(k_{l−1}, k_l) + residual(n, k_{l−1}) + o(k_l)
-///                       + W_l + H_l twice more                     where coordinate descent extrapolates
+///                       + 2 W_l + 2 H_l + o(k_l)                   where coordinate descent extrapolates
 /// fine-tuning         base + H-block(n, K) + r(m, K) + r(K, K) + residual(n, m) + o(Σk)
 ///                       + Σ_l W-block(k_{l−1}, k_l) + r(m, k_l)
 ///                       + Σ_{l<L} 2 r(k_l, K)  +  Σ_{1<l<L} r(k_{l−1}, K)
+///                       + 2 Σ_l W_l + 2 H_L + o(Σk)                where it is extrapolated
 /// hidden layer l      base + H-block(n, k_l) + r(m, k_l) + r(k_l, k_l) + residual(n, m) + o(k_l)       (Nesterov's)
 ///
 /// base                35 MiB and 3 KiB + x(n, m) + every W_i = r(k_{i−1}, k_i) and H_i = r(n, k_i) that there are by then
@@ -71,7 +72,7 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         let mut ahead = 0;
         if !nesterov && iterations > 0 {
             columns = if mu { columns_bytes(p, k).max(columns) } else { columns };
-            ahead = if config.extrapolate { r(1, EXTRAPOLATION.len()) + 2 * (r(p, k) + r(n, k)) } else { 0 };
+            ahead = if config.extrapolate == Extrapolate::None { 0 } else { extrapolation(config, &[(p, k)], n) };
         }
         peak = peak.max(base + blocks + residual + columns + ahead);
         if l > 0 && !config.hidden {
@@ -89,6 +90,10 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
     }
     peak = peak.max(base + chain + residual + columns);
     residual = residual_bytes(n, m);
+    if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
+        let shapes: Vec<_> = layers.iter().enumerate().map(|(l, &k)| (rows(l), k)).collect();
+        chain += extrapolation(config, &shapes, n);
+    }
     let mut vectors: Vec<(usize, usize)> = (1..depth).map(|l| (rows(l), layers[l])).collect();
     vectors.sort_unstable();
     vectors.dedup();
@@ -104,6 +109,14 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         base -= r(n, k);
     }
     Some(peak)
+}
+
+/// Of `Extrapolation`, for W of these shapes and the H above them.
+fn extrapolation(config: &Config, w: &[(usize, usize)], n: usize) -> u64 {
+    let k = w.last().map_or(0, |w| w.1);
+    let lengths = |k| if config.balance.lengths { 3 * r(1, k) } else { 0 };
+    let of_w: u64 = w.iter().map(|&(rows, k)| 2 * r(rows, k) + lengths(k)).sum();
+    r(1, EXTRAPOLATION.len()) + of_w + 2 * r(n, k)
 }
 
 /// Of `HBlock`.

@@ -12,10 +12,11 @@ mod nonlinear;
 mod objective;
 mod pretrain;
 mod project;
+mod warnings;
 
 pub(crate) use crate::backend::Stopping;
 pub(crate) use block::{BlockSolver, HBlock, WBlock};
-pub use config::{Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+pub use config::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};
@@ -25,4 +26,5 @@ pub(crate) use nonlinear::{apply, finetune as finetune_nonlinear};
 pub(crate) use objective::{Objective, iterate};
 pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
+pub use warnings::Warning;
 pub(crate) use project::{norm_squared, project, project_layers};

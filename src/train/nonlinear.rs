@@ -104,7 +104,7 @@ pub(crate) fn finetune<B: Backend>(
     objective.record_penalties(b, 0, &*w, &s)?;
     let start = objective.exact(b, x, chain.top(), &w[0])?;
 
-    let stop = Stopping { tol: config.tol, target_error: config.target_error };
+    let stop = Stopping::new(config.tol, config.target_error);
     iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
         b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
         chain.step_h(b, w, h, &mut of_h)?;
@@ -145,7 +145,7 @@ pub(crate) fn refine<B: Backend>(
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, chain.top(), &w[0])?;
 
-    let stop = Stopping { tol: how.tol, target_error: None };
+    let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
     let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
         for _ in 0..BATCH {

@@ -8,7 +8,7 @@
 //! ```
 
 use super::history::{Progress, Stage};
-use crate::backend::{Backend, Cadence, ColumnSums, Combination, Element, StopCheck, Stopping, Sum, VERDICT};
+use crate::backend::{Backend, Cadence, ColumnSums, Combination, Course, Element, StopCheck, Stopping, Sum, VERDICT};
 use crate::model::HPenalty;
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -168,7 +168,8 @@ impl<B: Backend> Objective<B> {
     }
 }
 
-/// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made.
+/// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made; of
+/// extrapolated iterations, some of which are taken back, the least so far.
 ///
 /// The device ends the loop itself ([`Backend::gate`]), with the first iteration that meets the rule, and its word is what
 /// counts: the host looks only as often as the backend's cadence says, at iterations that are already done while the next ones
@@ -204,6 +205,7 @@ fn run<B: Backend>(
     mut step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
     let mut history = vec![start];
+    let mut least = (start, f64::NAN);
     let mut look = |b: &mut B, objective: &Objective<B>, turns: usize, pending: B::Pending| -> Result<bool> {
         let sums = b.finish_read(pending)?;
         let (made, over) = match stop.is_any() {
@@ -219,8 +221,11 @@ fn run<B: Backend>(
             if !f.is_finite() {
                 return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective: f });
             }
-            history.push(f);
-            progress(&Progress { stage, done, of: max, objective: f, relative_error });
+            if stop.course == Course::Plain || f <= least.0 || done == 1 {
+                least = (f, relative_error);
+            }
+            history.push(least.0);
+            progress(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
         }
         Ok(over)
     };

@@ -3,7 +3,7 @@
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
 use super::objective::{Objective, iterate};
-use super::{Config, Progress, Solver, Stage};
+use super::{Config, Extrapolate, Progress, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping};
 use crate::model::HPenalty;
@@ -17,6 +17,10 @@ pub(crate) struct Layer {
     pub(crate) mu: f64,
     pub(crate) lambda: f64,
 }
+
+/// The factors in the order of their blocks.
+const H: usize = 0;
+const W: usize = 1;
 
 /// Alternates the H block and the W block on `½‖V − H Wᵀ‖² + penalties`; returns the objective over time.
 ///
@@ -44,17 +48,28 @@ pub(crate) fn pretrain<B: Backend>(
     let start = objective.exact(b, v, h, w)?;
 
     let one_layer = config.layers.len() == 1;
-    let stop = Stopping { tol: config.tol, target_error: config.target_error.filter(|_| one_layer) };
+    let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     let stage = Stage::Pretrain { layer: layer.index };
     let (mut history, mut last, mut plain) = (vec![start.0], start, layer.iterations);
-    if config.solver == Solver::Cd && config.extrapolate && layer.iterations > 0 {
-        let mut blocks = Extrapolation::new(b, (&*w, &*h), &mut h_block, &mut w_block)?;
+    if config.solver == Solver::Cd && config.extrapolate != Extrapolate::None && layer.iterations > 0 {
+        let mut ahead = Extrapolation::new(b, [(&*h, false), (&*w, config.balance.lengths)])?;
         let all = (stage, layer.iterations);
-        history = iterate(b, &mut objective, all, start, stop, progress, |b, objective, turn| {
-            blocks.step(b, v, (&mut *w, &mut *h), objective, turn)
+        history = iterate(b, &mut objective, all, start, stop.of_trials(), progress, |b, objective, turn| {
+            h_block.set_gram(b, ahead.at(W))?;
+            h_block.set_rhs(b, v, ahead.at(W))?;
+            h_block.solve(b, ahead.at_mut(H))?;
+            ahead.look_ahead(b, H, h)?;
+            b.matmul(MatMul::TN, ahead.ahead(H), ahead.ahead(H), &mut w_block.gram)?;
+            b.matmul(MatMul::TN, v, ahead.ahead(H), &mut w_block.rhs)?;
+            w_block.solve(b, ahead.at_mut(W))?;
+            ahead.look_ahead(b, W, w)?;
+
+            h_block.set_gram(b, ahead.at(W))?;
+            objective.record_fit(b, turn, (&w_block.rhs, ahead.at(W)), (&h_block.gram, &w_block.gram))?;
+            objective.record_penalties(b, turn, [ahead.at(W)], &w_block.gram)?;
+            ahead.settle(b, objective, turn, [&mut *h, &mut *w])
         })?;
-        // The last trial may have been taken back. Where no fine-tuning follows, a plain iteration makes the end of the
-        // history the objective of the factors.
+        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors.
         plain = one_layer.into();
         last = (history[history.len() - 1], f64::INFINITY);
     }

@@ -93,7 +93,7 @@ pub(crate) fn project<B: Backend>(
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, h, psi)?;
 
-    let stop = Stopping { tol: how.tol, target_error: None };
+    let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(batch));
     let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
         block.solve(b, h)?;

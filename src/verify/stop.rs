@@ -2,7 +2,7 @@
 
 use super::Verifier;
 use crate::Result;
-use crate::backend::{Backend, Element, Stopping};
+use crate::backend::{Backend, Course, Element, Stopping};
 use crate::model::HPenalty;
 use crate::train::{Objective, Stage, iterate};
 use ndarray::{Array2, arr2};
@@ -33,6 +33,10 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         v.compare_number(format!("{name}, iterations"), found.0.len() as f64 - 1.0, script.made as f64, 0.0);
         v.compare_number(format!("{name}, steps"), found.1, script.made as f64, 0.0);
         v.compare_number(format!("{name}, late steps"), found.2, script.made.saturating_sub(LATE) as f64, 0.0);
+        let rises = found.0.windows(2).filter(|f| f[1] > f[0]).count();
+        if script.stop.course != Course::Plain {
+            v.compare_number(format!("{name}, rises"), rises as f64, 0.0, 0.0);
+        }
         let row = |f: Vec<f64>| Array2::from_shape_fn((1, f.len()), |(_, i)| f[i]);
         let (found, expected) = (row(found.0), row(expected.0));
         v.compare(format!("{name}, objective"), found.view(), expected.view(), (1e-12 * &expected).view());
@@ -42,9 +46,9 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
 
 /// Both rules and none, either side of their edges, falling and rising, in the first iteration and behind a look.
 fn scripts() -> Vec<Script> {
-    let changes = Stopping { tol: TOL, target_error: None };
-    let error = Stopping { tol: 0.0, target_error: Some((2.0 / HALF).sqrt()) };
-    let never = Stopping { tol: 1e-9, target_error: Some(1e-9) };
+    let changes = Stopping::new(TOL, None);
+    let error = Stopping::new(0.0, Some((2.0 / HALF).sqrt()));
+    let never = Stopping::new(1e-9, Some(1e-9));
     // From one f to the next: by so much more or less than the rule lets be.
     let by = |f: f64, times: f64| f / (1.0 + TOL * times);
     let edge = |start: f64, sign: f64| {
@@ -67,6 +71,14 @@ fn scripts() -> Vec<Script> {
         Script { name: "loop that stands still", halves: vec![START - PENALTY], stop: changes, made: 1 },
         // Further away than a device may count, and back.
         Script { name: "loop that jumps", halves: vec![4.0, 3e8, 3.3e8, 3.0, 3.0], stop: changes, made: 5 },
+        // Taken back and resumed; the fourth in a row ends it, and one that falls enough begins anew.
+        Script {
+            name: "trials that settle",
+            halves: vec![4.0, 3.0, 3.0, 3.5, 3.0, 2.5, 2.5, 2.75, 2.5, 2.5, 2.0],
+            stop: changes.of_trials(),
+            made: 10,
+        },
+        Script { name: "trials with an error", halves: near(2.0), stop: error.of_trials(), made: 3 },
         Script { name: "loop without end", halves: long(Vec::new(), MAX), stop: never, made: MAX },
     ]
 }

@@ -385,7 +385,7 @@ impl Backend for Broken {
         let wrong = |what| if self.what == what { f64::from(1.0 + WRONG) } else { 1.0 };
         let tol = stop.tol * wrong("change at which a loop ends");
         let target_error = stop.target_error.map(|target| target * wrong("error at which a loop ends"));
-        let stop = Stopping { tol, target_error };
+        let stop = Stopping::new(tol, target_error);
         self.cpu.check_stop(StopCheck { weights, sums: &mut *sums, first, constant, start, stop, verdict })?;
         if self.what == "count of a loop" && sums[verdict + 1] > 0.0 {
             sums[verdict] -= 1.0;

@@ -50,7 +50,7 @@ pub(crate) fn config(model: &str, layers: &[usize]) -> Config {
         inner: 10,
         tol: 0.0,
         metric: Metric::Plain,
-        balance: Balance { layers: false, penalties: false },
+        balance: Balance { layers: false, penalties: false, lengths: false },
         power_iterations: 500,
         ..Config::new(ModelSpec::by_name(model).unwrap(), layers)
     }

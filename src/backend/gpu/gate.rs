@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Words before the slots, as in `shaders/stop.wgsl`.
-const STATE: u32 = 4;
+const STATE: u32 = 5;
 /// Words of a slot.
 const SLOT: u32 = 3;
 
@@ -113,10 +113,10 @@ mod tests {
         slots.of = Some(HashMap::new());
         assert_eq!(slots.place([0, 1, 1]), None);
         for is_new in [true, false] {
-            assert_eq!(slots.place([1, 1, 1]), Some((4, is_new)));
-            assert_eq!(slots.place([1, 2, 1]), Some((7, is_new)));
-            assert_eq!(slots.place([2, 1, 1]), Some((10, true)));
-            assert_eq!(slots.place([3, 1, 1]), Some((10, true)));
+            assert_eq!(slots.place([1, 1, 1]), Some((5, is_new)));
+            assert_eq!(slots.place([1, 2, 1]), Some((8, is_new)));
+            assert_eq!(slots.place([2, 1, 1]), Some((11, true)));
+            assert_eq!(slots.place([3, 1, 1]), Some((11, true)));
         }
     }
 }

@@ -27,6 +27,7 @@ fn model() -> Model {
         objective: 1.5,
         relative_error: 0.125,
         seconds: Seconds { init: 0.5, pretrain: 1.0, finetune: 2.0, total: 3.5 },
+        warnings: Vec::new(),
     };
     let mut x = ramp(3, 6);
     let preprocess = crate::data::preprocess(&mut x, Scale::Max);

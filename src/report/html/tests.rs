@@ -29,6 +29,7 @@ fn model(name: &str, layers: &[usize]) -> Model {
         objective: 2.0,
         relative_error: 0.25,
         seconds: Seconds::default(),
+        warnings: Vec::new(),
     };
     let preprocess = Preprocess { scale: Scale::UnitL2, factor: 1.0, igo: None };
     let mut model = Model::new(&config, fit, preprocess, HOSTILE.into());

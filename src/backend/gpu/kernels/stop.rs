@@ -4,7 +4,7 @@ use super::super::Gpu;
 use super::super::scheduler::Spec;
 use super::Id;
 use crate::Result;
-use crate::backend::StopCheck;
+use crate::backend::{Course, StopCheck};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -20,6 +20,7 @@ pub(in super::super) struct Params {
     start_known: u32,
     constant: [u32; 2],
     start: [u32; 2],
+    patience: u32,
 }
 
 pub(in super::super) const SPEC: Spec = Spec {
@@ -77,6 +78,10 @@ pub(in super::super) fn record(gpu: &mut Gpu, check: &StopCheck<'_, Gpu>) -> Res
         start_known: start.is_some().into(),
         constant: quanta.words(check.constant).unwrap_or_default(),
         start: start.unwrap_or_default(),
+        patience: match check.stop.course {
+            Course::Plain => 0,
+            Course::Trials { patience } => patience,
+        },
     };
     let gate = gpu.gate.buffer();
     gpu.gate.note_check();

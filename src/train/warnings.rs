@@ -1,0 +1,179 @@
+//! What a fit came to that its user should know, although it is no error.
+
+use super::{Config, History};
+use crate::backend::{Element, Stopping};
+use crate::model::Factors;
+use crate::{Error, Result};
+use ndarray::ArrayView2;
+
+/// Something odd about a finished fit. Its text says what was found and what may help.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Components that are all zero: they explain nothing, in no sample.
+    DeadComponents {
+        /// The layer, from 1.
+        layer: usize,
+        /// How many of its components.
+        dead: usize,
+        /// How many it has.
+        of: usize,
+    },
+    /// Next to nothing of X is explained.
+    NothingExplained {
+        /// ‖X − H Psiᵀ‖/‖X‖.
+        relative_error: f64,
+    },
+    /// [`Config::target_error`] was not reached.
+    TargetMissed {
+        /// What was asked for.
+        target: f64,
+        /// ‖X − H Psiᵀ‖/‖X‖.
+        relative_error: f64,
+    },
+    /// All iterations were used up, and the objective still changed by more than [`Config::tol`] in each of them.
+    StillFalling {
+        /// Iterations of the last stage.
+        iterations: usize,
+        /// The relative change per iteration at its end.
+        change: f64,
+        /// What would have ended it.
+        tol: f64,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::DeadComponents { layer, dead, of } => write!(
+                f,
+                "{dead} of {of} components of layer {layer} are all zero; a smaller layer, lower penalties or another init \
+                 (--init random) may help"
+            ),
+            Self::NothingExplained { relative_error } => write!(
+                f,
+                "next to nothing is explained: the relative error is {:.2} %; lower the penalties, take more components or \
+                 more sweeps",
+                100.0 * relative_error
+            ),
+            Self::TargetMissed { target, relative_error } => write!(
+                f,
+                "the relative error is {:.2} %, above the target of {:.2} %; take more sweeps or more components",
+                100.0 * relative_error,
+                100.0 * target
+            ),
+            Self::StillFalling { iterations, change, tol } => write!(
+                f,
+                "not converged: after {iterations} iterations the objective still falls by {:.2} % in each (--tol {tol} was \
+                 not met); more --sweeps lower the error further",
+                100.0 * change
+            ),
+        }
+    }
+}
+
+/// The share of ‖X‖ above which next to nothing is explained.
+const NOTHING: f64 = 0.99;
+
+/// The warnings about a finished fit.
+///
+/// # Errors
+/// [`Error::Data`] where a whole factor is zero: that is no model.
+pub(crate) fn warnings<E: Element>(
+    factors: &Factors<E>,
+    history: &History,
+    relative_error: f64,
+    config: &Config,
+) -> Result<Vec<Warning>> {
+    let depth = factors.w.len();
+    let mut warnings = Vec::new();
+    for (l, w) in factors.w.iter().enumerate() {
+        // A component of a hidden layer is used by the layer above, one of the last layer by the samples.
+        let mut alive = columns_alive(w.view());
+        let above = if l + 1 < depth { factors.w[l + 1].t() } else { factors.h.view() };
+        alive.iter_mut().zip(columns_alive(above)).for_each(|(alive, used)| *alive &= used);
+        let dead = alive.iter().filter(|alive| !**alive).count();
+        if dead == alive.len() {
+            return Err(Error::Data(format!(
+                "the model is all zero from layer {} on: no component has both weights and samples; the penalties outweigh the \
+                 data (lower --mu and --lambda) or the start has nothing in common with them (--init random)",
+                l + 1
+            )));
+        }
+        if dead > 0 {
+            warnings.push(Warning::DeadComponents { layer: l + 1, dead, of: alive.len() });
+        }
+    }
+    if relative_error > NOTHING {
+        warnings.push(Warning::NothingExplained { relative_error });
+    }
+    let missed = config.target_error.filter(|target| relative_error > *target * (1.0 + 1e-6));
+    warnings.extend(missed.map(|target| Warning::TargetMissed { target, relative_error }));
+    warnings.extend(still_falling(history, config));
+    Ok(warnings)
+}
+
+/// Of every column, whether it has an entry that is not 0.
+fn columns_alive<E: Element>(m: ArrayView2<'_, E>) -> Vec<bool> {
+    let mut alive = vec![false; m.ncols()];
+    for row in m.rows() {
+        alive.iter_mut().zip(row).for_each(|(alive, v)| *alive |= !v.is_zero());
+    }
+    alive
+}
+
+/// By the mean change over the last iterations: an extrapolated course stands still now and then.
+fn still_falling(history: &History, config: &Config) -> Option<Warning> {
+    let tuned = Some(&history.finetune).filter(|history| history.len() > 1);
+    let (course, most) = match tuned {
+        Some(course) => (course, config.sweeps),
+        None => (history.pretrain.last()?, if config.layers.len() == 1 { config.sweeps } else { config.pretrain }),
+    };
+    let iterations = course.len() - 1;
+    let over = (Stopping::PATIENCE as usize).min(iterations);
+    if config.tol == 0.0 || config.target_error.is_some() || iterations < most || over == 0 {
+        return None;
+    }
+    let (before, last) = (course[iterations - over], course[iterations]);
+    let change = (before / last - 1.0) / over as f64;
+    (change > config.tol).then_some(Warning::StillFalling { iterations, change, tol: config.tol })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activate, ModelSpec};
+    use ndarray::{Array2, arr2};
+
+    fn check(w: Array2<f64>, h: Array2<f64>, course: Vec<f64>, error: f64, config: &Config) -> Result<Vec<Warning>> {
+        let factors = Factors { w: vec![w], h, hidden: Vec::new(), activation: None, activate: Activate::Hidden };
+        let history = History { pretrain: vec![course], finetune: Vec::new() };
+        warnings(&factors, &history, error, config)
+    }
+
+    #[test]
+    fn odd_fits_are_told_apart() {
+        let config = Config { sweeps: 4, tol: 1e-3, ..Config::new(ModelSpec::by_name("dnmf").unwrap(), [2]) };
+        let (w, h) = (arr2(&[[1.0, 0.0], [0.0, 2.0]]), arr2(&[[1.0, 1.0], [0.0, 3.0], [2.0, 0.0]]));
+        let flat = vec![1.0; 5];
+        assert_eq!(check(w.clone(), h.clone(), flat.clone(), 0.5, &config).unwrap(), []);
+        let dead = Warning::DeadComponents { layer: 1, dead: 1, of: 2 };
+        let unused = arr2(&[[1.0, 0.0], [2.0, 0.0]]);
+        assert_eq!(check(w.clone(), unused.clone(), flat.clone(), 0.5, &config).unwrap(), [dead.clone()]);
+        assert_eq!(check(unused.clone(), h.clone(), flat.clone(), 0.5, &config).unwrap(), [dead]);
+        // Each factor has something, but no component has both.
+        let other = arr2(&[[0.0, 1.0]]);
+        assert!(matches!(check(unused, other, flat.clone(), 1.0, &config), Err(Error::Data(_))));
+        let nothing = check(w.clone(), h.clone(), flat.clone(), 0.995, &config).unwrap();
+        assert_eq!(nothing, [Warning::NothingExplained { relative_error: 0.995 }]);
+        let aim = Config { target_error: Some(0.1), ..config.clone() };
+        let missed = check(w.clone(), h.clone(), flat, 0.2, &aim).unwrap();
+        assert_eq!(missed, [Warning::TargetMissed { target: 0.1, relative_error: 0.2 }]);
+        let falling = check(w.clone(), h.clone(), vec![5.0, 4.0, 3.0, 2.0, 1.0], 0.2, &config).unwrap();
+        assert_eq!(falling, [Warning::StillFalling { iterations: 4, change: 1.0, tol: 1e-3 }]);
+        // It ended before its last iteration, or was to make just so many.
+        let ended = check(w.clone(), h.clone(), vec![5.0, 4.0, 3.0], 0.2, &config).unwrap();
+        let wanted = check(w, h, vec![5.0, 4.0, 3.0, 2.0, 1.0], 0.2, &Config { tol: 0.0, ..config }).unwrap();
+        assert_eq!((ended, wanted), (vec![], vec![]));
+    }
+}
