@@ -5,7 +5,7 @@ use crate::backend::{Apply, Backend, Cpu, Precision, Storage};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Config, Fit, Progress, Projection, Solver};
+use crate::train::{self, Config, Fit, Progress, Projection, Solver, Unit};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
@@ -259,11 +259,15 @@ fn project<B: Backend<Elem = f32>>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Projected> {
     check_samples(x, psi.nrows(), how.signed)?;
-    let ((x, _), psi) = (b.upload_data(x, Storage::Auto)?, b.upload(psi)?);
+    let (of_x, of_psi) = (Unit::of(x), Unit::of(psi));
+    let (x, _) = b.upload_data(of_x.divide(x).view(), Storage::Auto)?;
+    let psi = b.upload(of_psi.divide(psi).view())?;
     let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
     let xx = train::norm_squared(b, &x)?;
-    let outcome = train::project(b, (&x, xx), &psi, &mut h, how, progress)?;
-    Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
+    let outcome = train::project(b, (&x, xx), &psi, &mut h, &of_psi.divide_projection(how), progress)?;
+    let mut h = b.download(&h)?;
+    of_x.per(of_psi).multiply(&mut h)?;
+    Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
 }
 
 /// Of a model with an activation, for as many layers as `how` has entries.
@@ -276,8 +280,15 @@ fn project_layers<B: Backend<Elem = f32>>(
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
     check_samples(x, factors.n_features(), how.iter().all(|how| how.signed))?;
-    let (x, _) = b.upload_data(x, Storage::Auto)?;
-    let w = factors.w[..how.len()].iter().map(|w| b.upload(w.view())).collect::<Result<Vec<_>>>()?;
+    // W_1 carries the unit, and its unit is that of X.
+    let unit = Unit::of(factors.w[0].view());
+    let how: Vec<Projection> = how.iter().map(|how| unit.divide_projection(how)).collect();
+    let how = &how[..];
+    let (x, _) = b.upload_data(unit.divide(x).view(), Storage::Auto)?;
+    let mut w = vec![b.upload(unit.divide(factors.w[0].view()).view())?];
+    for w_l in &factors.w[1..how.len()] {
+        w.push(b.upload(w_l.view())?);
+    }
     let xx = train::norm_squared(b, &x)?;
     let signed = how.iter().all(|how| how.signed);
     let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());

@@ -108,11 +108,12 @@ fn nonlinear_models() {
     }
 }
 
-/// No iterations: the fit returns its start, to which nothing was done.
+/// No iterations: the fit returns its start, to which nothing was done but that it was made of X/4 (samples have a norm of
+/// about 3.7, and 4 is the nearest power of two), and that H was multiplied by 4 afterwards. NNDSVD shares the 4 evenly.
 fn nndsvd(init: Init, k: usize) -> (Array2<f64>, Array2<f64>) {
     let config = Config { init, sweeps: 0, ..config("dnmf", &[k]) };
     let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut |_| {}).unwrap();
-    (fit.factors.w[0].clone(), fit.factors.h)
+    (&fit.factors.w[0] * 2.0, &fit.factors.h / 2.0)
 }
 
 #[test]
@@ -121,8 +122,9 @@ fn nndsvd_plain_and_filled() {
     let (w, h) = nndsvd(Init::Nndsvd, 8);
     common::close_matrix("NNDSVD, W", &matrix(&golden["W"]), &w);
     common::close_matrix("NNDSVD, H", &matrix(&golden["H"]).reversed_axes(), &h);
-    let mean = golden["mean"].as_f64().unwrap();
-    for (init, low, high) in [(Init::Nndsvda, mean, mean), (Init::Nndsvdar, 0.0, mean / 100.0)] {
+    // scikit-learn fills with the mean m of X, which is no size of a factor. Here it is √(m/k), k √(m/k) √(m/k) = m.
+    let fill = (golden["mean"].as_f64().unwrap() / 8.0).sqrt();
+    for (init, low, high) in [(Init::Nndsvda, fill, fill), (Init::Nndsvdar, 0.0, fill / 100.0)] {
         let (filled_w, filled_h) = nndsvd(init, 8);
         for (plain, filled) in w.iter().chain(&h).zip(filled_w.iter().chain(&filled_h)) {
             if *plain == 0.0 {

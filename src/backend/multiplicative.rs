@@ -17,24 +17,18 @@ pub enum Part {
     Absolute,
 }
 
-/// What a quotient does to an entry, and what keeps its denominator from 0.
+/// What a quotient does to an entry; ε is [`FLOOR`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// `x · n/(d + ε)`, ε the distance from 1 to the next number: Lee & Seung.
+    /// `x · n/(d + ε)`: Lee & Seung.
     Ratio,
-    /// `x · √(n/max(d, 1e-10))`: Ding et al., for blocks of mixed signs.
+    /// `x · √(n/max(d, ε))`: Ding et al., for blocks of mixed signs.
     Root,
 }
 
-impl Rule {
-    /// What keeps the denominator from 0.
-    pub(crate) fn floor<E: Element>(self) -> f64 {
-        match self {
-            Self::Ratio => 2.0 * E::UNIT,
-            Self::Root => 1e-10,
-        }
-    }
-}
+/// What keeps a denominator from 0: far below every other that there is beside samples of about norm 1, to which X is scaled.
+/// Where a denominator is 0 so is x, or the numerator.
+pub(crate) const FLOOR: f32 = 1e-30;
 
 /// One multiplicative step; see [`Backend::multiplicative_step`]. All matrices have the shape of x.
 #[derive(Debug)]

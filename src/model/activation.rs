@@ -58,7 +58,7 @@ pub const ACTIVATIONS: &[(&str, Activation)] = &[
 /// The largest argument of atanh: 1 − 17·2⁻²⁴ < 1 − 10⁻⁶, which is the same number in f32 and f64.
 pub const LARGEST: f64 = 1.0 - 17.0 / 16_777_216.0;
 
-/// What coefficients of a bounded activation are scaled to, at most, before they pass through g.
+/// What the largest coefficient is scaled to before all pass through g, unless g is homogeneous.
 pub(crate) const BOUND: f64 = 0.95;
 
 impl Activation {
@@ -66,6 +66,12 @@ impl Activation {
     /// cannot be.
     pub fn is_bounded(self) -> bool {
         matches!(self, Self::Tanh | Self::Sigmoid)
+    }
+
+    /// Whether a multiple of h has a multiple of g(h), so that the size of the coefficients makes no difference. Those of
+    /// the other activations are scaled to one size before they pass through g.
+    pub fn is_homogeneous(self) -> bool {
+        self == Self::Root
     }
 
     /// g(h) for h ≥ 0.

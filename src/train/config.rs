@@ -10,9 +10,10 @@ use crate::{Error, Result};
 pub enum Init {
     /// NNDSVD (Boutsidis & Gallopoulos 2008): sparse, zeros stay zero under multiplicative updates.
     Nndsvd,
-    /// NNDSVDa: zeros become the mean of X.
+    /// NNDSVDa: zeros become `√(mean(X)/k)`, so that a product of two of them has the unit of X, and k products its mean.
+    /// (Boutsidis & Gallopoulos, and scikit-learn, take the mean itself, which in factors has another weight in every unit.)
     Nndsvda,
-    /// NNDSVDar: zeros become small random numbers, up to a hundredth of the mean of X.
+    /// NNDSVDar: zeros become small random numbers, up to a hundredth of that.
     Nndsvdar,
     /// Uniform random numbers, scaled to the mean of X.
     Random,

@@ -5,10 +5,11 @@ use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
 use super::warnings::warnings;
-use super::{Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, init, nonlinear};
+use super::{Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit};
+use super::{init, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::baselines;
-use crate::model::{Activate, Activation, Factors, HPenalty, Method};
+use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
@@ -16,7 +17,10 @@ use std::time::Instant;
 /// The first W (m × k) and H (n × k) of every layer, instead of those that [`Config::init`] would make.
 pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
 
-/// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
+/// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was
+/// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.
+/// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
+/// the same H; the same bits, where c is a power of two.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -29,13 +33,30 @@ pub fn fit<B: Backend>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
-    let method = config.model.method;
     check_data(x, config.model.signed)?;
+    let unit = Unit::of(x);
+    let start = start.map(|start| unit.divide_start(start, config));
+    let inside = unit.divide_penalties::<B::Elem>(config)?;
+    let mut report = |p: &Progress| progress(&unit.restored(p, config));
+    let mut fit = fit_divided(b, (x, unit), &inside, start.as_ref(), &mut report)?;
+    unit.restore(&mut fit)?;
+    Ok(fit)
+}
+
+/// [`fit`] in the unit of `x/unit`.
+fn fit_divided<B: Backend>(
+    b: &mut B,
+    (x, unit): (ArrayView2<'_, B::Elem>, Unit),
+    config: &Config,
+    start: Option<&Start<B::Elem>>,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Fit<B::Elem>> {
+    let method = config.model.method;
     let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
     let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
-    let (x, x_storage) = b.upload_data(x, config.x_storage)?;
+    let (x, x_storage) = b.upload_data(unit.divide(x).view(), config.x_storage)?;
     let xx = norm_squared(b, &x)?;
 
     let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
@@ -76,8 +97,8 @@ pub fn fit<B: Backend>(
         graph_penalty += trained.graph_penalty;
         // What extrapolation does to the scales is undone for the fine-tuning too.
         let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
-        // A bounded activation has a scale of its own.
-        let scaled = config.activation.is_some_and(Activation::is_bounded);
+        // Activations that do not go with a scale have one of their own.
+        let scaled = config.activation.is_some_and(|a| a.is_bounded() || config.balance.layers && !a.is_homogeneous());
         match method {
             Method::Blocks if config.balance.layers && passed_on => balance_norms(b, &mut w_l, &mut h_l)?,
             Method::SemiNmf if config.balance.layers && layer + 1 < depth && !scaled => {
@@ -86,7 +107,7 @@ pub fn fit<B: Backend>(
             _ => {}
         }
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
-            fed = Some(nonlinear::feed(b, activation, &mut w_l, &mut h_l)?);
+            fed = Some(nonlinear::feed(b, activation, scaled, &mut w_l, &mut h_l)?);
         }
         // Made against ‖V‖², they are to weigh as much against ‖X‖².
         let share = if config.penalty_scale == PenaltyScale::ScaleFree && vv > 0.0 { xx / vv } else { 1.0 };
@@ -124,7 +145,10 @@ pub fn fit<B: Backend>(
         }
         Some(activation) => {
             let all = config.activate == Activate::All;
-            let g = if all { Some(nonlinear::feed(b, activation, &mut w[depth - 1], &mut last)?) } else { None };
+            let g = match all {
+                true => Some(nonlinear::feed(b, activation, activation.is_bounded(), &mut w[depth - 1], &mut last)?),
+                false => None,
+            };
             let hidden = nonlinear::hidden(b, activation, &w, &last)?;
             let score = score(b, (&x, xx), (&w, &last), (&hidden[0], &w[0]), &penalties, config.model.h_penalty)?;
             let wanted = hidden.iter().filter(|_| config.hidden).map(|h| b.download(h)).collect::<Result<_>>()?;

@@ -12,6 +12,7 @@ mod nonlinear;
 mod objective;
 mod pretrain;
 mod project;
+mod unit;
 mod warnings;
 
 pub(crate) use crate::backend::Stopping;
@@ -28,3 +29,4 @@ pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
 pub use warnings::Warning;
 pub(crate) use project::{norm_squared, project, project_layers};
+pub(crate) use unit::Unit;

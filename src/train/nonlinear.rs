@@ -160,14 +160,16 @@ pub(crate) fn refine<B: Backend>(
     Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
 }
 
-/// What the next layer is trained on: g(H), with H scaled into the domain of g and W inversely, the product unchanged.
+/// What the next layer is trained on: g(H), where `scaled` with the largest entry of H at [`BOUND`], in the domain of every g,
+/// and W inversely, the product unchanged.
 pub(crate) fn feed<B: Backend>(
     b: &mut B,
     activation: Activation,
+    scaled: bool,
     w: &mut B::Matrix,
     h: &mut B::Matrix,
 ) -> Result<B::Matrix> {
-    if activation.is_bounded() {
+    if scaled {
         let largest = b.download(h)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()));
         if largest > 0.0 {
             let scale = b.upload(arr2(&[[B::Elem::of(largest / BOUND)]]).view())?;

@@ -3,6 +3,7 @@
 use super::elementwise::{DIVISION, SQRT, U};
 use super::{Data, Verifier, gamma, wide};
 use crate::Result;
+use crate::backend::multiplicative::FLOOR;
 use crate::backend::{Backend, MultiplicativeStep, Part, Rule, Sparse};
 use ndarray::Array2;
 
@@ -44,14 +45,13 @@ fn step<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, u
             x: &mut on_x,
         })?;
         let [mut expected, attract, repel, rhs, degree] = [&x, &attract, &repel, &rhs, &degree].map(wide);
-        // Not the oracle's step: its ε is that of f64.
         for ((i, j), x) in expected.indexed_iter_mut() {
             let r = rhs[[i, j]];
             let n = r.max(0.0) + if with_attract { attract[[i, j]] } else { 0.0 };
             let d = (-r).max(0.0) + repel[[i, j]] + if with_degree { degree[[0, i]] * *x } else { 0.0 };
             *x *= match rule {
-                Rule::Ratio => n / (d + rule.floor::<f32>()),
-                Rule::Root => (n / d.max(f64::from(rule.floor::<f32>() as f32))).sqrt(),
+                Rule::Ratio => n / (d + f64::from(FLOOR)),
+                Rule::Root => (n / d.max(f64::from(FLOOR))).sqrt(),
             };
         }
         // Nothing is subtracted, so relative errors add up: two sums, a product, a quotient, a product.

@@ -4,11 +4,10 @@
 //! block; within the block every column that moves by δ corrects the later ones: `U_:j' += G_jj' δ`. That is the plain
 //! order of the coordinates, with nearly all of the work in the product.
 
-use super::products::{faer_view, not_row_major};
+use super::products::{faer_view, in_parts, not_row_major};
 use crate::Result;
 use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use ndarray::Array2;
 use pulp::Arch;
 use rayon::prelude::*;
@@ -32,14 +31,8 @@ pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<
         for (u, b) in u.iter_mut().zip(&rhs[first * rows..]) {
             *u = -*b;
         }
-        matmul(
-            MatMut::from_row_major_slice_mut(u, count, rows),
-            Accum::Add,
-            gram.subrows(first, count),
-            MatRef::from_row_major_slice(&columns, k, rows),
-            E::one(),
-            Par::rayon(0),
-        );
+        let (of_u, x) = (MatMut::from_row_major_slice_mut(u, count, rows), MatRef::from_row_major_slice(&columns, k, rows));
+        in_parts(of_u, Accum::Add, gram.subrows(first, count), x);
         for (j, x) in columns[first * rows..(first + count) * rows].chunks_exact_mut(rows).enumerate() {
             let (now, later) = u[j * rows..].split_at_mut(rows);
             let curvature = block.gram[[first + j, first + j]];
@@ -150,9 +143,9 @@ pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>
         // By columns: (X G_:J)ᵀ = G_J: Xᵀ, and A on its right.
         let mut of_t = MatMut::from_row_major_slice_mut(t, count, rows);
         let gram = gram.subrows(first, count);
-        matmul(of_t.as_mut(), Accum::Replace, gram, faer_view(x.view())?.transpose(), E::one(), Par::rayon(0));
+        in_parts(of_t.as_mut(), Accum::Replace, gram, faer_view(x.view())?.transpose());
         let of_u = MatMut::from_row_major_slice_mut(u, count, rows);
-        matmul(of_u, Accum::Replace, of_t.as_ref(), a, E::one(), Par::rayon(0));
+        in_parts(of_u, Accum::Replace, of_t.as_ref(), a);
         for j in 0..count {
             let (now, later) = u[j * rows..].split_at_mut(rows);
             let mut column = x.column_mut(first + j);

@@ -2,6 +2,7 @@
 
 use super::{Cpu, rows_per_task};
 use crate::Result;
+use crate::backend::multiplicative::FLOOR;
 use crate::backend::{Element, MatMul, MultiplicativeStep, Part, Rule, Sparse, check, multiplicative};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis, Zip};
@@ -9,7 +10,7 @@ use ndarray::{Array2, Axis, Zip};
 pub(super) fn step<E: Element>(b: &Cpu<E>, step: MultiplicativeStep<'_, Array2<E>>) -> Result<()> {
     multiplicative::check_step(b, &step)?;
     let MultiplicativeStep { rhs, attract, repel, degree, rule, x } = step;
-    let (cols, zero, floor) = (x.ncols(), E::zero(), E::of(rule.floor::<E>()));
+    let (cols, zero, floor) = (x.ncols(), E::zero(), E::of(FLOOR.into()));
     let task = rows_per_task(cols);
     x.axis_chunks_iter_mut(Axis(0), task).into_par_iter().enumerate().for_each(|(block, mut x)| {
         for (i, mut x) in x.rows_mut().into_iter().enumerate() {

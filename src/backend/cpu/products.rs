@@ -1,4 +1,5 @@
-//! Products: faer's on one thread each, in parts that depend on the shapes alone.
+//! Products: faer's on one thread each, in parts that depend on the shapes alone, so that the result does not depend on the
+//! number of threads.
 //!
 //! Its own parallel product lets its threads spin at barriers, which on a machine with other work costs more than the
 //! product; and a result with few tiles, as sums over samples have, leaves threads without work.
@@ -8,12 +9,12 @@ use crate::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 /// Multiplications per part, at most: enough of them to make up for packing the other operand again.
 const PART: usize = 1 << 25;
-/// Rows of a result per part, at least.
-const MIN_ROWS: usize = 96;
+/// Rows (or columns) of a result per part, at least.
+const MIN_LINES: usize = 96;
 /// Parts into which a result is cut where it is small.
 const PARTS: usize = 16;
 /// Samples per part of a sum over samples, at least, and the number of parts at most.
@@ -47,18 +48,41 @@ pub(super) fn multiply<E: Element>(
         MatMul::TN => left = left.transpose(),
         MatMul::NT => right = right.transpose(),
     }
-    if left.ncols() == 0 {
-        out.fill(E::zero());
-        return Ok(());
-    }
     let (rows, cols) = out.dim();
-    let part = (PART / (cols * left.ncols())).min(rows.div_ceil(PARTS)).max(MIN_ROWS);
-    out.axis_chunks_iter_mut(Axis(0), part).into_par_iter().enumerate().try_for_each(|(i, mut out)| {
-        let rows = out.nrows();
-        let to = MatMut::from_row_major_slice_mut(out.as_slice_mut().ok_or_else(not_row_major)?, rows, cols);
-        matmul(to, Accum::Replace, left.subrows(i * part, rows), right, E::one(), Par::Seq);
-        Ok(())
-    })
+    let out = MatMut::from_row_major_slice_mut(out.as_slice_mut().ok_or_else(not_row_major)?, rows, cols);
+    in_parts(out, Accum::Replace, left, right);
+    Ok(())
+}
+
+/// `out = left right`, or that added to `out`: parts along its longer side, next to each other.
+pub(super) fn in_parts<E: Element>(
+    mut out: MatMut<'_, E>,
+    accum: Accum,
+    left: MatRef<'_, E>,
+    right: MatRef<'_, E>,
+) {
+    let (rows, cols, inner) = (out.nrows(), out.ncols(), left.ncols());
+    if inner == 0 {
+        if accum == Accum::Replace {
+            out.fill(E::zero());
+        }
+        return;
+    }
+    let by_rows = rows >= cols;
+    let (lines, across) = (rows.max(cols), rows.min(cols));
+    let size = (PART / (across * inner).max(1)).min(lines.div_ceil(PARTS)).max(MIN_LINES);
+    let mut parts = Vec::with_capacity(lines.div_ceil(size));
+    for start in (0..lines).step_by(size) {
+        let count = size.min(lines - start);
+        let (part, rest) = if by_rows { out.split_at_row_mut(count) } else { out.split_at_col_mut(count) };
+        out = rest;
+        let (left, right) = match by_rows {
+            true => (left.subrows(start, count), right),
+            false => (left, right.subcols(start, count)),
+        };
+        parts.push((part, left, right));
+    }
+    parts.into_par_iter().for_each(|(part, left, right)| matmul(part, accum, left, right, E::one(), Par::Seq));
 }
 
 /// `aᵀb` of tall matrices: parts of the samples side by side, then their sums in order.

@@ -12,18 +12,15 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Columns whose gradients are in registers.
 const COLUMNS: usize = 4;
-/// Tasks per thread, so that none waits long for another.
-const TASKS: usize = 8;
-/// Rows of a task, at least.
-const MIN_ROWS: usize = 64;
+/// Rows of a task: one tile where registers are longest.
+const ROWS: usize = 64;
 
 /// See [`Backend::descend`](crate::backend::Backend::descend); the shapes have been checked.
 pub(super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
     let panels = panels(block.gram);
-    let rows = x.nrows().div_ceil(TASKS * rayon::current_num_threads()).max(MIN_ROWS);
-    x.axis_chunks_iter_mut(Axis(0), rows)
+    x.axis_chunks_iter_mut(Axis(0), ROWS)
         .into_par_iter()
-        .zip(block.rhs.axis_chunks_iter(Axis(0), rows))
+        .zip(block.rhs.axis_chunks_iter(Axis(0), ROWS))
         .for_each(|(x, rhs)| Arch::new().dispatch(Task { panels: &panels, x, rhs, sweeps: block.sweeps }));
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::super::matrix::Matrix;
 use super::super::scheduler::{Spec, elementwise};
 use super::Id;
 use crate::Result;
+use crate::backend::multiplicative::FLOOR;
 use crate::backend::{MultiplicativeStep, Rule};
 use bytemuck::{Pod, Zeroable};
 
@@ -41,7 +42,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: MultiplicativeStep<'_, Matri
             has_attract: attract.is_some().into(),
             has_degree: of_rows.is_some().into(),
             root: (rule == Rule::Root).into(),
-            floor: rule.floor::<f32>() as f32,
+            floor: FLOOR,
         };
         let rhs = &rhs.shards[i];
         // A binding that is not read still needs a buffer.

@@ -1,0 +1,189 @@
+//! The unit of X: training and projection work on `X' = X/s`, s a power of two, so that it does not matter in which unit X was
+//! measured.
+//!
+//! s is the power of two nearest to the root mean square of the norms of the samples, in octaves: 1 where they all have norm
+//! 1. Division by it is exact. What is reported is in the unit of X again. In a linear model the coefficients carry it,
+//! `H_l = s H_l'`, and the W none; with an activation, which does not go with a scale, W_1 does, and H none. So the objective of
+//! the whole is `s²` times that of X', and so is the constant of a penalty on a factor without a unit.
+
+use super::{Config, Fit, PenaltyScale, Progress, Projection, Stage, Start};
+use crate::backend::Element;
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use rayon::prelude::*;
+
+/// `s = 2^exponent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unit {
+    exponent: i32,
+}
+
+impl Unit {
+    /// Of the rows of `x`; 1 where they are all zero.
+    pub(crate) fn of<E: Element>(x: ArrayView2<'_, E>) -> Self {
+        let rows = || x.axis_iter(Axis(0)).into_par_iter();
+        let largest: Vec<f64> = rows().map(|row| row.fold(0.0, |most: f64, v| most.max(v.f64().abs()))).collect();
+        let most = largest.into_iter().fold(0.0, f64::max);
+        if !(most > 0.0 && most.is_finite()) {
+            return Self { exponent: 0 };
+        }
+        let squares: Vec<f64> = rows().map(|row| row.iter().map(|v| (v.f64() / most).powi(2)).sum()).collect();
+        let norm = most * (squares.iter().sum::<f64>() / x.nrows() as f64).sqrt();
+        // From the bits, so that a power of two more in X is exactly that here.
+        let (bits, fraction) = (norm.to_bits() >> 52, f64::from_bits(norm.to_bits() & (u64::MAX >> 12) | 1023 << 52));
+        let exponent = i32::try_from(bits).unwrap_or(1023) - 1023 + i32::from(fraction > std::f64::consts::SQRT_2);
+        // Beyond, s or 1/s would be no number.
+        Self { exponent: exponent.clamp(-1000, 1000) }
+    }
+
+    /// The unit of a quotient.
+    pub(crate) fn per(self, other: Self) -> Self {
+        Self { exponent: (self.exponent - other.exponent).clamp(-1000, 1000) }
+    }
+
+    /// s².
+    fn squared(self) -> f64 {
+        2.0_f64.powi(self.exponent).powi(2)
+    }
+
+    /// `x/s`.
+    pub(crate) fn divide<E: Element>(self, x: ArrayView2<'_, E>) -> CowArray<'_, E, Ix2> {
+        if self.exponent == 0 {
+            return x.into();
+        }
+        let mut divided = x.to_owned();
+        divided.par_mapv_inplace(|v| E::of(v.f64() * 2.0_f64.powi(-self.exponent)));
+        divided.into()
+    }
+
+    /// `x = s x`, of coefficients or components.
+    pub(crate) fn multiply<E: Element>(self, x: &mut Array2<E>) -> Result<()> {
+        if self.exponent == 0 {
+            return Ok(());
+        }
+        x.par_mapv_inplace(|v| E::of(v.f64() * 2.0_f64.powi(self.exponent)));
+        if x.iter().all(|v| v.is_finite()) {
+            return Ok(());
+        }
+        Err(Error::Data(format!(
+            "the factors of such large data (samples of norm {:.1e}) are beyond the numbers that hold them; divide the data \
+             by that, or take --scale max",
+            2.0_f64.powi(self.exponent)
+        )))
+    }
+
+    /// A start in the unit of X as one of X'.
+    pub(crate) fn divide_start<E: Element>(self, start: &Start<E>, config: &Config) -> Start<E> {
+        let of_w = config.activation.is_some();
+        let layers = start.iter().enumerate().map(|(l, (w, h))| match of_w {
+            false => (w.clone(), self.divide(h.view()).into_owned()),
+            true if l == 0 => (self.divide(w.view()).into_owned(), h.clone()),
+            true => (w.clone(), h.clone()),
+        });
+        layers.collect()
+    }
+
+    /// `config` with penalty constants for the objective that every layer has in X' of its own; those that are relative stay.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for constants that are beyond the numbers of the backend beside such X.
+    pub(crate) fn divide_penalties<E: Element>(self, config: &Config) -> Result<Config> {
+        let mut inside = config.clone();
+        if config.penalty_scale == PenaltyScale::Absolute && self.exponent != 0 {
+            let of_w = config.activation.is_some();
+            let layers = 0..config.layers.len();
+            let (mu, lambda) = (config.mu.clone(), config.lambda.clone());
+            let at = |values: &[f64], l: usize| values[l.min(values.len() - 1)];
+            inside.mu = layers.clone().map(|l| at(&mu, l) / if of_w { 1.0 } else { self.squared() }).collect();
+            inside.lambda = layers.map(|l| at(&lambda, l) / if of_w && l == 0 { self.squared() } else { 1.0 }).collect();
+            for (name, given, here) in [("mu", &mu, &inside.mu), ("lambda", &lambda, &inside.lambda)] {
+                if let Some(l) = here.iter().position(|&c| !E::of(c).is_finite()) {
+                    return Err(Error::Config(format!(
+                        "{name}: the constant {:e} is too large beside samples of norm {:.1e}; give a smaller one, scale the \
+                         data, or take --penalties scale-free",
+                        at(given, l),
+                        2.0_f64.powi(self.exponent)
+                    )));
+                }
+            }
+        }
+        Ok(inside)
+    }
+
+    /// The constants of layer `l`, from those of its own objective in X', as they stand in that of the whole.
+    pub(crate) fn of_whole(self, (mu, lambda): (f64, f64), l: usize, config: &Config) -> (f64, f64) {
+        if config.activation.is_none() || config.penalty_scale == PenaltyScale::ScaleFree {
+            return (mu, lambda);
+        }
+        let per = self.squared();
+        if l == 0 { (mu, lambda) } else { (mu / per, lambda / per) }
+    }
+
+    /// Brings what came of X' to the unit of X.
+    pub(crate) fn restore<E: Element>(self, fit: &mut Fit<E>) -> Result<()> {
+        let of_w = fit.factors.activation.is_some();
+        let factors = &mut fit.factors;
+        match of_w {
+            true => self.multiply(&mut factors.w[0])?,
+            false => factors.hidden.iter_mut().chain([&mut factors.h]).try_for_each(|h| self.multiply(h))?,
+        }
+        let squared = self.squared();
+        for (_, layer) in fit.history.pretrain.iter_mut().enumerate().filter(|(l, _)| !of_w || *l == 0) {
+            layer.iter_mut().for_each(|f| *f *= squared);
+        }
+        fit.history.finetune.iter_mut().for_each(|f| *f *= squared);
+        fit.objective *= squared;
+        for mu in fit.penalties.mu.iter_mut().skip(of_w.into()) {
+            *mu *= squared;
+        }
+        for lambda in fit.penalties.lambda.iter_mut().filter(|_| of_w) {
+            *lambda *= squared;
+        }
+        Ok(())
+    }
+
+    /// A report on X' as one on X.
+    pub(crate) fn restored(self, report: &Progress, config: &Config) -> Progress {
+        let own = config.activation.is_some() && matches!(report.stage, Stage::Pretrain { layer } if layer > 0);
+        Progress { objective: report.objective * if own { 1.0 } else { self.squared() }, ..*report }
+    }
+
+    /// How to project on components that were divided by this.
+    pub(crate) fn divide_projection(self, how: &Projection) -> Projection {
+        Projection { lambda: how.lambda / self.squared(), ..how.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_unit_is_the_nearest_power_of_two() {
+        let exponent = |x: Array2<f64>| Unit::of(x.view()).exponent;
+        assert_eq!(exponent(array![[0.6, 0.8], [1.0, 0.0], [0.0, 0.0]]), 0);
+        assert_eq!(exponent(array![[3.0, 4.0]]), 2);
+        assert_eq!(exponent(array![[0.0, 6.0]]), 3);
+        assert_eq!(exponent(array![[0.0]]), 0);
+        // Squares that are beyond f64.
+        assert_eq!(exponent(array![[2.0_f64.powi(600)], [2.0_f64.powi(-900)]]), 600);
+        let x = array![[0.3, 0.1], [0.7, 0.0]];
+        for power in -90..90 {
+            assert_eq!(exponent(&x * 2.0_f64.powi(power)), power + exponent(x.clone()));
+        }
+        assert_eq!(Unit::of(array![[f32::MIN_POSITIVE / 8.0]].view()).exponent, -129);
+    }
+
+    #[test]
+    fn what_was_divided_is_restored_or_refused() {
+        let x = array![[3e30_f32, 1e28], [0.0, 2e29]];
+        let unit = Unit::of(x.view());
+        let mut back = unit.divide(x.view()).into_owned();
+        assert!(back.iter().all(|v| *v < 4.0));
+        unit.multiply(&mut back).unwrap();
+        assert_eq!(back, x);
+        let message = unit.multiply(&mut array![[1e10_f32]]).unwrap_err().to_string();
+        assert!(message.contains("--scale max"), "{message}");
+    }
+}
