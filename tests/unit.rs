@@ -11,8 +11,12 @@ use ndarray::Array2;
 
 /// Samples of norms from 1 to 3 or so, of rank 4 and noise.
 fn data() -> Array2<f32> {
-    let hash = |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709 + i * j * 37) % 1009) as f32 / 1009.0;
-    let (h, w) = (Array2::from_shape_fn((48, 4), |(i, j)| hash(i, j, 1)), Array2::from_shape_fn((4, 25), |(i, j)| hash(i, j, 2)));
+    let hash =
+        |i: usize, j: usize, s: usize| ((i * 7919 + j * 104_729 + s * 1_299_709 + i * j * 37) % 1009) as f32 / 1009.0;
+    let (h, w) = (
+        Array2::from_shape_fn((48, 4), |(i, j)| hash(i, j, 1)),
+        Array2::from_shape_fn((4, 25), |(i, j)| hash(i, j, 2)),
+    );
     h.dot(&w) * 0.4 + Array2::from_shape_fn((48, 25), |(i, j)| 0.05 * hash(i, j, 3))
 }
 
@@ -56,7 +60,11 @@ fn powers_of_two_give_the_same_bits() {
             let other = fit(&(&x * unit), &config);
             let (of_w, of_h) = if config.activation.is_some() { (unit, 1.0) } else { (1.0, unit) };
             for (l, (one, other)) in one.factors.w.iter().zip(&other.factors.w).enumerate() {
-                assert!(bits(one, if l == 0 { of_w } else { 1.0 }) == bits(other, 1.0), "{what}, {unit:e}: W_{}", l + 1);
+                assert!(
+                    bits(one, if l == 0 { of_w } else { 1.0 }) == bits(other, 1.0),
+                    "{what}, {unit:e}: W_{}",
+                    l + 1
+                );
             }
             let hidden = one.factors.hidden.iter().zip(&other.factors.hidden);
             for (one, other) in hidden.chain([(&one.factors.h, &other.factors.h)]) {
@@ -70,7 +78,11 @@ fn powers_of_two_give_the_same_bits() {
             let first: Vec<f64> = one.history.pretrain[0].iter().map(|f| f * squared).collect();
             assert_eq!(first, other.history.pretrain[0], "{what}");
             let last = if config.layers.len() == 1 { &other.history.pretrain[0] } else { &other.history.finetune };
-            if config.tol == 0.0 && config.solver != Solver::Auto && !last.is_empty() && config.model.method == Method::Blocks {
+            if config.tol == 0.0
+                && config.solver != Solver::Auto
+                && !last.is_empty()
+                && config.model.method == Method::Blocks
+            {
                 let last = last[last.len() - 1];
                 assert!((last - other.objective).abs() <= 1e-3 * last, "{what}: {last} {}", other.objective);
             }
@@ -92,29 +104,30 @@ fn any_unit_gives_the_same_error() {
     }
 }
 
-/// Constants that are given as they stand in the objective stand there in the unit of X, and are returned as they were given.
+/// Constants that are given as they stand in the objective stand there in the unit of X: W and H share it, and so do they.
 #[test]
 fn absolute_penalties_are_in_the_unit_of_x() {
     let (x, unit) = (data(), 2.0_f64.powi(20));
-    for (model, activation) in [("sdnmf-rl1", None), ("sdnmf-rl2", Some(Activation::Root)), ("sdnmf-l", None)] {
-        let model = ModelSpec::by_name(model).unwrap();
-        let absolute = PenaltyScale::Absolute;
-        let config = Config { penalty_scale: absolute, pretrain: 5, sweeps: 5, tol: 0.0, activation, ..Config::new(model, [6, 3]) };
-        // With an activation only W_1 has a unit, and a layer's own objective has that of the layer.
-        let (mu, lambda) = match activation {
-            None => (vec![0.01 * unit * unit; 2], vec![0.01]),
-            Some(_) => (vec![0.01, 0.0], vec![0.0]),
-        };
-        let one = fit(&x, &Config { mu: vec![0.01, if activation.is_some() { 0.0 } else { 0.01 }], lambda: vec![lambda[0]], ..config.clone() });
-        let other = fit(&(&x * unit as f32), &Config { mu: mu.clone(), lambda: lambda.clone(), ..config.clone() });
-        assert_eq!(one.relative_error, other.relative_error, "{}", model.name);
-        assert_eq!(one.objective * unit * unit, other.objective, "{}", model.name);
-        assert_eq!(other.penalties.mu, mu, "{}", model.name);
+    let config = |model: &str, mu: f64| {
+        let (penalty_scale, mu, lambda) = (PenaltyScale::Absolute, vec![mu], vec![mu]);
+        Config {
+            penalty_scale,
+            mu,
+            lambda,
+            sweeps: 5,
+            tol: 0.0,
+            ..Config::new(ModelSpec::by_name(model).unwrap(), [6])
+        }
+    };
+    for model in ["sdnmf-l", "sdnmf-rl1", "sdnmf-rl2"] {
+        let (one, other) = (fit(&x, &config(model, 0.01)), fit(&(&x * unit as f32), &config(model, 0.01 * unit)));
+        assert_eq!(one.relative_error, other.relative_error, "{model}");
+        assert_eq!(one.objective * unit * unit, other.objective, "{model}");
+        assert_eq!(other.penalties.mu, [0.01 * unit], "{model}");
     }
-    let model = ModelSpec::by_name("sdnmf-l").unwrap();
-    let config = Config { penalty_scale: PenaltyScale::Absolute, mu: vec![0.1], ..Config::new(model, [3]) };
-    let error = train::fit(&mut Cpu::<f32>::new(), (x * 1e-30).view(), &config, None, &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("mu") && error.contains("scale-free"), "{error}");
+    let too_small = train::fit(&mut Cpu::<f32>::new(), (x * 1e-30).view(), &config("sdnmf-l", 0.01), None, &mut |_| {});
+    let message = too_small.unwrap_err().to_string();
+    assert!(message.contains("absolute") && message.contains("scale-free"), "{message}");
 }
 
 /// Coefficients of new samples, by a model of any unit.
@@ -123,14 +136,24 @@ fn projections_have_the_unit_of_their_samples() {
     let mut engine = Engine::open(&DeviceRequest::Cpu).unwrap();
     let x = data();
     for activation in [None, Some(Activation::Tanh)] {
-        let config = Config { activation, pretrain: 8, sweeps: 8, ..Config::new(ModelSpec::by_name("sdnmf-rl2").unwrap(), [6, 3]) };
+        let config = Config {
+            activation,
+            pretrain: 8,
+            sweeps: 8,
+            ..Config::new(ModelSpec::by_name("sdnmf-rl2").unwrap(), [6, 3])
+        };
         let mut transform = |x: &Array2<f32>, fit: &Fit<f32>| {
             let how = Projection::of_layers(config.model.h_penalty, false, &fit.penalties.lambda);
             engine.transform(x.view(), &fit.factors, 2, &how, &mut |_| {}).unwrap()
         };
         let of_one = fit(&x, &config);
         let one = transform(&x, &of_one);
-        assert!((one.relative_error - of_one.relative_error).abs() < 0.02, "{} {}", one.relative_error, of_one.relative_error);
+        assert!(
+            (one.relative_error - of_one.relative_error).abs() < 0.02,
+            "{} {}",
+            one.relative_error,
+            of_one.relative_error
+        );
         for unit in [2.0_f32.powi(-95), 2.0_f32.powi(7), 2.0_f32.powi(95)] {
             let other = transform(&(&x * unit), &fit(&(&x * unit), &config));
             assert_eq!(one.relative_error, other.relative_error);
@@ -143,7 +166,8 @@ fn projections_have_the_unit_of_their_samples() {
     }
     // Components in any unit too: H = X/Ψ.
     let psi = Array2::from_shape_fn((25, 3), |(i, j)| ((i * 5 + j * 11) % 7) as f32);
-    let mut project = |psi: &Array2<f32>| engine.project(x.view(), psi.view(), &Projection::default(), &mut |_| {}).unwrap();
+    let mut project =
+        |psi: &Array2<f32>| engine.project(x.view(), psi.view(), &Projection::default(), &mut |_| {}).unwrap();
     let one = project(&psi);
     assert!(one.relative_error < 0.9);
     for unit in [2.0_f32.powi(-90), 2.0_f32.powi(90)] {
@@ -156,7 +180,8 @@ fn projections_have_the_unit_of_their_samples() {
 fn fills_have_the_size_of_factors() {
     let x = data();
     let start = |x: &Array2<f32>| {
-        let config = Config { init: Init::Nndsvda, sweeps: 0, ..Config::new(ModelSpec::by_name("nmf-mu").unwrap(), [5]) };
+        let config =
+            Config { init: Init::Nndsvda, sweeps: 0, ..Config::new(ModelSpec::by_name("nmf-mu").unwrap(), [5]) };
         let factors = fit(x, &config).factors;
         let least = |m: &Array2<f32>| m.iter().fold(f32::INFINITY, |least, v| least.min(*v));
         (least(&factors.w[0]), least(&factors.h))

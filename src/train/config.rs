@@ -15,7 +15,7 @@ pub enum Init {
     Nndsvda,
     /// NNDSVDar: zeros become small random numbers, up to a hundredth of that.
     Nndsvdar,
-    /// Uniform random numbers, scaled to the mean of X.
+    /// Uniform random numbers, up to `2√(mean(X)/k)`.
     Random,
     /// The leading singular vectors, shifted until H ≥ 0 (Gillis & Kumar 2015); only where W may be negative.
     Svd,

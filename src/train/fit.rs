@@ -20,7 +20,7 @@ pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
 /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was
 /// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
-/// the same H; the same bits, where c is a power of two.
+/// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`] does X stay as it is.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -34,11 +34,10 @@ pub fn fit<B: Backend>(
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
     check_data(x, config.model.signed)?;
-    let unit = Unit::of(x);
+    let unit = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
-    let inside = unit.divide_penalties::<B::Elem>(config)?;
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
-    let mut fit = fit_divided(b, (x, unit), &inside, start.as_ref(), &mut report)?;
+    let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut report)?;
     unit.restore(&mut fit)?;
     Ok(fit)
 }

@@ -18,7 +18,9 @@ use rand_chacha::ChaCha8Rng;
 
 /// Up to this length of the smaller side the SVD is exact.
 const EXACT: usize = 256;
-fn knob(name: &str, default: usize) -> usize { std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(default) }
+fn knob(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(default)
+}
 /// Columns of the random subspace beyond the rank that is asked for.
 const OVERSAMPLE: usize = 12;
 /// Subspace iterations. The singular values of faces fall slowly, and the last third of many components has then little to do

@@ -12,6 +12,9 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 use rayon::prelude::*;
 
+/// The largest exponent, up or down, of an X that stays as it is.
+const ABSOLUTE: i32 = 32;
+
 /// `s = 2^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unit {
@@ -36,6 +39,32 @@ impl Unit {
         Self { exponent: exponent.clamp(-1000, 1000) }
     }
 
+    /// Of the data of a fit. Absolute penalties stand in the unit of X, and so X stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for absolute penalties beside an X whose squares go beyond f32, or nearly so.
+    pub(crate) fn of_data<E: Element>(x: ArrayView2<'_, E>, config: &Config) -> Result<Self> {
+        let unit = Self::of(x);
+        if config.penalty_scale == PenaltyScale::ScaleFree {
+            return Ok(unit);
+        }
+        if unit.exponent.abs() <= ABSOLUTE {
+            return Ok(Self { exponent: 0 });
+        }
+        Err(Error::Config(format!(
+            "absolute penalties take samples of a norm from {:.0e} to {:.0e}, found {:.1e}; scale the data, or take --penalties \
+             scale-free, with which their unit makes no difference",
+            2.0_f64.powi(-ABSOLUTE),
+            2.0_f64.powi(ABSOLUTE),
+            unit.factor()
+        )))
+    }
+
+    /// s.
+    fn factor(self) -> f64 {
+        2.0_f64.powi(self.exponent)
+    }
+
     /// The unit of a quotient.
     pub(crate) fn per(self, other: Self) -> Self {
         Self { exponent: (self.exponent - other.exponent).clamp(-1000, 1000) }
@@ -43,7 +72,7 @@ impl Unit {
 
     /// s².
     fn squared(self) -> f64 {
-        2.0_f64.powi(self.exponent).powi(2)
+        self.factor().powi(2)
     }
 
     /// `x/s`.
@@ -61,14 +90,14 @@ impl Unit {
         if self.exponent == 0 {
             return Ok(());
         }
-        x.par_mapv_inplace(|v| E::of(v.f64() * 2.0_f64.powi(self.exponent)));
+        x.par_mapv_inplace(|v| E::of(v.f64() * self.factor()));
         if x.iter().all(|v| v.is_finite()) {
             return Ok(());
         }
         Err(Error::Data(format!(
             "the factors of such large data (samples of norm {:.1e}) are beyond the numbers that hold them; divide the data \
              by that, or take --scale max",
-            2.0_f64.powi(self.exponent)
+            self.factor()
         )))
     }
 
@@ -81,42 +110,6 @@ impl Unit {
             true => (w.clone(), h.clone()),
         });
         layers.collect()
-    }
-
-    /// `config` with penalty constants for the objective that every layer has in X' of its own; those that are relative stay.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for constants that are beyond the numbers of the backend beside such X.
-    pub(crate) fn divide_penalties<E: Element>(self, config: &Config) -> Result<Config> {
-        let mut inside = config.clone();
-        if config.penalty_scale == PenaltyScale::Absolute && self.exponent != 0 {
-            let of_w = config.activation.is_some();
-            let layers = 0..config.layers.len();
-            let (mu, lambda) = (config.mu.clone(), config.lambda.clone());
-            let at = |values: &[f64], l: usize| values[l.min(values.len() - 1)];
-            inside.mu = layers.clone().map(|l| at(&mu, l) / if of_w { 1.0 } else { self.squared() }).collect();
-            inside.lambda = layers.map(|l| at(&lambda, l) / if of_w && l == 0 { self.squared() } else { 1.0 }).collect();
-            for (name, given, here) in [("mu", &mu, &inside.mu), ("lambda", &lambda, &inside.lambda)] {
-                if let Some(l) = here.iter().position(|&c| !E::of(c).is_finite()) {
-                    return Err(Error::Config(format!(
-                        "{name}: the constant {:e} is too large beside samples of norm {:.1e}; give a smaller one, scale the \
-                         data, or take --penalties scale-free",
-                        at(given, l),
-                        2.0_f64.powi(self.exponent)
-                    )));
-                }
-            }
-        }
-        Ok(inside)
-    }
-
-    /// The constants of layer `l`, from those of its own objective in X', as they stand in that of the whole.
-    pub(crate) fn of_whole(self, (mu, lambda): (f64, f64), l: usize, config: &Config) -> (f64, f64) {
-        if config.activation.is_none() || config.penalty_scale == PenaltyScale::ScaleFree {
-            return (mu, lambda);
-        }
-        let per = self.squared();
-        if l == 0 { (mu, lambda) } else { (mu / per, lambda / per) }
     }
 
     /// Brings what came of X' to the unit of X.

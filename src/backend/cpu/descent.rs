@@ -31,7 +31,8 @@ pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<
         for (u, b) in u.iter_mut().zip(&rhs[first * rows..]) {
             *u = -*b;
         }
-        let (of_u, x) = (MatMut::from_row_major_slice_mut(u, count, rows), MatRef::from_row_major_slice(&columns, k, rows));
+        let (of_u, x) =
+            (MatMut::from_row_major_slice_mut(u, count, rows), MatRef::from_row_major_slice(&columns, k, rows));
         in_parts(of_u, Accum::Add, gram.subrows(first, count), x);
         for (j, x) in columns[first * rows..(first + count) * rows].chunks_exact_mut(rows).enumerate() {
             let (now, later) = u[j * rows..].split_at_mut(rows);

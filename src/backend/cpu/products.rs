@@ -55,12 +55,7 @@ pub(super) fn multiply<E: Element>(
 }
 
 /// `out = left right`, or that added to `out`: parts along its longer side, next to each other.
-pub(super) fn in_parts<E: Element>(
-    mut out: MatMut<'_, E>,
-    accum: Accum,
-    left: MatRef<'_, E>,
-    right: MatRef<'_, E>,
-) {
+pub(super) fn in_parts<E: Element>(mut out: MatMut<'_, E>, accum: Accum, left: MatRef<'_, E>, right: MatRef<'_, E>) {
     let (rows, cols, inner) = (out.nrows(), out.ncols(), left.ncols());
     if inner == 0 {
         if accum == Accum::Replace {
