@@ -12,8 +12,8 @@
 //! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): 40 of them get as far as some 200 plain ones.
 
 use super::block::{BlockSolver, HBlock, WBlock};
-use super::objective::{Objective, iterate};
 use super::descent::Extrapolation;
+use super::objective::{Objective, iterate};
 use super::{Config, Extrapolate, Penalties, Progress, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, MatMul, Stopping};

@@ -5,7 +5,9 @@ use super::objective::Objective;
 use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
 use super::warnings::warnings;
-use super::{Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit};
+use super::{
+    Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
+};
 use super::{init, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::baselines;

@@ -27,6 +27,6 @@ pub(crate) use nonlinear::{apply, finetune as finetune_nonlinear};
 pub(crate) use objective::{Objective, iterate};
 pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
-pub use warnings::Warning;
 pub(crate) use project::{norm_squared, project, project_layers};
 pub(crate) use unit::Unit;
+pub use warnings::Warning;
