@@ -1,10 +1,12 @@
 //! Matrices on the device, in shards of rows.
 
+use super::Gpu;
 use super::context::Context;
 use super::kernels::matmul_halves::SPARE_ROWS;
 use super::memory::Counted;
 use crate::backend::Storage;
 use crate::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A buffer with a number, by which bind groups are found again.
 #[derive(Debug)]
@@ -13,6 +15,14 @@ pub(super) struct Buffer {
     pub(super) raw: Counted,
     /// What its numbers are stored as: only kernels that know how read others than f32.
     pub(super) storage: Storage,
+}
+
+impl Buffer {
+    pub(super) fn new(raw: Counted, storage: Storage) -> Self {
+        // One count for all devices.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), raw, storage }
+    }
 }
 
 /// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
@@ -34,8 +44,6 @@ pub struct Matrix {
 
 /// Rows are padded to a multiple of this, for loads of whole vectors.
 pub(super) const PAD: usize = 4;
-/// Row tiles per dispatch, at most, times the rows of the smallest tile.
-const MAX_SHARD_ROWS: usize = 65_535 * 64;
 
 /// A run of rows within one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,49 +88,44 @@ impl Matrix {
     /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
     fn layout(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
         let (pad, spare) = padding(context, storage);
-        let ld = cols.div_ceil(pad).max(1) * pad;
-        let guard = context.options.guard_words as u64;
-        let row_words = (ld * storage.bytes() / 4) as u64;
-        let fit = ((context.max_binding / 4).saturating_sub(guard) / row_words).saturating_sub(spare as u64);
-        if fit == 0 {
-            let needed = 4 * (row_words + guard);
-            return Err(Error::TooLarge {
-                what: format!("one row of a {rows}×{cols} matrix"),
-                needed,
-                limit: context.max_binding,
-            });
+        let (guard, limit) = (context.options.guard_words as u64, context.max_binding);
+        let too_large = |needed| Error::TooLarge {
+            what: format!("one row of a {rows}×{cols} matrix"),
+            needed,
+            limit,
+            unit: "bytes",
+        };
+        // Far beyond any binding, and far from what overflows.
+        if cols >= 1 << 40 {
+            return Err(too_large(u64::try_from(cols).unwrap_or(u64::MAX)));
         }
-        let most = usize::try_from(fit).unwrap_or(usize::MAX).min(MAX_SHARD_ROWS);
-        let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
+        let ld = cols.div_ceil(pad).max(1) * pad;
+        let row_words = (ld * storage.bytes() / 4) as u64;
+        let fit = ((limit / 4).saturating_sub(guard) / row_words).saturating_sub(spare as u64);
+        if fit == 0 {
+            return Err(too_large(4 * (row_words + guard)));
+        }
         // There is a scale for every row.
-        let most = most.min(usize::try_from(context.max_binding / 4).unwrap_or(usize::MAX));
+        let most = usize::try_from(fit.min(limit / 4)).unwrap_or(usize::MAX);
+        let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
         // Whole tiles, where there is more than one.
         let most = if most > 64 { most / 64 * 64 } else { most };
         Ok((ld, most.min(rows.max(1))))
     }
 
-    pub(super) fn new(
-        context: &Context,
-        rows: usize,
-        cols: usize,
-        storage: Storage,
-        next_id: &mut u64,
-    ) -> Result<Self> {
-        let (ld, shard_rows) = Self::layout(context, rows, cols, storage)?;
-        let (_, spare) = padding(context, storage);
+    pub(super) fn new(gpu: &mut Gpu, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
+        let (ld, shard_rows) = Self::layout(&gpu.context, rows, cols, storage)?;
+        let (_, spare) = padding(&gpu.context, storage);
+        let guard = 4 * gpu.context.options.guard_words;
         let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
         if cols > 0 {
             for start in (0..rows).step_by(shard_rows) {
                 let here = shard_rows.min(rows - start);
-                let bytes = (here + spare) * matrix.row_bytes() + 4 * context.options.guard_words;
-                let mut buffer = |what: &str, bytes: usize, storage| -> Result<Buffer> {
-                    let raw = context.buffer(&format!("{rows}×{cols} {what}"), bytes as u64)?;
-                    *next_id += 1;
-                    Ok(Buffer { id: *next_id, raw, storage })
-                };
-                matrix.shards.push(buffer("matrix", bytes, storage)?);
+                let bytes = (here + spare) * matrix.row_bytes() + guard;
+                let label = format!("{rows}×{cols} matrix");
+                matrix.shards.push(gpu.buffer(&label, bytes as u64, storage)?);
                 if storage == Storage::U8 {
-                    matrix.scales.push(buffer("matrix, scales", 4 * here, Storage::F32)?);
+                    matrix.scales.push(gpu.buffer(&label, 4 * here as u64, Storage::F32)?);
                 }
             }
         }
@@ -159,6 +162,7 @@ impl Matrix {
 }
 
 /// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
+#[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) buffer: &'a Buffer,
     /// Of its rows, where they have some.
@@ -171,6 +175,11 @@ pub(super) struct Part<'a> {
 impl<'a> Part<'a> {
     pub(super) fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
         Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
+    }
+
+    /// What is left of it from that row and column on.
+    pub(super) fn at(self, row: usize, col: usize) -> Self {
+        Self { row: self.row + row, offset: self.offset + row * self.ld + col, ..self }
     }
 
     /// The bindings of a kernel that has this for its first operand.
