@@ -86,8 +86,7 @@ fn check_nonlinear(fixture: &str, config: &Config) {
         let all = fit_as(Activate::All);
         let expected = matrix(square2).reversed_axes();
         common::close_matrix(&format!("{fixture}: g(H_L)"), &expected, &all.factors.h);
-        let [one, other] =
-            [&fit, &all].map(|fit| fit.factors.reconstruct(fit.factors.h.view()).unwrap());
+        let [one, other] = [&fit, &all].map(|fit| fit.factors.reconstruct(fit.factors.h.view()).unwrap());
         common::close_matrix(&format!("{fixture}: reconstruction from g(H_L)"), &one, &other);
     }
 }

@@ -8,7 +8,7 @@ use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, MatMul, Storage};
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{self, Config, Fit, Solver};
+use deepnmf::train::{self, Config, Fit, Init, Solver};
 use deepnmf::verify::{Check, verify, verify_products};
 use deepnmf::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -27,20 +27,19 @@ fn all_pass(checks: &[Check], least: usize) {
 /// With a single workgroup per dimension every kernel has to go on in strides, and every product comes in pieces of one tile.
 #[test]
 fn every_operation_fits_dispatches_of_few_workgroups() {
-    for (backend, most, rows) in [("vulkan", 1, None), ("gl", 3, None), ("vulkan", 2, Some(37))] {
+    for (backend, most, rows) in [("vulkan", 1, None), ("gl", 2, Some(37))] {
         let options = GpuOptions { max_workgroups: Some(most), max_shard_rows: rows, ..options() };
         let Some(mut gpu) = gpu(backend, options) else { continue };
         all_pass(&verify(&mut gpu, &mut |_| {}).unwrap(), 300);
     }
 }
 
-/// In every way that there is to compute one.
+/// In tiles that no product would choose, too: the reference's, and the largest.
 #[test]
 fn every_product_fits_dispatches_of_few_workgroups() {
-    let limited = |variant| GpuOptions { max_workgroups: Some(2), force_variant: variant, ..options() };
-    let Some(any) = gpu("vulkan", limited(None)) else { return };
-    for (variant, _) in any.variants().iter().enumerate().filter(|(_, name)| name.is_some()) {
-        let mut gpu = gpu("vulkan", limited(Some(variant))).unwrap();
+    for variant in [0, 6] {
+        let options = GpuOptions { max_workgroups: Some(2), force_variant: Some(variant), ..options() };
+        let Some(mut gpu) = gpu("vulkan", options) else { return };
         all_pass(&verify_products(&mut gpu, &mut |_| {}).unwrap(), 100);
     }
 }
@@ -51,7 +50,9 @@ fn rows_beyond_a_dispatch_are_solved_too() {
     for k in [20, 200, 300, 500] {
         let x = Array2::from_shape_fn((300, 40), |(i, j)| 0.1 + ((i * 7919 + j * 104_729) % 1009) as f32 / 1009.0);
         let model = ModelSpec::by_name("dnmf").unwrap();
-        let config = Config { solver: Solver::Nesterov, sweeps: 2, inner: 3, tol: 0.0, ..Config::new(model, [k]) };
+        let settings = Config { solver: Solver::Nesterov, sweeps: 2, inner: 3, tol: 0.0, ..Config::new(model, [k]) };
+        // There are fewer features than components.
+        let config = Config { init: Init::Random, ..settings };
         let Some(mut whole) = gpu("vulkan", options()) else { return };
         let mut few = gpu("vulkan", GpuOptions { max_workgroups: Some(2), ..options() }).unwrap();
         assert!(whole.fuses_rows(k), "{k}");

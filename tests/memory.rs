@@ -5,10 +5,10 @@
 mod common;
 
 use common::gpu;
+use deepnmf::Error;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Storage};
 use deepnmf::model::ModelSpec;
-use deepnmf::Error;
 use deepnmf::train::{self, Config, Init, Solver, device_bytes};
 use ndarray::Array2;
 
@@ -35,7 +35,14 @@ fn as_foretold(config: &Config, (n, m): (usize, usize)) {
     let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
     fit(&mut gpu, &x(n, m), config);
     let peak = gpu.stats().peak_bytes;
-    assert_eq!(device_bytes(config, n, m).unwrap(), Some(peak), "{} {:?} {:?}", config.model.name, config.layers, config.solver);
+    assert_eq!(
+        device_bytes(config, n, m).unwrap(),
+        Some(peak),
+        "{} {:?} {:?}",
+        config.model.name,
+        config.layers,
+        config.solver
+    );
 }
 
 mod the_formula_is_what_is_measured {
@@ -87,7 +94,9 @@ fn what_is_not_covered_has_no_formula() {
     let large = config("sdnmf-l", &[100], Solver::Auto);
     assert!(device_bytes(&large, 6_000_000, 784).unwrap().unwrap() > 23_000_000_000);
     // Whatever is asked: a number too large for any device, and no wrap to a small one.
-    for (n, m, k) in [(usize::MAX, 784, 100), (1 << 40, 1 << 40, 100), (100, 100, usize::MAX), (usize::MAX, usize::MAX, 1)] {
+    for (n, m, k) in
+        [(usize::MAX, 784, 100), (1 << 40, 1 << 40, 100), (100, 100, usize::MAX), (usize::MAX, usize::MAX, 1)]
+    {
         for solver in [Solver::Nesterov, Solver::Cd] {
             let bytes = device_bytes(&config("sdnmf-rl1", &[k, k], solver), n, m).unwrap().unwrap();
             assert!(bytes >= 1 << 48, "{n} {m} {k}: {bytes}");

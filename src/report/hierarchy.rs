@@ -81,7 +81,8 @@ pub fn parts_of(
 ) -> Result<Part> {
     if layer == 0 || layer > w.len() || component >= w[layer - 1].ncols() {
         let sizes: Vec<usize> = w.iter().map(Array2::ncols).collect();
-        let message = format!("expected a component of layers of {sizes:?}, found component {component} of layer {layer}");
+        let message =
+            format!("expected a component of layers of {sizes:?}, found component {component} of layer {layer}");
         return Err(Error::Config(message));
     }
     for (l, w) in w[..layer].iter().enumerate() {

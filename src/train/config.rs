@@ -1,8 +1,8 @@
 //! What to fit and how.
 
 use crate::backend::Storage;
-use crate::model::{Activate, Activation, Depth, Method, ModelSpec};
 use crate::model::spec::Layers;
+use crate::model::{Activate, Activation, Depth, Method, ModelSpec};
 use crate::{Error, Result};
 
 /// How the first W and H of a layer are made.

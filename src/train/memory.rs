@@ -1,12 +1,12 @@
 //! The device memory that a fit takes, told from its shapes alone.
 
 use super::{Config, Solver};
+use crate::Result;
 use crate::backend::gpu::{
     FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, fuses_rows, matrix_bytes as r, residual_bytes,
     stored_bytes, sums_bytes,
 };
 use crate::backend::{EXTRAPOLATION, VERDICT};
-use crate::Result;
 use crate::model::Method;
 use crate::train::init;
 

@@ -1,12 +1,12 @@
 //! A CPU backend that gets one operation wrong, by one entry and little.
 
-use deepnmf::{Error, Result};
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
     MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
+use deepnmf::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
 /// What can be wrong.

@@ -4,12 +4,11 @@ use super::fault::Faults;
 use super::kernels::matmul_halves::SIZES;
 use super::kernels::matmul_tiled::VERSION;
 use super::memory::{Counted, Memory};
-use super::tune::Tune;
+use super::options::GpuOptions;
 use crate::backend::Precision;
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use wgpu::{Backends, DeviceType, Features};
 
@@ -24,46 +23,14 @@ pub(super) const IMMEDIATE_BYTES: u32 = 64;
 pub(super) const INVOCATIONS: u32 = 256;
 /// Bytes of workgroup memory that the largest kernel takes: two tiles and what is solved for of `descend_rows`.
 pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
+// Devices of 16 KiB run every kernel.
+const _: () = assert!(WORKGROUP_BYTES <= 16 << 10);
 /// Storage bindings of the kernel with the most.
 const STORAGE_BINDINGS: u32 = 7;
 /// Bytes of a binding at most, whatever the adapter offers: Vulkan allows no more, and Metal miscomputes silently beyond 4 GiB.
 /// So a shard has less than 2³¹ numbers, be they bytes, and no index of a kernel, strides and tiles beyond the end included,
 /// reaches 2³².
 const MAX_BINDING: u64 = (1 << 31) - 1;
-/// The least that [`GpuOptions::max_binding_bytes`] may be.
-const MIN_BINDING: u64 = 4 << 10;
-
-/// What a user or a test may ask of a device beyond what it is.
-#[derive(Debug, Clone, Default)]
-pub struct GpuOptions {
-    /// Bytes per binding, at most, and at least 4096; the adapter's limit, or 2³¹ − 1, if that is less.
-    pub max_binding_bytes: Option<u64>,
-    /// Workgroups per dimension of a dispatch, at most, and at least 1; the adapter's limit if that is less.
-    pub max_workgroups: Option<u32>,
-    /// Bytes of device memory that all buffers may take together; what is beyond that is [`Error::OutOfMemory`].
-    pub max_bytes: Option<u64>,
-    /// Rows per shard, at most.
-    pub max_shard_rows: Option<usize>,
-    /// Words behind every shard that no kernel may touch, checked at every download.
-    pub guard_words: usize,
-    /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
-    pub force_variant: Option<usize>,
-    /// What products with the data are made of.
-    pub precision: Precision,
-    /// Whether shaders check the bounds of every access. Those that most of the time goes into otherwise do not, which their
-    /// own conditions make safe.
-    pub checked: bool,
-    /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
-    pub unfused: bool,
-    /// Whether no loop is ended by the device: the host then looks after every iteration of a loop with a stopping rule, as it
-    /// has to on adapters without what this takes.
-    pub host_stops: bool,
-    /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
-    /// as long as there are some that were not: what was measured is kept in a file.
-    pub tune: Tune,
-    /// The folder of that file, instead of the user's cache folder.
-    pub cache: Option<PathBuf>,
-}
 
 /// A device, its queue and what was reported of them.
 pub(super) struct Context {
@@ -239,18 +206,6 @@ fn no_fragments(info: &DeviceInfo) -> Error {
         "precision f16: expected cooperative matrices of 16×16×16 or 8×8×8 F16→F32, {} offers {offered}",
         info.name
     ))
-}
-
-impl GpuOptions {
-    fn validate(&self) -> Result<()> {
-        if let Some(bytes) = self.max_binding_bytes.filter(|bytes| *bytes < MIN_BINDING) {
-            return Err(Error::Config(format!("bytes per binding: expected at least {MIN_BINDING}, found {bytes}")));
-        }
-        if self.max_workgroups == Some(0) {
-            return Err(Error::Config("workgroups of a dispatch: expected at least 1, found 0".into()));
-        }
-        Ok(())
-    }
 }
 
 impl Context {

@@ -10,8 +10,8 @@ use super::kernels;
 use super::matrix::Buffer;
 use super::scheduler::Workgroups;
 use super::{GATE_BYTES, Gpu};
-use crate::{Error, Result};
 use crate::backend::Storage;
+use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -85,7 +85,9 @@ impl Gpu {
     pub(super) fn gated(&mut self, grid: [u32; 3]) -> Result<Option<u32>> {
         let most = self.context.max_workgroups;
         if grid.iter().any(|n| *n > most) {
-            return Err(Error::DeviceFault(format!("{grid:?} workgroups were asked for, {most} per dimension are allowed")));
+            return Err(Error::DeviceFault(format!(
+                "{grid:?} workgroups were asked for, {most} per dimension are allowed"
+            )));
         }
         let Some((at, is_new)) = self.gate.slots.place(grid) else { return Ok(None) };
         if is_new {

@@ -12,18 +12,19 @@ mod kernels;
 mod matrix;
 mod memory;
 mod ops;
+mod options;
 mod scheduler;
 mod sparse;
 mod stored;
 mod timer;
 mod tune;
 
-pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
 pub(crate) use memory::{
     FIXED_BYTES, columns_bytes, fuses_rows, matrix_bytes, residual_bytes, stored_bytes, sums_bytes,
 };
+pub use options::GpuOptions;
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 pub use tune::Tune;

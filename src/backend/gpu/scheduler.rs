@@ -323,13 +323,13 @@ impl Scheduler {
     }
 }
 
-/// A number as kernels count. Whatever lies in a shard can be counted so; all samples need not.
+/// A number as kernels count. Whatever lies in a shard can be counted so; not all samples together, nor any number of steps.
 pub(super) fn word(n: usize) -> Result<u32> {
     u32::try_from(n).map_err(|_| Error::TooLarge {
-        what: "a matrix".into(),
+        what: "a kernel".into(),
         needed: n as u64,
         limit: u32::MAX.into(),
-        unit: "rows or columns",
+        unit: "rows, columns or steps",
     })
 }
 
@@ -364,12 +364,15 @@ mod tests {
     fn grids() {
         let groups = |count, per| groups(count, per, 65_535);
         assert_eq!((groups(0, 64), groups(1, 64), groups(64, 64), groups(65, 64)), (0, 1, 1, 2));
-        assert_eq!((groups(65_535 * 64, 64), groups(65_535 * 64 + 1, 64), groups(usize::MAX, 1)), (65_535, 65_535, 65_535));
+        assert_eq!(
+            (groups(65_535 * 64, 64), groups(65_535 * 64 + 1, 64), groups(usize::MAX, 1)),
+            (65_535, 65_535, 65_535)
+        );
     }
 
     #[test]
     fn what_does_not_fit_a_word_is_refused() {
         assert_eq!(word(u32::MAX as usize).unwrap(), u32::MAX);
-        assert!(word(u32::MAX as usize + 1).unwrap_err().to_string().contains("4294967296 rows or columns"));
+        assert!(word(u32::MAX as usize + 1).unwrap_err().to_string().contains("4294967296 rows, columns or steps"));
     }
 }

@@ -47,7 +47,7 @@ impl Gpu {
         let most = self.context.options.max_shard_rows.unwrap_or(rows);
         let per = shard_rows(&host.starts, most, limit).ok_or_else(|| Error::TooLarge {
             what: "a row of a sparse matrix".into(),
-            needed: 4 * host.weights.len() as u64,
+            needed: 4 * host.starts.windows(2).map(|ends| u64::from(ends[1] - ends[0])).max().unwrap_or(0),
             limit: self.context.max_binding,
             unit: "bytes",
         })?;

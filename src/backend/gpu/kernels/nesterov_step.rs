@@ -41,7 +41,8 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: NesterovStep<'_, Gpu>) -> Re
     let right = right.vector()?;
     // A binding that is not read still needs a buffer.
     let left_buffer = left.map_or(Ok(right), Matrix::vector)?;
-    let (mu, sums) = column_sums.map_or(Ok((0.0, right)), |(mu, sums)| sums.vector().map(|sums| (f32::of(mu), sums)))?;
+    let (mu, sums) =
+        column_sums.map_or(Ok((0.0, right)), |(mu, sums)| sums.vector().map(|sums| (f32::of(mu), sums)))?;
     for (i, (shard, row0, rows)) in x.each().enumerate() {
         let params = Params {
             rows: word(rows)?,
