@@ -27,10 +27,6 @@ pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
 const _: () = assert!(WORKGROUP_BYTES <= 16 << 10);
 /// Storage bindings of the kernel with the most.
 const STORAGE_BINDINGS: u32 = 7;
-/// Bytes of a binding at most, whatever the adapter offers: Vulkan allows no more, and Metal miscomputes silently beyond 4 GiB.
-/// So a shard has less than 2³¹ numbers, be they bytes, and no index of a kernel, strides and tiles beyond the end included,
-/// reaches 2³².
-const MAX_BINDING: u64 = (1 << 31) - 1;
 
 /// A device, its queue and what was reported of them.
 pub(super) struct Context {
@@ -249,7 +245,6 @@ impl Context {
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::NoDevice(format!("{} could not be opened: {e}", info.name)))?;
-        let own = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BINDING);
         let own_workgroups = limits.max_compute_workgroups_per_dimension;
         Ok(Self {
             faults: Faults::listen(&device),
@@ -257,7 +252,7 @@ impl Context {
             queue,
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
             info: described,
-            max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
+            max_binding: options.binding_bytes(&limits),
             max_workgroups: options.max_workgroups.map_or(own_workgroups, |limit| limit.min(own_workgroups)),
             options,
             timestamps: !timestamps.is_empty(),

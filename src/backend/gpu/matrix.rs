@@ -4,6 +4,7 @@ use super::Gpu;
 use super::context::Context;
 use super::kernels::matmul_halves::SPARE_ROWS;
 use super::memory::Counted;
+use super::scheduler::word;
 use crate::backend::Storage;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,52 +77,68 @@ pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Pi
     })
 }
 
-/// To what multiple rows are padded, and how many rows of zeros follow: fragments are read whole.
-fn padding(context: &Context, storage: Storage) -> (usize, usize) {
-    match context.fragment.filter(|_| storage == Storage::F16) {
-        Some(size) => (size, SPARE_ROWS),
-        None => (PAD, 0),
-    }
+/// What a shard may be.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Bytes of a binding.
+    binding: u64,
+    /// Words behind every shard.
+    guard: usize,
+    most_rows: usize,
+    /// To what multiple rows are padded, and how many rows of zeros follow: fragments are read whole.
+    pad: usize,
+    spare: usize,
 }
 
-impl Matrix {
-    /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
-    fn layout(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
-        let (pad, spare) = padding(context, storage);
-        let (guard, limit) = (context.options.guard_words as u64, context.max_binding);
-        let too_large = |needed| Error::TooLarge {
+impl Room {
+    fn of(context: &Context, storage: Storage) -> Self {
+        let (pad, spare) = match context.fragment.filter(|_| storage == Storage::F16) {
+            Some(size) => (size, SPARE_ROWS),
+            None => (PAD, 0),
+        };
+        let most_rows = context.options.max_shard_rows.map_or(usize::MAX, |rows| rows.max(1));
+        Self { binding: context.max_binding, guard: context.options.guard_words, most_rows, pad, spare }
+    }
+
+    /// How `rows × cols` are laid out: `(ld, rows per shard)`.
+    fn layout(self, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
+        // Kernels know the first row of a shard.
+        word(rows)?;
+        let words = self.binding / 4;
+        let too_large = |needed: u64| Error::TooLarge {
             what: format!("one row of a {rows}×{cols} matrix"),
-            needed,
-            limit,
+            needed: needed.saturating_mul(4),
+            limit: self.binding,
             unit: "bytes",
         };
         // Far beyond any binding, and far from what overflows.
         if cols >= 1 << 40 {
-            return Err(too_large(u64::try_from(cols).unwrap_or(u64::MAX)));
+            return Err(too_large(cols as u64));
         }
-        let ld = cols.div_ceil(pad).max(1) * pad;
-        let row_words = (ld * storage.bytes() / 4) as u64;
-        let fit = ((limit / 4).saturating_sub(guard) / row_words).saturating_sub(spare as u64);
+        let ld = cols.div_ceil(self.pad).max(1) * self.pad;
+        let (row_words, guard) = ((ld * storage.bytes() / 4) as u64, self.guard as u64);
+        let fit = (words.saturating_sub(guard) / row_words).saturating_sub(self.spare as u64);
         if fit == 0 {
-            return Err(too_large(4 * (row_words + guard)));
+            return Err(too_large(row_words.saturating_add(guard)));
         }
         // There is a scale for every row.
-        let most = usize::try_from(fit.min(limit / 4)).unwrap_or(usize::MAX);
-        let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
+        let most = usize::try_from(fit.min(words)).unwrap_or(usize::MAX).min(self.most_rows);
         // Whole tiles, where there is more than one.
         let most = if most > 64 { most / 64 * 64 } else { most };
         Ok((ld, most.min(rows.max(1))))
     }
+}
 
+impl Matrix {
     pub(super) fn new(gpu: &mut Gpu, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
-        let (ld, shard_rows) = Self::layout(&gpu.context, rows, cols, storage)?;
-        let (_, spare) = padding(&gpu.context, storage);
-        let guard = 4 * gpu.context.options.guard_words;
+        let room = Room::of(&gpu.context, storage);
+        let (ld, shard_rows) = room.layout(rows, cols, storage)?;
+        let spare = room.spare;
         let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
         if cols > 0 {
             for start in (0..rows).step_by(shard_rows) {
                 let here = shard_rows.min(rows - start);
-                let bytes = (here + spare) * matrix.row_bytes() + guard;
+                let bytes = (here + spare) * matrix.row_bytes() + 4 * room.guard;
                 let label = format!("{rows}×{cols} matrix");
                 matrix.shards.push(gpu.buffer(&label, bytes as u64, storage)?);
                 if storage == Storage::U8 {
@@ -134,7 +151,7 @@ impl Matrix {
 
     /// At most `rows`, and as many as one shard takes.
     pub(super) fn rows_of_one_shard(context: &Context, rows: usize, cols: usize) -> Result<usize> {
-        Ok(Self::layout(context, rows, cols, Storage::F32)?.1)
+        Ok(Room::of(context, Storage::F32).layout(rows, cols, Storage::F32)?.1)
     }
 
     /// From row to row.
@@ -209,5 +226,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The widest bindings that there are, whatever the length of a row and the padding: a shard fits, and 32 bits count its
+    /// numbers with some rows to spare.
+    #[test]
+    fn no_shard_has_more_numbers_than_32_bits_count() {
+        let fragments = [(16, SPARE_ROWS, 64), (8, SPARE_ROWS, 1)];
+        for (storage, padding) in [
+            (Storage::F32, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::U8, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::F16, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::F16, fragments),
+        ] {
+            for (pad, spare, guard) in padding {
+                let room = Room { binding: (1 << 31) - 1, guard, most_rows: usize::MAX, pad, spare };
+                for cols in [1, 3, 4, 5, 17, 784, 1023, 65_537, 20_000_003] {
+                    let (ld, rows) = room.layout(u32::MAX as usize, cols, storage).unwrap();
+                    assert!(ld >= cols && ld.is_multiple_of(pad), "{cols} {pad}: {ld}");
+                    let bytes = ((rows + spare) * ld * storage.bytes() + 4 * guard) as u64;
+                    assert!(
+                        bytes <= room.binding && 4 * rows as u64 <= room.binding,
+                        "{cols} {storage}: {bytes} bytes"
+                    );
+                    assert!(((rows + spare + 64) * ld) as u64 <= 1 << 32, "{cols} {storage}: {rows} rows of {ld}");
+                    // No more than a tile's rows are wasted.
+                    assert!(bytes + (65 * ld * storage.bytes()) as u64 > room.binding, "{cols} {storage}: {rows} rows");
+                }
+                for (rows, cols) in [(1 << 32, 1), (1, 1 << 40), (1, usize::MAX), (usize::MAX, usize::MAX)] {
+                    assert!(matches!(room.layout(rows, cols, storage), Err(Error::TooLarge { .. })), "{rows}×{cols}");
+                }
+            }
+        }
+        let room = Room { binding: 4096, guard: usize::MAX, most_rows: 1, pad: PAD, spare: 0 };
+        assert!(room.layout(1, 1, Storage::F32).is_err());
     }
 }

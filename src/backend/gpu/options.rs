@@ -5,6 +5,10 @@ use crate::backend::Precision;
 use crate::{Error, Result};
 use std::path::PathBuf;
 
+/// Bytes of a binding at most, whatever the adapter offers: Vulkan allows no more, and Metal miscomputes silently beyond 4 GiB.
+/// So a shard has less than 2³¹ numbers, be they bytes, and no index of a kernel, strides and tiles beyond the end included,
+/// reaches 2³².
+const MAX_BINDING: u64 = (1 << 31) - 1;
 /// The least that [`GpuOptions::max_binding_bytes`] may be.
 const MIN_BINDING: u64 = 4 << 10;
 
@@ -50,5 +54,34 @@ impl GpuOptions {
             return Err(Error::Config("workgroups of a dispatch: expected at least 1, found 0".into()));
         }
         Ok(())
+    }
+
+    /// Bytes per binding on an adapter of these limits.
+    pub(super) fn binding_bytes(&self, limits: &wgpu::Limits) -> u64 {
+        let own = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BINDING);
+        self.max_binding_bytes.map_or(own, |limit| limit.min(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_binding_is_so_large_that_32_bits_do_not_count_it() {
+        let of = |binding, buffer, max_binding_bytes| {
+            let limits = wgpu::Limits {
+                max_storage_buffer_binding_size: binding,
+                max_buffer_size: buffer,
+                ..wgpu::Limits::default()
+            };
+            GpuOptions { max_binding_bytes, ..GpuOptions::default() }.binding_bytes(&limits)
+        };
+        // What Metal offers on a machine of 64 GiB, and what Vulkan and llvmpipe do.
+        assert_eq!(of(36 << 30, 36 << 30, None), (1 << 31) - 1);
+        assert_eq!(of((1 << 31) - 1, 80 << 30, None), (1 << 31) - 1);
+        assert_eq!(of(128 << 20, 2 << 30, None), 128 << 20);
+        assert_eq!(of(u64::MAX, 1 << 20, None), 1 << 20);
+        assert_eq!((of(8 << 30, 8 << 30, Some(u64::MAX)), of(8 << 30, 8 << 30, Some(4096))), ((1 << 31) - 1, 4096));
     }
 }
