@@ -189,8 +189,8 @@ fn fragment(adapter: &wgpu::Adapter) -> Option<usize> {
     use wgpu::CooperativeScalarType::{F16, F32};
     let offered = adapter.cooperative_matrix_properties();
     let offers = |size: &usize| {
-        let all = [*size as u32; 3];
-        offered.iter().any(|c| [c.m_size, c.n_size, c.k_size] == all && (c.ab_type, c.cr_type) == (F16, F32))
+        let sizes = |c: &wgpu::CooperativeMatrixProperties| [c.m_size, c.n_size, c.k_size].map(|n| n as usize);
+        offered.iter().any(|c| sizes(c) == [*size; 3] && (c.ab_type, c.cr_type) == (F16, F32))
     };
     SIZES.into_iter().find(offers).filter(|_| adapter.features().contains(FRAGMENTS))
 }
