@@ -8,7 +8,7 @@
 //
 // g is for x ≥ 0 alone. Only e^−|x| is taken, which cannot overflow, and series where log and exp would lose small numbers: WGSL promises of a
 // log between ½ and 2 no more than 2⁻²¹ in all. The built-in tanh is NaN at large arguments on some drivers.
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32, activation: u32, apply: u32 }
 var<immediate> p: Params;
@@ -97,15 +97,15 @@ fn of_derivative(x: f32) -> f32 {
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        let x = source[at];
-        switch p.apply {
-            case 0u: { out[at] = of_p(x); }
-            case 1u: { out[at] = of_g(x); }
-            default: { out[at] *= of_derivative(x); }
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            let x = source[at];
+            switch p.apply {
+                case 0u: { out[at] = of_p(x); }
+                case 1u: { out[at] = of_g(x); }
+                default: { out[at] *= of_derivative(x); }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-// out = out + c m. Grid: (columns / 64, rows / 4), rows in strides.
+// out = out + c m. Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32, c: f32 }
 var<immediate> p: Params;
@@ -7,10 +7,10 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        out[at] += p.c * m[at];
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            out[at] += p.c * m[at];
+        }
     }
 }

@@ -1,5 +1,5 @@
 // out = gram + lambda 11ᵀ, or gram + lambda I where `ridge` says so; a block of rows that begins at row0.
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32, row0: u32, ridge: u32, lambda: f32 }
 var<immediate> p: Params;
@@ -8,11 +8,11 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        let here = p.ridge == 0u || p.row0 + i == j;
-        out[at] = gram[at] + select(0.0, p.lambda, here);
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            let here = p.ridge == 0u || p.row0 + i == j;
+            out[at] = gram[at] + select(0.0, p.lambda, here);
+        }
     }
 }

@@ -1,5 +1,5 @@
 // to = from. A kernel rather than a buffer copy, so that the compute pass stays open.
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32 }
 var<immediate> p: Params;
@@ -8,9 +8,9 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        target_[i * p.ld + j] = source[i * p.ld + j];
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            target_[i * p.ld + j] = source[i * p.ld + j];
+        }
     }
 }

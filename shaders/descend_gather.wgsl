@@ -2,7 +2,7 @@
 //
 //   columns[j, row0 + i] = x[i, j0 + j],  u[j, row0 + i] = −rhs[i, j0 + j]        STORE: x[i, j0 + j] = columns[j, row0 + i]
 //
-// columns and u have `all` entries from column to column. Grid: (rows / 64), columns in strides of 4.
+// columns and u have `all` entries from column to column. Grid: (rows / 64), in strides.
 
 override STORE: bool = false;
 
@@ -14,16 +14,17 @@ var<immediate> p: Params;
 @group(0) @binding(3) var<storage, read_write> u: array<f32>;
 
 @compute @workgroup_size(64, 4)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= p.rows) { return; }
-    for (var j = id.y; j < p.count; j += 4u) {
-        let from_row = id.x * p.ld + p.j0 + j;
-        let from_column = j * p.all + p.row0 + id.x;
-        if (STORE) {
-            x[from_row] = columns[from_column];
-        } else {
-            columns[from_column] = x[from_row];
-            u[from_column] = -rhs[from_row];
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
+    for (var i = id.x; i < p.rows; i += grid.x * 64u) {
+        for (var j = id.y; j < p.count; j += 4u) {
+            let from_row = i * p.ld + p.j0 + j;
+            let from_column = j * p.all + p.row0 + i;
+            if (STORE) {
+                x[from_row] = columns[from_column];
+            } else {
+                columns[from_column] = x[from_row];
+                u[from_column] = -rhs[from_row];
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 //   x_j ← max(0, x_j − (Gx − b)_j / G_jj)
 //
 // for the columns j whose rows of the symmetric G are in this shard of it: g_row0 ≤ j < g_row0 + g_rows. A workgroup has
-// 64 rows to itself and goes through the columns in blocks of 32: first u = x Gᵀ_J − b_J by a tiled product, then an
+// 64 rows at a time to itself and goes through the columns in blocks of 32: first u = x Gᵀ_J − b_J by a tiled product, then an
 // invocation per row, in which a coordinate that moved corrects the u of the later ones. Where G_jj is 0 an entry stays.
-// Grid: (rows / 64).
+// Grid: (rows / 64), in strides.
 
 struct Params { rows: u32, k: u32, ld: u32, g_ld: u32, g_row0: u32, g_rows: u32, sweeps: u32 }
 var<immediate> p: Params;
@@ -84,18 +84,23 @@ fn solve(i: u32, mine: u32, first: u32, count: u32) {
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let row0 = wg.x * TILE;
+fn main(
+    @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
     let end = p.g_row0 + p.g_rows;
-    for (var sweep = 0u; sweep < p.sweeps; sweep++) {
-        for (var first = p.g_row0; first < end; first += BLOCK) {
-            let count = min(BLOCK, end - first);
-            product(row0, first, count, local);
-            if (local < TILE && row0 + local < p.rows) {
-                solve(row0 + local, local * PITCH_B, first, count);
+    for (var row0 = wg.x * TILE; row0 < p.rows; row0 += grid.x * TILE) {
+        for (var sweep = 0u; sweep < p.sweeps; sweep++) {
+            for (var first = p.g_row0; first < end; first += BLOCK) {
+                let count = min(BLOCK, end - first);
+                product(row0, first, count, local);
+                if (local < TILE && row0 + local < p.rows) {
+                    solve(row0 + local, local * PITCH_B, first, count);
+                }
+                storageBarrier();
+                workgroupBarrier();
             }
-            storageBarrier();
-            workgroupBarrier();
         }
     }
 }

@@ -1,5 +1,5 @@
 // y = x + β y, where y holds x − x_before and state = [α, β].
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32 }
 var<immediate> p: Params;
@@ -9,11 +9,11 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    let beta = state[1];
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        y[at] = x[at] + beta * y[at];
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        let beta = state[1];
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            y[at] = x[at] + beta * y[at];
+        }
     }
 }

@@ -1,5 +1,5 @@
 // result = max(0, x − alpha gradient), moved = result − x.
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32, alpha: f32 }
 var<immediate> p: Params;
@@ -10,13 +10,13 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        let old = x[at];
-        let there = max(0.0, old - p.alpha * gradient[at]);
-        result[at] = there;
-        moved[at] = there - old;
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            let old = x[at];
+            let there = max(0.0, old - p.alpha * gradient[at]);
+            result[at] = there;
+            moved[at] = there - old;
+        }
     }
 }

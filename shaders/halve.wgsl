@@ -1,5 +1,5 @@
 // out = a rounded to halves, two to a word and 0 outside of a: `rows` × `cols` of it from a_off on.
-// Grid: (columns of out / 128, rows of out / 4), rows in strides.
+// Grid: (columns of out / 128, rows of out / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, lda: u32, a_off: u32, out_rows: u32, out_cols: u32 }
 var<immediate> p: Params;
@@ -13,9 +13,9 @@ fn entry(i: u32, j: u32) -> f32 {
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = 2u * id.x;
-    if (j >= p.out_cols) { return; }
-    for (var i = id.y; i < p.out_rows; i += grid.y * 4u) {
-        out[(i * p.out_cols + j) / 2u] = pack2x16float(vec2<f32>(entry(i, j), entry(i, j + 1u)));
+    for (var j = 2u * id.x; j < p.out_cols; j += grid.x * 128u) {
+        for (var i = id.y; i < p.out_rows; i += grid.y * 4u) {
+            out[(i * p.out_cols + j) / 2u] = pack2x16float(vec2<f32>(entry(i, j), entry(i, j + 1u)));
+        }
     }
 }

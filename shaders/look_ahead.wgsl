@@ -1,4 +1,4 @@
-// out = max(0, now + β (now − before)), β = state[0]. Grid: (columns / 64, rows / 4), rows in strides.
+// out = max(0, now + β (now − before)), β = state[0]. Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32 }
 var<immediate> p: Params;
@@ -9,12 +9,12 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    let beta = state[0];
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        let v = now[at];
-        out[at] = max(0.0, v + beta * (v - before[at]));
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        let beta = state[0];
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            let v = now[at];
+            out[at] = max(0.0, v + beta * (v - before[at]));
+        }
     }
 }

@@ -1,8 +1,8 @@
 // out = op(a) op(b), a 64 × 64 tile of out per workgroup, 4 × 4 of it per invocation.
 //
-// op transposes where A_T, B_T say so. Grid: (column tiles, row tiles, splits). Split z takes the terms
-// [z·chunk, (z+1)·chunk) of the sum and writes at c_off + z·split_stride; with more than one split c is
-// scratch and sum_partials adds the splits up. stored.wgsl has a.
+// op transposes where A_T, B_T say so. Grid: (column tiles, row tiles, splits); what has more tiles than a dispatch may have
+// comes in several. Split z takes the terms [z·chunk, (z+1)·chunk) of the sum and writes at c_off + z·split_stride; with more
+// than one split c is scratch and sum_partials adds the splits up. stored.wgsl has a.
 //
 // Every operand is loaded number by number, so it may begin anywhere: the reference of matmul_tiled.wgsl.
 

@@ -5,7 +5,7 @@
 //
 // In the block's first step y is x. Without curvature nothing depends on an entry, and it stays as it is.
 // RESTART: beta waits for the sum of the restart test; y takes x_new − x, gradient takes y − x_new, and the kernel
-// `extrapolate` does the rest. Grid: (columns / 64, rows / 4), rows in strides.
+// `extrapolate` does the rest. Grid: (columns / 64, rows / 4), both in strides.
 
 override RESTART: bool = false;
 
@@ -25,29 +25,29 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    let curvature = right[j];
-    var pull = 0.0;
-    if (p.mu > 0.0) { pull = p.mu * sums[j]; }
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        let old = x[at];
-        let point = select(y[at], old, p.first != 0u);
-        var denominator = curvature;
-        if (p.has_left != 0u) { denominator *= left[p.row0 + i]; }
-        denominator += p.extra;
-        var next = old;
-        if (denominator > 0.0) {
-            next = max(0.0, point - (gradient[at] - rhs[at] + pull) / denominator);
-        }
-        let moved = next - old;
-        x[at] = next;
-        if (RESTART) {
-            y[at] = moved;
-            gradient[at] = point - next;
-        } else {
-            y[at] = next + p.beta * moved;
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        let curvature = right[j];
+        var pull = 0.0;
+        if (p.mu > 0.0) { pull = p.mu * sums[j]; }
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            let old = x[at];
+            let point = select(y[at], old, p.first != 0u);
+            var denominator = curvature;
+            if (p.has_left != 0u) { denominator *= left[p.row0 + i]; }
+            denominator += p.extra;
+            var next = old;
+            if (denominator > 0.0) {
+                next = max(0.0, point - (gradient[at] - rhs[at] + pull) / denominator);
+            }
+            let moved = next - old;
+            x[at] = next;
+            if (RESTART) {
+                y[at] = moved;
+                gradient[at] = point - next;
+            } else {
+                y[at] = next + p.beta * moved;
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 // Accepted (state[4] > 0): best ← point, point ← ahead; else: point ← best.
-// Grid: (columns / 64, rows / 4), rows in strides.
+// Grid: (columns / 64, rows / 4), both in strides.
 
 struct Params { rows: u32, cols: u32, ld: u32 }
 var<immediate> p: Params;
@@ -10,16 +10,16 @@ var<immediate> p: Params;
 
 @compute @workgroup_size(64, 4)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>) {
-    let j = id.x;
-    if (j >= p.cols) { return; }
-    let accepted = state[4] > 0.0;
-    for (var i = id.y; i < p.rows; i += grid.y * 4u) {
-        let at = i * p.ld + j;
-        if (accepted) {
-            best[at] = point[at];
-            point[at] = ahead[at];
-        } else {
-            point[at] = best[at];
+    for (var j = id.x; j < p.cols; j += grid.x * 64u) {
+        let accepted = state[4] > 0.0;
+        for (var i = id.y; i < p.rows; i += grid.y * 4u) {
+            let at = i * p.ld + j;
+            if (accepted) {
+                best[at] = point[at];
+                point[at] = ahead[at];
+            } else {
+                point[at] = best[at];
+            }
         }
     }
 }

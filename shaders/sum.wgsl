@@ -1,4 +1,4 @@
-// sums[slot, w] (+)= what workgroup w of 256 adds up over a block of rows:
+// sums[slot, w] (+)= part w of 256 of a sum over a block of rows:
 //
 //   DOT         a_ij b_ij
 //   ENTRIES     a_ij
@@ -6,7 +6,7 @@
 //   DIFFERENCE  (a_ij − b_ij)²
 //   SQUARES     a_ij², where a cannot be bound as b
 //
-// stored.wgsl has a. The host adds the 256 parts in f64. Every invocation of the grid takes whole rows' entries in strides.
+// stored.wgsl has a. The host adds the 256 parts in f64. Grid: (256), in strides.
 
 const DOT: u32 = 0u;
 const ENTRIES: u32 = 1u;
@@ -24,39 +24,42 @@ var<immediate> p: Params;
 const PARTS: u32 = 256u;
 var<workgroup> part: array<f32, 256>;
 
-// 64 neighbouring columns × 4 rows at a time; workgroups take the rows in turn.
+// 64 neighbouring columns × 4 rows at a time; parts take the rows in turn.
 @compute @workgroup_size(64, 4)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_id) id: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    var sum = 0.0;
-    for (var i = wg.x * 4u + id.y; i < p.rows; i += PARTS * 4u) {
-        if (p.mode == TRACE) {
-            if (id.x == 0u) { sum += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i); }
-            continue;
-        }
-        for (var j = id.x; j < p.cols; j += 64u) {
-            let v = entry(p.a_off + i * p.a_ld + j, p.a_row + i);
-            if (p.mode == ENTRIES) {
-                sum += v;
-            } else if (p.mode == SQUARES) {
-                sum += v * v;
-            } else {
-                let w = b[i * p.b_ld + j];
-                if (p.mode == DOT) { sum += v * w; } else { sum += (v - w) * (v - w); }
+    for (var w = wg.x; w < PARTS; w += grid.x) {
+        var sum = 0.0;
+        for (var i = w * 4u + id.y; i < p.rows; i += PARTS * 4u) {
+            if (p.mode == TRACE) {
+                if (id.x == 0u) { sum += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i); }
+                continue;
+            }
+            for (var j = id.x; j < p.cols; j += 64u) {
+                let v = entry(p.a_off + i * p.a_ld + j, p.a_row + i);
+                if (p.mode == ENTRIES) {
+                    sum += v;
+                } else if (p.mode == SQUARES) {
+                    sum += v * v;
+                } else {
+                    let other = b[i * p.b_ld + j];
+                    if (p.mode == DOT) { sum += v * other; } else { sum += (v - other) * (v - other); }
+                }
             }
         }
-    }
-    part[local] = sum;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { part[local] += part[local + half]; }
+        part[local] = sum;
         workgroupBarrier();
-    }
-    if (local == 0u) {
-        let at = p.slot * PARTS + wg.x;
-        if (p.accumulate != 0u) { sums[at] += part[0]; } else { sums[at] = part[0]; }
+        for (var half = 128u; half > 0u; half /= 2u) {
+            if (local < half) { part[local] += part[local + half]; }
+            workgroupBarrier();
+        }
+        if (local == 0u) {
+            let at = p.slot * PARTS + w;
+            if (p.accumulate != 0u) { sums[at] += part[0]; } else { sums[at] = part[0]; }
+        }
     }
 }

@@ -193,7 +193,7 @@ impl Engine {
             return Err(Error::Config(message));
         }
         if factors.activation.is_none() {
-            return self.project(x, factors.components(layer).view(), &how[layer - 1], progress);
+            return self.project(x, factors.components(layer)?.view(), &how[layer - 1], progress);
         }
         match &mut self.device {
             Device::Cpu(cpu) => project_layers(cpu, x, factors, &how[..layer], progress),

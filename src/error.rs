@@ -45,18 +45,27 @@ pub enum Error {
     /// No device that fits the request; the message lists those there are.
     #[error("{0}")]
     NoDevice(String),
-    /// More memory than the device gives.
-    #[error("{what} needs {needed} bytes, the device allows {limit}")]
+    /// More of something than there may be.
+    #[error("{what} needs {needed} {unit}, {limit} are allowed")]
     TooLarge {
-        /// What was to be stored.
+        /// What was asked for.
         what: String,
-        /// Bytes asked for.
+        /// How much of it.
         needed: u64,
-        /// Bytes allowed.
+        /// How much of it there may be.
         limit: u64,
+        /// What both count: bytes, pixels, samples.
+        unit: &'static str,
     },
-    /// The device went away, or its driver reported a failure; the factors on it are lost.
+    /// The device has no room for what was asked for. What it holds is as it was, and it can go on with less.
+    #[error("the device is out of memory: {0}")]
+    OutOfMemory(String),
+    /// The driver refused something, or a kernel did what it must not. What was queued by then counts as not computed; the
+    /// device can go on with new work.
     #[error("the device failed: {0}")]
+    DeviceFault(String),
+    /// The device went away, and what it held with it. It has to be opened anew.
+    #[error("the device was lost: {0}")]
     DeviceLost(String),
     /// The objective is no longer a finite number.
     #[error(

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 
 const GUARDED: GpuOptions = GpuOptions {
     max_binding_bytes: None,
+    max_workgroups: None,
+    max_bytes: None,
     max_shard_rows: None,
     guard_words: 64,
     force_variant: None,
@@ -136,6 +138,29 @@ fn wrong_answers_are_found() {
         assert!(found, "a wrong {what} went unnoticed");
     }
     all_pass(&mut broken::Broken::new("nothing"));
+}
+
+/// Wherever a fit fails, the next one on the same device is in f32 and not skipped.
+#[test]
+fn modes_end_with_what_they_are_for() {
+    let (x, start) = small();
+    for layers in [&[7][..], &[7, 3]] {
+        let config = Config { x_storage: Storage::F16, tol: 1e-9, ..config("sdnmf-rl1", layers) };
+        let mut whole = broken::Broken::new("nothing");
+        train::fit(&mut whole, x.view(), &config, Some(&start), &mut |_| {}).unwrap();
+        assert_eq!((whole.asked, whole.modes), ([true; 2], [false; 2]));
+        let products = usize::MAX - whole.products;
+        let mut asked = [0; 2];
+        for made in 0..products {
+            let mut full = broken::Broken::new("nothing");
+            full.products = made;
+            let error = train::fit(&mut full, x.view(), &config, Some(&start), &mut |_| {}).unwrap_err();
+            assert!(matches!(error, deepnmf::Error::OutOfMemory(_)), "{error}");
+            assert_eq!(full.modes, [false; 2], "after {made} of {products} products");
+            asked.iter_mut().zip(full.asked).for_each(|(count, was)| *count += usize::from(was));
+        }
+        assert!(asked.iter().all(|count| *count > 10), "{asked:?} of {products}");
+    }
 }
 
 fn config(model: &str, layers: &[usize]) -> Config {

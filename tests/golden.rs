@@ -79,15 +79,14 @@ fn check_nonlinear(fixture: &str, config: &Config) {
     for (l, (expected, found)) in h.iter().zip(&fit.factors.hidden).enumerate() {
         common::close_matrix(&format!("{fixture}: H_{}", l + 1), &expected.t().to_owned(), found);
     }
-    let error = (&x() - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+    let error = (&x() - &fit.factors.reconstruct(fit.factors.h.view()).unwrap()).mapv(|d| d * d).sum().sqrt();
     let expected = fit.relative_error * x().mapv(|x| x * x).sum().sqrt();
     assert!((error - expected).abs() <= 1e-12 * expected, "{fixture}: {error} from the reconstruction, {expected}");
     if let Some(square2) = golden.get("square2_representation") {
         let all = fit_as(Activate::All);
         let expected = matrix(square2).reversed_axes();
         common::close_matrix(&format!("{fixture}: g(H_L)"), &expected, &all.factors.h);
-        let (one, other) =
-            (fit.factors.reconstruct(fit.factors.h.view()), all.factors.reconstruct(all.factors.h.view()));
+        let [one, other] = [&fit, &all].map(|fit| fit.factors.reconstruct(fit.factors.h.view()).unwrap());
         common::close_matrix(&format!("{fixture}: reconstruction from g(H_L)"), &one, &other);
     }
 }
@@ -152,7 +151,7 @@ fn chain_equals_the_literal_loop() {
         common::close_matrix(&format!("{model}: H_L"), &h, &fit.factors.h);
         assert_eq!(fit.factors.hidden.len(), 2);
         for (l, hidden) in fit.factors.hidden.iter().enumerate() {
-            literal::assert_stationary(&x(), &fit.factors.components(l + 1), hidden);
+            literal::assert_stationary(&x(), &fit.factors.components(l + 1).unwrap(), hidden);
         }
     }
 }
@@ -192,7 +191,7 @@ mod literal {
             let mut psi: Option<Array2<f64>> = None;
             for l in 0..depth {
                 let tilde = w[l + 1..].iter().rev().fold(h.clone(), |tilde, w| tilde.dot(&w.t()));
-                let (s, mu) = (tilde.t().dot(&tilde), config.mu_of(l));
+                let (s, mu) = (tilde.t().dot(&tilde), config.mu_of(l).unwrap());
                 let a = psi.as_ref().map(|psi| psi.t().dot(psi));
                 let c = x.t().dot(&tilde);
                 let rhs = psi.as_ref().map_or(c.clone(), |psi| psi.t().dot(&c));
@@ -204,7 +203,7 @@ mod literal {
                 psi = Some(psi.map_or(w[l].clone(), |psi| psi.dot(&w[l])));
             }
             let psi = psi.unwrap();
-            let (gram, lambda) = (psi.t().dot(&psi), config.lambda_of(depth - 1));
+            let (gram, lambda) = (psi.t().dot(&psi), config.lambda_of(depth - 1).unwrap());
             let lipschitz = norm(&gram) + lambda * gram.nrows() as f64;
             let (rhs, penalised) = (x.dot(&psi), &gram + lambda);
             h = nesterov(&h, lipschitz, |y| y.dot(&penalised) - &rhs);

@@ -5,6 +5,7 @@
 mod common;
 
 use common::gpu;
+use deepnmf::Error;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::backend::{Backend, Storage};
 use deepnmf::model::ModelSpec;
@@ -34,7 +35,14 @@ fn as_foretold(config: &Config, (n, m): (usize, usize)) {
     let Some(mut gpu) = gpu("vulkan", GpuOptions::default()) else { return };
     fit(&mut gpu, &x(n, m), config);
     let peak = gpu.stats().peak_bytes;
-    assert_eq!(device_bytes(config, n, m), Some(peak), "{} {:?} {:?}", config.model.name, config.layers, config.solver);
+    assert_eq!(
+        device_bytes(config, n, m).unwrap(),
+        Some(peak),
+        "{} {:?} {:?}",
+        config.model.name,
+        config.layers,
+        config.solver
+    );
 }
 
 mod the_formula_is_what_is_measured {
@@ -80,11 +88,36 @@ mod the_formula_is_what_is_measured {
 fn what_is_not_covered_has_no_formula() {
     let nonlinear =
         Config { activation: Some(deepnmf::model::Activation::Root), ..config("sdnmf-l", &[5, 3], Solver::Nesterov) };
-    assert_eq!(device_bytes(&nonlinear, N, M), None);
-    assert_eq!(device_bytes(&config("nmf-mu", &[5], Solver::Nesterov), N, M), None);
+    assert_eq!(device_bytes(&nonlinear, N, M).unwrap(), None);
+    assert_eq!(device_bytes(&config("nmf-mu", &[5], Solver::Nesterov), N, M).unwrap(), None);
     // X alone does not fit any binding, and is still told.
     let large = config("sdnmf-l", &[100], Solver::Auto);
-    assert!(device_bytes(&large, 6_000_000, 784).unwrap() > 23_000_000_000);
+    assert!(device_bytes(&large, 6_000_000, 784).unwrap().unwrap() > 23_000_000_000);
+    // Whatever is asked: a number too large for any device, and no wrap to a small one.
+    for (n, m, k) in
+        [(usize::MAX, 784, 100), (1 << 40, 1 << 40, 100), (100, 100, usize::MAX), (usize::MAX, usize::MAX, 1)]
+    {
+        for solver in [Solver::Nesterov, Solver::Cd] {
+            let bytes = device_bytes(&config("sdnmf-rl1", &[k, k], solver), n, m).unwrap().unwrap();
+            assert!(bytes >= 1 << 48, "{n} {m} {k}: {bytes}");
+        }
+    }
+}
+
+/// Settings that nobody has checked.
+#[test]
+fn settings_that_make_no_sense_have_no_memory() {
+    let config = |layers: &[usize]| config("sdnmf-rl1", layers, Solver::Nesterov);
+    for config in [config(&[]), config(&[5, 0]), Config { mu: vec![], ..config(&[5]) }] {
+        assert!(matches!(device_bytes(&config, N, M), Err(Error::Config(_))), "{:?}", config.layers);
+    }
+    let three = Config { mu: vec![0.1, 0.2], lambda: vec![], ..config(&[5, 4, 3]) };
+    assert!(three.mu_of(2).unwrap_err().to_string().contains("each of the 3 layers, found 2"));
+    assert!(three.lambda_of(2).is_err());
+    let two = Config { mu: vec![0.1, 0.2], lambda: vec![0.3], ..config(&[5, 4]) };
+    assert_eq!([0, 1].map(|l| two.mu_of(l).unwrap()), [0.1, 0.2]);
+    assert_eq!([0, 1].map(|l| two.lambda_of(l).unwrap()), [0.0, 0.3]);
+    assert!(two.mu_of(2).unwrap_err().to_string().contains("found 2"));
 }
 
 /// Memory comes back: what a device holds after a fit is its scratch.

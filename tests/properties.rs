@@ -99,7 +99,7 @@ proptest! {
         let fit = fit(&x, &config);
         never_rises(ACTIVATIONS[activation].0, &fit.history.finetune);
         prop_assert!(fit.factors.w.iter().chain([&fit.factors.h]).flatten().all(|v| *v >= 0.0 && v.is_finite()));
-        let error = (&x - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+        let error = (&x - &fit.factors.reconstruct(fit.factors.h.view()).unwrap()).mapv(|d| d * d).sum().sqrt();
         let norm = x.mapv(|x| x * x).sum().sqrt();
         prop_assert!((error / norm - fit.relative_error).abs() <= 1e-9, "{} {}", error / norm, fit.relative_error);
     }

@@ -375,6 +375,18 @@ pub trait Backend {
         false
     }
 
+    /// `work` with [`Backend::use_halves`] where `on` says so, and without them again afterwards, whatever came of it; `work` is
+    /// told whether it has them.
+    fn in_halves<T>(&mut self, on: bool, work: impl FnOnce(&mut Self, bool) -> Result<T>) -> Result<T>
+    where
+        Self: Sized,
+    {
+        let on = on && self.use_halves(true);
+        let result = work(self, on);
+        self.use_halves(false);
+        result
+    }
+
     // ---- Clocks.
 
     /// How long the host has waited for the device so far; None where the host is the device. What else it took for is the

@@ -52,7 +52,7 @@ fn operations([m, k, n]: [usize; 3]) -> f64 {
 pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     // A first idea of how fast the device is.
     let probe = [256; 3];
-    bench.flops = operations(probe) / product(bench, MatMul::NN, probe, 0.1)?.seconds;
+    bench.flops = operations(probe) / product(bench, MatMul::NN, probe, Storage::F32, 0.1)?.seconds;
     for (name, op, usual, weight) in PRODUCTS {
         let share = bench.share(weight);
         let flops = bench.flops;
@@ -62,7 +62,7 @@ pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Resu
         let note = (shape != usual).then(|| format!("instead of {}", text(usual)));
         let row = Row { name, shape: text(shape), unit: FLOPS, note, ..Row::default() };
         bench.begin(&row);
-        let taken = product(bench, op, shape, share)?;
+        let taken = product(bench, op, shape, Storage::F32, share)?;
         bench.flops = bench.flops.max(operations(shape) / taken.seconds);
         bench.rows.push(taken.fill(operations(shape) * 1e-9, row));
     }
@@ -97,12 +97,9 @@ pub(super) fn stored_products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) 
             bench.rows.push(Row { note: Some(why.into()), ..row });
             continue;
         }
-        let of_x = if op == MatMul::TN { (k, m) } else { (m, k) };
-        let (x, _) = bench.b.upload_data(random(1, of_x.0, of_x.1).view(), storage)?;
-        let other = bench.b.upload(random(2, k, n).view())?;
-        let mut out = bench.b.zeros(m, n)?;
-        let taken = bench.time(share, |b| b.matmul(op, &x, &other, &mut out))?;
+        let taken = product(bench, op, shape, storage, share);
         bench.b.use_halves(false);
+        let taken = taken?;
         let note = (shape != usual).then(|| format!("instead of {}×{}×{}", usual[0], usual[1], usual[2]));
         bench.rows.push(taken.fill(operations(shape) * 1e-9, Row { note, ..row }));
     }
@@ -113,10 +110,11 @@ fn product<B: Backend<Elem = f32>>(
     bench: &mut Bench<'_, B>,
     op: MatMul,
     [m, k, n]: [usize; 3],
+    storage: Storage,
     share: f64,
 ) -> Result<Taken> {
     let of_a = if op == MatMul::TN { (k, m) } else { (m, k) };
-    let left = bench.b.upload(random(1, of_a.0, of_a.1).view())?;
+    let (left, _) = bench.b.upload_data(random(1, of_a.0, of_a.1).view(), storage)?;
     let right = bench.b.upload(random(2, k, n).view())?;
     let mut out = bench.b.zeros(m, n)?;
     bench.time(share, |b| b.matmul(op, &left, &right, &mut out))

@@ -142,9 +142,9 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
         let all = (samples.len() * launches) as f64;
         let mut device_seconds = None;
         if self.b.time_passes(true) {
-            self.sample(launches, &mut launch)?;
-            device_seconds = self.b.pass_seconds()?.map(|seconds| seconds / launches as f64);
+            let timed = self.sample(launches, &mut launch).and_then(|_| self.b.pass_seconds());
             self.b.time_passes(false);
+            device_seconds = timed?.map(|seconds| seconds / launches as f64);
         }
         Ok(Taken {
             samples: samples.len(),

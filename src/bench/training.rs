@@ -170,7 +170,7 @@ pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
         let row = row(name, times);
         bench.begin(&row);
         let expected = taken.seconds * (times * (first_run(bench.b) + 2)) as f64;
-        let bytes = device_bytes(&config, times * n, m).unwrap_or(u64::MAX);
+        let bytes = device_bytes(&config, times * n, m)?.unwrap_or(u64::MAX);
         let measured = if expected > 1.5 * share {
             Err(format!("left out: it would take about {expected:.0} s"))
         } else if bench.bytes.is_some_and(|limit| bytes > limit) {
@@ -178,7 +178,7 @@ pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
         } else {
             match sweep(bench, (times * n, m), &config, share, false) {
                 Ok(of_many) => Ok(of_many),
-                Err(e @ Error::TooLarge { .. }) => {
+                Err(e @ (Error::TooLarge { .. } | Error::OutOfMemory(_))) => {
                     bench.b.time_passes(false);
                     Err(format!("does not fit: {e}"))
                 }

@@ -51,7 +51,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let pictures: Vec<_> = (1..=LAYERS.len()).map(|l| args.out.join(format!("parts-layer-{l}.png"))).collect();
     if let Some(shape) = fitted.model.metadata.image_shape {
         for (l, path) in pictures.iter().enumerate() {
-            let components = fitted.model.factors.components(l + 1);
+            let components = fitted.model.factors.components(l + 1)?;
             save_png(path, &grid(components.view(), shape, &GridOptions::default())?)?;
         }
     }

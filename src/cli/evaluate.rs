@@ -204,13 +204,13 @@ fn features(
 ) -> Result<(Array2<f32>, f64)> {
     let f = &model.factors;
     if part.stored && layer == f.depth() {
-        return Ok((evaluate::features(f.h.view(), f, layer, scaling), model.metadata.relative_error));
+        return Ok((evaluate::features(f.h.view(), f, layer, scaling)?, model.metadata.relative_error));
     }
     let x = set.x.select(Axis(0), &part.rows);
     let how: Vec<Projection> = projections(&model.metadata)?;
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), f, layer, &how, &mut |p| progress.report(p))?;
-    Ok((evaluate::features(projected.h.view(), f, layer, scaling), projected.relative_error))
+    Ok((evaluate::features(projected.h.view(), f, layer, scaling)?, projected.relative_error))
 }
 
 /// Scores of one part by one layer and one label.

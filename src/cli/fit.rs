@@ -304,8 +304,8 @@ fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(Ima
         return Err(Error::format(path, message).into());
     };
     let (train, test) = data::train_per_class(labels, &set.classes, per_class, seed)?;
-    let too_many =
-        |_| Error::TooLarge { what: "a split, in samples".into(), needed: labels.len() as u64, limit: u32::MAX.into() };
+    let (needed, limit) = (labels.len() as u64, u32::MAX.into());
+    let too_many = |_| Error::TooLarge { what: "a split".into(), needed, limit, unit: "samples" };
     let rows = train.iter().map(|&row| u32::try_from(row)).collect::<std::result::Result<_, _>>().map_err(too_many)?;
     let split = Split { per_class, seed, train: train.len(), test: test.len(), rows };
     Ok((set.select(&train), Some(split)))

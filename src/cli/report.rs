@@ -175,7 +175,7 @@ impl What<'_> {
             return Ok(None);
         }
         let f = &self.model.factors;
-        let features = evaluate::features(h.view(), f, f.depth(), Scaling::default());
+        let features = evaluate::features(h.view(), f, f.depth(), Scaling::default())?;
         let how = KMeans { seed, ..KMeans::new(k) };
         out.note(&format!("{n} samples: {} runs of k-means for {k} clusters", how.runs));
         let runs = engine.kmeans(features.view(), &how)?;

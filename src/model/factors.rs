@@ -2,6 +2,7 @@
 
 use super::{Activate, Activation};
 use crate::backend::Element;
+use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 
 /// `X ≈ H · (W_1 W_2 … W_L)ᵀ`, or with an activation `X ≈ p(… p(H W_Lᵀ) …) W_1ᵀ`.
@@ -51,17 +52,44 @@ impl<E: Element> Factors<E> {
     ///
     /// With an activation it is the same product: which parts of the layers below a component is made of, for
     /// pictures. What a component adds to a sample then depends on the others, and [`Factors::reconstruct`] says it.
-    pub fn components(&self, l: usize) -> Array2<E> {
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a layer that there is not, [`Error::Shape`] where a W does not fit the one before it.
+    pub fn components(&self, l: usize) -> Result<Array2<E>> {
+        self.check()?;
+        let depth = self.depth();
+        if l == 0 || l > depth {
+            return Err(Error::Config(format!("expected a layer from 1 to {depth}, found {l}")));
+        }
         let mut psi = self.w[0].clone();
-        for w in &self.w[1..l.clamp(1, self.depth())] {
+        for w in &self.w[1..l] {
             psi = psi.dot(w);
         }
-        psi
+        Ok(psi)
+    }
+
+    /// Whether every W fits the one before it.
+    fn check(&self) -> Result<()> {
+        for pair in self.w.windows(2) {
+            let (k, found) = (pair[0].ncols(), pair[1].dim());
+            if found.0 != k {
+                return Err(Error::shape("W of a layer", (k, found.1), found));
+            }
+        }
+        Ok(())
     }
 
     /// The reconstruction of the samples whose coefficients, as in [`Factors::h`], are `h` (samples × k_L): `H Psi_Lᵀ`,
     /// or with an activation `p(… p(H W_Lᵀ) …) W_1ᵀ`.
-    pub fn reconstruct(&self, h: ArrayView2<'_, E>) -> Array2<E> {
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the factors do not fit each other.
+    pub fn reconstruct(&self, h: ArrayView2<'_, E>) -> Result<Array2<E>> {
+        self.check()?;
+        let k = self.w.last().map_or(h.ncols(), Array2::ncols);
+        if h.ncols() != k {
+            return Err(Error::shape("coefficients", (h.nrows(), k), h.dim()));
+        }
         let mut x = h.to_owned();
         if let Some(activation) = self.of_last() {
             x.mapv_inplace(|v| activation.p(v));
@@ -72,23 +100,27 @@ impl<E: Element> Factors<E> {
                 x.mapv_inplace(|v| activation.p(v));
             }
         }
-        x
+        Ok(x)
     }
 
     /// `‖x_s − x̂_s‖²` of every sample s of `x` (samples × features), x̂ the reconstruction from `h` (samples × k_L). Without a
     /// second X in memory.
     ///
-    /// # Panics
-    /// If `x` and `h` have not the same number of rows.
-    pub fn squared_errors(&self, x: ArrayView2<'_, E>, h: ArrayView2<'_, E>) -> Vec<f64> {
-        assert_eq!(x.nrows(), h.nrows(), "samples and coefficients");
+    /// # Errors
+    /// [`Error::Shape`] where x, h and the factors do not fit each other.
+    pub fn squared_errors(&self, x: ArrayView2<'_, E>, h: ArrayView2<'_, E>) -> Result<Vec<f64>> {
+        let expected = (h.nrows(), self.n_features());
+        if x.dim() != expected {
+            return Err(Error::shape("samples", expected, x.dim()));
+        }
         let rows = ((1 << 22) / self.n_features().max(1)).max(1);
         let blocks = x.axis_chunks_iter(Axis(0), rows).zip(h.axis_chunks_iter(Axis(0), rows));
-        let of_block = |(x, h): (ArrayView2<'_, E>, ArrayView2<'_, E>)| {
-            let difference = &x - &self.reconstruct(h);
-            difference.rows().into_iter().map(|d| d.iter().map(|v| v.f64().powi(2)).sum()).collect::<Vec<f64>>()
-        };
-        blocks.flat_map(of_block).collect()
+        let mut errors = Vec::with_capacity(x.nrows());
+        for (x, h) in blocks {
+            let difference = &x - &self.reconstruct(h)?;
+            errors.extend(difference.rows().into_iter().map(|d| d.iter().map(|v| v.f64().powi(2)).sum::<f64>()));
+        }
+        Ok(errors)
     }
 }
 
@@ -103,12 +135,13 @@ mod tests {
         let mut factors =
             Factors { w, h, hidden: Vec::new(), activation: Some(Activation::Root), activate: Activate::Hidden };
         // H W_2ᵀ = 4, squared 16.
-        assert_eq!(factors.reconstruct(factors.h.view()), arr2(&[[16.0, 32.0]]));
+        assert_eq!(factors.reconstruct(factors.h.view()).unwrap(), arr2(&[[16.0, 32.0]]));
         // H_L = p(h) = (4, 1): 5, squared 25.
         factors.activate = Activate::All;
-        assert_eq!(factors.reconstruct(factors.h.view()), arr2(&[[25.0, 50.0]]));
+        assert_eq!(factors.reconstruct(factors.h.view()).unwrap(), arr2(&[[25.0, 50.0]]));
         factors.activation = None;
-        assert_eq!(factors.reconstruct(factors.h.view()), factors.h.dot(&factors.components(2).t()));
+        let linear = factors.h.dot(&factors.components(2).unwrap().t());
+        assert_eq!(factors.reconstruct(factors.h.view()).unwrap(), linear);
     }
 
     #[test]
@@ -116,6 +149,29 @@ mod tests {
         let (w, h) = (vec![arr2(&[[1.0], [2.0]])], arr2(&[[2.0], [1.0]]));
         let factors = Factors { w, h, hidden: Vec::new(), activation: None, activate: Activate::Hidden };
         let x = arr2(&[[2.0, 4.0], [4.0, 6.0]]);
-        assert_eq!(factors.squared_errors(x.view(), factors.h.view()), [0.0, 25.0]);
+        assert_eq!(factors.squared_errors(x.view(), factors.h.view()).unwrap(), [0.0, 25.0]);
+    }
+
+    /// The fields are anybody's to fill.
+    #[test]
+    fn factors_that_do_not_fit_are_refused() {
+        let zeros = |rows, cols| Array2::<f64>::zeros((rows, cols));
+        let (activation, activate) = (None, Activate::Hidden);
+        let of = |w| Factors { w, h: zeros(5, 2), hidden: Vec::new(), activation, activate };
+        let factors = of(vec![zeros(4, 3), zeros(3, 2)]);
+        for layer in [0, 3, usize::MAX] {
+            let message = factors.components(layer).unwrap_err().to_string();
+            assert!(message.contains("from 1 to 2") && message.contains(&layer.to_string()), "{message}");
+        }
+        assert_eq!(factors.components(2).unwrap().dim(), (4, 2));
+        let message = factors.reconstruct(zeros(5, 3).view()).unwrap_err().to_string();
+        assert!(message.contains("5×2") && message.contains("5×3"), "{message}");
+        for x in [zeros(6, 4), zeros(5, 3)] {
+            assert!(matches!(factors.squared_errors(x.view(), factors.h.view()), Err(Error::Shape { .. })));
+        }
+        let broken = of(vec![zeros(4, 3), zeros(2, 2)]);
+        assert!(matches!(broken.components(1), Err(Error::Shape { .. })));
+        assert!(matches!(broken.reconstruct(broken.h.view()), Err(Error::Shape { .. })));
+        assert!(of(Vec::new()).components(1).is_err());
     }
 }

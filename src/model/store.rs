@@ -298,7 +298,8 @@ impl Model {
         if x.dim() != (m.n_samples, self.factors.n_features()) {
             return false;
         }
-        let left: f64 = self.factors.squared_errors(x, self.factors.h.view()).iter().sum();
+        let Ok(errors) = self.factors.squared_errors(x, self.factors.h.view()) else { return false };
+        let left: f64 = errors.iter().sum();
         let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
         // The final error was computed in f32.
         ((left / all).sqrt() - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5

@@ -3,6 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use crate::model::Factors;
+use crate::{Error, Result};
 
 /// A component and the strongest of the components that it is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +34,16 @@ pub struct Strengths {
 
 impl Strengths {
     /// Those of a model.
-    pub fn of(factors: &Factors<f32>) -> Self {
-        let lengths: Vec<_> = (1..=factors.depth()).map(|l| column_lengths(&factors.components(l))).collect();
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the factors do not fit each other.
+    pub fn of(factors: &Factors<f32>) -> Result<Self> {
+        let lengths = |l: usize| factors.components(l).map(|psi| column_lengths(&psi));
+        let lengths = (1..=factors.depth()).map(lengths).collect::<Result<Vec<_>>>()?;
+        let k = lengths.last().map_or(0, Vec::len);
+        if factors.h.ncols() != k {
+            return Err(Error::shape("coefficients", (factors.h.nrows(), k), factors.h.dim()));
+        }
         let mut strengths = vec![Vec::new(); factors.depth()];
         let mut h = match factors.of_last() {
             Some(activation) => factors.h.mapv(|v| activation.p(v)),
@@ -49,19 +58,40 @@ impl Strengths {
                 }
             }
         }
-        Self { lengths, strengths }
+        Ok(Self { lengths, strengths })
     }
 
-    /// The components of layer `layer` (from 1), the strongest first, `count` of them at most.
+    /// The components of layer `layer` (from 1), the strongest first, `count` of them at most; none of a layer that there is not.
     pub fn strongest(&self, layer: usize, count: usize) -> Vec<usize> {
-        strongest(&self.strengths[layer - 1], count)
+        layer.checked_sub(1).and_then(|l| self.strengths.get(l)).map_or(Vec::new(), |all| strongest(all, count))
     }
 }
 
 /// What component `component` of layer `layer` (from 1) is made of, `count` parts for every whole at most; parts that
 /// add nothing are left out.
-pub fn parts_of(w: &[Array2<f32>], strengths: &Strengths, layer: usize, component: usize, count: usize) -> Part {
-    below(w, strengths, (layer, component), (1.0, 1.0), count)
+///
+/// # Errors
+/// [`Error::Config`] for a component that there is not, [`Error::Shape`] for strengths of other factors.
+pub fn parts_of(
+    w: &[Array2<f32>],
+    strengths: &Strengths,
+    layer: usize,
+    component: usize,
+    count: usize,
+) -> Result<Part> {
+    if layer == 0 || layer > w.len() || component >= w[layer - 1].ncols() {
+        let sizes: Vec<usize> = w.iter().map(Array2::ncols).collect();
+        let message =
+            format!("expected a component of layers of {sizes:?}, found component {component} of layer {layer}");
+        return Err(Error::Config(message));
+    }
+    for (l, w) in w[..layer].iter().enumerate() {
+        let (of_w, lengths) = (w.ncols(), strengths.lengths.get(l).map_or(0, Vec::len));
+        if of_w != lengths {
+            return Err(Error::shape("lengths of components", (1, of_w), (1, lengths)));
+        }
+    }
+    Ok(below(w, strengths, (layer, component), (1.0, 1.0), count))
 }
 
 fn below(
@@ -119,7 +149,7 @@ mod tests {
     #[test]
     fn strong_parts_are_those_that_add_most_not_those_with_large_coefficients() {
         let f = three_layers();
-        let top = parts_of(&f.w, &Strengths::of(&f), 3, 0, 5);
+        let top = parts_of(&f.w, &Strengths::of(&f).unwrap(), 3, 0, 5).unwrap();
         assert_eq!((top.layer, top.component, top.coefficient, top.share), (3, 0, 1.0, 1.0));
         let second: Vec<_> = top.parts.iter().map(|p| (p.layer, p.component, p.coefficient)).collect();
         assert_eq!(second, [(2, 0, 1.0), (2, 1, -1.0)]);
@@ -130,13 +160,20 @@ mod tests {
         assert!(top.parts.iter().flat_map(|p| &p.parts).all(|p| p.parts.is_empty()));
         // Of three parts one adds nothing; and no more than are asked for.
         assert_eq!(top.parts[1].parts.len(), 1);
-        assert_eq!(parts_of(&f.w, &Strengths::of(&f), 2, 0, 1).parts.len(), 1);
+        let strengths = Strengths::of(&f).unwrap();
+        assert_eq!(parts_of(&f.w, &strengths, 2, 0, 1).unwrap().parts.len(), 1);
+        for (layer, component) in [(0, 0), (4, 0), (3, 1), (1, 3)] {
+            assert!(matches!(parts_of(&f.w, &strengths, layer, component, 1), Err(Error::Config(_))));
+        }
+        assert!(parts_of(&f.w, &Strengths { lengths: Vec::new(), ..strengths.clone() }, 2, 0, 1).is_err());
+        assert!(strengths.strongest(0, 1).is_empty() && strengths.strongest(4, 1).is_empty());
+        assert!(Strengths::of(&Factors { h: array![[1.0, 2.0]], ..f }).is_err());
     }
 
     #[test]
     fn a_component_is_strong_by_what_it_adds_to_all_samples() {
         let f = three_layers();
-        let s = Strengths::of(&f);
+        let s = Strengths::of(&f).unwrap();
         // H_3 = (1, 2), H_2 = H_3 (1, −1), H_1 = H_2 W_2ᵀ = H_3 (3, .4, −2).
         let five = 5f64.sqrt();
         let expected = [vec![3.0 * five, 4.0 * five, 2.0 * five], vec![5.0 * five, 2.0 * five]];
@@ -146,7 +183,7 @@ mod tests {
         assert_eq!(s.strongest(1, 2), [1, 0]);
         // The same components with other lengths: nothing changes.
         let scaled = factors(vec![&f.w[0] * 4.0, &f.w[1] / 4.0, f.w[2].clone()], f.h.clone());
-        assert_eq!(Strengths::of(&scaled).strongest(1, 3), s.strongest(1, 3));
+        assert_eq!(Strengths::of(&scaled).unwrap().strongest(1, 3), s.strongest(1, 3));
     }
 
     #[test]
@@ -154,16 +191,16 @@ mod tests {
         let mut f = factors(vec![array![[1.0, 0.0], [0.0, 1.0]], array![[1.0], [3.0]]], array![[2.0]]);
         f.activation = Some(Activation::Root);
         // H_1 = (2, 6)², the components of layer 1 are of length 1.
-        assert_eq!(Strengths::of(&f).strengths[0], [4.0, 36.0]);
+        assert_eq!(Strengths::of(&f).unwrap().strengths[0], [4.0, 36.0]);
         f.activate = Activate::All;
         // H_2 = 2² = 4, H_1 = (4, 12)².
-        assert_eq!(Strengths::of(&f).strengths[0], [16.0, 144.0]);
+        assert_eq!(Strengths::of(&f).unwrap().strengths[0], [16.0, 144.0]);
     }
 
     #[test]
     fn parts_that_cancel_make_no_division_by_zero() {
         let f = factors(vec![array![[1.0, 1.0]], array![[1.0], [-1.0]]], array![[1.0]]);
-        let top = parts_of(&f.w, &Strengths::of(&f), 2, 0, 5);
+        let top = parts_of(&f.w, &Strengths::of(&f).unwrap(), 2, 0, 5).unwrap();
         assert!(top.parts.iter().all(|p| p.share == f64::INFINITY), "{top:?}");
     }
 }

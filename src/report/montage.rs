@@ -167,9 +167,9 @@ impl Layout {
         let (height, width) = (side(rows, cell_h), side(columns, cell_w));
         let needed = height.saturating_mul(width);
         if needed > MAX_PIXELS {
-            return Err(Error::TooLarge { what: "a picture of all components".into(), needed, limit: MAX_PIXELS });
+            return Err(too_large("a picture of all components", needed));
         }
-        let too_large = |_| Error::TooLarge { what: "a side of a picture".into(), needed, limit: MAX_PIXELS };
+        let too_large = |_| too_large("a side of a picture", needed);
         let narrow = |v: u64| u32::try_from(v).map_err(too_large);
         Ok(Self {
             tile_height: narrow(h)?,
@@ -193,6 +193,10 @@ impl Layout {
             }
         }
     }
+}
+
+fn too_large(what: &str, needed: u64) -> Error {
+    Error::TooLarge { what: what.into(), needed, limit: MAX_PIXELS, unit: "pixels" }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
                 true => factors.h.clone(),
                 false => s.engine.transform(x.view(), factors, layer, &how, &mut |_| ())?.h,
             };
-            let features = evaluate::features(h.view(), factors, layer, method.scaling);
+            let features = evaluate::features(h.view(), factors, layer, method.scaling)?;
             for (attribute, of) in &s.samples.labels {
                 let classes = evaluate::count_classes(of);
                 let kmeans = KMeans { runs: s.options.kmeans_seeds, ..KMeans::new(classes) };

@@ -33,9 +33,9 @@ pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
         s.fit(&method, Scheme::All)?;
         let Some(Fitted { fit, .. }) = s.last_fit.take() else { continue };
         let factors = &fit.factors;
-        let strengths = Strengths::of(factors);
+        let strengths = Strengths::of(factors)?;
         for layer in 1..=factors.depth() {
-            let shown = factors.components(layer).select(Axis(1), &strengths.strongest(layer, SHOWN));
+            let shown = factors.components(layer)?.select(Axis(1), &strengths.strongest(layer, SHOWN));
             let path = s.path(&format!("-{name}-layer{layer}.png"));
             save_png(&path, &grid(shown.view(), shape, &GridOptions::default())?)?;
             s.wrote(path, "the strongest components");
@@ -67,8 +67,8 @@ pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
     s.fit(&method, Scheme::All)?;
     let Some(Fitted { fit, .. }) = s.last_fit.take() else { return Ok(()) };
     let factors = &fit.factors;
-    let (strengths, depth) = (Strengths::of(factors), factors.depth());
-    let (whole, parts) = (factors.components(depth), factors.components(depth - 1));
+    let (strengths, depth) = (Strengths::of(factors)?, factors.depth());
+    let (whole, parts) = (factors.components(depth)?, factors.components(depth - 1)?);
     let columns: Vec<String> = (1..=PARTS).map(|i| format!("part {i}")).collect();
     let mut table = Table::new(&["component"]);
     table.columns.extend(columns);
@@ -80,7 +80,7 @@ pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
         let mut at = i * (1 + PARTS);
         tiles.column_mut(at).assign(&whole.column(top));
         let mut row = vec![format!("{top}")];
-        for part in parts_of(&factors.w, &strengths, depth, top, PARTS).parts {
+        for part in parts_of(&factors.w, &strengths, depth, top, PARTS)?.parts {
             at += 1;
             tiles.column_mut(at).assign(&parts.column(part.component));
             row.push(format!("{} (coefficient {:.3}, share {:.2})", part.component, part.coefficient, part.share));

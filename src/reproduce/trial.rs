@@ -136,7 +136,7 @@ impl Session<'_> {
         let of = self.classes()?;
         let of: Vec<usize> = rows.1.iter().map(|&row| of[row]).collect();
         let classes = evaluate::count_classes(&of);
-        let features = evaluate::features(represented.view(), &factors, factors.depth(), method.scaling);
+        let features = evaluate::features(represented.view(), &factors, factors.depth(), method.scaling)?;
         let how = KMeans { runs: self.options.kmeans_seeds, ..KMeans::new(classes) };
         let scores = evaluate::score(&self.engine.kmeans(features.view(), &how)?, &of)?;
         let matrices: Vec<&Array2<f32>> = factors.w.iter().chain([&factors.h]).collect();

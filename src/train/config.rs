@@ -1,6 +1,7 @@
 //! What to fit and how.
 
 use crate::backend::Storage;
+use crate::model::spec::Layers;
 use crate::model::{Activate, Activation, Depth, Method, ModelSpec};
 use crate::{Error, Result};
 
@@ -219,13 +220,7 @@ impl Config {
         }
         self.validate_method()?;
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
-            if values.len() != 1 && values.len() != self.layers.len() {
-                return wrong(format!(
-                    "{name}: expected one value or one for each of the {} layers, found {}",
-                    self.layers.len(),
-                    values.len()
-                ));
-            }
+            self.one_per_layer(name, values)?;
             if let Some(v) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
                 return wrong(format!("{name}: expected a number of at least 0, found {v}"));
             }
@@ -277,20 +272,42 @@ impl Config {
     /// open, a quarter of what that product costs is spent on them: `1 + inner/(4k)`, rounded, from 2 to 6 (after Gillis
     /// & Glineur 2012, *Accelerated multiplicative updates and hierarchical ALS algorithms*, section 4.2).
     pub fn passes_of(&self, inner: usize, k: usize) -> usize {
-        self.passes.unwrap_or_else(|| (1 + (inner + 2 * k) / (4 * k.max(1))).clamp(2, 6))
+        let open = || inner.saturating_add(k.saturating_mul(2)) / k.max(1).saturating_mul(4);
+        self.passes.unwrap_or_else(|| open().clamp(1, 5) + 1)
     }
 
     /// The constant of W on layer `l` (from 0), 0 where the model has none.
-    pub fn mu_of(&self, l: usize) -> f64 {
-        if self.model.mu.contains(l, self.layers.len()) { per_layer(&self.mu, l) } else { 0.0 }
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a layer that there is not, and where there are neither one constant nor one for each layer.
+    pub fn mu_of(&self, l: usize) -> Result<f64> {
+        self.of_layer("mu", &self.mu, self.model.mu, l)
     }
 
     /// The constant of H on layer `l` (from 0), 0 where the model has none.
-    pub fn lambda_of(&self, l: usize) -> f64 {
-        if self.model.lambda.contains(l, self.layers.len()) { per_layer(&self.lambda, l) } else { 0.0 }
+    ///
+    /// # Errors
+    /// As [`Config::mu_of`].
+    pub fn lambda_of(&self, l: usize) -> Result<f64> {
+        self.of_layer("lambda", &self.lambda, self.model.lambda, l)
     }
-}
 
-fn per_layer(values: &[f64], l: usize) -> f64 {
-    if values.len() == 1 { values[0] } else { values[l] }
+    fn of_layer(&self, name: &str, values: &[f64], on: Layers, l: usize) -> Result<f64> {
+        let depth = self.layers.len();
+        if l >= depth {
+            return Err(Error::Config(format!("{name}: expected a layer below {depth}, from 0, found {l}")));
+        }
+        self.one_per_layer(name, values)?;
+        Ok(if on.contains(l, depth) { values[l.min(values.len() - 1)] } else { 0.0 })
+    }
+
+    /// One value for all layers or one for each.
+    fn one_per_layer(&self, name: &str, values: &[f64]) -> Result<()> {
+        let (depth, found) = (self.layers.len(), values.len());
+        if found == 1 || found == depth && depth > 0 {
+            return Ok(());
+        }
+        let message = format!("{name}: expected one value or one for each of the {depth} layers, found {found}");
+        Err(Error::Config(message))
+    }
 }

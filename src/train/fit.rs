@@ -85,9 +85,10 @@ fn fit_divided<B: Backend>(
         let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
-        halves = x_storage == Storage::F16 && b.use_halves(true);
-        let mut trained = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)?;
-        b.use_halves(false);
+        let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
+            halves = on;
+            baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)
+        })?;
         if halves && depth == 1 {
             let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
             let last = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), progress)?;
@@ -128,9 +129,9 @@ fn fit_divided<B: Backend>(
     let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
     drop(fed);
     if depth > 1 {
-        b.use_halves(halves);
-        history.finetune = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
-        b.use_halves(false);
+        history.finetune = b.in_halves(halves, |b, _| {
+            baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)
+        })?;
         if halves {
             let config = &refined(config);
             let rest = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
@@ -223,7 +224,7 @@ fn given<E: Element>(
 /// `mu_l = c‖S‖₂/k_{l−1}` and `lambda = c‖G‖₂/k` (ridge: without the /k), S = HᵀH and G = WᵀW at the start: scale-free
 /// and independent of n.
 fn constants<B: Backend>(b: &mut B, layer: usize, w: &B::Matrix, h: &B::Matrix, config: &Config) -> Result<(f64, f64)> {
-    let (mu, lambda) = (config.mu_of(layer), config.lambda_of(layer));
+    let (mu, lambda) = (config.mu_of(layer)?, config.lambda_of(layer)?);
     if config.penalty_scale == PenaltyScale::Absolute {
         return Ok((mu, lambda));
     }

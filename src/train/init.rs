@@ -82,7 +82,7 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
 
 /// Device bytes of [`start`] for `v: n × m` on the GPU backend, besides v.
 pub(crate) fn device_bytes(init: Init, (n, m): (usize, usize), k: usize) -> u64 {
-    let p = (k + OVERSAMPLE).min(n).min(m);
+    let p = k.saturating_add(OVERSAMPLE).min(n).min(m);
     let subspace =
         if init == Init::Random || exact((n, m), p) { 0 } else { matrix_bytes(n, p) + 2 * matrix_bytes(m, p) };
     sums_bytes(2) + subspace

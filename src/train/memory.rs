@@ -1,6 +1,7 @@
 //! The device memory that a fit takes, told from its shapes alone.
 
 use super::{Config, Extrapolate, Solver};
+use crate::Result;
 use crate::backend::gpu::{
     FASTEST_SOLVER, FIXED_BYTES, LOOK_EVERY, columns_bytes, fuses_rows, matrix_bytes as r, residual_bytes,
     stored_bytes, sums_bytes,
@@ -12,7 +13,7 @@ use crate::train::init;
 /// The peak of the device memory of [`fit`](crate::train::fit) for `n × m` data on the GPU backend, in bytes; what
 /// [`Stats::peak_bytes`](crate::backend::gpu::Stats::peak_bytes) then says of a device on which nothing else ran.
 ///
-/// None for models that it does not cover: those with an activation, and those that are not solved block by block
+/// `None` for models that it does not cover: those with an activation, and those that are not solved block by block
 /// (`nmf-mu`, `pgnmf`, `nsnmf`, `multilayer-nmf`, `semi-nmf`, `deep-semi-nmf`, `gnmf`). A device that offers less than
 /// 32 MiB per binding has smaller scratch, and takes less. [`Solver::Auto`] is what it means on a GPU, and
 /// [`Storage::Auto`](crate::backend::Storage::Auto) counts as f32: [`Storage::resolve`](crate::backend::Storage::resolve)
@@ -42,11 +43,15 @@ use crate::train::init;
 /// ```
 ///
 /// and coordinate descent's gathered columns, 8·min(k, 32)·p for the largest W that is penalised. The terms o(…) are
-/// counted as well. For n ≫ m that is about `4 n (m + 2 k)` bytes for one layer with Nesterov's method, X, H and its right side, and
+/// counted as well, and what has more than 2⁴⁸ bytes counts as that. For n ≫ m that is about `4 n (m + 2 k)` bytes for one layer with Nesterov's method, X, H and its right side, and
 /// `4 n (m + 4 k)` with extrapolated coordinate descent.
-pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
+///
+/// # Errors
+/// [`Error::Config`](crate::Error::Config) for settings that make no sense, as [`Config::validate`].
+pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<Option<u64>> {
+    config.validate()?;
     if config.model.method != Method::Blocks || config.activation.is_some() {
-        return None;
+        return Ok(None);
     }
     let nesterov = matches!(config.solver, Solver::Nesterov)
         || matches!((config.solver, FASTEST_SOLVER), (Solver::Auto, Solver::Nesterov));
@@ -54,7 +59,8 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
     let (layers, depth) = (&config.layers, config.layers.len());
     let last = layers[depth - 1];
     let rows = |l: usize| if l == 0 { m } else { layers[l - 1] };
-    let penalised = |l: usize| (config.mu_of(l) > 0.0, config.lambda_of(l) > 0.0);
+    let constants = (0..depth).map(|l| Ok((config.mu_of(l)?, config.lambda_of(l)?))).collect::<Result<Vec<_>>>()?;
+    let penalised = |l: usize| (constants[l].0 > 0.0, constants[l].1 > 0.0);
     // X, W, H and the fixed scratch; what operations keep for the next call: the residual's, the columns'.
     let mut base = FIXED_BYTES + stored_bytes(config.x_storage, n, m);
     let (mut residual, mut columns) = (0, 0);
@@ -65,7 +71,7 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         base += r(p, k) + r(n, k);
         let balance = if config.balance.penalties && mu && lambda { 3 * r(1, k) } else { 0 };
         let blocks =
-            h_block(n, k, lambda, steps) + w_block((p, k), false, config.mu_of(l), steps) + objective(&[k]) + balance;
+            h_block(n, k, lambda, steps) + w_block((p, k), false, constants[l].0, steps) + objective(&[k]) + balance;
         peak = peak.max(base + blocks + residual + columns);
         residual = residual_bytes(n, p);
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
@@ -80,11 +86,11 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         }
     }
     if depth == 1 {
-        return Some(peak);
+        return Ok(Some(peak));
     }
     let mut chain = h_block(n, last, penalised(depth - 1).1, steps) + objective(layers) + r(m, last) + r(last, last);
     for (l, &k) in layers.iter().enumerate() {
-        chain += w_block((rows(l), k), l > 0, config.mu_of(l), steps) + r(m, k);
+        chain += w_block((rows(l), k), l > 0, constants[l].0, steps) + r(m, k);
         chain += if l + 1 < depth { 2 * r(k, last) } else { 0 };
         chain += if l > 0 && l + 1 < depth { r(rows(l), last) } else { 0 };
     }
@@ -108,7 +114,7 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Option<u64> {
         peak = peak.max(base + projection + r(k, k) + residual + columns);
         base -= r(n, k);
     }
-    Some(peak)
+    Ok(Some(peak))
 }
 
 /// Of `Extrapolation`, for W of these shapes and the H above them.

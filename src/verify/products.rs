@@ -106,6 +106,16 @@ fn halves<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (n, m, k): (usize, us
     if !v.b.use_halves(true) {
         return Ok(());
     }
+    let outcome = compare_halves(v, (n, m, k), data);
+    v.b.use_halves(false);
+    outcome
+}
+
+fn compare_halves<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (n, m, k): (usize, usize, usize),
+    data: Data,
+) -> Result<()> {
     let x = v.data(n, m, data);
     let (on_x, storage) = v.b.upload_data(x.view(), Storage::F16)?;
     let x = storage.round(x.view());
@@ -122,7 +132,6 @@ fn halves<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (n, m, k): (usize, us
         let bound = unless_whole(data, bound * (f64::from(half::f16::EPSILON) + 2.0 * gamma(inner + 1)));
         v.compare_matrix(format!("product of halves {op:?} {n}×{m}×{k} {data:?}"), &out, &expected, &bound)?;
     }
-    v.b.use_halves(false);
     Ok(())
 }
 

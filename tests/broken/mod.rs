@@ -1,12 +1,12 @@
 //! A CPU backend that gets one operation wrong, by one entry and little.
 
-use deepnmf::Result;
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
     MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
+use deepnmf::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
 /// What can be wrong.
@@ -67,11 +67,22 @@ const WRONG: f32 = 1e-4;
 pub(crate) struct Broken {
     cpu: Cpu<f32>,
     what: &'static str,
+    /// Products that are made before there is no memory left.
+    pub(crate) products: usize,
+    /// Whether it is to use halves, and to end loops itself.
+    pub(crate) modes: [bool; 2],
+    /// What of that it was ever asked for.
+    pub(crate) asked: [bool; 2],
 }
 
 impl Broken {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { cpu: Cpu::new(), what }
+        Self { cpu: Cpu::new(), what, products: usize::MAX, modes: [false; 2], asked: [false; 2] }
+    }
+
+    fn set(&mut self, mode: usize, on: bool) {
+        self.modes[mode] = on;
+        self.asked[mode] |= on;
     }
 
     fn spoil(&self, what: &str, m: &mut Array2<f32>) {
@@ -127,6 +138,7 @@ impl Backend for Broken {
         self.cpu.scalars(len)
     }
     fn matmul(&mut self, op: MatMul, a: &Array2<f32>, b: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+        self.products = self.products.checked_sub(1).ok_or_else(|| Error::OutOfMemory("as the test wants".into()))?;
         self.cpu.matmul(op, a, b, out)?;
         let name = match op {
             MatMul::NN => "product",
@@ -391,6 +403,14 @@ impl Backend for Broken {
             sums[verdict] -= 1.0;
         }
         Ok(())
+    }
+    fn use_halves(&mut self, on: bool) -> bool {
+        self.set(0, on);
+        on
+    }
+    fn gate(&mut self, on: bool) -> bool {
+        self.set(1, on);
+        false
     }
     fn submit(&mut self) -> Result<()> {
         self.cpu.submit()

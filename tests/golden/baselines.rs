@@ -60,7 +60,7 @@ fn joint_least_squares_are_least_squares() {
     };
     let (before, after) = (run(0), run(1));
     // W_L is the last to change under the H of before: no other one is better.
-    let (psi, h) = (after.factors.components(2), &before.factors.h);
+    let (psi, h) = (after.factors.components(2).unwrap(), &before.factors.h);
     let residual = |w: &Array2<f64>| &x - &h.dot(&psi.dot(w).t());
     let gradient = psi.t().dot(&residual(&after.factors.w[2]).t()).dot(h);
     assert!(gradient.iter().all(|g| g.abs() < 1e-9), "{gradient}");
@@ -253,7 +253,7 @@ proptest! {
             }
             prop_assert!(fit.factors.h.iter().all(|v| *v >= 0.0), "{}", model.name);
             prop_assert!(model.signed || fit.factors.w.iter().flatten().all(|v| *v >= 0.0), "{}", model.name);
-            let error = (&x - &fit.factors.reconstruct(fit.factors.h.view())).mapv(|d| d * d).sum().sqrt();
+            let error = (&x - &fit.factors.reconstruct(fit.factors.h.view()).unwrap()).mapv(|d| d * d).sum().sqrt();
             let error = error / x.mapv(|x| x * x).sum().sqrt();
             prop_assert!((error - fit.relative_error).abs() <= 1e-9, "{}: {error}", model.name);
             }

@@ -1,14 +1,15 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
+use super::fault::Faults;
 use super::kernels::matmul_halves::SIZES;
 use super::kernels::matmul_tiled::VERSION;
 use super::memory::{Counted, Memory};
-use super::tune::Tune;
+use super::options::GpuOptions;
 use crate::backend::Precision;
 use crate::engine::{DeviceInfo, DeviceRequest};
 use crate::{Error, Result};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use wgpu::{Backends, DeviceType, Features};
 
 /// Without immediates every dispatch would need a uniform buffer of its own. Vulkan, Metal, DX12 and GL have them.
@@ -22,36 +23,10 @@ pub(super) const IMMEDIATE_BYTES: u32 = 64;
 pub(super) const INVOCATIONS: u32 = 256;
 /// Bytes of workgroup memory that the largest kernel takes: two tiles and what is solved for of `descend_rows`.
 pub(super) const WORKGROUP_BYTES: u32 = 272 * 16 + (528 + 2112) * 4;
+// Devices of 16 KiB run every kernel.
+const _: () = assert!(WORKGROUP_BYTES <= 16 << 10);
 /// Storage bindings of the kernel with the most.
 const STORAGE_BINDINGS: u32 = 7;
-
-/// What a user or a test may ask of a device beyond what it is.
-#[derive(Debug, Clone, Default)]
-pub struct GpuOptions {
-    /// Bytes per binding, at most; the adapter's limit if that is less.
-    pub max_binding_bytes: Option<u64>,
-    /// Rows per shard, at most.
-    pub max_shard_rows: Option<usize>,
-    /// Words behind every shard that no kernel may touch, checked at every download.
-    pub guard_words: usize,
-    /// Computes every product in the way of this number, from 0, where its parts allow it; see [`Gpu::variants`](super::Gpu::variants).
-    pub force_variant: Option<usize>,
-    /// What products with the data are made of.
-    pub precision: Precision,
-    /// Whether shaders check the bounds of every access. Those that most of the time goes into otherwise do not, which their
-    /// own conditions make safe.
-    pub checked: bool,
-    /// Whether to leave out the kernels that do many operations at once: the separate ones are what they are tested against.
-    pub unfused: bool,
-    /// Whether no loop is ended by the device: the host then looks after every iteration of a loop with a stopping rule, as it
-    /// has to on adapters without what this takes.
-    pub host_stops: bool,
-    /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
-    /// as long as there are some that were not: what was measured is kept in a file.
-    pub tune: Tune,
-    /// The folder of that file, instead of the user's cache folder.
-    pub cache: Option<PathBuf>,
-}
 
 /// A device, its queue and what was reported of them.
 pub(super) struct Context {
@@ -62,6 +37,8 @@ pub(super) struct Context {
     pub(super) options: GpuOptions,
     /// Bytes per binding.
     pub(super) max_binding: u64,
+    /// Workgroups per dimension of a dispatch.
+    pub(super) max_workgroups: u32,
     /// Whether passes can be timed.
     pub(super) timestamps: bool,
     pub(super) memory: Arc<Memory>,
@@ -74,7 +51,7 @@ pub(super) struct Context {
     pub(super) fragment: Option<usize>,
     /// Whether the device can end a loop itself.
     pub(super) stops: bool,
-    fault: Arc<Mutex<Option<String>>>,
+    faults: Faults,
 }
 
 fn adapters_of(backends: Backends) -> Vec<wgpu::Adapter> {
@@ -147,6 +124,7 @@ fn problem(limits: &wgpu::Limits, features: Features) -> Option<String> {
     let asked = [
         ("immediate bytes", IMMEDIATE_BYTES, limits.max_immediate_size),
         ("invocations per workgroup", INVOCATIONS, limits.max_compute_invocations_per_workgroup),
+        ("invocations side by side", INVOCATIONS, limits.max_compute_workgroup_size_x),
         ("bytes of workgroup memory", WORKGROUP_BYTES, limits.max_compute_workgroup_storage_size),
         ("storage bindings", STORAGE_BINDINGS, limits.max_storage_buffers_per_shader_stage),
     ];
@@ -211,8 +189,8 @@ fn fragment(adapter: &wgpu::Adapter) -> Option<usize> {
     use wgpu::CooperativeScalarType::{F16, F32};
     let offered = adapter.cooperative_matrix_properties();
     let offers = |size: &usize| {
-        let all = [*size as u32; 3];
-        offered.iter().any(|c| [c.m_size, c.n_size, c.k_size] == all && (c.ab_type, c.cr_type) == (F16, F32))
+        let sizes = |c: &wgpu::CooperativeMatrixProperties| [c.m_size, c.n_size, c.k_size].map(|n| n as usize);
+        offered.iter().any(|c| sizes(c) == [*size; 3] && (c.ab_type, c.cr_type) == (F16, F32))
     };
     SIZES.into_iter().find(offers).filter(|_| adapter.features().contains(FRAGMENTS))
 }
@@ -228,6 +206,7 @@ fn no_fragments(info: &DeviceInfo) -> Error {
 
 impl Context {
     pub(super) fn open(index: usize, options: GpuOptions) -> Result<Self> {
+        options.validate()?;
         let native = adapters(false);
         let there = if index < native.len() { native } else { adapters(true) };
         let adapter = there
@@ -266,29 +245,15 @@ impl Context {
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|e| Error::NoDevice(format!("{} could not be opened: {e}", info.name)))?;
-        let fault = Arc::new(Mutex::new(None));
-        let note = |fault: &Arc<Mutex<Option<String>>>| {
-            let fault = Arc::clone(fault);
-            move |message: String| {
-                if let Ok(mut fault) = fault.lock() {
-                    fault.get_or_insert(message);
-                }
-            }
-        };
-        let (of_error, of_loss) = (note(&fault), note(&fault));
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| of_error(error.to_string())));
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                of_loss(format!("device lost: {message}"));
-            }
-        });
-        let own = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let own_workgroups = limits.max_compute_workgroups_per_dimension;
         Ok(Self {
+            faults: Faults::listen(&device),
             device,
             queue,
             name: format!("{} ({})", info.name, format!("{:?}", info.backend).to_lowercase()),
             info: described,
-            max_binding: options.max_binding_bytes.map_or(own, |limit| limit.min(own)),
+            max_binding: options.binding_bytes(&limits),
+            max_workgroups: options.max_workgroups.map_or(own_workgroups, |limit| limit.min(own_workgroups)),
             options,
             timestamps: !timestamps.is_empty(),
             memory: Arc::default(),
@@ -297,7 +262,6 @@ impl Context {
             stops,
             kind: info.device_type,
             identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
-            fault,
         })
     }
 
@@ -315,15 +279,40 @@ impl Context {
         matches!(self.kind, DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu)
     }
 
-    /// What was reported since the device was opened.
+    /// What was reported since this was last asked.
     pub(super) fn check(&self) -> Result<()> {
-        match self.fault.lock() {
-            Ok(fault) => fault.as_ref().map_or(Ok(()), |message| Err(Error::DeviceLost(message.clone()))),
-            Err(_) => Err(Error::DeviceLost("a thread panicked while it reported a fault".into())),
+        self.faults.check()
+    }
+
+    /// [`Context::check`] behind what takes this much memory.
+    pub(super) fn check_memory(&self, what: &str, bytes: u64) -> Result<()> {
+        self.check().map_err(|error| match error {
+            Error::OutOfMemory(_) => Error::OutOfMemory(format!("{what} needs {bytes} bytes")),
+            other => other,
+        })
+    }
+
+    /// Waits for what was submitted.
+    pub(super) fn poll(&self, until: wgpu::PollType) -> Result<()> {
+        // wgpu panics where a device is lost while it is waited for.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(until)));
+        self.check()?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(e)) => Err(Error::DeviceFault(e.to_string())),
+            Err(_) => Err(Error::DeviceLost("it no longer answers".into())),
         }
     }
 
-    /// A storage buffer of `bytes`, or [`Error::TooLarge`].
+    /// [`Error::Config`] for what was made on another device.
+    pub(super) fn check_own(&self, buffer: &Counted) -> Result<()> {
+        if buffer.is_of(&self.memory) {
+            return Ok(());
+        }
+        Err(Error::Config(format!("{}: expected matrices of this device, found one of another", self.name)))
+    }
+
+    /// A storage buffer of `bytes`; [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub(super) fn buffer(&self, label: &str, bytes: u64) -> Result<Counted> {
         self.buffer_for(wgpu::BufferUsages::empty(), label, bytes)
     }
@@ -335,22 +324,25 @@ impl Context {
     }
 
     fn buffer_for(&self, usage: wgpu::BufferUsages, label: &str, bytes: u64) -> Result<Counted> {
-        let too_large = |limit| Error::TooLarge { what: label.into(), needed: bytes, limit };
         if bytes > self.max_binding {
-            return Err(too_large(self.max_binding));
+            let (what, limit) = (label.into(), self.max_binding);
+            return Err(Error::TooLarge { what, needed: bytes, limit, unit: "bytes" });
         }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let (now, _) = self.memory.bytes();
+        if let Some(limit) = self.options.max_bytes.filter(|limit| now.saturating_add(bytes) > *limit) {
+            let message = format!("{label} needs {bytes} bytes, {now} of the {limit} that are allowed are taken");
+            return Err(Error::OutOfMemory(message));
+        }
+        // What was reported before is not about this buffer.
+        self.check()?;
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes,
             usage: usage | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        match pollster::block_on(scope.pop()) {
-            // What is left is not told; that it is less than this is.
-            Some(_) => Err(too_large(bytes - 1)),
-            None => Ok(Counted::new(buffer, &self.memory)),
-        }
+        self.check_memory(label, bytes)?;
+        Ok(Counted::new(buffer, &self.memory))
     }
 }
 

@@ -10,8 +10,8 @@ use super::kernels;
 use super::matrix::Buffer;
 use super::scheduler::Workgroups;
 use super::{GATE_BYTES, Gpu};
-use crate::Result;
 use crate::backend::Storage;
+use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ use std::sync::Arc;
 const STATE: u32 = 5;
 /// Words of a slot.
 const SLOT: u32 = 3;
+/// Words of all. No binding is too small for them.
+const WORDS: u32 = GATE_BYTES / 4;
 
 /// The buffer, and what it has slots for.
 pub(super) struct Gate {
@@ -29,10 +31,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(context: &Context, id: u64) -> Result<Self> {
-        let bytes = GATE_BYTES.min(context.max_binding) / 4 * 4;
-        let buffer = Arc::new(Buffer { id, raw: context.gate("gate", bytes)?, storage: Storage::F32 });
-        let slots = Slots { of: None, capacity: (bytes as u32 / 4 - STATE) / SLOT };
+    pub(super) fn new(context: &Context) -> Result<Self> {
+        let buffer = Arc::new(Buffer::new(context.gate("gate", 4 * u64::from(WORDS))?, Storage::F32));
+        let slots = Slots { of: None, capacity: (WORDS - STATE) / SLOT };
         Ok(Self { buffer, slots, checked: false })
     }
 
@@ -70,7 +71,7 @@ impl Slots {
             return Some((*at, false));
         }
         // All further grids share the last slot, which is written anew before every dispatch.
-        let slot = (of.len() as u32).min(last);
+        let slot = u32::try_from(of.len()).map_or(last, |slot| slot.min(last));
         let at = STATE + SLOT * slot;
         if slot < last {
             of.insert(grid, at);
@@ -82,6 +83,12 @@ impl Slots {
 impl Gpu {
     /// The word at which the dispatch of `grid` that comes next finds its workgroups; None where it needs none.
     pub(super) fn gated(&mut self, grid: [u32; 3]) -> Result<Option<u32>> {
+        let most = self.context.max_workgroups;
+        if grid.iter().any(|n| *n > most) {
+            return Err(Error::DeviceFault(format!(
+                "{grid:?} workgroups were asked for, {most} per dimension are allowed"
+            )));
+        }
         let Some((at, is_new)) = self.gate.slots.place(grid) else { return Ok(None) };
         if is_new {
             let first = !self.gate.checked;

@@ -1,10 +1,13 @@
 //! Matrices on the device, in shards of rows.
 
+use super::Gpu;
 use super::context::Context;
 use super::kernels::matmul_halves::SPARE_ROWS;
 use super::memory::Counted;
+use super::scheduler::word;
 use crate::backend::Storage;
 use crate::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A buffer with a number, by which bind groups are found again.
 #[derive(Debug)]
@@ -13,6 +16,14 @@ pub(super) struct Buffer {
     pub(super) raw: Counted,
     /// What its numbers are stored as: only kernels that know how read others than f32.
     pub(super) storage: Storage,
+}
+
+impl Buffer {
+    pub(super) fn new(raw: Counted, storage: Storage) -> Self {
+        // One count for all devices.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), raw, storage }
+    }
 }
 
 /// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
@@ -34,8 +45,6 @@ pub struct Matrix {
 
 /// Rows are padded to a multiple of this, for loads of whole vectors.
 pub(super) const PAD: usize = 4;
-/// Row tiles per dispatch, at most, times the rows of the smallest tile.
-const MAX_SHARD_ROWS: usize = 65_535 * 64;
 
 /// A run of rows within one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,61 +77,72 @@ pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Pi
     })
 }
 
-/// To what multiple rows are padded, and how many rows of zeros follow: fragments are read whole.
-fn padding(context: &Context, storage: Storage) -> (usize, usize) {
-    match context.fragment.filter(|_| storage == Storage::F16) {
-        Some(size) => (size, SPARE_ROWS),
-        None => (PAD, 0),
-    }
+/// What a shard may be.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Bytes of a binding.
+    binding: u64,
+    /// Words behind every shard.
+    guard: usize,
+    most_rows: usize,
+    /// To what multiple rows are padded, and how many rows of zeros follow: fragments are read whole.
+    pad: usize,
+    spare: usize,
 }
 
-impl Matrix {
-    /// How `rows × cols` are laid out under the limits of `context`: `(ld, rows per shard)`.
-    fn layout(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
-        let (pad, spare) = padding(context, storage);
-        let ld = cols.div_ceil(pad).max(1) * pad;
-        let guard = context.options.guard_words as u64;
-        let row_words = (ld * storage.bytes() / 4) as u64;
-        let fit = ((context.max_binding / 4).saturating_sub(guard) / row_words).saturating_sub(spare as u64);
-        if fit == 0 {
-            let needed = 4 * (row_words + guard);
-            return Err(Error::TooLarge {
-                what: format!("one row of a {rows}×{cols} matrix"),
-                needed,
-                limit: context.max_binding,
-            });
+impl Room {
+    fn of(context: &Context, storage: Storage) -> Self {
+        let (pad, spare) = match context.fragment.filter(|_| storage == Storage::F16) {
+            Some(size) => (size, SPARE_ROWS),
+            None => (PAD, 0),
+        };
+        let most_rows = context.options.max_shard_rows.map_or(usize::MAX, |rows| rows.max(1));
+        Self { binding: context.max_binding, guard: context.options.guard_words, most_rows, pad, spare }
+    }
+
+    /// How `rows × cols` are laid out: `(ld, rows per shard)`.
+    fn layout(self, rows: usize, cols: usize, storage: Storage) -> Result<(usize, usize)> {
+        // Kernels know the first row of a shard.
+        word(rows)?;
+        let words = self.binding / 4;
+        let too_large = |needed: u64| Error::TooLarge {
+            what: format!("one row of a {rows}×{cols} matrix"),
+            needed: needed.saturating_mul(4),
+            limit: self.binding,
+            unit: "bytes",
+        };
+        // Far beyond any binding, and far from what overflows.
+        if cols >= 1 << 40 {
+            return Err(too_large(cols as u64));
         }
-        let most = usize::try_from(fit).unwrap_or(usize::MAX).min(MAX_SHARD_ROWS);
-        let most = context.options.max_shard_rows.map_or(most, |limit| most.min(limit.max(1)));
+        let ld = cols.div_ceil(self.pad).max(1) * self.pad;
+        let (row_words, guard) = ((ld * storage.bytes() / 4) as u64, self.guard as u64);
+        let fit = (words.saturating_sub(guard) / row_words).saturating_sub(self.spare as u64);
+        if fit == 0 {
+            return Err(too_large(row_words.saturating_add(guard)));
+        }
         // There is a scale for every row.
-        let most = most.min(usize::try_from(context.max_binding / 4).unwrap_or(usize::MAX));
+        let most = usize::try_from(fit.min(words)).unwrap_or(usize::MAX).min(self.most_rows);
         // Whole tiles, where there is more than one.
         let most = if most > 64 { most / 64 * 64 } else { most };
         Ok((ld, most.min(rows.max(1))))
     }
+}
 
-    pub(super) fn new(
-        context: &Context,
-        rows: usize,
-        cols: usize,
-        storage: Storage,
-        next_id: &mut u64,
-    ) -> Result<Self> {
-        let (ld, shard_rows) = Self::layout(context, rows, cols, storage)?;
-        let (_, spare) = padding(context, storage);
+impl Matrix {
+    pub(super) fn new(gpu: &mut Gpu, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
+        let room = Room::of(&gpu.context, storage);
+        let (ld, shard_rows) = room.layout(rows, cols, storage)?;
+        let spare = room.spare;
         let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
         if cols > 0 {
             for start in (0..rows).step_by(shard_rows) {
                 let here = shard_rows.min(rows - start);
-                let bytes = (here + spare) * matrix.row_bytes() + 4 * context.options.guard_words;
-                let mut buffer = |what: &str, bytes: usize, storage| -> Result<Buffer> {
-                    let raw = context.buffer(&format!("{rows}×{cols} {what}"), bytes as u64)?;
-                    *next_id += 1;
-                    Ok(Buffer { id: *next_id, raw, storage })
-                };
-                matrix.shards.push(buffer("matrix", bytes, storage)?);
+                let bytes = (here + spare) * matrix.row_bytes() + 4 * room.guard;
+                let label = format!("{rows}×{cols} matrix");
+                matrix.shards.push(gpu.buffer(&label, bytes as u64, storage)?);
                 if storage == Storage::U8 {
-                    matrix.scales.push(buffer("matrix, scales", 4 * here, Storage::F32)?);
+                    matrix.scales.push(gpu.buffer(&label, 4 * here as u64, Storage::F32)?);
                 }
             }
         }
@@ -131,7 +151,7 @@ impl Matrix {
 
     /// At most `rows`, and as many as one shard takes.
     pub(super) fn rows_of_one_shard(context: &Context, rows: usize, cols: usize) -> Result<usize> {
-        Ok(Self::layout(context, rows, cols, Storage::F32)?.1)
+        Ok(Room::of(context, Storage::F32).layout(rows, cols, Storage::F32)?.1)
     }
 
     /// From row to row.
@@ -159,6 +179,7 @@ impl Matrix {
 }
 
 /// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
+#[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) buffer: &'a Buffer,
     /// Of its rows, where they have some.
@@ -171,6 +192,11 @@ pub(super) struct Part<'a> {
 impl<'a> Part<'a> {
     pub(super) fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
         Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
+    }
+
+    /// What is left of it from that row and column on.
+    pub(super) fn at(self, row: usize, col: usize) -> Self {
+        Self { row: self.row + row, offset: self.offset + row * self.ld + col, ..self }
     }
 
     /// The bindings of a kernel that has this for its first operand.
@@ -200,5 +226,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The widest bindings that there are, whatever the length of a row and the padding: a shard fits, and 32 bits count its
+    /// numbers with some rows to spare.
+    #[test]
+    fn no_shard_has_more_numbers_than_32_bits_count() {
+        let fragments = [(16, SPARE_ROWS, 64), (8, SPARE_ROWS, 1)];
+        for (storage, padding) in [
+            (Storage::F32, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::U8, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::F16, [(PAD, 0, 0), (PAD, 0, 64)]),
+            (Storage::F16, fragments),
+        ] {
+            for (pad, spare, guard) in padding {
+                let room = Room { binding: (1 << 31) - 1, guard, most_rows: usize::MAX, pad, spare };
+                for cols in [1, 3, 4, 5, 17, 784, 1023, 65_537, 20_000_003] {
+                    let (ld, rows) = room.layout(u32::MAX as usize, cols, storage).unwrap();
+                    assert!(ld >= cols && ld.is_multiple_of(pad), "{cols} {pad}: {ld}");
+                    let bytes = ((rows + spare) * ld * storage.bytes() + 4 * guard) as u64;
+                    assert!(
+                        bytes <= room.binding && 4 * rows as u64 <= room.binding,
+                        "{cols} {storage}: {bytes} bytes"
+                    );
+                    assert!(((rows + spare + 64) * ld) as u64 <= 1 << 32, "{cols} {storage}: {rows} rows of {ld}");
+                    // No more than a tile's rows are wasted.
+                    assert!(bytes + (65 * ld * storage.bytes()) as u64 > room.binding, "{cols} {storage}: {rows} rows");
+                }
+                for (rows, cols) in [(1 << 32, 1), (1, 1 << 40), (1, usize::MAX), (usize::MAX, usize::MAX)] {
+                    assert!(matches!(room.layout(rows, cols, storage), Err(Error::TooLarge { .. })), "{rows}×{cols}");
+                }
+            }
+        }
+        let room = Room { binding: 4096, guard: usize::MAX, most_rows: 1, pad: PAD, spare: 0 };
+        assert!(room.layout(1, 1, Storage::F32).is_err());
     }
 }

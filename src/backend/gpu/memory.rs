@@ -46,6 +46,13 @@ impl Counted {
     }
 }
 
+impl Counted {
+    /// Whether it is one of those that are counted there.
+    pub(super) fn is_of(&self, memory: &Arc<Memory>) -> bool {
+        Arc::ptr_eq(&self.memory, memory)
+    }
+}
+
 impl std::ops::Deref for Counted {
     type Target = wgpu::Buffer;
     fn deref(&self) -> &wgpu::Buffer {
@@ -61,16 +68,25 @@ impl Drop for Counted {
 
 /// What every open device holds, unless its bindings are smaller than that: scratch, the vectors of power iterations
 /// and the gate.
-pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES + GATE_BYTES;
+pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES + GATE_BYTES as u64;
+
+/// Whatever takes more is foretold as so many bytes, more than any device has, so that sums of them do not overflow.
+const MOST: u64 = 1 << 48;
+
+/// The bytes of `rows × cols` numbers of four.
+fn words(rows: usize, cols: usize) -> u64 {
+    let all = (rows as u128).saturating_mul(cols as u128).saturating_mul(4);
+    u64::try_from(all).unwrap_or(MOST).min(MOST)
+}
 
 /// Of a matrix: its rows are padded to whole vectors of four.
 pub(crate) fn matrix_bytes(rows: usize, cols: usize) -> u64 {
-    4 * rows as u64 * (cols.div_ceil(PAD) * PAD) as u64
+    words(rows, cols.div_ceil(PAD).saturating_mul(PAD))
 }
 
 /// Of the data, as they are stored; with the scales of bytes.
 pub(crate) fn stored_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
-    let scales = if storage == Storage::U8 { 4 * rows as u64 } else { 0 };
+    let scales = if storage == Storage::U8 { words(rows, 1) } else { 0 };
     matrix_bytes(rows, cols) / 4 * storage.bytes() as u64 + scales
 }
 
@@ -81,7 +97,7 @@ pub(crate) fn fuses_rows(k: usize) -> bool {
 
 /// Of numbered sums.
 pub(crate) fn sums_bytes(len: usize) -> u64 {
-    4 * (len.max(1) * kernels::sum::PARTS) as u64
+    words(len.max(1), kernels::sum::PARTS)
 }
 
 /// Of the product that a residual of an n × m matrix is taken of, as many rows at a time as fit 16 MiB; it is kept.
@@ -90,10 +106,10 @@ pub(crate) fn residual_bytes(n: usize, m: usize) -> u64 {
 }
 
 pub(super) fn residual_rows(n: usize, m: usize) -> usize {
-    (RESIDUAL_BYTES / (4 * m.div_ceil(PAD).max(1) * PAD)).clamp(1, n.max(1))
+    (RESIDUAL_BYTES / m.div_ceil(PAD).max(1).saturating_mul(4 * PAD)).clamp(1, n.max(1))
 }
 
 /// Of the columns, and their gradients, that coordinate descent on a penalised rows × cols block gathers; they are kept.
 pub(crate) fn columns_bytes(rows: usize, cols: usize) -> u64 {
-    2 * 4 * (kernels::descend_columns::BLOCK.min(cols) * rows) as u64
+    2 * words(rows, kernels::descend_columns::BLOCK.min(cols))
 }

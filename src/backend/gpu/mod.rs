@@ -3,24 +3,28 @@
 //! Everything stays on the device; one call of [`Backend::submit`](super::Backend::submit) is one command buffer. Matrices lie in shards of
 //! rows that fit a binding, cut by the device's limits alone, and every operation takes any cut.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod context;
+mod fault;
 mod gate;
 mod kernels;
 mod matrix;
 mod memory;
 mod ops;
+mod options;
 mod scheduler;
 mod sparse;
 mod stored;
 mod timer;
 mod tune;
 
-pub use context::GpuOptions;
 pub(crate) use context::{find, list};
 pub use matrix::Matrix;
 pub(crate) use memory::{
     FIXED_BYTES, columns_bytes, fuses_rows, matrix_bytes, residual_bytes, stored_bytes, sums_bytes,
 };
+pub use options::GpuOptions;
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 pub use tune::Tune;
@@ -37,6 +41,7 @@ use matrix::Buffer;
 use ndarray::{Array2, ArrayView2, s};
 use scheduler::{Kernel, Read, Scheduler};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use tune::Class;
 
@@ -54,7 +59,7 @@ pub(crate) const FASTEST_SOLVER: Solver = Solver::Nesterov;
 /// Iterations between two looks of the host at the objective.
 pub(crate) const LOOK_EVERY: usize = 4;
 /// Bytes of the gate: room for the distinct grids of any loop there is, ten times over.
-const GATE_BYTES: u64 = 3 << 10;
+const GATE_BYTES: u32 = 3 << 10;
 /// What guard words hold: a NaN that no kernel makes.
 const GUARD: u32 = 0x7fc0_dead;
 
@@ -91,7 +96,6 @@ pub struct Gpu {
     descent: Option<[Arc<Buffer>; 2]>,
     /// `X G_:j` and the column sums of coordinate descent in the chain.
     chain: Vec<(Matrix, Matrix)>,
-    next_id: u64,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -116,20 +120,16 @@ impl Gpu {
             let message = format!("{}: products have no variant {forced} that it can run", context.name);
             return Err(Error::Config(message));
         }
-        let kernels = kernels::compile(&context);
-        context.check()?;
-        let scratch_bytes = SCRATCH_BYTES.min(context.max_binding) / 4 * 4;
-        let spectral_bytes = SPECTRAL_BYTES.min(context.max_binding) / 4 * 4;
-        let mut next_id = 0;
-        let mut buffer = |label: &str, bytes| -> Result<Arc<Buffer>> {
-            next_id += 1;
-            Ok(Arc::new(Buffer { id: next_id, raw: context.buffer(label, bytes)?, storage: Storage::F32 }))
+        let kernels = kernels::compile(&context)?;
+        let words = |bytes: u64| usize::try_from(bytes.min(context.max_binding) / 4).unwrap_or(usize::MAX);
+        let (scratch_words, spectral_len) = (words(SCRATCH_BYTES), words(SPECTRAL_BYTES));
+        let buffer = |label: &str, words: usize| -> Result<Arc<Buffer>> {
+            Ok(Arc::new(Buffer::new(context.buffer(label, 4 * words as u64)?, Storage::F32)))
         };
-        let scratch = buffer("scratch", scratch_bytes)?;
-        let mut spectral = || buffer("power iteration", spectral_bytes);
+        let scratch = buffer("scratch", scratch_words)?;
+        let spectral = || buffer("power iteration", spectral_len);
         let spectral = [spectral()?, spectral()?, spectral()?];
-        next_id += 1;
-        let gate = Gate::new(&context, next_id)?;
+        let gate = Gate::new(&context)?;
         let mut gpu = Self {
             context,
             scheduler: Scheduler::new(),
@@ -138,16 +138,15 @@ impl Gpu {
             runs,
             tuned: tune::Table::new(),
             scratch,
-            scratch_words: (scratch_bytes / 4) as usize,
+            scratch_words,
             spectral,
-            spectral_len: (spectral_bytes / 4) as usize,
+            spectral_len,
             residual: None,
             halves: None,
             uses_halves: false,
             gate,
             descent: None,
             chain: Vec::new(),
-            next_id,
         };
         gpu.tuned = tune::table(&mut gpu)?;
         Ok(gpu)
@@ -185,7 +184,10 @@ impl Gpu {
     ) -> Result<()> {
         let at = self.gated(grid)?;
         let id = self.kernels.len() + self.lazy.len();
-        let kernel = self.lazy.entry(lazy).or_insert_with(|| lazy.compile(&self.context, id));
+        let kernel = match self.lazy.entry(lazy) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(lazy.compile(&self.context, id)?),
+        };
         let workgroups = self.gate.workgroups(grid, at);
         self.scheduler.dispatch(&self.context, kernel, buffers, params, workgroups)
     }
@@ -201,7 +203,7 @@ impl Gpu {
     fn variant(&self, op: MatMul, shape: (usize, usize, usize)) -> usize {
         let measured = || self.tuned.get(&Class::of(op, shape)).copied();
         match self.context.options.force_variant.or_else(measured) {
-            Some(variant) if self.runs[variant] && VARIANTS[variant].fits(shape.0, shape.2) => variant,
+            Some(variant) if self.runs[variant] => variant,
             _ => matmul_tiled::choose(shape, self.context.tiles_at_a_time(), |i| self.runs[i]),
         }
     }
@@ -217,7 +219,8 @@ impl Gpu {
     fn spectral_scratch(&self, k: usize) -> Result<[Arc<Buffer>; 3]> {
         if k > self.spectral_len {
             let (needed, limit) = (4 * k as u64, 4 * self.spectral_len as u64);
-            return Err(Error::TooLarge { what: format!("the power iteration on a {k}×{k} Gram"), needed, limit });
+            let what = format!("the power iteration on a {k}×{k} Gram");
+            return Err(Error::TooLarge { what, needed, limit, unit: "bytes" });
         }
         Ok(self.spectral.clone())
     }
@@ -228,14 +231,8 @@ impl Gpu {
         if let Some(pair) = self.descent.as_ref().filter(|[first, _]| first.raw.size() >= bytes) {
             return Ok(pair.clone());
         }
-        self.scheduler.forget_bind_groups();
         self.descent = None;
-        let mut buffer = || -> Result<Arc<Buffer>> {
-            self.next_id += 1;
-            self.scheduler.stats.buffers += 1;
-            let raw = self.context.buffer("columns", bytes)?;
-            Ok(Arc::new(Buffer { id: self.next_id, raw, storage: Storage::F32 }))
-        };
+        let mut buffer = || self.buffer("columns", bytes, Storage::F32).map(Arc::new);
         let pair = [buffer()?, buffer()?];
         self.descent = Some(pair.clone());
         Ok(pair)
@@ -248,11 +245,7 @@ impl Gpu {
             return Ok(Arc::clone(buffer));
         }
         self.halves = None;
-        self.scheduler.forget_bind_groups();
-        self.next_id += 1;
-        self.scheduler.stats.buffers += 1;
-        let raw = self.context.buffer("halves", bytes)?;
-        let buffer = Arc::new(Buffer { id: self.next_id, raw, storage: Storage::F32 });
+        let buffer = Arc::new(self.buffer("halves", bytes, Storage::F32)?);
         self.halves = Some(Arc::clone(&buffer));
         Ok(buffer)
     }
@@ -275,16 +268,45 @@ impl Gpu {
         self.chain.push(pair);
     }
 
-    fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
-        // New buffers come between loops, where old bind groups are no longer of use.
+    /// A buffer of `bytes`. New buffers come between loops, where old bind groups are no longer of use; these would keep alive
+    /// what is gone.
+    fn buffer(&mut self, label: &str, bytes: u64, storage: Storage) -> Result<Buffer> {
         self.scheduler.forget_bind_groups();
-        let matrix = Matrix::new(&self.context, rows, cols, storage, &mut self.next_id)?;
-        self.scheduler.stats.buffers += matrix.shards.len() as u64;
+        let raw = self.with_room(|gpu| gpu.context.buffer(label, bytes))?;
+        self.scheduler.stats.buffers += 1;
+        Ok(Buffer::new(raw, storage))
+    }
+
+    /// Again, where the device is full: what was let go is freed when the work that it was for is done.
+    fn with_room<T>(&mut self, work: impl Fn(&Self) -> Result<T>) -> Result<T> {
+        match work(self) {
+            Err(Error::OutOfMemory(_)) => {
+                self.scheduler.wait(&self.context)?;
+                work(self)
+            }
+            other => other,
+        }
+    }
+
+    /// Brings bytes to a buffer, ahead of all that is recorded and not yet submitted.
+    fn stage(&mut self, to: &Buffer, at: u64, bytes: &[u8]) -> Result<()> {
+        self.context.check_own(&to.raw)?;
+        self.with_room(|gpu| {
+            gpu.context.check()?;
+            gpu.context.queue.write_buffer(&to.raw, at, bytes);
+            // Lets the staging memory go.
+            gpu.context.queue.submit([]);
+            gpu.context.check_memory("a transfer", bytes.len() as u64)
+        })
+    }
+
+    fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
+        let matrix = Matrix::new(self, rows, cols, storage)?;
         let guard = vec![GUARD; self.context.options.guard_words];
         if !guard.is_empty() {
             for (shard, _, rows) in matrix.each() {
                 let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
-                self.context.queue.write_buffer(&shard.raw, at, bytemuck::cast_slice(&guard));
+                self.stage(shard, at, bytemuck::cast_slice(&guard))?;
             }
         }
         Ok(matrix)
@@ -306,16 +328,10 @@ impl Gpu {
                 let mut padded = Array2::<f32>::zeros((end - start, matrix.ld));
                 padded.slice_mut(s![.., ..matrix.cols]).assign(&host.slice(s![first + start..first + end, ..]));
                 let words = padded.as_slice().unwrap_or_default();
-                self.context.queue.write_buffer(
-                    &shard.raw,
-                    4 * (start * matrix.ld) as u64,
-                    bytemuck::cast_slice(words),
-                );
-                // Lets the staging memory of this part go.
-                self.context.queue.submit([]);
+                self.stage(shard, 4 * (start * matrix.ld) as u64, bytemuck::cast_slice(words))?;
             }
         }
-        self.context.check()
+        Ok(())
     }
 
     /// The guard words behind every shard, and the padding, as they must be.
@@ -329,7 +345,7 @@ impl Gpu {
                 .finish_read(&self.context, read, |words| intact = words.iter().all(|w| w.to_bits() == GUARD))?;
             if !intact {
                 let (rows, cols) = matrix.shape();
-                return Err(Error::DeviceLost(format!("a kernel wrote behind a shard of a {rows}×{cols} matrix")));
+                return Err(Error::DeviceFault(format!("a kernel wrote behind a shard of a {rows}×{cols} matrix")));
             }
         }
         Ok(())

@@ -4,9 +4,9 @@ use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
 use super::memory::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
-use super::{Buffer, FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
+use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, MatMul, Momentum,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul, Momentum,
     MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, check,
     check_descent, check_state, check_three, multiplicative,
 };
@@ -80,7 +80,7 @@ impl Backend for Gpu {
         }
         self.check_guard(m)?;
         match dirty {
-            Some(row) => Err(Error::DeviceLost(format!("a kernel wrote into the padding of row {row}"))),
+            Some(row) => Err(Error::DeviceFault(format!("a kernel wrote into the padding of row {row}"))),
             None => Ok(host),
         }
     }
@@ -90,11 +90,7 @@ impl Backend for Gpu {
     }
 
     fn scalars(&mut self, len: usize) -> Result<Scalars> {
-        self.next_id += 1;
-        self.scheduler.forget_bind_groups();
-        self.scheduler.stats.buffers += 1;
-        let raw = self.context.buffer("sums", sums_bytes(len))?;
-        Ok(Scalars { buffer: Buffer { id: self.next_id, raw, storage: Storage::F32 }, len })
+        Ok(Scalars { buffer: self.buffer("sums", sums_bytes(len), Storage::F32)?, len })
     }
 
     fn matmul(&mut self, op: MatMul, a: &Matrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
@@ -103,6 +99,7 @@ impl Backend for Gpu {
             out.numbers()?;
             for (shard, _, rows) in out.each() {
                 let bytes = 4 * (rows * out.ld) as u64;
+                self.context.check_own(&shard.raw)?;
                 self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, Some(bytes));
             }
             return Ok(());
@@ -131,7 +128,7 @@ impl Backend for Gpu {
     fn add_penalty(&mut self, gram: &Matrix, kind: HPenalty, lambda: f64, out: &mut Matrix) -> Result<()> {
         check::square("gram", gram.shape())?;
         check::same("penalised gram", gram.shape(), out.shape())?;
-        kernels::add_penalty::record(self, gram, kind == HPenalty::Ridge, lambda as f32, out)
+        kernels::add_penalty::record(self, gram, kind == HPenalty::Ridge, f32::of(lambda), out)
     }
 
     fn column_sums(&mut self, m: &Matrix, what: ColumnSums, out: &mut Matrix) -> Result<()> {
@@ -211,12 +208,12 @@ impl Backend for Gpu {
     ) -> Result<()> {
         check::same("balance, numerator", out.shape(), numerator.shape())?;
         check::same("balance, denominator", out.shape(), denominator.shape())?;
-        kernels::quarter_root::record(self, coefficient as f32, numerator, denominator, out)
+        kernels::quarter_root::record(self, f32::of(coefficient), numerator, denominator, out)
     }
 
     fn equalize(&mut self, weights: &Matrix, sums: &Scalars, first: usize, out: &mut Matrix) -> Result<()> {
         check::same("balance of the chain", weights.shape(), out.shape())?;
-        check::slot(sums.len, first + weights.cols.max(1) - 1)?;
+        check::slot(sums.len, first.saturating_add(weights.cols.max(1) - 1))?;
         kernels::equalize::record(self, weights, sums, first, out)
     }
 
@@ -232,7 +229,7 @@ impl Backend for Gpu {
 
     fn add(&mut self, out: &mut Matrix, c: f64, m: &Matrix) -> Result<()> {
         check::same("addition", out.shape(), m.shape())?;
-        kernels::add::record(self, out, c as f32, m)
+        kernels::add::record(self, out, f32::of(c), m)
     }
 
     fn search_trial(
@@ -281,7 +278,7 @@ impl Backend for Gpu {
         check::same("descent, gradient", x.shape(), gradient.shape())?;
         check::same("descent, result", x.shape(), to.shape())?;
         check::same("descent, difference", x.shape(), moved.shape())?;
-        kernels::gradient_step::record(self, x, gradient, alpha as f32, (to, moved))
+        kernels::gradient_step::record(self, x, gradient, f32::of(alpha), (to, moved))
     }
 
     fn projected_gradient(&mut self, x: &Matrix, rhs: &Matrix, gradient: &mut Matrix, out: &mut Matrix) -> Result<()> {
@@ -329,7 +326,7 @@ impl Backend for Gpu {
 
     fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
         check_state(self, state)?;
-        check::slot(f.sums.len, f.first + f.weights.cols.max(1) - 1)?;
+        check::slot(f.sums.len, f.first.saturating_add(f.weights.cols.max(1) - 1))?;
         kernels::judge::record(self, &f, first, state)
     }
 

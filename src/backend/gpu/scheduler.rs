@@ -1,5 +1,6 @@
 //! Records dispatches into one open compute pass and hands them over when asked.
 
+use super::Gpu;
 use super::context::{Context, INVOCATIONS};
 use super::matrix::Buffer;
 use super::stored;
@@ -7,6 +8,7 @@ use super::timer::Timer;
 use crate::backend::Storage;
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -36,7 +38,15 @@ pub(super) struct Spec<'a> {
 }
 
 impl Kernel {
-    pub(super) fn new(context: &Context, id: usize, spec: &Spec<'_>, immediate_bytes: usize, reads: Storage) -> Self {
+    /// [`Error::DeviceFault`] where the driver does not compile it.
+    pub(super) fn new(
+        context: &Context,
+        id: usize,
+        spec: &Spec<'_>,
+        immediate_bytes: usize,
+        reads: Storage,
+    ) -> Result<Self> {
+        context.check()?;
         let device = &context.device;
         let entries: Vec<_> = spec
             .writes
@@ -58,7 +68,7 @@ impl Kernel {
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
-            immediate_size: immediate_bytes as u32,
+            immediate_size: word(immediate_bytes)?,
         });
         let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(spec.source.into()) };
         let module = if spec.trusted && !context.options.checked {
@@ -80,7 +90,8 @@ impl Kernel {
             },
             cache: None,
         });
-        Self { id, label: spec.label, reads, pipeline, layout }
+        context.check()?;
+        Ok(Self { id, label: spec.label, reads, pipeline, layout })
     }
 }
 
@@ -175,6 +186,7 @@ impl Scheduler {
     ) -> Result<()> {
         for (binding, buffer) in buffers.iter().enumerate() {
             let expected = if binding == 0 { kernel.reads } else { Storage::F32 };
+            context.check_own(&buffer.raw)?;
             if buffer.storage != expected {
                 return Err(stored::not_numbers(buffer.storage));
             }
@@ -186,19 +198,24 @@ impl Scheduler {
         for (id, buffer) in ids.iter_mut().zip(buffers) {
             *id = buffer.id;
         }
-        let bind_group = self.bind_groups.entry((kernel.id, ids)).or_insert_with(|| {
-            self.stats.bind_groups += 1;
-            let entries: Vec<_> = buffers
-                .iter()
-                .zip(0..)
-                .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.raw.as_entire_binding() })
-                .collect();
-            context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(kernel.label),
-                layout: &kernel.layout,
-                entries: &entries,
-            })
-        });
+        let bind_group = match self.bind_groups.entry((kernel.id, ids)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let entries: Vec<_> = buffers
+                    .iter()
+                    .zip(0..)
+                    .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.raw.as_entire_binding() })
+                    .collect();
+                let bind_group = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(kernel.label),
+                    layout: &kernel.layout,
+                    entries: &entries,
+                });
+                context.check()?;
+                self.stats.bind_groups += 1;
+                place.insert(bind_group)
+            }
+        };
         let (encoder, timer) = (&mut self.encoder, &mut self.timer);
         let pass = self.pass.get_or_insert_with(|| {
             let encoder = Self::encoder(encoder, context);
@@ -216,7 +233,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Hands over what is recorded, if anything.
+    /// Hands over what is recorded, if anything. What is refused was not computed, none of it.
     pub(super) fn submit(&mut self, context: &Context) -> Result<()> {
         self.pass = None;
         if let Some(encoder) = self.encoder.take() {
@@ -250,8 +267,7 @@ impl Scheduler {
     /// Submits, and waits for all that was handed over.
     pub(super) fn wait(&mut self, context: &Context) -> Result<()> {
         self.submit(context)?;
-        context.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::DeviceLost(e.to_string()))?;
-        context.check()
+        context.poll(wgpu::PollType::wait_indefinitely())
     }
 
     /// Bind groups of buffers that are gone would keep them alive; new buffers come only between loops.
@@ -261,15 +277,22 @@ impl Scheduler {
 
     /// Submits, and starts to bring `bytes` of `buffer` from `offset` to the host.
     pub(super) fn start_read(&mut self, context: &Context, buffer: &Buffer, offset: u64, bytes: u64) -> Result<Read> {
-        let spare = self.spare.iter().position(|b| b.size() == bytes);
-        let staging = spare.map(|i| self.spare.swap_remove(i)).unwrap_or_else(|| {
-            context.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("read"),
-                size: bytes,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
+        context.check_own(&buffer.raw)?;
+        let staging = match self.spare.iter().position(|b| b.size() == bytes) {
+            Some(i) => self.spare.swap_remove(i),
+            None => {
+                context.check()?;
+                let staging = context.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("read"),
+                    size: bytes,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                });
+                // Before anything is recorded, so that what is queued is not lost with it.
+                context.check_memory("a read", bytes)?;
+                staging
+            }
+        };
         self.outside(context).copy_buffer_to_buffer(&buffer.raw, offset, &staging, 0, bytes);
         self.submit(context)?;
         let (send, done) = channel();
@@ -277,7 +300,7 @@ impl Scheduler {
             // Nobody listens any more where the read was given up.
             let _ = send.send(result);
         });
-        let submission = self.last.clone().ok_or_else(|| Error::DeviceLost("nothing was submitted".into()))?;
+        let submission = self.last.clone().ok_or_else(|| Error::DeviceFault("nothing was submitted".into()))?;
         Ok(Read { staging, done, submission })
     }
 
@@ -285,10 +308,8 @@ impl Scheduler {
     pub(super) fn finish_read(&mut self, context: &Context, read: Read, take: impl FnOnce(&[f32])) -> Result<()> {
         self.stats.waits += 1;
         let begin = Instant::now();
-        let failed = |e: &dyn std::fmt::Display| Error::DeviceLost(e.to_string());
-        let until = wgpu::PollType::Wait { submission_index: Some(read.submission), timeout: None };
-        context.device.poll(until).map_err(|e| failed(&e))?;
-        context.check()?;
+        let failed = |e: &dyn std::fmt::Display| Error::DeviceFault(format!("a read failed: {e}"));
+        context.poll(wgpu::PollType::Wait { submission_index: Some(read.submission), timeout: None })?;
         read.done.recv().map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         self.stats.waited += begin.elapsed();
         let view = read.staging.get_mapped_range(..).map_err(|e| failed(&e))?;
@@ -302,19 +323,37 @@ impl Scheduler {
     }
 }
 
-/// Workgroups for `count` items, `per` each.
-pub(super) fn groups(count: usize, per: usize) -> Result<u32> {
-    let groups = count.div_ceil(per) as u64;
-    if groups > 65_535 {
-        return Err(Error::TooLarge { what: "a dispatch (in workgroups)".into(), needed: groups, limit: 65_535 });
-    }
-    Ok(groups as u32)
+/// A number as kernels count. Whatever lies in a shard can be counted so; not all samples together, nor any number of steps.
+pub(super) fn word(n: usize) -> Result<u32> {
+    u32::try_from(n).map_err(|_| Error::TooLarge {
+        what: "a kernel".into(),
+        needed: n as u64,
+        limit: u32::MAX.into(),
+        unit: "rows, columns or steps",
+    })
 }
 
-/// The grid of the element-wise kernels: 64 columns × 4 rows per workgroup, more rows in strides.
-pub(super) fn elementwise(rows: usize, cols: usize) -> Result<[u32; 3]> {
-    const { assert!(INVOCATIONS == 64 * 4) };
-    Ok([groups(cols, 64)?, rows.div_ceil(4).min(65_535) as u32, 1])
+/// Workgroups for `count` items, `per` each, but no more than `most`: every kernel goes on in strides of its grid.
+fn groups(count: usize, per: usize, most: u32) -> u32 {
+    u32::try_from(count.div_ceil(per)).map_or(most, |all| all.min(most))
+}
+
+impl Gpu {
+    /// Workgroups for `count` items, `per` each, as far as a dispatch has them.
+    pub(super) fn groups(&self, count: usize, per: usize) -> u32 {
+        groups(count, per, self.context.max_workgroups)
+    }
+
+    /// Workgroups per dimension of a dispatch.
+    pub(super) fn most_groups(&self) -> usize {
+        self.context.max_workgroups as usize
+    }
+
+    /// The grid of the element-wise kernels: 64 columns × 4 rows per workgroup.
+    pub(super) fn elementwise(&self, rows: usize, cols: usize) -> [u32; 3] {
+        const { assert!(INVOCATIONS == 64 * 4) };
+        [self.groups(cols, 64), self.groups(rows, 4), 1]
+    }
 }
 
 #[cfg(test)]
@@ -323,10 +362,17 @@ mod tests {
 
     #[test]
     fn grids() {
-        assert_eq!(groups(0, 64).unwrap(), 0);
-        assert_eq!((groups(1, 64).unwrap(), groups(64, 64).unwrap(), groups(65, 64).unwrap()), (1, 1, 2));
-        assert!(groups(65_535 * 64 + 1, 64).is_err());
-        assert_eq!(elementwise(1_000_000, 100).unwrap(), [2, 65_535, 1]);
-        assert_eq!(elementwise(0, 100).unwrap(), [2, 0, 1]);
+        let groups = |count, per| groups(count, per, 65_535);
+        assert_eq!((groups(0, 64), groups(1, 64), groups(64, 64), groups(65, 64)), (0, 1, 1, 2));
+        assert_eq!(
+            (groups(65_535 * 64, 64), groups(65_535 * 64 + 1, 64), groups(usize::MAX, 1)),
+            (65_535, 65_535, 65_535)
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_a_word_is_refused() {
+        assert_eq!(word(u32::MAX as usize).unwrap(), u32::MAX);
+        assert!(word(u32::MAX as usize + 1).unwrap_err().to_string().contains("4294967296 rows, columns or steps"));
     }
 }

@@ -42,14 +42,14 @@ fn shard_rows(starts: &[u32], most: usize, limit: usize) -> Option<usize> {
 impl Gpu {
     pub(super) fn upload_sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
         host.validate()?;
-        self.scheduler.forget_bind_groups();
         let rows = host.rows();
-        let limit = (self.context.max_binding / 4) as usize;
+        let limit = usize::try_from(self.context.max_binding / 4).unwrap_or(usize::MAX);
         let most = self.context.options.max_shard_rows.unwrap_or(rows);
         let per = shard_rows(&host.starts, most, limit).ok_or_else(|| Error::TooLarge {
             what: "a row of a sparse matrix".into(),
-            needed: 4 * host.weights.len() as u64,
+            needed: 4 * host.starts.windows(2).map(|ends| u64::from(ends[1] - ends[0])).max().unwrap_or(0),
             limit: self.context.max_binding,
+            unit: "bytes",
         })?;
         let mut shards = Vec::new();
         for first in (0..rows).step_by(per) {
@@ -62,17 +62,14 @@ impl Gpu {
                 weights: self.upload_words("weights", bytemuck::cast_slice(&host.weights[entries]))?,
             });
         }
-        self.context.check()?;
         Ok(SparseMatrix { rows, cols: host.cols, shard_rows: per, shards })
     }
 
     fn upload_words(&mut self, label: &str, bytes: &[u8]) -> Result<Buffer> {
-        self.next_id += 1;
-        self.scheduler.stats.buffers += 1;
         // There are no bindings of nothing.
-        let raw = self.context.buffer(label, bytes.len().max(4) as u64)?;
-        self.context.queue.write_buffer(&raw, 0, bytes);
-        Ok(Buffer { id: self.next_id, raw, storage: Storage::F32 })
+        let buffer = self.buffer(label, bytes.len().max(4) as u64, Storage::F32)?;
+        self.stage(&buffer, 0, bytes)?;
+        Ok(buffer)
     }
 }
 

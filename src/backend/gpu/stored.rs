@@ -35,16 +35,13 @@ impl Gpu {
                 bytes.par_chunks_mut(row_bytes).zip(&mut scales).enumerate().for_each(|(row, (bytes, scale))| {
                     *scale = matrix.storage.encode(&host.row(first + start + row).to_vec(), bytes);
                 });
-                let queue = &self.context.queue;
-                queue.write_buffer(&shard.raw, (start * row_bytes) as u64, &bytes);
+                self.stage(shard, (start * row_bytes) as u64, &bytes)?;
                 if let Some(buffer) = matrix.scales.get(i) {
-                    queue.write_buffer(&buffer.raw, 4 * start as u64, bytemuck::cast_slice(&scales));
+                    self.stage(buffer, 4 * start as u64, bytemuck::cast_slice(&scales))?;
                 }
-                // Lets the staging memory of this part go.
-                queue.submit([]);
             }
         }
-        self.context.check()
+        Ok(())
     }
 
     /// The numbers of a stored matrix, as kernels read them.

@@ -72,7 +72,7 @@ impl Timer {
 
     /// The seconds of what was resolved, all of it submitted. Waits.
     pub(super) fn take(&mut self, context: &Context) -> Result<f64> {
-        let failed = |e: &dyn std::fmt::Display| Error::DeviceLost(e.to_string());
+        let failed = |e: &dyn std::fmt::Display| Error::DeviceFault(format!("a read of times failed: {e}"));
         let mut ticks = 0;
         for staging in self.under_way.drain(..) {
             let (send, done) = channel();
@@ -80,7 +80,7 @@ impl Timer {
                 // Nobody listens any more where an error came first.
                 let _ = send.send(result);
             });
-            context.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| failed(&e))?;
+            context.poll(wgpu::PollType::wait_indefinitely())?;
             done.recv().map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
             let view = staging.get_mapped_range(..).map_err(|e| failed(&e))?;
             let times: &[u64] = bytemuck::cast_slice(&view);

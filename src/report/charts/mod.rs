@@ -222,7 +222,8 @@ impl Chart {
         let side = width.max(height);
         if side > MAX_SIDE {
             let (needed, limit) = (u64::from(side), u64::from(MAX_SIDE));
-            return Err(Error::TooLarge { what: format!("a side of the chart `{}`", self.title), needed, limit });
+            let what = format!("a side of the chart `{}`", self.title);
+            return Err(Error::TooLarge { what, needed, limit, unit: "pixels" });
         }
         Ok((width.max(160), height.max(120)))
     }

@@ -136,7 +136,7 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
         let places: Vec<usize> = spread(n, each).into_iter().map(|i| cluster.members[i]).collect();
         let x = match &report.samples {
             Some(s) => s.x.select(Axis(0), &places),
-            None => samples::reconstructed(&report.model.factors, report.model.factors.h.view(), &places),
+            None => samples::reconstructed(&report.model.factors, report.model.factors.h.view(), &places)?,
         };
         for (row, i) in places.iter().enumerate() {
             let name = samples::name(names, *i);

@@ -22,7 +22,8 @@ pub(super) fn sections(model: &Model, pictures: &Result<Pictures, String>) -> Re
         Err(why) => (Err(why.clone()), Err(why.clone())),
         Ok(pictures) => {
             let f = &model.factors;
-            let (psi, strengths): (Vec<_>, _) = ((1..=f.depth()).map(|l| f.components(l)).collect(), Strengths::of(f));
+            let psi = (1..=f.depth()).map(|l| f.components(l)).collect::<Result<Vec<_>>>()?;
+            let strengths = Strengths::of(f)?;
             let hierarchy = match f.depth() {
                 1 => Err("the model has one layer, with nothing below it".into()),
                 _ => Ok(hierarchy(model, &psi, &strengths, pictures)?),
@@ -81,7 +82,7 @@ fn hierarchy(model: &Model, psi: &[Array2<f32>], strengths: &Strengths, pictures
         strongest.len()
     );
     for (i, j) in strongest.into_iter().enumerate() {
-        let top = parts_of(w, strengths, depth, j, wanted);
+        let top = parts_of(w, strengths, depth, j, wanted)?;
         html.push_str(&whole(
             &top,
             &format!("<strong>Component {j}</strong><br/>of layer {depth}"),

@@ -24,7 +24,7 @@ pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) 
 fn body(factors: &Factors<f32>, samples: &Samples<'_>, pictures: &Pictures) -> Result<String> {
     let squares: Vec<f64> =
         samples.x.axis_iter(Axis(0)).map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum()).collect();
-    let left = factors.squared_errors(samples.x, samples.h);
+    let left = factors.squared_errors(samples.x, samples.h)?;
     let all = (left.iter().sum::<f64>() / squares.iter().sum::<f64>()).sqrt();
     // A sample of zeros has no relative error.
     let error = |i: usize| (squares[i] > 0.0).then(|| (left[i] / squares[i]).sqrt());
@@ -49,7 +49,7 @@ fn body(factors: &Factors<f32>, samples: &Samples<'_>, pictures: &Pictures) -> R
         }
         html.push_str(&format!("<h3>{title}</h3>\n<div class=\"{}\">\n", sheet(pictures, true)));
         let x = samples.x.select(Axis(0), &places);
-        let made = reconstructed(factors, samples.h, &places);
+        let made = reconstructed(factors, samples.h, &places)?;
         for (row, i) in places.iter().enumerate() {
             let (x, made, name) = (x.row(row), made.row(row), name(samples.names, *i));
             let top = pictures.top(x);
@@ -64,7 +64,11 @@ fn body(factors: &Factors<f32>, samples: &Samples<'_>, pictures: &Pictures) -> R
 }
 
 /// The reconstruction of some samples of `h`.
-pub(super) fn reconstructed(factors: &Factors<f32>, h: ArrayView2<'_, f32>, places: &[usize]) -> ndarray::Array2<f32> {
+pub(super) fn reconstructed(
+    factors: &Factors<f32>,
+    h: ArrayView2<'_, f32>,
+    places: &[usize],
+) -> Result<ndarray::Array2<f32>> {
     factors.reconstruct(h.select(Axis(0), places).view())
 }
 

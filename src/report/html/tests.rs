@@ -76,7 +76,7 @@ const SECTIONS: [&str; 7] =
 #[test]
 fn everything_is_there_and_every_foreign_text_is_escaped() {
     let model = model("dnmf", &[5, 3]);
-    let x = model.factors.reconstruct(model.factors.h.view());
+    let x = model.factors.reconstruct(model.factors.h.view()).unwrap();
     let names: Vec<String> = (0..12).map(|i| format!("{HOSTILE}{i}")).collect();
     let h = model.factors.h.view();
     let samples = Samples { source: HOSTILE, x: x.view(), h, coefficients: "stored", names: &names };

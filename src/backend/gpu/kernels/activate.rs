@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::Apply;
@@ -37,8 +37,8 @@ pub(in super::super) fn record(
     // The numbers of the shader are those of the two enums.
     let (activation, apply) = (activation as u32, apply as u32);
     for ((source, _, rows), out) in from.each().zip(&out.shards) {
-        let params = Params { rows: rows as u32, cols: from.cols as u32, ld: from.ld as u32, activation, apply };
-        gpu.dispatch(Id::Activate, &[source, out], &params, elementwise(rows, from.cols)?)?;
+        let params = Params { rows: word(rows)?, cols: word(from.cols)?, ld: word(from.ld)?, activation, apply };
+        gpu.dispatch(Id::Activate, &[source, out], &params, gpu.elementwise(rows, from.cols))?;
     }
     Ok(())
 }

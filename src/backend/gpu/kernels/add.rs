@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -26,8 +26,8 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, out: &Matrix, c: f32, m: &Matrix) -> Result<()> {
     for ((source, _, rows), out) in m.each().zip(&out.shards) {
-        let params = Params { rows: rows as u32, cols: m.cols as u32, ld: m.ld as u32, c };
-        gpu.dispatch(Id::Add, &[source, out], &params, elementwise(rows, m.cols)?)?;
+        let params = Params { rows: word(rows)?, cols: word(m.cols)?, ld: word(m.ld)?, c };
+        gpu.dispatch(Id::Add, &[source, out], &params, gpu.elementwise(rows, m.cols))?;
     }
     Ok(())
 }

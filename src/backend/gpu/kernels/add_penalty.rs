@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -28,9 +28,9 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, gram: &Matrix, ridge: bool, lambda: f32, out: &Matrix) -> Result<()> {
     for ((from, row0, rows), to) in gram.each().zip(&out.shards) {
-        let (cols, ld) = (gram.cols as u32, gram.ld as u32);
-        let params = Params { rows: rows as u32, cols, ld, row0: row0 as u32, ridge: ridge.into(), lambda };
-        gpu.dispatch(Id::AddPenalty, &[from, to], &params, elementwise(rows, gram.cols)?)?;
+        let (cols, ld) = (word(gram.cols)?, word(gram.ld)?);
+        let params = Params { rows: word(rows)?, cols, ld, row0: word(row0)?, ridge: ridge.into(), lambda };
+        gpu.dispatch(Id::AddPenalty, &[from, to], &params, gpu.elementwise(rows, gram.cols))?;
     }
     Ok(())
 }

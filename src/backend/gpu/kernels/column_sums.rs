@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::{Id, sum_partials};
 use crate::backend::ColumnSums;
 use crate::{Error, Result};
@@ -40,23 +40,24 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, what: ColumnSums, out:
     let scratch = gpu.scratch();
     let room = gpu.scratch_words() / m.cols.max(1);
     if m.shards.len() > room {
-        let needed = 4 * (m.shards.len() * m.cols) as u64;
-        return Err(Error::TooLarge { what: "column sums".into(), needed, limit: 4 * gpu.scratch_words() as u64 });
+        let (needed, limit) = (4 * (m.shards.len() * m.cols) as u64, 4 * gpu.scratch_words() as u64);
+        return Err(Error::TooLarge { what: "column sums".into(), needed, limit, unit: "bytes" });
     }
     let chunk = chunk_rows(m.shard_rows, m.shards.len(), room.min(1024.max(m.shards.len())));
+    let chunk = chunk.max(m.shard_rows.div_ceil(gpu.most_groups()));
     let mut parts = 0;
     for (shard, _, rows) in m.each() {
         let chunks = rows.div_ceil(chunk);
         let params = Params {
-            rows: rows as u32,
-            cols: m.cols as u32,
-            ld: m.ld as u32,
-            chunk: chunk as u32,
-            part_off: (parts * m.cols) as u32,
-            part_ld: m.cols as u32,
+            rows: word(rows)?,
+            cols: word(m.cols)?,
+            ld: word(m.ld)?,
+            chunk: word(chunk)?,
+            part_off: word(parts * m.cols)?,
+            part_ld: word(m.cols)?,
             squares: (what == ColumnSums::SumOfSquares).into(),
         };
-        gpu.dispatch(Id::ColumnSums, &[shard, &scratch], &params, [groups(m.cols, 64)?, groups(chunks, 1)?, 1])?;
+        gpu.dispatch(Id::ColumnSums, &[shard, &scratch], &params, [gpu.groups(m.cols, 64), gpu.groups(chunks, 1), 1])?;
         parts += chunks;
     }
     let square = what == ColumnSums::SumSquared;

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -25,8 +25,8 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, from: &Matrix, to: &Matrix) -> Result<()> {
     for ((source, _, rows), target) in from.each().zip(&to.shards) {
-        let params = Params { rows: rows as u32, cols: from.cols as u32, ld: from.ld as u32 };
-        gpu.dispatch(Id::Copy, &[source, target], &params, elementwise(rows, from.cols)?)?;
+        let params = Params { rows: word(rows)?, cols: word(from.cols)?, ld: word(from.ld)? };
+        gpu.dispatch(Id::Copy, &[source, target], &params, gpu.elementwise(rows, from.cols))?;
     }
     Ok(())
 }

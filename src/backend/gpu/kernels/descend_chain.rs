@@ -3,10 +3,10 @@
 
 use super::super::Gpu;
 use super::super::matrix::{Matrix, pieces};
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::{Id, column_sums};
 use crate::Result;
-use crate::backend::{ColumnSums, Descent};
+use crate::backend::{ColumnSums, Descent, Element};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -65,28 +65,28 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
                 let g_off = j * gram.ld;
                 for (shard, row0, rows) in x.each() {
                     let params = StartParams {
-                        rows: rows as u32,
-                        k: x.cols as u32,
-                        ld: x.ld as u32,
-                        row0: row0 as u32,
-                        g_off: g_off as u32,
+                        rows: word(rows)?,
+                        k: word(x.cols)?,
+                        ld: word(x.ld)?,
+                        row0: word(row0)?,
+                        g_off: word(g_off)?,
                     };
                     let buffers = [shard, of_gram, t.vector()?];
-                    gpu.dispatch(Id::DescendChainStart, &buffers, &params, [groups(rows, ROWS)?, 1, 1])?;
+                    gpu.dispatch(Id::DescendChainStart, &buffers, &params, [gpu.groups(rows, ROWS), 1, 1])?;
                 }
                 let mut row0 = 0;
                 for piece in pieces(x.rows, a.shard_rows, x.shard_rows) {
                     let params = Params {
-                        rows: piece.rows as u32,
-                        size: x.rows as u32,
-                        row0: row0 as u32,
-                        j: (g_row0 + j) as u32,
-                        a_off: (piece.a.row * a.ld) as u32,
-                        a_ld: a.ld as u32,
-                        x_off: (piece.b.row * x.ld) as u32,
-                        x_ld: x.ld as u32,
-                        g_at: (g_off + g_row0 + j) as u32,
-                        mu: block.mu as f32,
+                        rows: word(piece.rows)?,
+                        size: word(x.rows)?,
+                        row0: word(row0)?,
+                        j: word(g_row0 + j)?,
+                        a_off: word(piece.a.row * a.ld)?,
+                        a_ld: word(a.ld)?,
+                        x_off: word(piece.b.row * x.ld)?,
+                        x_ld: word(x.ld)?,
+                        g_at: word(g_off + g_row0 + j)?,
+                        mu: f32::of(block.mu),
                     };
                     let (of_x, of_a) = (piece.b.shard, piece.a.shard);
                     let vectors = (t.vector()?, sums.vector()?);

@@ -4,10 +4,10 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::{Id, matmul};
 use crate::Result;
-use crate::backend::Descent;
+use crate::backend::{Descent, Element};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -65,27 +65,27 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                 let exchange = |gpu: &mut Gpu, id: Id| -> Result<()> {
                     for (i, (shard, row0, rows)) in x.each().enumerate() {
                         let params = GatherParams {
-                            rows: rows as u32,
-                            ld: x.ld as u32,
-                            row0: row0 as u32,
-                            j0: j0 as u32,
-                            count: count as u32,
-                            all: all as u32,
+                            rows: word(rows)?,
+                            ld: word(x.ld)?,
+                            row0: word(row0)?,
+                            j0: word(j0)?,
+                            count: word(count)?,
+                            all: word(all)?,
                         };
                         let buffers = [shard, &rhs.shards[i], &*columns, &*u];
-                        gpu.dispatch(id, &buffers, &params, [groups(rows, 64)?, 1, 1])?;
+                        gpu.dispatch(id, &buffers, &params, [gpu.groups(rows, 64), 1, 1])?;
                     }
                     Ok(())
                 };
                 exchange(gpu, Id::DescendGather)?;
                 matmul::record_rows_nt_onto(gpu, (gram, j0, count), x, &u, all)?;
                 let params = Params {
-                    rows: all as u32,
-                    count: count as u32,
-                    j0: j0 as u32,
-                    g_off: (start * gram.ld) as u32,
-                    g_ld: gram.ld as u32,
-                    mu: block.mu as f32,
+                    rows: word(all)?,
+                    count: word(count)?,
+                    j0: word(j0)?,
+                    g_off: word(start * gram.ld)?,
+                    g_ld: word(gram.ld)?,
+                    mu: f32::of(block.mu),
                 };
                 gpu.dispatch(Id::DescendColumns, &[&columns, &u, of_gram], &params, [1, 1, 1])?;
                 exchange(gpu, Id::DescendScatter)?;

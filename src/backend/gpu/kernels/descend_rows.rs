@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::Descent;
@@ -39,16 +39,16 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
         for (of_gram, g_row0, g_rows) in gram.each() {
             for (i, (shard, _, rows)) in x.each().enumerate() {
                 let params = Params {
-                    rows: rows as u32,
-                    k: x.cols as u32,
-                    ld: x.ld as u32,
-                    g_ld: gram.ld as u32,
-                    g_row0: g_row0 as u32,
-                    g_rows: g_rows as u32,
-                    sweeps: sweeps as u32,
+                    rows: word(rows)?,
+                    k: word(x.cols)?,
+                    ld: word(x.ld)?,
+                    g_ld: word(gram.ld)?,
+                    g_row0: word(g_row0)?,
+                    g_rows: word(g_rows)?,
+                    sweeps: word(sweeps)?,
                 };
                 let buffers = [shard, &block.rhs.shards[i], of_gram];
-                gpu.dispatch(Id::DescendRows, &buffers, &params, [groups(rows, TILE)?, 1, 1])?;
+                gpu.dispatch(Id::DescendRows, &buffers, &params, [gpu.groups(rows, TILE), 1, 1])?;
             }
         }
     }

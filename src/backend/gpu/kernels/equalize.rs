@@ -1,7 +1,7 @@
 //! `shaders/equalize.wgsl`: the scales at which all penalties of a chain are equal.
 
 use super::super::matrix::Matrix;
-use super::super::scheduler::Spec;
+use super::super::scheduler::{Spec, word};
 use super::super::{Gpu, Scalars};
 use super::Id;
 use crate::Result;
@@ -29,7 +29,7 @@ pub(in super::super) fn record(
     first: usize,
     out: &Matrix,
 ) -> Result<()> {
-    let params = Params { len: weights.cols as u32, first: first as u32 };
+    let params = Params { len: word(weights.cols)?, first: word(first)? };
     gpu.dispatch(Id::Equalize, &[weights.vector()?, &sums.buffer, out.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

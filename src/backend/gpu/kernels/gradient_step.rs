@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -32,9 +32,9 @@ pub(in super::super) fn record(
     (to, moved): (&Matrix, &Matrix),
 ) -> Result<()> {
     for (i, (shard, _, rows)) in x.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, alpha };
+        let params = Params { rows: word(rows)?, cols: word(x.cols)?, ld: word(x.ld)?, alpha };
         let buffers = [shard, &gradient.shards[i], &to.shards[i], &moved.shards[i]];
-        gpu.dispatch(Id::GradientStep, &buffers, &params, elementwise(rows, x.cols)?)?;
+        gpu.dispatch(Id::GradientStep, &buffers, &params, gpu.elementwise(rows, x.cols))?;
     }
     Ok(())
 }

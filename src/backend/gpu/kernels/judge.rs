@@ -2,10 +2,10 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::Spec;
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
-use crate::backend::{Combination, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+use crate::backend::{Combination, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -30,13 +30,13 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, f: &Combination<'_, Gpu>, first: bool, state: &Matrix) -> Result<()> {
     let params = Params {
-        len: f.weights.cols as u32,
-        slot: f.first as u32,
+        len: word(f.weights.cols)?,
+        slot: word(f.first)?,
         first: first.into(),
-        constant: f.constant as f32,
-        growth: GROWTH as f32,
-        growth_of_most: GROWTH_OF_MOST as f32,
-        shrinkage: SHRINKAGE as f32,
+        constant: f32::of(f.constant),
+        growth: f32::of(GROWTH),
+        growth_of_most: f32::of(GROWTH_OF_MOST),
+        shrinkage: f32::of(SHRINKAGE),
     };
     gpu.dispatch(Id::Judge, &[f.weights.vector()?, &f.sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())

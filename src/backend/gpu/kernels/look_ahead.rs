@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -31,9 +31,9 @@ pub(in super::super) fn record(
     out: &Matrix,
 ) -> Result<()> {
     for (i, (shard, _, rows)) in now.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: now.cols as u32, ld: now.ld as u32 };
+        let params = Params { rows: word(rows)?, cols: word(now.cols)?, ld: word(now.ld)? };
         let buffers = [shard, &before.shards[i], state.vector()?, &out.shards[i]];
-        gpu.dispatch(Id::LookAhead, &buffers, &params, elementwise(rows, now.cols)?)?;
+        gpu.dispatch(Id::LookAhead, &buffers, &params, gpu.elementwise(rows, now.cols))?;
     }
     Ok(())
 }

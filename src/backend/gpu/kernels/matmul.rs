@@ -3,7 +3,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::{Buffer, Matrix, Part, pieces};
-use super::super::scheduler::groups;
+use super::super::scheduler::word;
 use super::matmul_tiled::{Program, VARIANTS};
 use super::{Lazy, matmul_halves, sum_partials};
 use crate::Result;
@@ -28,7 +28,7 @@ pub(in super::super) struct Params {
     accumulate: u32,
 }
 
-/// One product of parts that lie in one shard each.
+/// One product of parts that lie in one shard each, in as many pieces as have no more tiles than a dispatch may have.
 fn record_part(
     gpu: &mut Gpu,
     op: MatMul,
@@ -36,38 +36,64 @@ fn record_part(
     (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    if let Some(size) = gpu.fragments(op, a.buffer) {
-        return matmul_halves::record(gpu, size, op, (m, k, n), (a, b, c), accumulate);
-    }
+    let fragments = gpu.fragments(op, a.buffer);
     // Columns of a shard's own need not begin at a multiple of 4.
     let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
     let variant = if aligned { gpu.variant(op, (m, k, n)) } else { 0 };
-    gpu.scheduler.stats.unaligned += u64::from(!aligned);
+    let (tall, wide) = fragments.map_or(VARIANTS[variant].tile, matmul_halves::tile);
+    let (rows, cols) = (gpu.most_groups() * tall, gpu.most_groups() * wide);
+    for i in (0..m).step_by(rows) {
+        for j in (0..n).step_by(cols) {
+            let shape = (rows.min(m - i), k, cols.min(n - j));
+            let of_a = if op == MatMul::TN { a.at(0, i) } else { a.at(i, 0) };
+            let of_b = if op == MatMul::NT { b.at(j, 0) } else { b.at(0, j) };
+            let parts = (of_a, of_b, c.at(i, j));
+            match fragments {
+                Some(size) => matmul_halves::record(gpu, size, op, shape, parts, accumulate)?,
+                None => {
+                    gpu.scheduler.stats.unaligned += u64::from(!aligned);
+                    record_variant(gpu, variant, op, shape, parts, accumulate)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One product that fits a dispatch, in the way of that number.
+fn record_variant(
+    gpu: &mut Gpu,
+    variant: usize,
+    op: MatMul,
+    (m, k, n): (usize, usize, usize),
+    (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
+    accumulate: bool,
+) -> Result<()> {
     let program = Lazy::MatMul(Program { op, variant, storage: a.buffer.storage });
-    let chunk = VARIANTS[variant].chunk((m, k, n), gpu.scratch_words());
+    let chunk = VARIANTS[variant].chunk((m, k, n), gpu.scratch_words(), gpu.most_groups());
     let parts = k.div_ceil(chunk);
     let (rows, cols) = VARIANTS[variant].tile;
     let mut params = Params {
-        m: m as u32,
-        n: n as u32,
-        k: k as u32,
-        chunk: chunk as u32,
-        lda: a.ld as u32,
-        ldb: b.ld as u32,
-        ldc: c.ld as u32,
+        m: word(m)?,
+        n: word(n)?,
+        k: word(k)?,
+        chunk: word(chunk)?,
+        lda: word(a.ld)?,
+        ldb: word(b.ld)?,
+        ldc: word(c.ld)?,
         split_stride: 0,
-        a_off: a.offset as u32,
-        b_off: b.offset as u32,
-        c_off: c.offset as u32,
-        a_row: a.row as u32,
+        a_off: word(a.offset)?,
+        b_off: word(b.offset)?,
+        c_off: word(c.offset)?,
+        a_row: word(a.row)?,
         accumulate: accumulate.into(),
     };
-    let grid = [groups(n, cols)?, groups(m, rows)?, groups(parts, 1)?];
+    let grid = [gpu.groups(n, cols), gpu.groups(m, rows), gpu.groups(parts, 1)];
     if parts == 1 {
         return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), &params, grid);
     }
     let ld = n.next_multiple_of(4);
-    params = Params { ldc: ld as u32, split_stride: (m * ld) as u32, c_off: 0, accumulate: 0, ..params };
+    params = Params { ldc: word(ld)?, split_stride: word(m * ld)?, c_off: 0, accumulate: 0, ..params };
     let scratch = gpu.scratch();
     gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), &params, grid)?;
     let part = sum_partials::Parts { parts, stride: m * ld, ld };

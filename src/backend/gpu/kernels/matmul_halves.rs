@@ -3,7 +3,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Part;
-use super::super::scheduler::{Spec, elementwise, groups};
+use super::super::scheduler::{Spec, word};
 use super::template::expand;
 use super::{Id, Lazy, sum_partials};
 use crate::backend::MatMul;
@@ -75,10 +75,17 @@ pub(in super::super) fn spec(source: &str) -> Spec<'_> {
     Spec { label: "matmul_halves", source, writes: &[false, false, true], trusted: true, constants: &[] }
 }
 
-/// Terms of a split, whole fragments.
-fn chunk(size: usize, (m, k, n): (usize, usize, usize), scratch_words: usize) -> usize {
-    let tiles = m.div_ceil(REGIONS * ROWS * size) * n.div_ceil(COLS * size);
-    let splits = (BUSY / tiles.max(1)).min(k / MIN_CHUNK).min(scratch_words / (m * n).max(1)).max(1);
+/// Rows and columns of a workgroup's tile.
+pub(in super::super) fn tile(size: usize) -> (usize, usize) {
+    (REGIONS * ROWS * size, COLS * size)
+}
+
+/// Terms of a split, whole fragments; there are at most so many splits.
+fn chunk(size: usize, (m, k, n): (usize, usize, usize), scratch_words: usize, most_splits: usize) -> usize {
+    let (rows, cols) = tile(size);
+    let tiles = m.div_ceil(rows) * n.div_ceil(cols);
+    let room = scratch_words / (m * n).max(1);
+    let splits = (BUSY / tiles.max(1)).min(k / MIN_CHUNK).min(room).min(most_splits).max(1);
     k.div_ceil(splits).next_multiple_of(size)
 }
 
@@ -94,14 +101,14 @@ pub(in super::super) fn record(
     let (inner, ldb) = (k.next_multiple_of(size), n.next_multiple_of(size));
     let halves = gpu.halves_scratch(inner * ldb / 2)?;
     let params = HalveParams {
-        rows: k as u32,
-        cols: n as u32,
-        lda: b.ld as u32,
-        a_off: b.offset as u32,
-        out_rows: inner as u32,
-        out_cols: ldb as u32,
+        rows: word(k)?,
+        cols: word(n)?,
+        lda: word(b.ld)?,
+        a_off: word(b.offset)?,
+        out_rows: word(inner)?,
+        out_cols: word(ldb)?,
     };
-    gpu.dispatch(Id::Halve, &[b.buffer, &halves], &params, elementwise(inner, ldb / 2)?)?;
+    gpu.dispatch(Id::Halve, &[b.buffer, &halves], &params, gpu.elementwise(inner, ldb / 2))?;
     let (words, scratch) = (gpu.scratch_words(), gpu.scratch());
     let most = words / ldb / size * size;
     if most == 0 {
@@ -109,6 +116,7 @@ pub(in super::super) fn record(
             what: format!("{size} rows of {ldb}"),
             needed: 4 * (size * ldb) as u64,
             limit: 4 * words as u64,
+            unit: "bytes",
         });
     }
     let transposed = op == MatMul::TN;
@@ -116,19 +124,20 @@ pub(in super::super) fn record(
     for start in (0..m).step_by(most) {
         let rows = most.min(m - start);
         let padded = rows.next_multiple_of(size);
-        let chunk = chunk(size, (padded, k, ldb), words);
+        let chunk = chunk(size, (padded, k, ldb), words, gpu.most_groups());
         let parts = k.div_ceil(chunk);
         let params = Params {
-            m: padded as u32,
-            n: ldb as u32,
-            k: k as u32,
-            chunk: chunk as u32,
-            lda: a.ld as u32,
-            ldb: ldb as u32,
-            split_stride: (padded * ldb) as u32,
-            a_off: (a.offset + if transposed { start } else { start * a.ld }) as u32,
+            m: word(padded)?,
+            n: word(ldb)?,
+            k: word(k)?,
+            chunk: word(chunk)?,
+            lda: word(a.ld)?,
+            ldb: word(ldb)?,
+            split_stride: word(padded * ldb)?,
+            a_off: word(a.offset + if transposed { start } else { start * a.ld })?,
         };
-        let grid = [groups(ldb, COLS * size)?, groups(padded, REGIONS * ROWS * size)?, groups(parts, 1)?];
+        let (tall, wide) = tile(size);
+        let grid = [gpu.groups(ldb, wide), gpu.groups(padded, tall), gpu.groups(parts, 1)];
         let program = Lazy::Halves(Program { size, transposed });
         gpu.dispatch_lazy(program, &[a.buffer, &halves, &scratch], &params, grid)?;
         let part = sum_partials::Parts { parts, stride: padded * ldb, ld: ldb };
@@ -147,7 +156,7 @@ mod tests {
             for (m, k, n, words) in
                 [(784, 60_000, 112, 1 << 23), (16, 1 << 20, 16, 1 << 12), (60_000, 784, 112, 1 << 23)]
             {
-                let chunk = chunk(size, (m, k, n), words);
+                let chunk = chunk(size, (m, k, n), words, BUSY);
                 let parts = k.div_ceil(chunk);
                 assert!(
                     chunk.is_multiple_of(size) && parts >= 1 && (parts == 1 || parts * m * n <= words),

@@ -76,16 +76,16 @@ impl Variant {
         m.div_ceil(self.tile.0) * n.div_ceil(self.tile.1)
     }
 
-    /// The terms of every split of a product.
-    pub(in super::super) fn chunk(&self, (m, k, n): (usize, usize, usize), scratch_words: usize) -> usize {
+    /// The terms of every split of a product, of which there are at most so many.
+    pub(in super::super) fn chunk(
+        &self,
+        (m, k, n): (usize, usize, usize),
+        scratch_words: usize,
+        most_splits: usize,
+    ) -> usize {
         let room = scratch_words / (m * n.next_multiple_of(4)).max(1);
-        let splits = (BUSY / self.tiles(m, n).max(1)).min(k / MIN_CHUNK).min(room).max(1);
+        let splits = (BUSY / self.tiles(m, n).max(1)).min(k / MIN_CHUNK).min(room).min(most_splits).max(1);
         k.div_ceil(splits).next_multiple_of(CHUNK)
-    }
-
-    /// Whether the tiles of `m × n` fit a dispatch.
-    pub(in super::super) fn fits(&self, m: usize, n: usize) -> bool {
-        m.div_ceil(self.tile.0).max(n.div_ceil(self.tile.1)) <= 65_535
     }
 
     fn values(&self, op: MatMul, storage: Storage) -> Vec<(&'static str, usize)> {
@@ -176,12 +176,12 @@ pub(in super::super) fn choose(
 ) -> usize {
     let (m, k, n) = shape;
     let estimate = |variant: &Variant| {
-        let chunk = variant.chunk(shape, usize::MAX);
+        let chunk = variant.chunk(shape, usize::MAX, BUSY);
         let workgroups = variant.tiles(m, n) * k.div_ceil(chunk);
         let rounds = (workgroups as f64 / tiles_at_a_time as f64).max(1.0);
         rounds * (variant.tile.0 * variant.tile.1 * chunk) as f64 * variant.cost
     };
-    let runnable = (1..VARIANTS.len()).filter(|i| runs(*i) && VARIANTS[*i].fits(m, n));
+    let runnable = (1..VARIANTS.len()).filter(|i| runs(*i));
     runnable.min_by(|a, b| estimate(&VARIANTS[*a]).total_cmp(&estimate(&VARIANTS[*b]))).unwrap_or(0)
 }
 
@@ -208,14 +208,15 @@ mod tests {
     #[test]
     fn chunks_fit_the_scratch_and_are_long_enough() {
         for v in VARIANTS {
-            assert_eq!(v.chunk((60_000, 784, 100), 1 << 23), 784);
+            assert_eq!(v.chunk((60_000, 784, 100), 1 << 23, BUSY), 784);
+            assert_eq!(v.chunk((100, 60_000, 100), 1 << 23, 1), 60_000);
             for (m, k, n, words) in [(784, 60_000, 100, 1 << 23), (1, 1 << 20, 1, 64), (1024, 2856, 600, 1 << 18)] {
-                let chunk = v.chunk((m, k, n), words);
+                let chunk = v.chunk((m, k, n), words, BUSY);
                 let splits = k.div_ceil(chunk);
                 assert!(chunk % CHUNK == 0 && splits >= 1, "{m} {n} {k}: {chunk}");
                 assert!(splits == 1 || splits * m * n <= words && chunk >= MIN_CHUNK, "{m} {n} {k}: {chunk}");
             }
-            assert!(60_000 / v.chunk((784, 60_000, 100), 1 << 23) >= 5, "{}", v.name);
+            assert!(60_000 / v.chunk((784, 60_000, 100), 1 << 23, BUSY) >= 5, "{}", v.name);
         }
     }
 
@@ -239,7 +240,5 @@ mod tests {
         assert_eq!((chosen(100, 100, 100), chosen(40, 784, 40)), ("32x32 4x4", "32x32 4x4"));
         assert_eq!(choose((60_000, 784, 100), 128, |i| i == 3), 3);
         assert_eq!(choose((60_000, 784, 100), 128, |_| false), 0);
-        // Two million rows and more are too many for tiles of 32.
-        assert_ne!(choose((4_000_000, 32, 8), 128, |_| true), 1);
     }
 }

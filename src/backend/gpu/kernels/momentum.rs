@@ -1,7 +1,7 @@
 //! `shaders/momentum.wgsl`: the restart test and the next momentum.
 
 use super::super::matrix::Matrix;
-use super::super::scheduler::Spec;
+use super::super::scheduler::{Spec, word};
 use super::super::{Gpu, Scalars};
 use super::Id;
 use crate::Result;
@@ -23,7 +23,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 };
 
 pub(in super::super) fn record(gpu: &mut Gpu, sums: &Scalars, slot: usize, first: bool, state: &Matrix) -> Result<()> {
-    let params = Params { slot: slot as u32, first: first.into() };
+    let params = Params { slot: word(slot)?, first: first.into() };
     gpu.dispatch(Id::Momentum, &[&sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::multiplicative::FLOOR;
@@ -35,10 +35,10 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: MultiplicativeStep<'_, Matri
     let of_rows = degree.map(Matrix::vector).transpose()?;
     for (i, (shard, row0, rows)) in x.each().enumerate() {
         let params = Params {
-            rows: rows as u32,
-            cols: x.cols as u32,
-            ld: x.ld as u32,
-            row0: row0 as u32,
+            rows: word(rows)?,
+            cols: word(x.cols)?,
+            ld: word(x.ld)?,
+            row0: word(row0)?,
             has_attract: attract.is_some().into(),
             has_degree: of_rows.is_some().into(),
             root: (rule == Rule::Root).into(),
@@ -48,7 +48,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, step: MultiplicativeStep<'_, Matri
         // A binding that is not read still needs a buffer.
         let attract = attract.map_or(rhs, |a| &a.shards[i]);
         let buffers = [shard, rhs, &repel.shards[i], attract, of_rows.unwrap_or(rhs)];
-        gpu.dispatch(Id::MultiplicativeStep, &buffers, &params, elementwise(rows, x.cols)?)?;
+        gpu.dispatch(Id::MultiplicativeStep, &buffers, &params, gpu.elementwise(rows, x.cols))?;
     }
     Ok(())
 }

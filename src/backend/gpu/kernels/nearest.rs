@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -25,8 +25,8 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, products: &Matrix, halves: &Matrix, membership: &Matrix) -> Result<()> {
     for ((from, _, rows), to) in products.each().zip(&membership.shards) {
-        let params = Params { rows: rows as u32, cols: products.cols as u32, ld: products.ld as u32 };
-        gpu.dispatch(Id::Nearest, &[from, halves.vector()?, to], &params, [groups(rows, 64)?, 1, 1])?;
+        let params = Params { rows: word(rows)?, cols: word(products.cols)?, ld: word(products.ld)? };
+        gpu.dispatch(Id::Nearest, &[from, halves.vector()?, to], &params, [gpu.groups(rows, 64), 1, 1])?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::Lazy;
 use super::template::expand;
-use crate::backend::NesterovRows;
+use crate::backend::{Element, NesterovRows};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 
@@ -74,15 +74,15 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, 
     };
     for (i, (shard, _, rows)) in x.each().enumerate() {
         let params = Params {
-            rows: rows as u32,
-            k: x.cols as u32,
-            ld: x.ld as u32,
-            g_ld: block.gram.ld as u32,
-            steps: block.steps as u32,
-            extra: block.extra as f32,
+            rows: word(rows)?,
+            k: word(x.cols)?,
+            ld: word(x.ld)?,
+            g_ld: word(block.gram.ld)?,
+            steps: word(block.steps)?,
+            extra: f32::of(block.extra),
         };
         let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
-        let grid = [groups(rows, GROUPS * tile.rows)?, 1, 1];
+        let grid = [gpu.groups(rows, GROUPS * tile.rows), 1, 1];
         gpu.dispatch_lazy(Lazy::NesterovRows(tile), &buffers, &params, grid)?;
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! `shaders/nesterov_step.wgsl`: projection and momentum; with restart also `momentum`, `extrapolate` and a sum.
 
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::super::{Gpu, Scalars};
 use super::{Id, extrapolate, momentum, sum};
 use crate::Result;
-use crate::backend::{Momentum, NesterovStep};
+use crate::backend::{Element, Momentum, NesterovStep};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -35,27 +35,28 @@ pub(in super::super) const fn spec(constants: &'static [(&'static str, f64)]) ->
 pub(in super::super) fn record(gpu: &mut Gpu, step: NesterovStep<'_, Gpu>) -> Result<()> {
     let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
     let (id, beta) = match &momentum {
-        Momentum::Fixed(beta) => (Id::NesterovStep, *beta as f32),
+        Momentum::Fixed(beta) => (Id::NesterovStep, f32::of(*beta)),
         Momentum::Restart { .. } => (Id::NesterovStepRestart, 0.0),
     };
     let right = right.vector()?;
     // A binding that is not read still needs a buffer.
     let left_buffer = left.map_or(Ok(right), Matrix::vector)?;
-    let (mu, sums) = column_sums.map_or(Ok((0.0, right)), |(mu, sums)| sums.vector().map(|sums| (mu as f32, sums)))?;
+    let (mu, sums) =
+        column_sums.map_or(Ok((0.0, right)), |(mu, sums)| sums.vector().map(|sums| (f32::of(mu), sums)))?;
     for (i, (shard, row0, rows)) in x.each().enumerate() {
         let params = Params {
-            rows: rows as u32,
-            cols: x.cols as u32,
-            ld: x.ld as u32,
-            row0: row0 as u32,
+            rows: word(rows)?,
+            cols: word(x.cols)?,
+            ld: word(x.ld)?,
+            row0: word(row0)?,
             first: first.into(),
             has_left: left.is_some().into(),
             mu,
-            extra: extra as f32,
+            extra: f32::of(extra),
             beta,
         };
         let buffers = [shard, &y.shards[i], &gradient.shards[i], &rhs.shards[i], right, left_buffer, sums];
-        gpu.dispatch(id, &buffers, &params, elementwise(rows, x.cols)?)?;
+        gpu.dispatch(id, &buffers, &params, gpu.elementwise(rows, x.cols))?;
     }
     if let Momentum::Restart { state, scalars, slot } = momentum {
         restart(gpu, (gradient, x, y), state, scalars, slot, first)?;

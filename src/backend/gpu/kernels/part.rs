@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::Part;
@@ -32,8 +32,8 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, part: Part, out: &Matr
         Part::Absolute => 2,
     };
     for ((from, _, rows), to) in m.each().zip(&out.shards) {
-        let params = Params { rows: rows as u32, cols: m.cols as u32, ld: m.ld as u32, what };
-        gpu.dispatch(Id::Part, &[from, to], &params, elementwise(rows, m.cols)?)?;
+        let params = Params { rows: word(rows)?, cols: word(m.cols)?, ld: word(m.ld)?, what };
+        gpu.dispatch(Id::Part, &[from, to], &params, gpu.elementwise(rows, m.cols))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -25,9 +25,9 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, x: &Matrix, rhs: &Matrix, gradient: &Matrix, out: &Matrix) -> Result<()> {
     for (i, (shard, _, rows)) in x.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
+        let params = Params { rows: word(rows)?, cols: word(x.cols)?, ld: word(x.ld)? };
         let buffers = [shard, &rhs.shards[i], &gradient.shards[i], &out.shards[i]];
-        gpu.dispatch(Id::ProjectedGradient, &buffers, &params, elementwise(rows, x.cols)?)?;
+        gpu.dispatch(Id::ProjectedGradient, &buffers, &params, gpu.elementwise(rows, x.cols))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -24,7 +24,7 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, coefficient: f32, n: &Matrix, d: &Matrix, out: &Matrix) -> Result<()> {
     let buffers = [n.vector()?, d.vector()?, out.vector()?];
-    let params = Params { k: out.cols as u32, coefficient };
-    gpu.dispatch(Id::QuarterRoot, &buffers, &params, [groups(out.cols, 64)?, 1, 1])?;
+    let params = Params { k: word(out.cols)?, coefficient };
+    gpu.dispatch(Id::QuarterRoot, &buffers, &params, [gpu.groups(out.cols, 64), 1, 1])?;
     Ok(())
 }

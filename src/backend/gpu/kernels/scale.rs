@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::By;
@@ -33,12 +33,12 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, by: By<'_, Matrix>, di
     let (d, by_row, by_col, entry) = match by {
         By::Columns(d) => (d, 0, 1, 0),
         By::Rows(d) => (d, 1, 0, 0),
-        By::Entry(d, at) => (d, 0, 0, at as u32),
+        By::Entry(d, at) => (d, 0, 0, word(at)?),
     };
     for (shard, row0, rows) in m.each() {
-        let (cols, ld, row0) = (m.cols as u32, m.ld as u32, row0 as u32);
-        let params = Params { rows: rows as u32, cols, ld, row0, by_row, by_col, entry, divide: divide.into() };
-        gpu.dispatch(Id::Scale, &[shard, d.vector()?], &params, elementwise(rows, m.cols)?)?;
+        let (cols, ld, row0) = (word(m.cols)?, word(m.ld)?, word(row0)?);
+        let params = Params { rows: word(rows)?, cols, ld, row0, by_row, by_col, entry, divide: divide.into() };
+        gpu.dispatch(Id::Scale, &[shard, d.vector()?], &params, gpu.elementwise(rows, m.cols))?;
     }
     Ok(())
 }

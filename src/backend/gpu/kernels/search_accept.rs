@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -25,8 +25,8 @@ pub(in super::super) const SPEC: Spec = Spec {
 
 pub(in super::super) fn record(gpu: &mut Gpu, state: &Matrix, trial: &Matrix, x: &Matrix) -> Result<()> {
     for ((source, _, rows), out) in trial.each().zip(&x.shards) {
-        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32 };
-        gpu.dispatch(Id::SearchAccept, &[state.vector()?, source, out], &params, elementwise(rows, x.cols)?)?;
+        let params = Params { rows: word(rows)?, cols: word(x.cols)?, ld: word(x.ld)? };
+        gpu.dispatch(Id::SearchAccept, &[state.vector()?, source, out], &params, gpu.elementwise(rows, x.cols))?;
     }
     Ok(())
 }

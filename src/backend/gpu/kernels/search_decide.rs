@@ -5,7 +5,7 @@ use super::super::scheduler::Spec;
 use super::super::{Gpu, Scalars};
 use super::Id;
 use crate::Result;
-use crate::backend::SearchSum;
+use crate::backend::{Element, SearchSum};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -25,8 +25,8 @@ pub(in super::super) const SPEC: Spec = Spec {
 };
 
 pub(in super::super) fn record(gpu: &mut Gpu, sums: &Scalars, first: bool, state: &Matrix) -> Result<()> {
-    let weights = SearchSum::WEIGHTS.map(|w| w as f32);
-    let params = Params { first: first.into(), largest: SearchSum::LARGEST_STEP as f32, weights };
+    let weights = SearchSum::WEIGHTS.map(f32::of);
+    let params = Params { first: first.into(), largest: f32::of(SearchSum::LARGEST_STEP), weights };
     gpu.dispatch(Id::SearchDecide, &[&sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

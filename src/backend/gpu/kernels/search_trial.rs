@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::Domain;
@@ -35,9 +35,9 @@ pub(in super::super) fn record(
     // WGSL has no infinity.
     let least = if domain == Domain::Nonnegative { 0.0 } else { f32::MIN };
     for (i, (shard, _, rows)) in x.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: x.cols as u32, ld: x.ld as u32, least };
+        let params = Params { rows: word(rows)?, cols: word(x.cols)?, ld: word(x.ld)?, least };
         let buffers = [shard, &gradient.shards[i], state.vector()?, &trial.shards[i], &moved.shards[i]];
-        gpu.dispatch(Id::SearchTrial, &buffers, &params, elementwise(rows, x.cols)?)?;
+        gpu.dispatch(Id::SearchTrial, &buffers, &params, gpu.elementwise(rows, x.cols))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -31,9 +31,9 @@ pub(in super::super) fn record(
     point: &Matrix,
 ) -> Result<()> {
     for (i, (shard, _, rows)) in ahead.each().enumerate() {
-        let params = Params { rows: rows as u32, cols: ahead.cols as u32, ld: ahead.ld as u32 };
+        let params = Params { rows: word(rows)?, cols: word(ahead.cols)?, ld: word(ahead.ld)? };
         let buffers = [shard, state.vector()?, &best.shards[i], &point.shards[i]];
-        gpu.dispatch(Id::Settle, &buffers, &params, elementwise(rows, ahead.cols)?)?;
+        gpu.dispatch(Id::Settle, &buffers, &params, gpu.elementwise(rows, ahead.cols))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::{Matrix, pieces};
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::super::sparse::SparseMatrix;
 use super::Id;
 use crate::Result;
@@ -34,17 +34,17 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &SparseMatrix, b: &Matrix, out:
         let shard = &a.shards[piece.a.shard];
         for (part, (of_b, b_first, b_rows)) in b.each().enumerate() {
             let params = Params {
-                rows: piece.rows as u32,
-                cols: out.cols as u32,
-                ld: out.ld as u32,
-                a_row: piece.a.row as u32,
-                out_row: piece.b.row as u32,
-                b_first: b_first as u32,
-                b_rows: b_rows as u32,
+                rows: word(piece.rows)?,
+                cols: word(out.cols)?,
+                ld: word(out.ld)?,
+                a_row: word(piece.a.row)?,
+                out_row: word(piece.b.row)?,
+                b_first: word(b_first)?,
+                b_rows: word(b_rows)?,
                 accumulate: (part > 0).into(),
             };
             let buffers = [&shard.starts, &shard.columns, &shard.weights, of_b, &out.shards[piece.b.shard]];
-            gpu.dispatch(Id::SparseProduct, &buffers, &params, elementwise(piece.rows, out.cols)?)?;
+            gpu.dispatch(Id::SparseProduct, &buffers, &params, gpu.elementwise(piece.rows, out.cols))?;
         }
     }
     Ok(())

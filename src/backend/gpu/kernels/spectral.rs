@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, groups};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use crate::backend::{Curvature, Element};
@@ -59,19 +59,19 @@ pub(in super::super) fn record(
         let (from, to) = if t % 2 == 0 { (vector, &*next) } else { (&*next, vector) };
         for (shard, row0, rows) in gram.each() {
             let params = StepParams {
-                rows: rows as u32,
-                k: k as u32,
-                ld: gram.ld as u32,
-                row0: row0 as u32,
+                rows: word(rows)?,
+                k: word(k)?,
+                ld: word(gram.ld)?,
+                row0: word(row0)?,
                 diagonal: diagonal.into(),
                 keep: (t == iterations).into(),
             };
             let buffers = [shard, from, to, &*ratio, &*metric];
-            gpu.dispatch(Id::SpectralStep, &buffers, &params, [groups(rows, ROWS)?, 1, 1])?;
+            gpu.dispatch(Id::SpectralStep, &buffers, &params, [gpu.groups(rows, ROWS), 1, 1])?;
         }
     }
-    let slack = (1.0 + 4.0 * (k + 2) as f64 * f32::UNIT) as f32;
-    let params = FinishParams { k: k as u32, slack };
+    let slack = f32::of(1.0 + 4.0 * (k + 2) as f64 * f32::UNIT);
+    let params = FinishParams { k: word(k)?, slack };
     gpu.dispatch(Id::SpectralFinish, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! `shaders/stop.wgsl`: counts an iteration and ends the loop where its rule is met.
 
 use super::super::Gpu;
-use super::super::scheduler::Spec;
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
-use crate::backend::{Course, StopCheck};
+use crate::backend::{Course, Element, StopCheck};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -45,7 +45,9 @@ impl Quanta {
     fn of(constant: f64) -> Self {
         // Nothing but zeros has any quanta; they need only be there.
         let largest = constant.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX));
-        Self { exponent: largest.log2().floor() as i32 - BITS }
+        #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f32")]
+        let exponent = largest.log2().floor() as i32;
+        Self { exponent: exponent - BITS }
     }
 
     fn count(self, v: f64) -> f64 {
@@ -56,23 +58,24 @@ impl Quanta {
     fn words(self, v: f64) -> Option<[u32; 2]> {
         let count = self.count(v).round();
         // Far less than 63 bits, so that the difference of two is right.
-        let words = count as i64;
-        (count.abs() < 60.0_f64.exp2()).then_some([words as u32, (words >> 32) as u32])
+        #[expect(clippy::cast_possible_truncation, reason = "what has more bits is not used")]
+        let [low, high]: [u32; 2] = bytemuck::cast((count as i64).to_le());
+        (count.abs() < 60.0_f64.exp2()).then_some([low, high])
     }
 }
 
 pub(in super::super) fn record(gpu: &mut Gpu, check: &StopCheck<'_, Gpu>) -> Result<()> {
     let quanta = Quanta::of(check.constant);
     let start = check.start.and_then(|start| quanta.words(start));
-    let target = check.stop.target_error.map(|target| quanta.count(target * target * check.constant) as f32);
+    let target = check.stop.target_error.map(|target| f32::of(quanta.count(target * target * check.constant)));
     let params = Params {
-        len: check.weights.cols as u32,
-        slot: check.first as u32,
-        verdict: check.verdict as u32,
+        len: word(check.weights.cols)?,
+        slot: word(check.first)?,
+        verdict: word(check.verdict)?,
         first: check.start.is_some().into(),
         // An f32 of exponent bits e is a whole number times 2^(e − 150).
         exponent: quanta.exponent + 150,
-        tol: check.stop.tol as f32,
+        tol: f32::of(check.stop.tol),
         // No residual is that far below 0.
         target_quanta: target.unwrap_or(f32::MIN),
         start_known: start.is_some().into(),

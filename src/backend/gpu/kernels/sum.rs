@@ -1,7 +1,7 @@
 //! `shaders/sum.wgsl`: sums over all entries, in 256 parts which the host adds up.
 
 use super::super::matrix::{Matrix, Run};
-use super::super::scheduler::Spec;
+use super::super::scheduler::{Spec, word};
 use super::super::{Gpu, Scalars};
 use super::Lazy;
 use super::matmul_tiled::{STORED, storage_values};
@@ -34,7 +34,7 @@ pub(in super::super) fn spec(source: &str, storage: Storage) -> Spec<'_> {
     Spec { label: "sum", source, writes, trusted: false, constants: &[] }
 }
 
-/// Parts per sum, as in the shaders; one workgroup each.
+/// Parts per sum, as in the shaders.
 pub(in super::super) const PARTS: usize = 256;
 
 /// What is added up, by the numbers of the shader.
@@ -59,21 +59,21 @@ pub(in super::super) fn record(
     let scratch = gpu.scratch();
     for (i, (shard, row0, rows)) in a.each().enumerate() {
         let params = Params {
-            rows: rows as u32,
-            cols: a.cols as u32,
-            a_ld: a.ld as u32,
-            b_ld: b.map_or(0, |b| b.ld as u32),
+            rows: word(rows)?,
+            cols: word(a.cols)?,
+            a_ld: word(a.ld)?,
+            b_ld: word(b.map_or(0, |b| b.ld))?,
             a_off: 0,
             a_row: 0,
-            row0: row0 as u32,
-            slot: slot as u32,
+            row0: word(row0)?,
+            slot: word(slot)?,
             mode: mode as u32,
             accumulate: (i > 0).into(),
         };
         // What is not read has to be bound all the same.
         let other = b.map_or(&*scratch, |b| &b.shards[i]);
         let buffers: Vec<_> = [shard, other, &out.buffer].into_iter().chain(a.scales.get(i)).collect();
-        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [PARTS as u32, 1, 1])?;
+        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [gpu.groups(PARTS, 1), 1, 1])?;
     }
     Ok(())
 }
@@ -89,18 +89,18 @@ pub(in super::super) fn record_difference(
     accumulate: bool,
 ) -> Result<()> {
     let params = Params {
-        rows: rows as u32,
-        cols: a.cols as u32,
-        a_ld: a.ld as u32,
-        b_ld: b.ld as u32,
-        a_off: (run.row * a.ld) as u32,
-        a_row: run.row as u32,
+        rows: word(rows)?,
+        cols: word(a.cols)?,
+        a_ld: word(a.ld)?,
+        b_ld: word(b.ld)?,
+        a_off: word(run.row * a.ld)?,
+        a_row: word(run.row)?,
         row0: 0,
-        slot: out.1 as u32,
+        slot: word(out.1)?,
         mode: Mode::Difference as u32,
         accumulate: accumulate.into(),
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
     let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
-    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [PARTS as u32, 1, 1])
+    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [gpu.groups(PARTS, 1), 1, 1])
 }

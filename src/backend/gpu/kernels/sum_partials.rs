@@ -2,7 +2,7 @@
 
 use super::super::Gpu;
 use super::super::matrix::Buffer;
-use super::super::scheduler::{Spec, elementwise};
+use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
@@ -49,17 +49,17 @@ pub(in super::super) fn record(
     square: bool,
 ) -> Result<()> {
     let params = Params {
-        rows: rows as u32,
-        cols: cols as u32,
-        ld: ld as u32,
-        off: offset as u32,
-        parts: part.parts as u32,
-        stride: part.stride as u32,
-        part_ld: part.ld as u32,
+        rows: word(rows)?,
+        cols: word(cols)?,
+        ld: word(ld)?,
+        off: word(offset)?,
+        parts: word(part.parts)?,
+        stride: word(part.stride)?,
+        part_ld: word(part.ld)?,
         accumulate: accumulate.into(),
         square: square.into(),
     };
     let scratch = gpu.scratch();
-    gpu.dispatch(Id::SumPartials, &[&scratch, out], &params, elementwise(rows, cols)?)?;
+    gpu.dispatch(Id::SumPartials, &[&scratch, out], &params, gpu.elementwise(rows, cols))?;
     Ok(())
 }

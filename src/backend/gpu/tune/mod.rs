@@ -136,12 +136,19 @@ fn measure(gpu: &mut Gpu, known: Table) -> Result<Table> {
                 // By the device's own clock, unless that stands still.
                 Ok::<f64, Error>(of_passes.filter(|s| *s > 0.0).unwrap_or_else(|| clock.elapsed().as_secs_f64()))
             };
-            // The first run compiles.
-            seconds(1)?;
+            // The first run compiles. What the driver refuses is never asked for again.
+            match seconds(1) {
+                Err(Error::DeviceFault(_)) => {
+                    gpu.runs[variant] = false;
+                    continue;
+                }
+                other => other?,
+            };
             let once = seconds(1)?;
             if once > 2.0 * best.0 {
                 continue;
             }
+            #[expect(clippy::cast_possible_truncation, reason = "from 1 to 64")]
             let times = (SECONDS / once).clamp(1.0, 64.0) as usize;
             let mean = seconds(times)? / times as f64;
             if mean < best.0 {
