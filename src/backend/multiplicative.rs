@@ -106,14 +106,37 @@ pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<A
     regularised_inverse(gram, 0.0)
 }
 
-/// The same of `gram + ridge · diag(gram)`.
-pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
+/// A T with `T Tᵀ ≈ gram⁻¹`, on the host and in f64, for a `gram` that is a product with roundings of `E`: the columns of A T
+/// are nearly orthonormal where AᵀA = gram. What the roundings may have made of a singular one is shifted away.
+pub(crate) fn whitening<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
     let k = gram.nrows();
+    let (scaled, scale) = unit_diagonal(gram);
+    let mut shift = 9.0 * E::UNIT * (k as f64).sqrt();
+    while shift.is_finite() {
+        let shifted = Mat::from_fn(k, k, |i, j| scaled[(i, j)] + if i == j { shift } else { 0.0 });
+        if let Ok(cholesky) = shifted.llt(Side::Lower) {
+            let mut inverse = Mat::<f64>::identity(k, k);
+            cholesky.L().solve_lower_triangular_in_place(&mut inverse);
+            return Ok(Array2::from_shape_fn((k, k), |(i, j)| E::of(scale[i] * inverse[(j, i)])));
+        }
+        shift *= 16.0;
+    }
+    Err(Error::Data(format!("a {k}×{k} Gram is not finite")))
+}
+
+/// `D gram D` with `D = diag(gram)^-½`, and D; 0 where the diagonal is.
+fn unit_diagonal<E: Element>(gram: ArrayView2<'_, E>) -> (Mat<f64>, Vec<f64>) {
     let scale: Vec<f64> =
         gram.diag().iter().map(|d| if d.f64() > 0.0 { d.f64().sqrt().recip() } else { 0.0 }).collect();
     // Both triangles, so that rounding does not make one of them matter more.
     let entry = |i: usize, j: usize| 0.5 * (gram[[i, j]].f64() + gram[[j, i]].f64()) * scale[i] * scale[j];
-    let mut scaled = Mat::from_fn(k, k, entry);
+    (Mat::from_fn(gram.nrows(), gram.nrows(), entry), scale)
+}
+
+/// The same of `gram + ridge · diag(gram)`.
+pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
+    let k = gram.nrows();
+    let (mut scaled, scale) = unit_diagonal(gram);
     let unscaled =
         |inverse: Mat<f64>| Array2::from_shape_fn((k, k), |(i, j)| E::of(inverse[(i, j)] * scale[i] * scale[j]));
     let cut = 9.0 * E::UNIT;
