@@ -55,7 +55,9 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
     }
     if config.init == Init::Svd {
         let hidden = layer + 1 < config.layers.len();
-        let h = Svd::of(b, v, k, &mut rng)?.signed(n, k, hidden, &mut rng);
+        // The start is the result where the data are nonnegative, so it pays for more than the k triplets: on ORL, k = 160, an
+        // error of 8.50 % with the usual columns beyond them, 8.44 % is best.
+        let h = Svd::of(b, v, k + k.div_ceil(2), &mut rng)?.signed(n, k, hidden, &mut rng);
         return Ok((Array2::zeros((m, k)), h));
     }
     let svd = Svd::of(b, v, k, &mut rng)?;

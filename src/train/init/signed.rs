@@ -14,7 +14,7 @@
 
 use super::Svd;
 use crate::backend::Element;
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -24,16 +24,18 @@ const MARGIN: f64 = 0.01;
 const STEPS: usize = 300;
 
 impl<E: Element> Svd<E> {
-    /// H (n × k), from as many triplets as there are, k at most.
+    /// H (n × k), from the first k triplets, or as many as there are.
     ///
     /// `hidden`: Y = UΣ, so that rows of H are as far from each other as samples are, and the next layer, which approximates H,
     /// approximates the samples. Else Y = U: what is clustered at the end. Persons on PIE, k = 160, test samples: NMI .96, with UΣ .70.
     pub(super) fn signed(&self, n: usize, k: usize, hidden: bool, rng: &mut ChaCha8Rng) -> Array2<E> {
-        let lengths: Vec<f64> = if hidden { self.sigma.clone() } else { vec![1.0; self.sigma.len()] };
-        let y = &self.left.mapv(|v| v.f64()) * &Array1::from(lengths);
-        let norms = y.map_axis(Axis(1), |row| row.dot(&row).sqrt());
+        let rank = self.sigma.len().min(k);
+        let left = self.left.slice(s![.., ..rank]).mapv(|v| v.f64());
+        let scaled = &left * &ArrayView1::from(&self.sigma[..rank]);
         // What every sample weighs in V, as far as these triplets go.
-        let energy = (&self.left.mapv(|v| v.f64()) * &Array1::from(self.sigma.clone())).map_axis(Axis(1), |r| r.dot(&r));
+        let energy = scaled.map_axis(Axis(1), |row| row.dot(&row));
+        let y = if hidden { scaled } else { left };
+        let norms = y.map_axis(Axis(1), |row| row.dot(&row).sqrt());
         let beyond = |z: &Array1<f64>| {
             let side = y.dot(z);
             let beyond = |s: &usize| side[*s] < MARGIN * norms[*s];
@@ -42,9 +44,9 @@ impl<E: Element> Svd<E> {
         let z = [across(&y, &norms, &norms.mapv(|_| 1.0), STEPS), across(&y, &norms, &energy, 0)];
         let z = z.into_iter().map(|z| (beyond(&z), z)).min_by(|a, b| a.0.total_cmp(&b.0));
         // What the other start gives up.
-        let last = if self.sigma.len() == k { self.sigma[k - 1].powi(2) } else { 0.0 };
+        let last = self.sigma.get(k - 1).map_or(0.0, |s| s * s);
         match z {
-            Some((beyond, z)) if beyond <= last && !self.sigma.is_empty() => spread(&y, &norms, &z, k).mapv(E::of),
+            Some((beyond, z)) if beyond <= last && rank > 0 => spread(&y, &norms, &z, k).mapv(E::of),
             _ => self.shifted(n, k, rng),
         }
     }
