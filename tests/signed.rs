@@ -44,9 +44,7 @@ where
 }
 
 fn dead<E: Element>(fit: &Fit<E>) -> usize {
-    let zero = |m: &Array2<E>| {
-        m.axis_iter(Axis(1)).filter(|c| c.iter().all(|v| v.f64() == 0.0)).count()
-    };
+    let zero = |m: &Array2<E>| m.axis_iter(Axis(1)).filter(|c| c.iter().all(|v| v.f64() == 0.0)).count();
     zero(&fit.factors.h) + fit.factors.w.iter().map(zero).sum::<usize>()
 }
 
@@ -67,7 +65,11 @@ fn semi_nmf_of_nonnegative_data_is_as_good_as_the_svd() {
         ("of rank 1", parts(50, 30, 1, 0.0, 13)),
         ("nearly nonnegative", &full - 1e-3),
         ("more features than samples", parts(30, 120, 6, 0.05, 16)),
-        ("with one bright sample", { let mut x = full.clone(); x.row_mut(5).mapv_inplace(|v| 1e3 * v); x }),
+        ("with one bright sample", {
+            let mut x = full.clone();
+            x.row_mut(5).mapv_inplace(|v| 1e3 * v);
+            x
+        }),
     ] {
         for k in [1, 2, 3, 8, 20] {
             let best = best(&x, k);

@@ -158,7 +158,10 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.summary("device", &engine.device_name())?;
     let (runs, features, ridge) = (how.runs, name_of(&scaling), projections[0].ridge);
     if ridge > 0.0 {
-        out.summary("ridge", &format!("{ridge} tr(G)/k on the coefficients of new samples (--ridge 0: exact least squares)"))?;
+        out.summary(
+            "ridge",
+            &format!("{ridge} tr(G)/k on the coefficients of new samples (--ridge 0: exact least squares)"),
+        )?;
     }
     out.summary("clusters", &format!("k-means on {features} features, mean ± standard deviation of {runs} runs"))?;
     table(&rows, out)

@@ -62,11 +62,13 @@ fn features_and_ridge_follow_the_model() {
         ("nmf-mu", "", "unit", 0.0),
     ] {
         let case = format!("{model} {more}");
-        folder.ok(&format!("fit faces --model {model} {more} --layers 3 --train-per-class 4 --device cpu --out m.safetensors -q"));
+        folder.ok(&format!(
+            "fit faces --model {model} {more} --layers 3 --train-per-class 4 --device cpu --out m.safetensors -q"
+        ));
         let evaluate = "evaluate m.safetensors faces --test-only --kmeans-seeds 2 --device cpu";
         let json = folder.ok(&format!("{evaluate} --json")).json();
         assert_eq!((&json["features"], &json["ridge"]), (&features.into(), &ridge.into()), "{case}");
-        let text = folder.ok(&format!("{evaluate} -q")).stdout;
+        let text = folder.ok(evaluate).stdout;
         assert!(text.contains(&format!("k-means on {features} features")), "{case}: {text}");
         assert_eq!(text.contains(&format!("{ridge} tr(G)/k")), ridge > 0.0, "{case}: {text}");
         let json = folder.ok(&format!("{evaluate} --features raw --ridge 0.25 --json")).json();
@@ -80,7 +82,11 @@ fn features_and_ridge_follow_the_model() {
         folder.refused(&format!("{evaluate} --ridge nan"), 2, &["ridge: expected a number of at least 0, found NaN"]);
     }
     let fit = "fit faces --model deep-semi-nmf --layers 4,3 --activation root --device cpu --sweeps 2 --pretrain 2";
-    folder.refused(&format!("{fit} --ridge 0.1 --out n.safetensors"), 2, &["expected a linear model, found the activation"]);
+    folder.refused(
+        &format!("{fit} --ridge 0.1 --out n.safetensors"),
+        2,
+        &["expected a linear model, found the activation"],
+    );
     folder.ok(&format!("{fit} --out n.safetensors -q"));
     let transform = "transform n.safetensors faces --device cpu --out H.npy";
     folder.refused(&format!("{transform} --ridge 0.1"), 2, &["expected a linear model, found the activation"]);
