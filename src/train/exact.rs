@@ -12,8 +12,8 @@ use crate::{Error, Result};
 pub(crate) type FactorsMut<'a, B> = (&'a mut [<B as Backend>::Matrix], &'a mut <B as Backend>::Matrix);
 
 /// Runs `step` on `W_1 … W_L` and H at most `max` times, and leaves those with the least objective. `step` returns the
-/// objective and the relative error of what it made; `start` are those before. Returns the objective at the start and after
-/// every iteration that was made, also of those that were not kept.
+/// objective and the relative error of what it made; `start` are those before. Returns the objective at the start and the least
+/// so far after every iteration that was made.
 pub(crate) fn iterate_exactly<B: Backend>(
     b: &mut B,
     (stage, max): (Stage, usize),
@@ -33,24 +33,26 @@ pub(crate) fn iterate_exactly<B: Backend>(
         b.copy(m, &mut kept)?;
         best.push(kept);
     }
-    let (mut least, mut last) = (start.0, start.0);
+    let (mut least, mut last, mut before, mut small) = (start, start.0, start.0, 0);
     for done in 1..=max {
-        let (objective, relative_error) = step(b, (&mut *w, &mut *h))?;
+        let (objective, error) = step(b, (&mut *w, &mut *h))?;
         if !objective.is_finite() {
             return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective });
         }
-        history.push(objective);
-        progress(&Progress { stage, done, of: max, objective, relative_error });
-        let before = std::mem::replace(&mut last, objective);
-        if objective <= least {
-            least = objective;
+        last = objective;
+        if objective <= least.0 {
+            least = (objective, error);
             w.iter().chain([&*h]).zip(&mut best).try_for_each(|(now, best)| b.copy(now, best))?;
         }
-        if stop.met(before, objective, relative_error * relative_error, 1.0) {
+        history.push(least.0);
+        progress(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
+        let over;
+        (over, before, small) = stop.judge((before, objective), (error * error, 1.0), small);
+        if over {
             break;
         }
     }
-    if last > least {
+    if last > least.0 {
         w.iter_mut().chain([h]).zip(&best).try_for_each(|(now, best)| b.copy(best, now))?;
     }
     Ok(history)

@@ -147,7 +147,7 @@ pub(crate) fn refine<B: Backend>(
 
     let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
-    let mut relative_error = start.1;
+    let mut least = start;
     let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), progress, |b, (_, h)| {
         for _ in 0..BATCH {
             chain.step_h(b, w, h, &mut search)?;
@@ -155,10 +155,10 @@ pub(crate) fn refine<B: Backend>(
         b.matmul(MatMul::TN, h, h, &mut s)?;
         objective.record_penalties(b, 0, [], &s)?;
         let made = objective.exact(b, x, chain.top(), &w[0])?;
-        relative_error = made.1;
+        least = if made.0 <= least.0 { made } else { least };
         Ok(made)
     })?;
-    Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
+    Ok(Outcome { relative_error: least.1, steps: (history.len() - 1) * BATCH })
 }
 
 /// What the next layer is trained on: g(H), with H scaled into the domain of g and W inversely, the product unchanged.

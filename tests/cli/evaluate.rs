@@ -57,7 +57,7 @@ fn features_and_ridge_follow_the_model() {
     for (model, more, features, ridge) in [
         ("sdnmf-l", "", "scaled-unit", 0.0),
         ("nenmf", "--ridge 0.5", "scaled-unit", 0.5),
-        ("semi-nmf", "", "unit", 0.01),
+        ("semi-nmf", "", "unit", 0.03),
         ("semi-nmf", "--ridge 0", "unit", 0.0),
         ("nmf-mu", "", "unit", 0.0),
     ] {
