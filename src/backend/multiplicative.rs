@@ -94,20 +94,48 @@ impl<E: Element> Sparse<E> {
 /// A generalised inverse of a symmetric positive semidefinite matrix, on the host and in f64.
 ///
 /// The matrix is first scaled to a diagonal of ones. Eigenvalues below 9 units of rounding of the largest one count as 0
-/// (the proportion at which NumPy's `pinv` cuts); what is left solves least squares. Where the matrix has full rank this
-/// is its inverse.
+/// (the proportion at which NumPy's `pinv` cuts), and so do columns whose entry on the diagonal is so small beside the largest;
+/// what is left solves least squares. Where the matrix has full rank this is its inverse.
 pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
-    regularised_inverse(gram, 0.0)
+    inverse_of(unit_diagonal(gram, 9.0 * E::UNIT), 0.0)
 }
 
-/// The same of `gram + ridge · diag(gram)`.
-pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
+/// A T with `T Tᵀ ≈ gram⁻¹`, on the host and in f64, for a `gram` that is a product with roundings of `E`: the columns of A T
+/// are nearly orthonormal where AᵀA = gram. What the roundings may have made of a singular one is shifted away.
+pub(crate) fn whitening<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
     let k = gram.nrows();
+    let (scaled, scale) = unit_diagonal(gram, 0.0);
+    let mut shift = 9.0 * E::UNIT * (k as f64).sqrt();
+    while shift.is_finite() {
+        let shifted = Mat::from_fn(k, k, |i, j| scaled[(i, j)] + if i == j { shift } else { 0.0 });
+        if let Ok(cholesky) = shifted.llt(Side::Lower) {
+            let mut inverse = Mat::<f64>::identity(k, k);
+            cholesky.L().solve_lower_triangular_in_place(&mut inverse);
+            return Ok(Array2::from_shape_fn((k, k), |(i, j)| E::of(scale[i] * inverse[(j, i)])));
+        }
+        shift *= 16.0;
+    }
+    Err(Error::Data(format!("a {k}×{k} Gram is not finite")))
+}
+
+/// `D gram D` with `D = diag(gram)^-½`, and D; 0 where the diagonal is at most `cut` times its largest entry.
+fn unit_diagonal<E: Element>(gram: ArrayView2<'_, E>, cut: f64) -> (Mat<f64>, Vec<f64>) {
+    let least = cut * gram.diag().iter().fold(0.0_f64, |most, d| most.max(d.f64()));
     let scale: Vec<f64> =
-        gram.diag().iter().map(|d| if d.f64() > 0.0 { d.f64().sqrt().recip() } else { 0.0 }).collect();
+        gram.diag().iter().map(|d| if d.f64() > least { d.f64().sqrt().recip() } else { 0.0 }).collect();
     // Both triangles, so that rounding does not make one of them matter more.
     let entry = |i: usize, j: usize| 0.5 * (gram[[i, j]].f64() + gram[[j, i]].f64()) * scale[i] * scale[j];
-    let mut scaled = Mat::from_fn(k, k, entry);
+    (Mat::from_fn(gram.nrows(), gram.nrows(), entry), scale)
+}
+
+/// The generalised inverse of `gram + ridge · diag(gram)`.
+pub(crate) fn regularised_inverse<E: Element>(gram: ArrayView2<'_, E>, ridge: f64) -> Result<Array2<E>> {
+    inverse_of(unit_diagonal(gram, 0.0), ridge)
+}
+
+/// The same of a matrix that has been scaled.
+fn inverse_of<E: Element>((mut scaled, scale): (Mat<f64>, Vec<f64>), ridge: f64) -> Result<Array2<E>> {
+    let k = scale.len();
     let unscaled =
         |inverse: Mat<f64>| Array2::from_shape_fn((k, k), |(i, j)| E::of(inverse[(i, j)] * scale[i] * scale[j]));
     let cut = 9.0 * E::UNIT;
@@ -173,6 +201,19 @@ mod tests {
         let gradient = a.t().dot(&(a.dot(&x) - &y));
         assert!(gradient.iter().all(|g| g.abs() < 1e-10), "{gradient}");
         assert_eq!(x[[2, 0]], 0.0);
+    }
+
+    #[test]
+    fn whitening_makes_columns_orthonormal() {
+        // Columns that differ by 1e-4 of their length: a condition of 1e8 in the Gram.
+        for scale in [1.0, 1e-6, 1e5] {
+            let near = |i: usize, j: usize| scale * (1.0 + 1e-4 * ((i * 7 + j * 3).pow(2) as f64 * 0.61).sin());
+            let a = Array2::from_shape_fn((9, 4), |(i, j)| near(i, j));
+            let q = a.dot(&whitening(a.t().dot(&a).view()).unwrap());
+            for ((i, j), v) in q.t().dot(&q).indexed_iter() {
+                assert!((v - f64::from(u8::from(i == j))).abs() < 1e-4, "{i} {j}: {v}");
+            }
+        }
     }
 
     #[test]

@@ -21,14 +21,15 @@
 //!
 //! which has the same product, H_L and objective, and the rank that the pre-training gave it.
 //!
-//! and a sweep reads X twice, whatever the depth, as in [`crate::train`]. The Grams of full rank that are inverted (on the host)
-//! have the size of a layer; that of H̃_l itself would be singular. Hidden H_l enter no update and are left out.
+//! and a sweep reads X twice, whatever the depth, as in [`crate::train`], and a third time for the objective. What is inverted
+//! has the size of a layer and its rank; H̃_l itself would be singular. Hidden H_l enter no update and are left out.
 
+use super::pseudo_inverse::PseudoInverse;
 use super::semi_nmf::SignedBlock;
 use crate::Result;
 use crate::backend::{Backend, MatMul};
 use crate::model::HPenalty;
-use crate::train::{Config, Objective, Progress, Stage, Stopping, iterate};
+use crate::train::{Config, Objective, Progress, Stage, Stopping, iterate_exactly};
 
 /// What a layer needs in a sweep; `k` is its size, `last` that of the last one.
 struct Link<B: Backend> {
@@ -42,9 +43,8 @@ struct Link<B: Backend> {
 
 struct Tail<B: Backend> {
     p: B::Matrix,
-    gram: B::Matrix,
-    inverse: B::Matrix,
-    /// `W_l P_l`, then that beside D, `R = D − W_l P_l`, and `R (P_lᵀP_l)⁻¹`, all with the rows of W_l.
+    inverse: PseudoInverse<B>,
+    /// `W_l P_l`, then that beside D, `R = D − W_l P_l`, and R times the M of `P_l⁺ = M Qᵀ`, all with the rows of W_l.
     product: B::Matrix,
     rest: B::Matrix,
     divided: B::Matrix,
@@ -53,15 +53,13 @@ struct Tail<B: Backend> {
 }
 
 struct Below<B: Backend> {
-    /// `ΨᵀΨ` and its inverse.
-    gram: B::Matrix,
-    inverse: B::Matrix,
-    /// `Ψᵀ C`, and that under the inverse, C: m × last.
+    inverse: PseudoInverse<B>,
+    /// `Qᵀ C` and `Ψ⁺ C = M Qᵀ C`, C: m × last.
     projected: B::Matrix,
     divided: B::Matrix,
 }
 
-/// Sweeps over `W_1 … W_L, H_L`; returns the objective over time, which never rises.
+/// Sweeps over `W_1 … W_L, H_L`; returns the objective over time, which never rises but by roundings.
 pub(super) fn finetune<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
@@ -76,18 +74,16 @@ pub(super) fn finetune<B: Backend>(
     let mut block = SignedBlock::new(b, n, k, config)?;
     let mut links =
         w.iter().enumerate().map(|(l, w)| Link::new(b, w, m, k, (l == 0, l == last))).collect::<Result<Vec<_>>>()?;
-    // XᵀH_L, then that times the inverse of H_LᵀH_L.
-    let (mut cross, mut c) = (b.zeros(m, k)?, b.zeros(m, k)?);
-    let (mut s, mut inverse) = (b.zeros(k, k)?, b.zeros(k, k)?);
+    // `C = XᵀH_L (H_LᵀH_L)⁻¹ = XᵀQ Mᵀ`.
+    let (mut cross, mut c, mut inverse) = (b.zeros(m, k)?, b.zeros(m, k)?, PseudoInverse::new(b, (n, k))?);
 
     (0..=last).try_for_each(|l| grow_psi(b, w, &mut links, l))?;
-    b.matmul(MatMul::TN, h, h, &mut s)?;
     let start = objective.exact(b, x, h, &links[last].psi)?;
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
-        b.matmul(MatMul::TN, x, h, &mut cross)?;
-        b.inverse(&s, &mut inverse)?;
-        b.matmul(MatMul::NN, &cross, &inverse, &mut c)?;
+    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), progress, |b, (w, h)| {
+        inverse.set(b, h)?;
+        b.matmul(MatMul::TN, x, &inverse.q, &mut cross)?;
+        b.matmul(MatMul::NT, &cross, &inverse.m, &mut c)?;
         set_tails(b, w, &mut links)?;
         for l in 0..=last {
             least_squares(b, &mut links, l, &c, &mut w[l])?;
@@ -95,8 +91,7 @@ pub(super) fn finetune<B: Backend>(
         }
         block.set(b, x, &links[last].psi)?;
         block.step(b, h)?;
-        b.matmul(MatMul::TN, h, h, &mut s)?;
-        objective.record_fit(b, turn, (&block.rhs, h), (&block.gram, &s))
+        objective.exact(b, x, h, &links[last].psi)
     })
 }
 
@@ -107,8 +102,7 @@ impl<B: Backend> Link<B> {
             true => None,
             false => Some(Tail {
                 p: b.zeros(k, last)?,
-                gram: b.zeros(last, last)?,
-                inverse: b.zeros(last, last)?,
+                inverse: PseudoInverse::new(b, (k, last))?,
                 product: b.zeros(rows, last)?,
                 rest: b.zeros(rows, last)?,
                 divided: b.zeros(rows, last)?,
@@ -118,8 +112,7 @@ impl<B: Backend> Link<B> {
         let below = match is_first {
             true => None,
             false => Some(Below {
-                gram: b.zeros(rows, rows)?,
-                inverse: b.zeros(rows, rows)?,
+                inverse: PseudoInverse::new(b, (m, rows))?,
                 projected: b.zeros(rows, last)?,
                 divided: b.zeros(rows, last)?,
             }),
@@ -137,17 +130,16 @@ fn grow_psi<B: Backend>(b: &mut B, w: &[B::Matrix], links: &mut [Link<B>], l: us
     }
 }
 
-/// `P_l = W_{l+1} P_{l+1}` from the back, all with the factors of the sweep before, and the inverses of `P_lᵀP_l`.
+/// `P_l = W_{l+1} P_{l+1}` from the back, all with the factors of the sweep before, and their inverses.
 fn set_tails<B: Backend>(b: &mut B, w: &[B::Matrix], links: &mut [Link<B>]) -> Result<()> {
     for l in (0..w.len() - 1).rev() {
         let (now, after) = links.split_at_mut(l + 1);
-        if let Some(Tail { p, gram, inverse, .. }) = &mut now[l].tail {
+        if let Some(Tail { p, inverse, .. }) = &mut now[l].tail {
             match &after[0].tail {
                 Some(next) => b.matmul(MatMul::NN, &w[l + 1], &next.p, p)?,
                 None => b.copy(&w[l + 1], p)?,
             }
-            b.matmul(MatMul::TN, p, p, gram)?;
-            b.inverse(gram, inverse)?;
+            inverse.set(b, p)?;
         }
     }
     Ok(())
@@ -164,21 +156,20 @@ fn least_squares<B: Backend>(
     let (before, now) = links.split_at_mut(l);
     let Link { tail, below, .. } = &mut now[0];
     let mut d = c;
-    if let (Some(before), Some(Below { gram, inverse, projected, divided })) = (before.last(), below) {
-        b.matmul(MatMul::TN, &before.psi, &before.psi, gram)?;
-        b.inverse(gram, inverse)?;
-        b.matmul(MatMul::TN, &before.psi, c, projected)?;
-        b.matmul(MatMul::NN, inverse, projected, divided)?;
+    if let (Some(before), Some(Below { inverse, projected, divided })) = (before.last(), below) {
+        inverse.set(b, &before.psi)?;
+        b.matmul(MatMul::TN, &inverse.q, c, projected)?;
+        b.matmul(MatMul::NN, &inverse.m, projected, divided)?;
         d = divided;
     }
     match tail {
         None => b.copy(d, w),
-        Some(Tail { p, inverse, product, rest, divided, change, .. }) => {
+        Some(Tail { p, inverse, product, rest, divided, change }) => {
             b.matmul(MatMul::NN, w, p, product)?;
             b.copy(d, rest)?;
             b.add(rest, -1.0, product)?;
-            b.matmul(MatMul::NN, rest, inverse, divided)?;
-            b.matmul(MatMul::NT, divided, p, change)?;
+            b.matmul(MatMul::NN, rest, &inverse.m, divided)?;
+            b.matmul(MatMul::NT, divided, &inverse.q, change)?;
             b.add(w, 1.0, change)
         }
     }

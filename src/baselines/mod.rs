@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `multiplicative.rs` | NMF by multiplicative updates, nsNMF, Multi-layer NMF |
 //! | `pgnmf.rs` | PgNMF |
-//! | `semi_nmf.rs`, `deep_semi_nmf.rs` | Semi-NMF, Deep Semi-NMF |
+//! | `semi_nmf.rs`, `deep_semi_nmf.rs`, with `pseudo_inverse.rs` | Semi-NMF, Deep Semi-NMF |
 //! | `gnmf.rs` with `graph.rs` | GNMF |
 //!
 //! With an activation the layers of Deep Semi-NMF are trained together by `train/nonlinear.rs`. NeNMF is a row of the table: DNMF with one layer and one step size.
@@ -15,6 +15,7 @@ mod gnmf;
 mod graph;
 mod multiplicative;
 mod pgnmf;
+mod pseudo_inverse;
 mod semi_nmf;
 
 pub(crate) use semi_nmf::unit_components;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::data::ImageSet;
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
+use deepnmf::model::ModelSpec;
 use deepnmf::model::store::Model;
 use deepnmf::train::Projection;
 use deepnmf::{Engine, Error};
@@ -12,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named};
+use super::fit::by_model;
 use super::labels;
 use super::output::{Output, name_of, percent};
 use super::progress::Reporter;
-use super::transform::{load, projections};
+use super::transform::{RidgeArg, load, projections};
 
 /// Score a model: cluster the coefficients of samples by k-means and compare the clusters with labels.
 #[derive(clap::Args)]
@@ -39,9 +41,12 @@ pub(crate) struct Args {
     /// The column of that file that has the labels; may be given more than once
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Vec<String>,
-    /// What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm 1), unit or raw
-    #[arg(long, default_value = "scaled-unit", value_parser = named::<Scaling>(["scaled-unit", "unit", "raw"]))]
-    features: Scaling,
+    #[arg(long, help = by_model("What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm \
+                                 1), unit or raw", |m| name_of(&m.features)),
+          value_parser = named::<Scaling>(["scaled-unit", "unit", "raw"]))]
+    features: Option<Scaling>,
+    #[command(flatten)]
+    ridge: RidgeArg,
     /// The layer whose coefficients are clustered, from 1, or all [default: the last]
     #[arg(long, value_name = "L|all")]
     layer: Option<String>,
@@ -79,6 +84,11 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     if args.kmeans_seeds == 0 {
         return Err(Error::Config("--kmeans-seeds: expected at least 1, found 0".into()).into());
     }
+    let scaling = match args.features {
+        Some(scaling) => scaling,
+        None => ModelSpec::by_name(&model.metadata.model)?.features,
+    };
+    let projections = projections(&model.metadata, args.ridge.ridge)?;
     let mut engine = args.device.open(out)?;
 
     out.note(&format!("reading {}", path.display()));
@@ -103,7 +113,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut rows = Vec::new();
     for part in &parts {
         for &layer in &layers {
-            let (features, error) = features(&mut engine, &model, layer, part, &set, args.features, out)?;
+            let (features, error) = features(&mut engine, &model, layer, part, &set, (scaling, &projections), out)?;
             for (label, of) in &attributes {
                 let of: Vec<usize> = part.rows.iter().map(|&row| of[row]).collect();
                 let classes = evaluate::count_classes(&of);
@@ -134,7 +144,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "layers": model.metadata.layers,
             "data": path.display().to_string(),
             "device": engine.device_name(),
-            "features": args.features,
+            "features": scaling,
+            "ridge": projections[0].ridge,
             "kmeans": { "runs": how.runs, "seed": how.seed },
             "results": rows.iter().map(Row::json).collect::<Vec<_>>(),
             "sparsity": {
@@ -145,7 +156,13 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     out.summary("data", &format!("{}: {} samples", path.display(), set.n_samples()))?;
     out.summary("device", &engine.device_name())?;
-    let (runs, features) = (how.runs, name_of(&args.features));
+    let (runs, features, ridge) = (how.runs, name_of(&scaling), projections[0].ridge);
+    if ridge > 0.0 {
+        out.summary(
+            "ridge",
+            &format!("{ridge} tr(G)/k on the coefficients of new samples (--ridge 0: exact least squares)"),
+        )?;
+    }
     out.summary("clusters", &format!("k-means on {features} features, mean ± standard deviation of {runs} runs"))?;
     table(&rows, out)
 }
@@ -199,7 +216,7 @@ fn features(
     layer: usize,
     part: &Part,
     set: &ImageSet,
-    scaling: Scaling,
+    (scaling, how): (Scaling, &[Projection]),
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
     let f = &model.factors;
@@ -207,9 +224,8 @@ fn features(
         return Ok((evaluate::features(f.h.view(), f, layer, scaling)?, model.metadata.relative_error));
     }
     let x = set.x.select(Axis(0), &part.rows);
-    let how: Vec<Projection> = projections(&model.metadata)?;
     let mut progress = Reporter::new(out);
-    let projected = engine.transform(x.view(), f, layer, &how, &mut |p| progress.report(p))?;
+    let projected = engine.transform(x.view(), f, layer, how, &mut |p| progress.report(p))?;
     Ok((evaluate::features(projected.h.view(), f, layer, scaling)?, projected.relative_error))
 }
 

@@ -102,6 +102,10 @@ struct ModelArgs {
     #[arg(long, value_name = "C", allow_negative_numbers = true,
           help = with_default("The constant of its penalty", GraphConfig::default().lambda))]
     graph_lambda: Option<f64>,
+    #[arg(long, value_name = "C", allow_negative_numbers = true,
+          help = by_model("A ridge of C·tr(G)/k on the coefficients of new samples, for transform and evaluate; 0 for none",
+                          |m| m.ridge))]
+    ridge: Option<f64>,
 }
 
 #[derive(clap::Args)]
@@ -170,7 +174,7 @@ fn with_default(help: &str, default: impl std::fmt::Display) -> String {
 }
 
 /// The value that most models have, and those that have another.
-fn by_model<T: PartialEq + std::fmt::Display>(help: &str, of: impl Fn(&ModelSpec) -> T) -> String {
+pub(super) fn by_model<T: PartialEq + std::fmt::Display>(help: &str, of: impl Fn(&ModelSpec) -> T) -> String {
     let usual = of(&MODELS[0]);
     let mut others: Vec<(T, Vec<&str>)> = Vec::new();
     for model in MODELS.iter().filter(|m| of(m) != usual) {
@@ -226,6 +230,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
             weights: model.graph.unwrap_or(defaults.graph.weights),
             lambda: model.graph_lambda.unwrap_or(defaults.graph.lambda),
         },
+        ridge: model.ridge,
         mu: model.mu.unwrap_or_else(|| defaults.mu.clone()),
         lambda: model.lambda.unwrap_or_else(|| defaults.lambda.clone()),
         penalty_scale: model.penalties,

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use deepnmf::data::ImageSet;
-use deepnmf::evaluate::{self, Contingency, KMeans, METRICS, Scaling};
+use deepnmf::evaluate::{self, Contingency, KMeans, METRICS};
+use deepnmf::model::ModelSpec;
 use deepnmf::model::store::{self, Model};
 use deepnmf::report::html::{Clusters, Page, Report, Samples};
 use deepnmf::{Engine, Error};
@@ -95,7 +96,7 @@ impl Shown {
             return Ok(Self { set, source, projected: None });
         }
         let mut progress = Reporter::new(out);
-        let (f, how) = (&model.factors, projections(&model.metadata)?);
+        let (f, how) = (&model.factors, projections(&model.metadata, None)?);
         let projected = engine.transform(set.x.view(), f, f.depth(), &how, &mut |p| progress.report(p))?;
         Ok(Self { set, source, projected: Some(projected.h) })
     }
@@ -175,7 +176,8 @@ impl What<'_> {
             return Ok(None);
         }
         let f = &self.model.factors;
-        let features = evaluate::features(h.view(), f, f.depth(), Scaling::default())?;
+        let scaling = ModelSpec::by_name(&self.model.metadata.model)?.features;
+        let features = evaluate::features(h.view(), f, f.depth(), scaling)?;
         let how = KMeans { seed, ..KMeans::new(k) };
         out.note(&format!("{n} samples: {} runs of k-means for {k} clusters", how.runs));
         let runs = engine.kmeans(features.view(), &how)?;

@@ -35,6 +35,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
     #[command(flatten)]
+    ridge: RidgeArg,
+    #[command(flatten)]
     device: DeviceArg,
     #[command(flatten)]
     reading: DataArgs,
@@ -60,7 +62,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut x = set.x;
     metadata.preprocess.apply(&mut x)?;
 
-    let how = projections(metadata)?;
+    let how = projections(metadata, args.ridge.ridge)?;
+    let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.report(p))?;
@@ -81,6 +84,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "n_features": x.ncols(),
             "n_components": k,
             "zero_samples": zero_samples,
+            "ridge": ridge,
             "relative_error": projected.relative_error,
             "steps": projected.steps,
             "out": args.out.display().to_string(),
@@ -89,14 +93,30 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.summary("data", &format!("{}: {samples} samples × {} features", path.display(), x.ncols()))?;
     out.summary("layer", &format!("{layer} of {depth}, {k} components"))?;
     out.summary("device", &engine.device_name())?;
+    if ridge > 0.0 {
+        out.summary("ridge", &format!("{ridge} tr(G)/k on the coefficients (--ridge 0: exact least squares)"))?;
+    }
     let (error, steps) = (percent(projected.relative_error), projected.steps);
     out.summary("error", &format!("{error} of ‖X‖ is not explained, after {steps} steps"))?;
     out.summary("written", &written(&args.out))
 }
 
-/// How the samples of a model are projected, for every layer.
-pub(super) fn projections(m: &Metadata) -> Result<Vec<Projection>> {
-    Ok(Projection::of_layers(m.h_penalty, ModelSpec::by_name(&m.model)?.signed, &m.penalties.lambda))
+/// How new samples are projected.
+#[derive(clap::Args)]
+pub(super) struct RidgeArg {
+    /// A ridge of C·tr(G)/k on the coefficients of new samples, G the Gram of the k components; 0 for exact nonnegative least
+    /// squares [default: what the model file says]
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub(super) ridge: Option<f64>,
+}
+
+/// How the samples of a model are projected, for every layer: with this ridge, or that of the file, or of the table for files that
+/// do not say.
+pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projection>> {
+    let spec = ModelSpec::by_name(&m.model)?;
+    let ridge = ridge.or(m.ridge).unwrap_or_else(|| spec.ridge_under(m.activation));
+    spec.check_ridge(ridge, m.activation)?;
+    Ok(Projection::of_layers(m.h_penalty, spec.signed, ridge, &m.penalties.lambda))
 }
 
 /// Samples of the shape that the model (of the file `file`) was trained on, as they are in the data, checked; and how many

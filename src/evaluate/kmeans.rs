@@ -5,6 +5,8 @@
 //! c_j = (Mᵀ F)_j / (Mᵀ 1)_j                     until no centre moves
 //! ```
 //!
+//! Features are centred first: in f32 the distances between samples far from 0 would be differences of large numbers.
+//!
 //! S. P. Lloyd: *Least Squares Quantization in PCM*, IEEE Trans. Information Theory 28(2), 129–137, 1982. D. Arthur, S.
 //! Vassilvitskii: *k-means++*, SODA 2007, 1027–1035, greedy: of 2 + ln k candidates the one that leaves least.
 
@@ -67,6 +69,8 @@ pub(crate) fn kmeans<B: Backend<Elem = f32>>(
     if n < k {
         return Err(Error::Data(format!("k-means: expected at least as many samples as clusters ({k}), found {n}")));
     }
+    let features = centred(features);
+    let features = features.view();
     let mut device = Device {
         features: b.upload(features)?,
         membership: b.zeros(n, k)?,
@@ -78,6 +82,16 @@ pub(crate) fn kmeans<B: Backend<Elem = f32>>(
     };
     let squares: Vec<f64> = features.axis_iter(Axis(0)).into_par_iter().map(|f| squared(f)).collect();
     (0..how.runs as u64).map(|run| device.run(b, features, &squares, how, how.seed.wrapping_add(run))).collect()
+}
+
+/// Every feature minus its mean.
+fn centred(features: ArrayView2<'_, f32>) -> Array2<f32> {
+    let mut out = features.to_owned();
+    out.axis_iter_mut(Axis(1)).into_par_iter().for_each(|mut column| {
+        let mean = column.iter().map(|&v| f64::from(v)).sum::<f64>() / column.len().max(1) as f64;
+        column.mapv_inplace(|v| (f64::from(v) - mean) as f32);
+    });
+    out
 }
 
 fn squared(v: ndarray::ArrayView1<'_, f32>) -> f64 {

@@ -164,6 +164,9 @@ pub struct Metadata {
     pub penalties: Penalties,
     /// How H is penalised.
     pub h_penalty: HPenalty,
+    /// C of the ridge on the coefficients of new samples; files from before there was one do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ridge: Option<f64>,
     /// What was done to the samples before training; new ones need the same.
     pub preprocess: Preprocess,
     /// How a sample is an image.
@@ -212,6 +215,7 @@ impl Model {
             n_samples: fit.factors.h.nrows(),
             penalties: fit.penalties,
             h_penalty: config.model.h_penalty,
+            ridge: Some(config.projection_ridge()),
             preprocess,
             image_shape: None,
             training: Training { solver: fit.solver, ..config.into() },
@@ -374,7 +378,9 @@ impl Model {
                 return Err(format!("{ROWS}: expected ascending rows below {all}, found others"));
             }
         }
-        let signed = ModelSpec::by_name(&m.model).map_err(|e| e.to_string())?.signed;
+        let spec = ModelSpec::by_name(&m.model).map_err(|e| e.to_string())?;
+        spec.check_ridge(m.ridge.unwrap_or(0.0), m.activation).map_err(|e| e.to_string())?;
+        let signed = spec.signed;
         let named = f.w.iter().enumerate().map(|(l, w)| ("W", l + 1, w)).chain(all_h.map(|(l, h)| ("H", l, h)));
         for (name, l, a) in named {
             if let Some(((i, j), v)) = a.indexed_iter().find(|(_, v)| !v.is_finite()) {

@@ -62,7 +62,8 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
         let mut x = s.samples.set.x.clone();
         fitted.preprocess.apply(&mut x)?;
         let model = &method.config.model;
-        let how = Projection::of_layers(model.h_penalty, model.signed, &fitted.fit.penalties.lambda);
+        let ridge = method.config.projection_ridge();
+        let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fitted.fit.penalties.lambda);
         let factors = &fitted.fit.factors;
         for layer in 1..=factors.depth() {
             let h = match layer == factors.depth() {

@@ -35,6 +35,7 @@ pub(super) struct Settings {
     training: Training,
     features: Features,
     scaling: Scaling,
+    ridge: f64,
 }
 
 impl Method {
@@ -45,16 +46,12 @@ impl Method {
         if fine_tuned && config.layers.len() > 1 {
             config.pretrain = PRETRAIN;
         }
-        // What suits each better, measured on PIE: .95 instead of .93 for PgNMF, .94 instead of .90 for Multi-layer NMF, .97
-        // (scaled) instead of .94 for NeNMF. Components of both signs take away from each other: their lengths are not what
-        // they stand for in a sample.
-        let scaling = if config.model.method == model::Method::Blocks { Scaling::ScaledUnit } else { Scaling::Unit };
         Ok(Self {
             title: config.model.title.into(),
             variant: "linear".into(),
+            scaling: config.model.features,
             config,
             features: Features::Values,
-            scaling,
         })
     }
 
@@ -99,6 +96,7 @@ impl Method {
             training: (&self.config).into(),
             features: self.features,
             scaling: self.scaling,
+            ridge: self.config.projection_ridge(),
         }
     }
 

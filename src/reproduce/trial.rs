@@ -122,7 +122,8 @@ impl Session<'_> {
             (None, Scheme::Split { .. }) => {
                 let mut test = self.samples.set.select(&rows.1).x;
                 preprocess.apply(&mut test)?;
-                let how = Projection::of_layers(config.model.h_penalty, config.model.signed, &fit.penalties.lambda);
+                let (model, ridge) = (&config.model, config.projection_ridge());
+                let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fit.penalties.lambda);
                 let f = &fit.factors;
                 let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut |_| ())?;
                 (projected.h, projected.relative_error)

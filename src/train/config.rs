@@ -18,7 +18,8 @@ pub enum Init {
     Nndsvdar,
     /// Uniform random numbers, up to `2√(mean(X)/k)`.
     Random,
-    /// The leading singular vectors, shifted until H ≥ 0 (Gillis & Kumar 2015); only where W may be negative.
+    /// An H ≥ 0 with the span of the leading singular vectors, where there is one, as for all X ≥ 0; else these shifted until H ≥ 0
+    /// (Gillis & Kumar 2015). Only where W may be negative.
     Svd,
 }
 
@@ -165,6 +166,9 @@ pub struct Config {
     pub graph: GraphConfig,
     /// Whether the coefficients of the hidden layers are solved for at the end.
     pub hidden: bool,
+    /// The ridge on the coefficients of new samples, [`Projection::ridge`](super::Projection::ridge); it belongs to the model's
+    /// file, not to its training. None: [`ModelSpec::ridge_under`].
+    pub ridge: Option<f64>,
     /// Power iterations per Lipschitz bound. The bound holds after any number; more make it tighter.
     pub power_iterations: usize,
 }
@@ -197,8 +201,14 @@ impl Config {
             theta: model.theta.unwrap_or(0.0),
             graph: GraphConfig::default(),
             hidden: false,
+            ridge: None,
             power_iterations: 12,
         }
+    }
+
+    /// [`Config::ridge`], or the model's.
+    pub fn projection_ridge(&self) -> f64 {
+        self.ridge.unwrap_or_else(|| self.model.ridge_under(self.activation))
     }
 
     /// Checks everything that can be checked without data.
@@ -219,6 +229,7 @@ impl Config {
             _ => {}
         }
         self.validate_method()?;
+        self.model.check_ridge(self.projection_ridge(), self.activation)?;
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
             self.one_per_layer(name, values)?;
             if let Some(v) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {

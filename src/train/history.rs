@@ -5,6 +5,9 @@ use crate::backend::Storage;
 use crate::model::Factors;
 
 /// The objective after every iteration, from the start of each stage on.
+///
+/// Of models whose W has any sign, and in the fine-tuning of those with an activation, it is from the residual itself, the least so
+/// far. Elsewhere it comes from Gram matrices, `½‖X‖² − ⟨XΨ, H⟩ + ½⟨ΨᵀΨ, HᵀH⟩`.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct History {
     /// For each layer its own objective `½‖H_{l-1} − H_l W_lᵀ‖² + penalties`: at the start, then after every iteration.

@@ -5,6 +5,8 @@
 //! products with X run on the backend, only matrices of `features × p` and `samples × p` come to the host. Where the
 //! smaller side of X is small, the SVD is exact.
 
+mod signed;
+
 use super::{Config, Init};
 use crate::backend::gpu::{matrix_bytes, sums_bytes};
 use crate::backend::{Backend, Element, MatMul, Sum};
@@ -12,7 +14,7 @@ use crate::model::Method;
 use crate::{Error, Result};
 use faer::Mat;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -61,7 +63,10 @@ pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: 
         return Ok((draw(m, of_w), draw(n, of_h)));
     }
     if config.init == Init::Svd {
-        let h = Svd::of(b, v, k - 1, &mut rng)?.shifted(n, k, &mut rng);
+        let hidden = layer + 1 < config.layers.len();
+        // The start is the result where the data are nonnegative, so it pays for more than the k triplets: on ORL, k = 160, an
+        // error of 8.50 % with the usual columns beyond them, 8.44 % is best.
+        let h = Svd::of(b, v, k + k.div_ceil(2), &mut rng)?.signed(n, k, hidden, &mut rng);
         return Ok((Array2::zeros((m, k)), h));
     }
     let svd = Svd::of(b, v, k, &mut rng)?;
@@ -171,32 +176,6 @@ impl<E: Element> Svd<E> {
             }
         });
         (w, h)
-    }
-}
-
-impl<E: Element> Svd<E> {
-    /// The left singular vectors, each with the sign that makes its least entry larger, and a column of zeros; then every
-    /// sample minus its least entry. Nonnegative, and with the right W as good as k − 1 singular vectors.
-    ///
-    /// Gillis & Kumar 2015, *Exact and heuristic algorithms for semi-nonnegative matrix factorization*, algorithm 2.
-    fn shifted(&self, n: usize, k: usize, rng: &mut ChaCha8Rng) -> Array2<E> {
-        let rank = self.sigma.len();
-        // What lacks in rank starts at random: alike, components would stay alike.
-        let mut h = Array2::from_shape_simple_fn((n, k), || rng.random::<f64>() / (n as f64).sqrt());
-        h.slice_mut(s![.., ..rank]).zip_mut_with(&self.left, |h, u| *h = u.f64());
-        for mut column in h.columns_mut().into_iter().take(rank) {
-            let (least, most) =
-                column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &u| (l.min(u), m.max(u)));
-            if least < -most {
-                column.mapv_inplace(|u| -u);
-            }
-        }
-        h.column_mut(k - 1).fill(0.0);
-        for mut row in h.rows_mut() {
-            let least = row.iter().fold(0.0_f64, |least, &u| least.min(u));
-            row.mapv_inplace(|u| u - least);
-        }
-        h.mapv(E::of)
     }
 }
 

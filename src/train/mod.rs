@@ -3,6 +3,7 @@
 mod block;
 mod config;
 mod descent;
+mod exact;
 mod finetune;
 mod fit;
 mod history;
@@ -18,6 +19,7 @@ mod warnings;
 pub(crate) use crate::backend::Stopping;
 pub(crate) use block::{BlockSolver, HBlock, WBlock};
 pub use config::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+pub(crate) use exact::iterate_exactly;
 pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
 pub use fit::{Start, fit};

@@ -19,7 +19,8 @@
 mod first;
 mod search;
 
-use super::objective::{Objective, iterate};
+use super::exact::iterate_exactly;
+use super::objective::Objective;
 use super::project::{Outcome, Projection};
 use super::{Config, Penalties, Progress, Stage};
 use crate::Result;
@@ -105,7 +106,7 @@ pub(crate) fn finetune<B: Backend>(
     let start = objective.exact(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
+    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), progress, |b, (w, h)| {
         b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
         chain.step_h(b, w, h, &mut of_h)?;
         for l in (1..=last).rev() {
@@ -113,12 +114,11 @@ pub(crate) fn finetune<B: Backend>(
         }
         first.solve(b, x, chain.top(), &mut w[0])?;
         b.matmul(MatMul::TN, &w[0], &w[0], &mut chain.bottom.gram)?;
-        let (gram, rhs) = first.products();
-        objective.record_fit(b, turn, (rhs, &w[0]), (&chain.bottom.gram, gram))?;
         if lambda > 0.0 {
             b.matmul(MatMul::TN, h, h, &mut s)?;
         }
-        objective.record_penalties(b, turn, &*w, &s)
+        objective.record_penalties(b, 0, &*w, &s)?;
+        objective.exact(b, x, chain.top(), &w[0])
     })
 }
 
@@ -140,24 +140,25 @@ pub(crate) fn refine<B: Backend>(
     let mut search = Search::of_h(b, shape, how.h_penalty, how.lambda)?;
     let mut chain = Chain::new(b, activation, &ranks, w, h)?;
     b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
-    let (mut s_top, mut s) = (b.zeros(ranks[0], ranks[0])?, b.zeros(shape.1, shape.1)?);
+    let mut s = b.zeros(shape.1, shape.1)?;
     b.matmul(MatMul::TN, h, h, &mut s)?;
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
-    let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
+    let mut least = start;
+    let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), progress, |b, (_, h)| {
         for _ in 0..BATCH {
             chain.step_h(b, w, h, &mut search)?;
         }
-        b.matmul(MatMul::TN, chain.top(), chain.top(), &mut s_top)?;
         b.matmul(MatMul::TN, h, h, &mut s)?;
-        objective.record_fit(b, turn, (&chain.bottom.rhs, chain.top()), (&chain.bottom.gram, &s_top))?;
-        objective.record_penalties(b, turn, [], &s)
+        objective.record_penalties(b, 0, [], &s)?;
+        let made = objective.exact(b, x, chain.top(), &w[0])?;
+        least = if made.0 <= least.0 { made } else { least };
+        Ok(made)
     })?;
-    let (_, relative_error) = objective.exact(b, x, chain.top(), &w[0])?;
-    Ok(Outcome { relative_error, steps: (history.len() - 1) * BATCH })
+    Ok(Outcome { relative_error: least.1, steps: (history.len() - 1) * BATCH })
 }
 
 /// What the next layer is trained on: g(H), where `scaled` with the largest entry of H at [`BOUND`], in the domain of every g,

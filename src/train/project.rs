@@ -15,6 +15,8 @@ pub struct Projection {
     pub h_penalty: HPenalty,
     /// Its constant.
     pub lambda: f64,
+    /// C of a ridge `½ C tr(G)/k ‖H‖²` besides, `G = ΨᵀΨ` of the k components; 0 for none. Of linear models only.
+    pub ridge: f64,
     /// Passes of coordinate descent, Nesterov steps or gradient steps, at most.
     pub max_steps: usize,
     /// It stops when the relative change of the objective over a batch of them is at most this.
@@ -25,14 +27,14 @@ pub struct Projection {
 
 impl Default for Projection {
     fn default() -> Self {
-        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, max_steps: 2000, tol: 1e-6, signed: false }
+        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, ridge: 0.0, max_steps: 2000, tol: 1e-6, signed: false }
     }
 }
 
 impl Projection {
-    /// For every layer of a model with these penalty constants on H.
-    pub fn of_layers(h_penalty: HPenalty, signed: bool, lambda: &[f64]) -> Vec<Self> {
-        lambda.iter().map(|&lambda| Self { h_penalty, lambda, signed, ..Self::default() }).collect()
+    /// For every layer of a model with these penalty constants on H, and this ridge.
+    pub fn of_layers(h_penalty: HPenalty, signed: bool, ridge: f64, lambda: &[f64]) -> Vec<Self> {
+        lambda.iter().map(|&lambda| Self { h_penalty, lambda, ridge, signed, ..Self::default() }).collect()
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn norm_squared<B: Backend>(b: &mut B, m: &B::Matrix) -> Result<f64> 
     Ok(b.finish_read(pending)?[0])
 }
 
-/// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H` from `h` (n × k), which is replaced. `x: n × m`, `xx = ‖X‖²`, `psi: m × k`.
+/// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H + ½ ridge tr(G)/k ‖H‖²` from `h` (n × k), which is replaced. `x: n × m`, `xx = ‖X‖²`, `psi: m × k`.
 pub(crate) fn project<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
@@ -89,6 +91,15 @@ pub(crate) fn project<B: Backend>(
     let mut s = b.zeros(k, k)?;
     block.set_gram(b, psi)?;
     block.set_rhs(b, x, psi)?;
+    if how.ridge > 0.0 {
+        // In the Gram, from where the objective has it too.
+        let mut trace = b.scalars(1)?;
+        b.sum(Sum::Trace(&block.gram), &mut trace, 0)?;
+        let pending = b.start_read(&trace)?;
+        let ridge = how.ridge * b.finish_read(pending)?[0] / k as f64;
+        b.add_penalty(&block.gram, HPenalty::Ridge, ridge, &mut s)?;
+        b.copy(&s, &mut block.gram)?;
+    }
     b.matmul(MatMul::TN, h, h, &mut s)?;
     objective.record_penalties(b, 0, [], &s)?;
     let start = objective.exact(b, x, h, psi)?;

@@ -49,6 +49,49 @@ fn the_split_of_the_fit_is_honoured() {
     folder.refused("evaluate m.safetensors faces --device cpu", 1, &["expected the 18 samples", "found 12"]);
 }
 
+/// Features and ridge are those of the model, of its file, or what is asked for; and it is said which.
+#[test]
+fn features_and_ridge_follow_the_model() {
+    let folder = Folder::new();
+    faces(&folder);
+    for (model, more, features, ridge) in [
+        ("sdnmf-l", "", "scaled-unit", 0.0),
+        ("nenmf", "--ridge 0.5", "scaled-unit", 0.5),
+        ("semi-nmf", "", "unit", 0.03),
+        ("semi-nmf", "--ridge 0", "unit", 0.0),
+        ("nmf-mu", "", "unit", 0.0),
+    ] {
+        let case = format!("{model} {more}");
+        folder.ok(&format!(
+            "fit faces --model {model} {more} --layers 3 --train-per-class 4 --device cpu --out m.safetensors -q"
+        ));
+        let evaluate = "evaluate m.safetensors faces --test-only --kmeans-seeds 2 --device cpu";
+        let json = folder.ok(&format!("{evaluate} --json")).json();
+        assert_eq!((&json["features"], &json["ridge"]), (&features.into(), &ridge.into()), "{case}");
+        let text = folder.ok(evaluate).stdout;
+        assert!(text.contains(&format!("k-means on {features} features")), "{case}: {text}");
+        assert_eq!(text.contains(&format!("{ridge} tr(G)/k")), ridge > 0.0, "{case}: {text}");
+        let json = folder.ok(&format!("{evaluate} --features raw --ridge 0.25 --json")).json();
+        assert_eq!((&json["features"], &json["ridge"]), (&"raw".into(), &0.25.into()), "{case}");
+        let error = |ridge: &str| {
+            let transform = format!("transform m.safetensors faces --device cpu --out H.npy --json {ridge}");
+            folder.ok(&transform).json()["relative_error"].as_f64().expect("a number")
+        };
+        assert!(error("--ridge 0") <= error("") + 1e-6 && error("--ridge 0") < error("--ridge 3"), "{case}");
+        folder.refused(&format!("{evaluate} --ridge -1"), 2, &["ridge: expected a number of at least 0, found -1"]);
+        folder.refused(&format!("{evaluate} --ridge nan"), 2, &["ridge: expected a number of at least 0, found NaN"]);
+    }
+    let fit = "fit faces --model deep-semi-nmf --layers 4,3 --activation root --device cpu --sweeps 2 --pretrain 2";
+    folder.refused(
+        &format!("{fit} --ridge 0.1 --out n.safetensors"),
+        2,
+        &["expected a linear model, found the activation"],
+    );
+    folder.ok(&format!("{fit} --out n.safetensors -q"));
+    let transform = "transform n.safetensors faces --device cpu --out H.npy";
+    folder.refused(&format!("{transform} --ridge 0.1"), 2, &["expected a linear model, found the activation"]);
+}
+
 #[test]
 fn samples_are_told_from_others_by_what_the_model_says_of_them() {
     let folder = Folder::new();

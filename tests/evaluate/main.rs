@@ -104,6 +104,22 @@ fn clouds_are_found_on_every_device() {
     }
 }
 
+/// A feature far from 0, as of coefficients that all samples share, is none that f32 loses the others in.
+#[test]
+fn where_the_origin_is_does_not_matter() {
+    for offset in [[1e4; 5], [-1e4, 1e4, 0.0, 3e3, 7.0], [2e4, 0.0, 0.0, 0.0, -1e4]] {
+        let (x, of) = clouds(20, 15);
+        let far = Array2::from_shape_fn(x.dim(), |(s, i)| x[[s, i]] + offset[i]);
+        for mut engine in engines() {
+            let [near, far] = [&x, &far].map(|x| {
+                let runs = engine.kmeans(x.view(), &KMeans::new(20)).unwrap();
+                Statistic::of(score(&runs, &of).unwrap().iter().map(|s| s.nmi)).mean
+            });
+            assert!((near - far).abs() < 0.02, "{}, {offset:?}: {far} instead of {near}", engine.device_name());
+        }
+    }
+}
+
 /// Each run ends where Lloyd's iteration would not move: every sample at its nearest centre.
 #[test]
 fn a_run_ends_at_a_fixed_point() {

@@ -40,14 +40,6 @@ impl<B: Backend> First<B> {
             Self::Free(block) => block.step(b, w),
         }
     }
-
-    /// `H̃_1ᵀH̃_1` and `XᵀH̃_1` of the last solution.
-    pub(super) fn products(&self) -> (&B::Matrix, &B::Matrix) {
-        match self {
-            Self::Nonnegative(block) => (&block.gram, &block.rhs),
-            Self::Free(block) => (&block.gram, &block.rhs),
-        }
-    }
 }
 
 /// Least squares, damped: with `S = H̃_1ᵀH̃_1`, `D = diag(S)` and `C = XᵀH̃_1`
