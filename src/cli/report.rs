@@ -52,7 +52,6 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let shown = match &path {
         None => None,
         Some(path) => {
-            out.note(&format!("reading {}", path.display()));
             let (mut set, _) = load(path, args.reading.options(), &model, &args.model, out)?;
             model.metadata.preprocess.apply(&mut set.x)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
@@ -132,7 +131,7 @@ impl What<'_> {
     }
 
     /// Classes and their names: those of the data, else those of the model if these are its samples.
-    fn labels(&self) -> Option<(&[usize], &[String])> {
+    fn labels(&self) -> Option<(&[Option<usize>], &[String])> {
         let m = &self.model.metadata;
         let of_model = || m.labels.as_deref().map(|labels| (labels, m.classes.as_slice()));
         match &self.shown {
@@ -153,7 +152,8 @@ impl What<'_> {
         out: &Output,
     ) -> Result<Option<Clusters>> {
         let labels = self.labels();
-        let classes = labels.map_or(0, |(of, _)| evaluate::count_classes(of));
+        let labelled: Vec<usize> = labels.iter().flat_map(|(of, _)| of.iter().copied().flatten()).collect();
+        let classes = evaluate::count_classes(&labelled);
         let n = h.nrows();
         let k = match wanted {
             Some(k) if k > n => {
@@ -183,7 +183,8 @@ impl What<'_> {
         let scores = match labels {
             None => Vec::new(),
             Some((of, _)) => {
-                let scores = Contingency::new(of, &best.of)?.scores();
+                let of_labelled: Vec<usize> = of.iter().zip(&best.of).filter_map(|(l, c)| l.map(|_| *c)).collect();
+                let scores = Contingency::new(&labelled, &of_labelled)?.scores();
                 METRICS.iter().map(|(name, value)| (name.to_string(), value(&scores))).collect()
             }
         };

@@ -71,7 +71,7 @@ pub(super) fn reconstructed(factors: &Factors<f32>, h: ArrayView2<'_, f32>, plac
 /// The name of sample `i`, as its file says it or by its number.
 pub(super) fn name(names: &[String], i: usize) -> String {
     match names.get(i) {
-        Some(name) if *name != i.to_string() => name.clone(),
-        _ => format!("sample {i}"),
+        Some(name) => name.clone(),
+        None => format!("sample {i}"),
     }
 }
