@@ -146,7 +146,9 @@ fn memory(text: &str) -> std::result::Result<u64, String> {
     let at = upper.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(upper.len());
     let (number, unit) = upper.split_at(at);
     let unit = unit.trim();
-    let power = ["", "K", "M", "G", "T"].iter().position(|p| unit.strip_prefix(p).is_some_and(|u| matches!(u, "" | "B" | "IB")));
+    let power = ["", "K", "M", "G", "T"]
+        .iter()
+        .position(|p| unit.strip_prefix(p).is_some_and(|u| matches!(u, "" | "B" | "IB")));
     match (number.parse::<f64>(), power) {
         (Ok(number), Some(power)) if number > 0.0 => Ok((number * 1024f64.powi(power as i32)) as u64),
         _ => Err("expected a size, as in 512M or 8G".into()),
@@ -159,7 +161,9 @@ mod tests {
 
     #[test]
     fn sizes_of_memory_have_units_of_1024() {
-        for (text, bytes) in [("100", 100), ("2k", 2048), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("8 GB", 8 << 30), ("1TB", 1 << 40)] {
+        for (text, bytes) in
+            [("100", 100), ("2k", 2048), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("8 GB", 8 << 30), ("1TB", 1 << 40)]
+        {
             assert_eq!(memory(text), Ok(bytes), "{text}");
         }
         for bad in ["", "0", "-1", "G", "1.2.3", "8 GiBs", "8E", "eight"] {

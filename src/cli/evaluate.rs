@@ -105,7 +105,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             for attribute in &attributes {
                 let label = attribute.name.as_str();
                 // Samples without a label are left out, of the clusters too: they may be of classes that are not looked for.
-                let places: Vec<usize> = (0..part.rows.len()).filter(|&i| attribute.of[part.rows[i]].is_some()).collect();
+                let places: Vec<usize> =
+                    (0..part.rows.len()).filter(|&i| attribute.of[part.rows[i]].is_some()).collect();
                 let of: Vec<usize> = part.rows.iter().filter_map(|&row| attribute.of[row]).collect();
                 let unlabelled = part.rows.len() - of.len();
                 let features = features.select(Axis(0), &places);

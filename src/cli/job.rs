@@ -63,7 +63,9 @@ impl Job {
             let flat = data::validate_finite(x.view(), &[], &source)?.zero_rows.len();
             if flat > zero_samples {
                 let n = x.nrows();
-                out.warn(&format!("{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"));
+                out.warn(&format!(
+                    "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
+                ));
             }
         }
         let load_seconds = start.elapsed().as_secs_f64();

@@ -52,7 +52,8 @@ impl Attribute {
         let Self { name, of, source, .. } = self;
         let n = of.len();
         let all = of.into_iter().collect::<Option<_>>();
-        let message = || format!("expected a label for every one of {n} samples, found {missing} without one in {source}");
+        let message =
+            || format!("expected a label for every one of {n} samples, found {missing} without one in {source}");
         Ok((name, all.ok_or_else(|| Error::format(path, message()))?))
     }
 }

@@ -32,7 +32,8 @@ impl Output {
     /// The JSON object of `--json`.
     pub(crate) fn json(&self, value: &serde_json::Value) -> Result {
         // Of what JSON leaves as it is, too, nothing commands a terminal.
-        let text: String = value.to_string().chars().flat_map(|c| escaped(c, |c| format!("\\u{:04x}", c as u32))).collect();
+        let text: String =
+            value.to_string().chars().flat_map(|c| escaped(c, |c| format!("\\u{:04x}", c as u32))).collect();
         to_stdout(&text)
     }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing};
+use super::labels::{self, Attribute};
 use super::output::{Output, written};
 use super::progress::Reporter;
 use super::transform::{load, projections};
@@ -49,10 +50,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let path = args.data.map(existing).transpose()?;
     let model = Model::load(&args.model)?;
     let mut engine = args.device.open(out)?;
+    let mut taken = None;
     let shown = match &path {
         None => None,
         Some(path) => {
             let (mut set, _) = load(path, args.reading.options(), &model, &args.model, out)?;
+            taken = labels::of_set(&set);
             model.metadata.preprocess.apply(&mut set.x)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
         }
@@ -66,11 +69,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "model": args.model.display().to_string(),
             "data": path.map(|p| p.display().to_string()),
             "coefficients": what.shown.as_ref().map(|s| if s.stored() { "stored" } else { "projected" }),
+            "labels": taken.as_ref().map(Attribute::json),
             "shown": page.shown,
             "missing": missing,
             "bytes": page.html.len(),
             "out": args.out.display().to_string(),
         }));
+    }
+    if let Some(labels) = &taken {
+        out.summary("labels", &labels.text())?;
     }
     out.summary("shown", &page.shown.join(", "))?;
     for (part, why) in &page.missing {

@@ -106,7 +106,11 @@ fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf
     let path = h.with_extension("names.txt");
     if names.is_empty() {
         if path.exists() {
-            out.warn(&format!("{}: these are not the names of the rows of {}, whose samples have none", path.display(), h.display()));
+            out.warn(&format!(
+                "{}: these are not the names of the rows of {}, whose samples have none",
+                path.display(),
+                h.display()
+            ));
         }
         return Ok(None);
     }

@@ -31,9 +31,7 @@ pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &Lo
     let count = labels.as_ref().map(|l| l.of.len());
     let (x, image_shape) = match *dims.as_slice() {
         [r, c] => (matrix(raw, (r, c), count, path, opts, &mut notes)?, None),
-        [n, height, width] => {
-            (stack(raw, [n, height, width, 1], path, opts)?, Some(ImageShape::new(height, width, 1)))
-        }
+        [n, height, width] => (stack(raw, [n, height, width, 1], path, opts)?, Some(ImageShape::new(height, width, 1))),
         [n, height, width, channels] => {
             if channels != 1 && channels != 3 {
                 let hint = if matches!(height, 1 | 3) { "; channels come last here, move the axis" } else { "" };
@@ -163,9 +161,14 @@ pub(super) fn resized(
         return Err(Error::Config(format!("cannot resize to {width}×{height} pixels")));
     }
     let to = ImageShape { height, width, ..from };
-    let bytes = |a: usize, b: usize, c: usize| [b, c, from.channels, 4].iter().fold(a as u64, |n, &f| n.saturating_mul(f as u64));
+    let bytes = |a: usize, b: usize, c: usize| {
+        [b, c, from.channels, 4].iter().fold(a as u64, |n, &f| n.saturating_mul(f as u64))
+    };
     // Every thread resizes across first, then down, and both sides of an image have weights.
-    let one = bytes(from.height, width, 1).saturating_add(bytes(height, width, 1)).saturating_add(bytes(width, 16, 1)).saturating_add(bytes(height, 16, 1));
+    let one = bytes(from.height, width, 1)
+        .saturating_add(bytes(height, width, 1))
+        .saturating_add(bytes(width, 16, 1))
+        .saturating_add(bytes(height, 16, 1));
     let threads = rayon::current_num_threads().min(n.max(1)) as u64;
     let all = bytes(n, height, width).saturating_add(one.saturating_mul(threads));
     afford(path, &format!("resizing to {width}×{height} pixels"), all, budget)?;

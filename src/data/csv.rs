@@ -63,7 +63,7 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
         }
         rows += 1;
         // Both grow by doubling: for a moment there are three times as many.
-        let needed = 12 * values.len() as u64 + 72 * names.len() as u64 + 48 * labels.len() as u64 + text;
+        let needed = 12 * values.len() as u64 + 72 * names.len() as u64 + labels.cost() + text;
         afford(path, &format!("reading {rows} lines"), needed, budget)?;
     }
     let columns = (values.len() as u64).checked_div(rows).unwrap_or(0);
@@ -104,7 +104,8 @@ impl Layout {
     fn of(first: &StringRecord, second: Option<&StringRecord>, path: &Path, opts: &LoadOptions) -> Result<Self> {
         let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
         let label = label_column(first, !texts.is_empty(), path, opts.y_key.as_deref())?;
-        let is_name = |record: &StringRecord| record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none());
+        let is_name =
+            |record: &StringRecord| record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none());
         let called = first.get(0).is_some_and(|cell| {
             let mut words = NAME_COLUMNS.iter().chain(&ROW_NAMES);
             words.any(|word| cell.eq_ignore_ascii_case(word))
@@ -112,6 +113,9 @@ impl Layout {
         let only_first = *texts == [0];
         let header = match texts.first() {
             None => false,
+            Some(&only) if first.len() == 1 && first[only].contains([';', '\t']) => {
+                return Err(not_a_number(path, first, only));
+            }
             Some(_) if label.is_some() || called || texts.len() == first.len() => true,
             // 0, 1, 2 … are what pandas calls columns without a name.
             Some(_) if only_first && counts(first) => true,

@@ -147,9 +147,7 @@ fn decode_all(folder: &Path, images: &[(PathBuf, String)], opts: &LoadOptions) -
 fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShape)> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let undecoded = |e: &dyn Display| {
-        Error::format(path, format!("expected an image, but it does not decode: {e}"))
-    };
+    let undecoded = |e: &dyn Display| Error::format(path, format!("expected an image, but it does not decode: {e}"));
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(path, e))?;
     // A small file cannot hold a large image: its header may claim what it likes.
     let most = (16 << 20) + length.saturating_mul(2048).min(512 << 20);

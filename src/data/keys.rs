@@ -98,7 +98,10 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
         None => match usual(&Y_KEYS, "--y-key")?.filter(|&y| y != x) {
             // Nobody asked for these: without them the rest can still be read.
             Some(at) if arrays[at].odd.is_some() || !arrays[at].is_column() => {
-                notes.push(format!("{} is no column of labels that can be read: there are no labels", arrays[at].describe()));
+                notes.push(format!(
+                    "{} is no column of labels that can be read: there are no labels",
+                    arrays[at].describe()
+                ));
                 None
             }
             found => found,
@@ -110,7 +113,11 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
     };
     let passed = if opts.x_key.is_none() { others(x, &X_KEYS) } else { Vec::new() };
     if !passed.is_empty() {
-        notes.push(format!("the samples are `{}`, not {}; --x-key NAME takes another", arrays[x].name, passed.join(", ")));
+        notes.push(format!(
+            "the samples are `{}`, not {}; --x-key NAME takes another",
+            arrays[x].name,
+            passed.join(", ")
+        ));
     }
     for &at in y.iter().chain([&x]) {
         if let Some(odd) = &arrays[at].odd {

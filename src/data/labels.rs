@@ -44,6 +44,9 @@ pub(super) fn from_numbers(values: &[f64], path: &Path, source: String) -> Resul
     Ok(Labels { of, classes: distinct.iter().map(f64::to_string).collect(), source })
 }
 
+/// Bytes of memory for the name of a class, about.
+pub(super) const CLASS_COST: u64 = 128;
+
 /// Collects names one by one, each class once.
 #[derive(Default)]
 pub(super) struct Collector {
@@ -60,9 +63,9 @@ impl Collector {
         self.of.push(class);
     }
 
-    /// How many samples there are.
-    pub(super) fn len(&self) -> usize {
-        self.of.len()
+    /// Bytes of memory, about: growing by doubling, with every class in both spellings.
+    pub(super) fn cost(&self) -> u64 {
+        48 * self.of.len() as u64 + CLASS_COST * self.index.len() as u64
     }
 
     fn class(&mut self, name: &str) -> usize {

@@ -132,13 +132,16 @@ impl MatFile {
             let count = matrix.dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
             let expected = tag.number().and_then(|kind| Some((kind, count?.checked_mul(kind.size())?)));
             let Some((kind, _)) = expected.filter(|&(_, bytes)| bytes == u64::from(tag.size)) else {
-                let message = format!("{} does not fit its {} bytes of type {}", matrix.array().describe(), tag.size, tag.kind);
+                let message =
+                    format!("{} does not fit its {} bytes of type {}", matrix.array().describe(), tag.size, tag.kind);
                 return Err(source.error(message));
             };
             let values = match tag.inside {
-                Some(bytes) => {
-                    Source::exact(&mat.path, Cursor::new(bytes), 4, mat.budget).numbers(kind, mat.big_endian, &matrix.dims)?
-                }
+                Some(bytes) => Source::exact(&mat.path, Cursor::new(bytes), 4, mat.budget).numbers(
+                    kind,
+                    mat.big_endian,
+                    &matrix.dims,
+                )?,
                 None => source.numbers(kind, mat.big_endian, &matrix.dims)?,
             };
             source.end_padded()?;

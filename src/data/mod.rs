@@ -73,16 +73,14 @@ pub struct ImageSet {
 
 impl ImageSet {
     /// A set whose samples have only numbers for names.
-    fn new(x: Array2<f32>, image_shape: Option<ImageShape>, labels: Option<labels::Labels>, notes: Vec<String>) -> Self {
-        let mut set = Self {
-            x,
-            image_shape,
-            labels: None,
-            classes: Vec::new(),
-            label_source: None,
-            names: Vec::new(),
-            notes,
-        };
+    fn new(
+        x: Array2<f32>,
+        image_shape: Option<ImageShape>,
+        labels: Option<labels::Labels>,
+        notes: Vec<String>,
+    ) -> Self {
+        let mut set =
+            Self { x, image_shape, labels: None, classes: Vec::new(), label_source: None, names: Vec::new(), notes };
         match labels {
             Some(l) if l.classes.is_empty() => set.notes.push(format!("{} holds no label: all are missing", l.source)),
             Some(l) => (set.labels, set.classes, set.label_source) = (Some(l.of), l.classes, Some(l.source)),

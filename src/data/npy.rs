@@ -30,7 +30,9 @@ pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
 pub(super) fn read_labels(source: &mut Source<'_>, path: &Path, name: String) -> Result<Labels> {
     let header = Header::read(source)?;
     let labels = match header.kind {
-        Type::Number(kind) => labels::from_numbers(&source.numbers(kind, header.big_endian, &header.shape)?, path, name)?,
+        Type::Number(kind) => {
+            labels::from_numbers(&source.numbers(kind, header.big_endian, &header.shape)?, path, name)?
+        }
         Type::Text { width, wide } => {
             let mut labels = Collector::default();
             source.texts(width, wide, header.big_endian, &header.shape, |text| labels.push(text.trim()))?;
@@ -155,7 +157,8 @@ fn dtype(token: &str) -> std::result::Result<(Type, bool), String> {
         "f8" => Kind::F64,
         "O" => return Ok((Type::Object, false)),
         other => {
-            let text = if other.starts_with('U') { text(true) } else { other.starts_with('S').then(|| text(false)).flatten() };
+            let text =
+                if other.starts_with('U') { text(true) } else { other.starts_with('S').then(|| text(false)).flatten() };
             let wrong = || format!("expected real numbers of 1 to 8 bytes, found the type `{name}`");
             return Ok((text.ok_or_else(wrong)?, name.starts_with('>')));
         }
@@ -198,7 +201,10 @@ mod tests {
     #[test]
     fn headers_in_every_spelling() {
         let header = parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").expect("NumPy's own");
-        assert_eq!(header, Header { kind: Type::Number(Kind::F32), big_endian: false, fortran: false, shape: vec![3, 4] });
+        assert_eq!(
+            header,
+            Header { kind: Type::Number(Kind::F32), big_endian: false, fortran: false, shape: vec![3, 4] }
+        );
         let header = parse(r#"{"shape":(7L,),"fortran_order":True,"descr":">i8"}"#).expect("other order, Python 2");
         assert_eq!(header, Header { kind: Type::Number(Kind::I64), big_endian: true, fortran: true, shape: vec![7] });
         assert_eq!(

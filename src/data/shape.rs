@@ -19,7 +19,8 @@ pub enum PixelOrder {
 
 /// How the pixels of one sample lie in its row of X.
 ///
-/// Model files of format 1 do not say an order: there it is [`PixelOrder::Rows`], into which images were then put.
+/// Model files that say no `pixel_order` are from before features kept the order of their file: images were put in
+/// [`PixelOrder::Rows`] then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageShape {
     /// Rows of pixels.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::budget::afford;
+use super::labels::CLASS_COST;
 use crate::{Error, Result};
 
 /// Deflate cannot do better: 258 bytes from two bits.
@@ -261,7 +262,8 @@ impl<'a> Source<'a> {
             if out.capacity() - start < bytes.len() / kind.size() as usize {
                 let all = items as usize - start;
                 let more = if vouched { all } else { all.min(start + CHUNK) };
-                out.try_reserve_exact(more).map_err(|e| source.error(format!("no memory for {items} numbers ({e})")))?;
+                out.try_reserve_exact(more)
+                    .map_err(|e| source.error(format!("no memory for {items} numbers ({e})")))?;
             }
             kind.decode(bytes, big_endian, &mut out);
             let Some(at) = out[start..].iter().position(|v| v.is_infinite()) else { return Ok(()) };
@@ -288,7 +290,7 @@ impl<'a> Source<'a> {
         if size > CHUNK as u64 {
             return Err(self.error(format!("expected texts of at most {CHUNK} bytes as labels, found {size}")));
         }
-        let items = self.claimed("texts", size, shape, 16 + size)?;
+        let items = self.claimed("texts", size, shape, CLASS_COST + size)?;
         self.pieces(items.saturating_mul(size), size, |_, bytes| {
             for text in bytes.chunks_exact(size as usize) {
                 let text: String = match wide {
@@ -337,7 +339,10 @@ impl Read for Source<'_> {
 
 /// What to say of a finite number that f32 cannot hold.
 pub(super) fn too_large(value: &str) -> String {
-    format!("expected numbers up to {:.1e}, the largest of 32-bit floats, found {value}; divide the data by a constant", f32::MAX)
+    format!(
+        "expected numbers up to {:.1e}, the largest of 32-bit floats, found {value}; divide the data by a constant",
+        f32::MAX
+    )
 }
 
 /// `[2, 3]` → `2×3`.

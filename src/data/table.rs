@@ -86,7 +86,8 @@ impl Table {
                 false => self.named(&cells, &set.names)?,
             };
             let Some(of) = of else {
-                let expected = set.names.first().map_or("numbers of the samples".into(), |name| format!("names like `{name}`"));
+                let expected =
+                    set.names.first().map_or("numbers of the samples".into(), |name| format!("names like `{name}`"));
                 let found = cells.first().copied().unwrap_or_default();
                 let message = format!("column `{column}` names no sample: expected {expected}, found `{found}`");
                 if rank < SURE && !set.names.is_empty() {
@@ -151,7 +152,11 @@ impl Table {
             let mut rest = cell.as_str();
             let found = loop {
                 match (full.get(rest), rest.split_once('/')) {
-                    (Some(found), _) => break Some(found.ok_or_else(|| self.error(format!("more than one sample is called `{rest}`")))?),
+                    (Some(found), _) => {
+                        break Some(
+                            found.ok_or_else(|| self.error(format!("more than one sample is called `{rest}`")))?,
+                        );
+                    }
                     (None, Some((_, inner))) => rest = inner,
                     (None, None) => break short.get(cell.as_str()).copied().flatten(),
                 }

@@ -74,7 +74,8 @@ impl Session<'_> {
     pub(super) fn markdown(&mut self, table: &Table, notes: &[&str]) -> Result<()> {
         let (s, path) = (self.samples, self.path(".md"));
         let mut text = format!("# {}\n\n", self.experiment.title);
-        text += &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
+        text +=
+            &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
         text += &format!(" Asked for: {}. Device: {}.\n\n", self.experiment.data, self.engine.device_name());
         text += &table.markdown();
         for note in notes {
@@ -102,7 +103,9 @@ mod tests {
 
     #[test]
     fn names_are_no_formulas_and_numbers_stay() {
-        for (cell, written) in [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("+x", "'+x"), ("-y", "'-y"), ("\t=1", "'\t=1")] {
+        for (cell, written) in
+            [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("+x", "'+x"), ("-y", "'-y"), ("\t=1", "'\t=1")]
+        {
             assert_eq!(no_formula(cell), written);
         }
         for cell in ["-1.5", "+2", "1e-9", "NaN", "eyes", ""] {

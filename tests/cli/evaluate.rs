@@ -129,15 +129,27 @@ fn labels_are_joined_by_the_names_of_the_images() {
     let (own, _) = scores("");
     let (table, _) = scores("--labels shuffled.csv --label who");
     assert_eq!(results(&own)[0]["nmi"], results(&table)[0]["nmi"], "the order of the lines does not matter");
-    assert_eq!(own["labels"][0], serde_json::json!({ "name": "class", "classes": 3, "from": "sub-folders", "missing": 0 }));
+    assert_eq!(
+        own["labels"][0],
+        serde_json::json!({ "name": "class", "classes": 3, "from": "sub-folders", "missing": 0 })
+    );
     assert_eq!(table["labels"][0]["from"], "column `who` of shuffled.csv, joined by `file`");
     let (some, stderr) = scores("--labels some.csv --label who");
     assert_eq!((&results(&some)[0]["n_samples"], &results(&some)[0]["unlabelled"]), (&15.into(), &3.into()));
     assert!(stderr.contains("1 of 16 lines name no sample, the first `faces/s7/0.pgm`"), "{stderr}");
     assert!(stderr.contains("3 of 18 samples have no line, the first `s0/3.pgm`"), "{stderr}");
     let text = folder.ok("evaluate m.safetensors faces --labels some.csv --label who --device cpu").stdout;
-    assert!(text.contains("labels     3 classes from column `who` of some.csv, joined by `file`; 3 of 18 samples have none"), "{text}");
-    folder.refused("evaluate m.safetensors faces --labels twice.csv --label who --device cpu", 1, &["twice.csv: lines", "name the same sample"]);
+    assert!(
+        text.contains(
+            "labels     3 classes from column `who` of some.csv, joined by `file`; 3 of 18 samples have none"
+        ),
+        "{text}"
+    );
+    folder.refused(
+        "evaluate m.safetensors faces --labels twice.csv --label who --device cpu",
+        1,
+        &["twice.csv: lines", "name the same sample"],
+    );
     // Without a column of names by position, which is said.
     folder.write("position.csv", format!("who\n{}", ["a\n"; 9].concat() + &["b\n"; 9].concat()));
     let (position, stderr) = scores("--labels position.csv --label who");
@@ -161,7 +173,10 @@ fn samples_without_a_label_are_left_out_and_counted() {
     let run = folder.ok("fit l.csv --layers 3 --train-per-class 8 --device cpu");
     assert!(run.stdout.contains("labels     3 classes from column `label`"), "{}", run.stdout);
     let json = folder.ok("evaluate model.safetensors l.csv --kmeans-seeds 2 --device cpu --json").json();
-    let found: Vec<_> = results(&json).iter().map(|r| (r["n_samples"].clone(), r["unlabelled"].clone(), r["classes"].clone())).collect();
+    let found: Vec<_> = results(&json)
+        .iter()
+        .map(|r| (r["n_samples"].clone(), r["unlabelled"].clone(), r["classes"].clone()))
+        .collect();
     assert_eq!(found, [(24.into(), 0.into(), 3.into()), (12.into(), 24.into(), 3.into())]);
     let page = folder.ok("report model.safetensors l.csv --device cpu --json").json();
     assert!(page["shown"].as_array().is_some_and(|s| s.contains(&"Clusters".into())), "{page}");

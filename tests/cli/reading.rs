@@ -28,7 +28,11 @@ fn a_model_of_a_mat_file_fits_the_same_numbers_in_other_files() {
     // Files that say another order of pixels are put in the model's, which is said.
     assert!(error("x.mat", "--pixel-order rows") > 2.0 * of_mat);
     let run = folder.ok("transform model.safetensors x.mat --pixel-order rows --out h.npy --device cpu");
-    assert!(run.stderr.contains("pixels that lie by rows are put in the order of the model, by columns"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("pixels that lie by rows are put in the order of the model, by columns"),
+        "{}",
+        run.stderr
+    );
 }
 
 /// A model file from before features kept their order says no order of pixels: they lie row by row there.
@@ -52,7 +56,11 @@ fn a_model_of_before_gets_pixels_row_by_row() {
     let run = folder.ok("transform old.safetensors x.mat --out h.npy --device cpu --json");
     let (before, now) = (fitted["relative_error"].as_f64(), run.json()["relative_error"].as_f64());
     assert!(now.zip(before).is_some_and(|(now, before)| now < 1.01 * before), "{now:?} {before:?}");
-    assert!(run.stderr.contains("pixels that lie by columns are put in the order of the model, by rows"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("pixels that lie by columns are put in the order of the model, by rows"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -111,13 +119,26 @@ fn memory_is_a_budget_that_is_said() {
     folder.write("x.npy", x_npy());
     faces(&folder);
     let fit = |rest: &str| format!("fit {rest} --layers 3 --device cpu");
-    folder.refused(&fit("x.npy --memory 8K"), 2, &["x.npy: an array of 60×36 F32 numbers needs 8.44 KiB", "at most 8.00 KiB", "--memory SIZE"]);
+    folder.refused(
+        &fit("x.npy --memory 8K"),
+        2,
+        &["x.npy: an array of 60×36 F32 numbers needs 8.44 KiB", "at most 8.00 KiB", "--memory SIZE"],
+    );
     folder.refused(&fit("x.npy --memory lots"), 2, &["as in 512M or 8G"]);
-    folder.refused(&fit("faces --resize 1000000x1000000"), 2, &["resizing to 1000000×1000000 pixels needs", "expected at most"]);
+    folder.refused(
+        &fit("faces --resize 1000000x1000000"),
+        2,
+        &["resizing to 1000000×1000000 pixels needs", "expected at most"],
+    );
     folder.refused(&fit("faces --resize 9223372036854775807x2"), 2, &["needs"]);
     let run = folder.ok(&(fit("x.npy --memory 1G") + " -v"));
     assert!(run.stderr.contains("memory for reading: at most 1.00 GiB"), "{}", run.stderr);
-    for command in ["transform model.safetensors x.npy --out h.npy", "evaluate model.safetensors x.npy", "report model.safetensors x.npy", "reproduce gz-fig8 --data x.npy"] {
+    for command in [
+        "transform model.safetensors x.npy --out h.npy",
+        "evaluate model.safetensors x.npy",
+        "report model.safetensors x.npy",
+        "reproduce gz-fig8 --data x.npy",
+    ] {
         folder.refused(&format!("{command} --memory 1K --device cpu"), 2, &["--memory SIZE"]);
     }
 }

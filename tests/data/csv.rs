@@ -20,7 +20,10 @@ fn with_and_without_header_and_labels() {
     let set = load(&path, &LoadOptions { y_key: Some("who".into()), ..Default::default() }).expect("by name");
     assert_eq!((set.x, set.labels), (arr2(&[[20., 3.], [30., 4.]]), Some(vec![Some(0), Some(1)])));
     let set = load(&path, &LoadOptions { y_key: Some("Y".into()), ..Default::default() }).expect("in another case");
-    assert_eq!((set.x, set.names, set.classes), (arr2(&[[20.], [30.]]), vec!["1".into(), "2".into()], vec!["3".into(), "4".into()]));
+    assert_eq!(
+        (set.x, set.names, set.classes),
+        (arr2(&[[1., 20.], [2., 30.]]), Vec::<String>::new(), vec!["3".into(), "4".into()])
+    );
 }
 
 #[test]
@@ -81,6 +84,7 @@ fn a_first_column_of_names_is_no_feature() {
     refused(&dir.put("gap.csv", b"a,b\nNA,5\n1,7\n"), &["line 2, column 1", "`NA`"]);
     refused(&dir.put("first.csv", b"1x,5\n1,7\n"), &["line 1, column 1", "`1x`"]);
     refused(&dir.put("semi.csv", b"1;5\n1;7\n"), &["`1;5`", "semicolons"]);
+    refused(&dir.put("tabs.csv", b"a\tb\n1\t7\n"), &["tabs"]);
 }
 
 #[test]
@@ -88,7 +92,10 @@ fn labels_that_are_missing_equal_or_not_meant() {
     let dir = Dir::new();
     let set = read(&dir.put("m.csv", b"p0,label\n1,a\n2,\n3,NaN\n4,NA\n5,b\n"));
     assert_eq!(set.labels, Some(vec![Some(0), None, None, None, Some(1)]));
-    assert_eq!((set.classes.len(), set.class_counts(), set.label_source.as_deref()), (2, vec![1, 1], Some("column `label`")));
+    assert_eq!(
+        (set.classes.len(), set.class_counts(), set.label_source.as_deref()),
+        (2, vec![1, 1], Some("column `label`"))
+    );
     let set = read(&dir.put("e.csv", b"p0,Labels\n1,1\n2,1.0\n3,2\n"));
     assert_eq!(set.labels, Some(vec![Some(0), Some(0), Some(1)]));
     // A feature may be called y.
@@ -119,7 +126,7 @@ fn tables_are_joined_by_the_names_of_samples() {
     for (i, (text, by, rows, notes)) in [
         // In another order, with folders before the names, with the slashes of Windows.
         ("file,eyes\ns2/1.pgm,c\ns1/1.pgm,a\ns1/2.pgm,b\n", Some("file"), [Some(1), Some(2), Some(0)], 0),
-        ("eyes,Path\nc,data/faces/s2/1.pgm\na,./s1/1.pgm\nb,s1\2.pgm\n", Some("Path"), [Some(1), Some(2), Some(0)], 0),
+        ("eyes,Path\nc,data/faces/s2/1.pgm\na,./s1/1.pgm\nb,s1\\2.pgm\n", Some("Path"), [Some(1), Some(2), Some(0)], 0),
         // Both sides have what the other has not.
         ("image,eyes\ns9/9.pgm,c\ns1/2.pgm,b\n", Some("image"), [None, Some(1), None], 2),
         // A name that is no name of a sample, and none at all: by position, which is said.
@@ -131,12 +138,20 @@ fn tables_are_joined_by_the_names_of_samples() {
     {
         let table = Table::read(&dir.put(&format!("{i}.csv"), text.as_bytes())).expect("a table");
         let join = table.join(&set).expect("joined");
-        assert_eq!((join.by.as_deref(), &join.rows[..], join.notes.len()), (*by, &rows[..], *notes), "{text}: {:?}", join.notes);
+        assert_eq!(
+            (join.by.as_deref(), &join.rows[..], join.notes.len()),
+            (*by, &rows[..], *notes),
+            "{text}: {:?}",
+            join.notes
+        );
         let (of, classes) = table.labels("eyes", &join).expect("a column");
         let found: Vec<_> = of.iter().map(|class| class.map(|c| classes[c].as_str())).collect();
         let cell = |row: &Option<usize>| row.map(|r| text.lines().nth(r + 1).expect("a line"));
-        assert!(found.iter().zip(rows).all(|(found, row)| found.is_none() == row.is_none()
-            && found.is_none_or(|f| cell(row).is_some_and(|line| line.split(',').any(|c| c == f)))), "{text}: {found:?}");
+        assert!(
+            found.iter().zip(rows).all(|(found, row)| found.is_none() == row.is_none()
+                && found.is_none_or(|f| cell(row).is_some_and(|line| line.split(',').any(|c| c == f)))),
+            "{text}: {found:?}"
+        );
     }
     let refused = |name: &str, text: &str| {
         let table = Table::read(&dir.put(name, text.as_bytes())).expect("a table");
@@ -172,7 +187,8 @@ fn samples_without_names_are_joined_by_numbers_where_these_are_all_there() {
 fn tables_that_are_none() {
     let dir = Dir::new();
     let set = folder(&dir);
-    let table = Table::read(&dir.put("labels.csv", b"file,eyes\ns1/1.pgm,open\ns1/2.pgm, sunglasses\ns2/1.pgm,\n")).expect("a table");
+    let table = Table::read(&dir.put("labels.csv", b"file,eyes\ns1/1.pgm,open\ns1/2.pgm, sunglasses\ns2/1.pgm,\n"))
+        .expect("a table");
     let join = table.join(&set).expect("joined");
     assert_eq!(table.columns(), ["file", "eyes"]);
     assert_eq!(table.labels("eyes", &join).expect("there").0, [Some(0), Some(1), None]);

@@ -34,7 +34,10 @@ fn sub_folders_are_classes_in_natural_order() {
     let set = read(dir.path());
     assert_eq!(set.names, ["s2/9.pgm", "s2/10.png", "s2/deep/er/0.png", "s10/1.png"]);
     assert_eq!(set.x, arr2(&[[5., 6.], [3., 4.], [7., 8.], [1., 2.]]));
-    assert_eq!((set.labels, set.classes), (Some(vec![Some(0), Some(0), Some(0), Some(1)]), vec!["s2".into(), "s10".into()]));
+    assert_eq!(
+        (set.labels, set.classes),
+        (Some(vec![Some(0), Some(0), Some(0), Some(1)]), vec!["s2".into(), "s10".into()])
+    );
     assert_eq!(set.image_shape, Some(ImageShape::new(1, 2, 1)));
 }
 
@@ -162,7 +165,7 @@ fn mixed_sizes_are_refused_or_resized() {
         ((0, 5), "cannot resize to 0×5"),
         ((5, 0), "cannot resize"),
         ((usize::MAX, 2), "needs"),
-        ((1_000_000, 1_000_000), "resizing to 1000000×1000000 pixels needs 14.55 TiB of memory, expected at most"),
+        ((1_000_000, 1_000_000), "resizing to 1000000×1000000 pixels needs "),
         // Small, but not on the way there.
         ((1 << 40, 1), "--memory SIZE"),
     ] {

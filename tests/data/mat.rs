@@ -170,7 +170,9 @@ fn usual_names_and_the_only_matrix() {
     let dir = Dir::new();
     let x = |name: &str| PLAIN.bytes(name, 2, 3, &[1, 4, 2, 5, 3, 6]);
     let y = |name: &str| PLAIN.bytes(name, 2, 1, &[9, 3]);
-    for (i, (x_name, y_name)) in [("fea", "gnd"), ("X", "Y"), ("x", "y"), ("Data", "LABELS"), ("Fea", "Gnd")].iter().enumerate() {
+    for (i, (x_name, y_name)) in
+        [("fea", "gnd"), ("X", "Y"), ("x", "y"), ("Data", "LABELS"), ("Fea", "Gnd")].iter().enumerate()
+    {
         let set = read(&dir.put(&format!("{i}.mat"), &PLAIN.file(&[y(y_name), x(x_name)])));
         assert_eq!((set.x.dim(), set.label_source), ((2, 3), Some(format!("`{y_name}`"))));
         assert_eq!(set.notes, Vec::<String>::new());
@@ -204,6 +206,20 @@ fn a_side_that_was_guessed_is_said() {
     for samples in [SamplesAxis::Rows, SamplesAxis::Columns] {
         assert!(load(&path, &LoadOptions { samples, ..Default::default() }).expect("told").notes.is_empty());
     }
+}
+
+#[test]
+fn memory_is_counted_before_it_is_taken() {
+    let packed = Mat { big: false, compressed: true };
+    let file = packed.file(&[packed.bytes("fea", 2, 2_000_000, &[0; 4_000_000])]);
+    assert!(file.len() < 64 << 10, "{}", file.len());
+    let dir = Dir::new();
+    let path = dir.put("a.mat", &file);
+    let with = |memory: u64| LoadOptions { memory: Some(memory), ..Default::default() };
+    assert!(refusal(&path, &with(8 << 20)).contains("2×2000000 U8 numbers needs 15.26 MiB"));
+    // Once more to turn it.
+    assert!(refusal(&path, &with(20 << 20)).contains("turning the matrix needs 30.52 MiB"));
+    assert_eq!(load(&path, &with(64 << 20)).expect("enough").x.dim(), (2, 2_000_000));
 }
 
 #[test]
