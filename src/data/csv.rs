@@ -25,47 +25,22 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     let budget = opts.budget();
     let source = Source::open(path, gzip, budget)?;
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(source);
-    let mut next = || {
-        let mut record = StringRecord::new();
-        let read = reader.read_record(&mut record).map_err(|e| error(path, &e));
-        read.map(|more| more.then_some(record)).transpose()
-    };
-    let first = next().transpose()?.unwrap_or_default();
-    let second = next().transpose()?;
-    let layout = Layout::of(&first, second.as_ref(), path, opts)?;
+    let failed = |e: ::csv::Error| error(path, &e);
+    let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
+    reader.read_record(&mut first).map_err(failed)?;
+    let mut more = reader.read_record(&mut record).map_err(failed)?;
+    let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
     let notes = layout.notes(&first);
-    let head = [(!layout.header && !first.is_empty()).then_some(first), second];
-    let (mut values, mut names, mut labels) = (Vec::new(), Vec::new(), Collector::default());
-    let (mut rows, mut text) = (0, 0);
-    for record in head.into_iter().flatten().map(Ok).chain(std::iter::from_fn(next)) {
-        let record = record?;
-        if record.len() != layout.width {
-            return Err(unequal(path, record.position(), layout.width, record.len()));
-        }
-        for (column, cell) in record.iter().enumerate() {
-            if layout.label == Some(column) {
-                labels.push(cell);
-            } else if column == 0 && layout.names != Names::None {
-                if layout.names == Names::Text && number(cell).is_some() {
-                    let message = "expected a name, as in the lines before; a header line that calls the column `name` makes \
-                                   numbers names too";
-                    return Err(at_cell(path, &record, column, message));
-                }
-                names.push(cell.to_string());
-                text += cell.len() as u64;
-            } else {
-                let value = number(cell).ok_or_else(|| not_a_number(path, &record, column))?;
-                if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
-                    return Err(at_cell(path, &record, column, &too_large(cell)));
-                }
-                values.push(value);
-            }
-        }
-        rows += 1;
-        // Both grow by doubling: for a moment there are three times as many.
-        let needed = 12 * values.len() as u64 + 72 * names.len() as u64 + labels.cost() + text;
-        afford(path, &format!("reading {rows} lines"), needed, budget)?;
+    let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
+    let mut content = Content { layout, path, budget, values, names, labels, rows: 0, text: 0 };
+    if !content.layout.header && !first.is_empty() {
+        content.take(&first)?;
     }
+    while more {
+        content.take(&record)?;
+        more = reader.read_record(&mut record).map_err(failed)?;
+    }
+    let Content { layout, values, names, labels, rows, .. } = content;
     let columns = (values.len() as u64).checked_div(rows).unwrap_or(0);
     let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
     let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
@@ -74,6 +49,56 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     set.notes.extend(notes);
     set.names = names;
     Ok(set)
+}
+
+/// What the lines hold.
+struct Content<'a> {
+    layout: Layout,
+    path: &'a Path,
+    budget: u64,
+    values: Vec<f32>,
+    names: Vec<String>,
+    labels: Collector,
+    rows: u64,
+    /// Bytes of all names.
+    text: u64,
+}
+
+impl Content<'_> {
+    /// One line more.
+    fn take(&mut self, record: &StringRecord) -> Result<()> {
+        let path = self.path;
+        if record.len() != self.layout.width {
+            return Err(unequal(path, record.position(), self.layout.width, record.len()));
+        }
+        for (column, cell) in record.iter().enumerate() {
+            if self.layout.label == Some(column) {
+                self.labels.push(cell);
+            } else if column == 0 && self.layout.names != Names::None {
+                if self.layout.names == Names::Text && number(cell).is_some() {
+                    let message = "expected a name, as in the lines before; a header line that calls the column `name` makes \
+                                   numbers names too";
+                    return Err(at_cell(path, record, column, message));
+                }
+                self.names.push(cell.to_string());
+                self.text += cell.len() as u64;
+            } else {
+                let value = number(cell).ok_or_else(|| not_a_number(path, record, column))?;
+                if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
+                    return Err(at_cell(path, record, column, &too_large(cell)));
+                }
+                self.values.push(value);
+            }
+        }
+        self.rows += 1;
+        // They grow by doubling: for a moment there are three times as many.
+        let of_names = 72 * self.names.len() as u64 + self.text;
+        let needed = 12 * self.values.len() as u64 + of_names + self.labels.cost();
+        if needed > self.budget {
+            afford(path, &format!("reading {} lines", self.rows), needed, self.budget)?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether the first column names the lines.
