@@ -32,6 +32,7 @@
 //! * [`model`] has the table of models, the factors, and the model file ([`model::store`]).
 //! * [`train`] is the algorithm, written once over a [`backend::Backend`]; [`train::Config`] has the settings.
 //! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
+//! * [`memory`] asks how much of it is free.
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
 //! * [`verify`] compares a device with the CPU in `f64`.
 //! * [`mod@bench`] measures how fast a device is.
@@ -48,6 +49,7 @@ pub mod data;
 mod engine;
 mod error;
 pub mod evaluate;
+pub mod memory;
 pub mod model;
 pub mod report;
 pub mod reproduce;

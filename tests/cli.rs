@@ -7,6 +7,7 @@ mod cli {
     mod evaluate;
     mod fixtures;
     mod models;
+    mod reading;
     mod report;
     mod reproduce;
 }

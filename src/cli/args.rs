@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use deepnmf::backend::Precision;
 use deepnmf::backend::gpu::{GpuOptions, Tune};
-use deepnmf::data::{ImageShape, LoadOptions, SamplesAxis};
+use deepnmf::data::{ImageShape, LoadOptions, PixelOrder, SamplesAxis};
 use deepnmf::{DeviceRequest, Engine, Error};
 
 use super::Result;
@@ -54,10 +54,11 @@ pub(crate) struct DataArgs {
     /// Resize every image to W×H pixels
     #[arg(long, value_name = "WxH", value_parser = size)]
     resize: Option<(usize, usize)>,
-    /// The array of the samples in a .mat or .npz file [default: fea, x, …, or the only matrix]
+    /// The array of the samples in a .mat or .npz file [default: fea, x, data, …, or the only matrix]
     #[arg(long, value_name = "NAME")]
     x_key: Option<String>,
-    /// The array of the labels in a .mat or .npz file [default: gnd, y, …]
+    /// The labels: an array of a .mat or .npz file [default: gnd, y, labels, …], or a column of a .csv file [default: label,
+    /// labels or class]
     #[arg(long, value_name = "NAME")]
     y_key: Option<String>,
     /// How a row of a matrix is an image: height × width, and 3 for colour
@@ -69,6 +70,15 @@ pub(crate) struct DataArgs {
     /// Keep the colours of images; otherwise they become grey
     #[arg(long)]
     colour: bool,
+    /// In which order the pixels of an image lie in a row of a matrix [default: columns in .mat files, else rows]
+    #[arg(long, value_name = "ORDER", value_parser = named::<PixelOrder>(["rows", "columns"]))]
+    pixel_order: Option<PixelOrder>,
+    /// Make negative values 0
+    #[arg(long)]
+    clip_negative: bool,
+    /// The memory that reading may take, as in 512M or 8G [default: half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
 }
 
 impl DataArgs {
@@ -84,6 +94,9 @@ impl DataArgs {
                 _ => SamplesAxis::Auto,
             },
             colour: self.colour,
+            pixel_order: self.pixel_order,
+            clip_negative: self.clip_negative,
+            memory: self.memory,
         }
     }
 }
@@ -104,7 +117,7 @@ pub(crate) fn existing(path: PathBuf) -> Result<PathBuf> {
 
 /// `32×32`, or `32×32×3` in colour.
 pub(crate) fn shape_text(shape: ImageShape) -> String {
-    let ImageShape { height, width, channels } = shape;
+    let ImageShape { height, width, channels, .. } = shape;
     if channels == 1 { format!("{height}×{width}") } else { format!("{height}×{width}×{channels}") }
 }
 
@@ -121,15 +134,42 @@ fn size(text: &str) -> std::result::Result<(usize, usize), String> {
 
 fn image_shape(text: &str) -> std::result::Result<ImageShape, String> {
     match numbers(text).as_deref() {
-        Some(&[height, width]) => Ok(ImageShape { height, width, channels: 1 }),
-        Some(&[height, width, channels @ (1 | 3)]) => Ok(ImageShape { height, width, channels }),
+        Some(&[height, width]) => Ok(ImageShape::new(height, width, 1)),
+        Some(&[height, width, channels @ (1 | 3)]) => Ok(ImageShape::new(height, width, channels)),
         _ => Err("expected height and width in pixels, and 3 for colour, as in 48x64 or 48x64x3".into()),
+    }
+}
+
+/// Bytes; K, M, G and T are powers of 1024, with or without B or iB behind them.
+fn memory(text: &str) -> std::result::Result<u64, String> {
+    let upper = text.trim().to_ascii_uppercase();
+    let at = upper.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(upper.len());
+    let (number, unit) = upper.split_at(at);
+    let unit = unit.trim();
+    let power = ["", "K", "M", "G", "T"]
+        .iter()
+        .position(|p| unit.strip_prefix(p).is_some_and(|u| matches!(u, "" | "B" | "IB")));
+    match (number.parse::<f64>(), power) {
+        (Ok(number), Some(power)) if number > 0.0 => Ok((number * 1024f64.powi(power as i32)) as u64),
+        _ => Err("expected a size, as in 512M or 8G".into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_memory_have_units_of_1024() {
+        for (text, bytes) in
+            [("100", 100), ("2k", 2048), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("8 GB", 8 << 30), ("1TB", 1 << 40)]
+        {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "0", "-1", "G", "1.2.3", "8 GiBs", "8E", "eight"] {
+            assert!(memory(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes_are_two_positive_numbers() {
@@ -142,8 +182,8 @@ mod tests {
 
     #[test]
     fn image_shapes_are_height_and_width_and_maybe_channels() {
-        assert_eq!(image_shape("48x64"), Ok(ImageShape { height: 48, width: 64, channels: 1 }));
-        assert_eq!(image_shape("48x64x3"), Ok(ImageShape { height: 48, width: 64, channels: 3 }));
+        assert_eq!(image_shape("48x64"), Ok(ImageShape::new(48, 64, 1)));
+        assert_eq!(image_shape("48x64x3"), Ok(ImageShape::new(48, 64, 3)));
         for bad in ["48", "48x64x2", "48x64x0", "48x64x3x1", "48 by 64"] {
             assert!(image_shape(bad).is_err(), "{bad}");
         }

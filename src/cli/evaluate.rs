@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named};
 use super::fit::by_model;
-use super::labels;
-use super::output::{Output, name_of, percent};
+use super::labels::{self, Attribute};
+use super::output::{Output, name_of, percent, printable};
 use super::progress::Reporter;
 use super::transform::{RidgeArg, load, projections};
 
@@ -35,7 +35,8 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The samples the model was trained on, or others; with `fit --train-per-class`, all those that were split
     data: PathBuf,
-    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]
+    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]. A column called file, filename,
+    /// path, image, name or id says which sample a line is about; without one the lines are in the order of the samples
     #[arg(long, value_name = "FILE", requires = "label")]
     labels: Option<PathBuf>,
     /// The column of that file that has the labels; may be given more than once
@@ -91,12 +92,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let projections = projections(&model.metadata, args.ridge.ridge)?;
     let mut engine = args.device.open(out)?;
 
-    out.note(&format!("reading {}", path.display()));
     let (mut set, _) = load(&path, args.reading.options(), &model, &args.model, out)?;
     let attributes = match &args.labels {
-        Some(file) => {
-            args.label.iter().map(|column| labels::of_column(file, column, &set)).collect::<Result<Vec<_>>>()?
-        }
+        Some(file) => labels::from_table(file, &args.label, &set, out)?,
         None => vec![labels::own(&set, &path)?],
     };
     model.metadata.preprocess.apply(&mut set.x)?;
@@ -114,8 +112,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     for part in &parts {
         for &layer in &layers {
             let (features, error) = features(&mut engine, &model, layer, part, &set, (scaling, &projections), out)?;
-            for (label, of) in &attributes {
-                let of: Vec<usize> = part.rows.iter().map(|&row| of[row]).collect();
+            for attribute in &attributes {
+                let label = attribute.name.as_str();
+                // Samples without a label are left out, of the clusters too: they may be of classes that are not looked for.
+                let places: Vec<usize> =
+                    (0..part.rows.len()).filter(|&i| attribute.of[part.rows[i]].is_some()).collect();
+                let of: Vec<usize> = part.rows.iter().filter_map(|&row| attribute.of[row]).collect();
+                let unlabelled = part.rows.len() - of.len();
+                let features = features.select(Axis(0), &places);
                 let classes = evaluate::count_classes(&of);
                 if classes < 2 {
                     let message = format!(
@@ -133,7 +137,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
                 ));
                 let runs = engine.kmeans(features.view(), &KMeans { clusters, ..how })?;
                 let scores = evaluate::score(&runs, &of)?;
-                rows.push(Row { part: part.name, samples: of.len(), layer, label, classes, clusters, scores, error });
+                let (part, samples) = (part.name, of.len());
+                rows.push(Row { part, samples, unlabelled, layer, label, classes, clusters, scores, error });
             }
         }
     }
@@ -146,6 +151,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "device": engine.device_name(),
             "features": scaling,
             "ridge": projections[0].ridge,
+            "labels": attributes.iter().map(Attribute::json).collect::<Vec<_>>(),
             "kmeans": { "runs": how.runs, "seed": how.seed },
             "results": rows.iter().map(Row::json).collect::<Vec<_>>(),
             "sparsity": {
@@ -155,6 +161,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         }));
     }
     out.summary("data", &format!("{}: {} samples", path.display(), set.n_samples()))?;
+    for attribute in &attributes {
+        out.summary("labels", &attribute.text())?;
+    }
     out.summary("device", &engine.device_name())?;
     let (runs, features, ridge) = (how.runs, name_of(&scaling), projections[0].ridge);
     if ridge > 0.0 {
@@ -233,6 +242,8 @@ fn features(
 struct Row<'a> {
     part: &'static str,
     samples: usize,
+    /// Samples of the part without a label.
+    unlabelled: usize,
     layer: usize,
     label: &'a str,
     classes: usize,
@@ -250,6 +261,7 @@ impl Row<'_> {
         let mut value = json!({
             "samples": self.part,
             "n_samples": self.samples,
+            "unlabelled": self.unlabelled,
             "layer": self.layer,
             "label": self.label,
             "classes": self.classes,
@@ -265,7 +277,7 @@ impl Row<'_> {
 
 fn table(rows: &[Row<'_>], out: &Output) -> Result {
     let part = |row: &Row<'_>| format!("{} ({})", row.part, row.samples);
-    let label = |row: &Row<'_>| format!("{} ({})", row.label, row.classes);
+    let label = |row: &Row<'_>| format!("{} ({})", printable(row.label), row.classes);
     let width = |of: &dyn Fn(&Row<'_>) -> String, title: &str| {
         rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0).max(title.len())
     };

@@ -15,7 +15,7 @@ use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, In
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, named};
-use super::job::Job;
+use super::job::{Job, read};
 use super::output::{Output, name_of, written};
 
 /// Learn the parts of a data set and write them to a model file.
@@ -286,8 +286,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open_for(precision, out)?;
 
     let start = Instant::now();
-    out.note(&format!("reading {}", path.display()));
-    let set = data::load(&path, &args.reading.options())?;
+    let set = read(&path, &args.reading.options(), out)?;
     let (set, split) = match args.train_per_class {
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
@@ -308,10 +307,14 @@ fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(Ima
         let message = "--train-per-class: expected labels (sub-folders, gnd or y, or --y-key), found none";
         return Err(Error::format(path, message).into());
     };
-    let (train, test) = data::train_per_class(labels, &set.classes, per_class, seed)?;
+    // Samples without a label are not trained on.
+    let labelled: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
+    let of: Vec<usize> = labels.iter().copied().flatten().collect();
+    let (train, _) = data::train_per_class(&of, &set.classes, per_class, seed)?;
+    let train: Vec<usize> = train.into_iter().map(|i| labelled[i]).collect();
     let (needed, limit) = (labels.len() as u64, u32::MAX.into());
     let too_many = |_| Error::TooLarge { what: "a split".into(), needed, limit, unit: "samples" };
     let rows = train.iter().map(|&row| u32::try_from(row)).collect::<std::result::Result<_, _>>().map_err(too_many)?;
-    let split = Split { per_class, seed, train: train.len(), test: test.len(), rows };
+    let split = Split { per_class, seed, train: train.len(), test: labels.len() - train.len(), rows };
     Ok((set.select(&train), Some(split)))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use deepnmf::Engine;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Features, ImageSet, Scale};
+use deepnmf::data::{self, Features, ImageSet, LoadOptions, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::store::{Model, Split};
 use deepnmf::model::{Activate, Method, ModelSpec};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::args::shape_text;
+use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::progress::Reporter;
 
@@ -37,6 +38,10 @@ pub(crate) struct Fitted {
     warnings: Vec<Warning>,
     pub(crate) model: Model,
     source: String,
+    /// What was taken as labels, for people and as JSON.
+    labels: Option<(String, Value)>,
+    /// What the reader decided.
+    notes: Vec<String>,
     x_storage: Storage,
     precision: Precision,
     zero_samples: usize,
@@ -51,8 +56,18 @@ impl Job {
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
         let Job { set, source, scale, features, split, precision, start } = self;
         let zero_samples = checked(&set, &source, config.model.signed, out)?;
-        let ImageSet { mut x, image_shape, labels, classes, .. } = set;
+        let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
+        let ImageSet { mut x, image_shape, labels, classes, notes, .. } = set;
         let preprocess = data::preprocess_features(&mut x, scale, features, image_shape)?;
+        if features == Features::Igo {
+            let flat = data::validate_finite(x.view(), &[], &source)?.zero_rows.len();
+            if flat > zero_samples {
+                let n = x.nrows();
+                out.warn(&format!(
+                    "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
+                ));
+            }
+        }
         let load_seconds = start.elapsed().as_secs_f64();
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
@@ -90,8 +105,29 @@ impl Job {
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        Ok(Fitted { model, warnings, source, x_storage, precision, zero_samples, load_seconds, memory, start })
+        Ok(Fitted {
+            warnings,
+            model,
+            source,
+            labels: taken,
+            notes,
+            x_storage,
+            precision,
+            zero_samples,
+            load_seconds,
+            memory,
+            start,
+        })
     }
+}
+
+/// Reads a data set, and says what the reader decided.
+pub(crate) fn read(path: &Path, options: &LoadOptions, out: &Output) -> Result<ImageSet> {
+    out.note(&format!("reading {}", path.display()));
+    out.detail(&format!("memory for reading: at most {}", bytes(options.budget())));
+    let set = data::load(path, options)?;
+    set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
+    Ok(set)
 }
 
 /// The number of all-zero samples, of which it warns; what the model cannot take is an error.
@@ -99,7 +135,7 @@ pub(crate) fn checked(set: &ImageSet, source: &str, signed: bool, out: &Output) 
     let validate = if signed { data::validate_finite } else { data::validate_nonnegative };
     let zeros = validate(set.x.view(), &set.names, source)?.zero_rows;
     if let Some(first) = zeros.first() {
-        let (count, n, name) = (zeros.len(), set.n_samples(), &set.names[*first]);
+        let (count, n, name) = (zeros.len(), set.n_samples(), set.name(*first));
         out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
     }
     Ok(zeros.len())
@@ -119,6 +155,8 @@ impl Fitted {
             "n_samples": m.n_samples,
             "n_features": f.n_features(),
             "image_shape": m.image_shape,
+            "labels": self.labels.as_ref().map(|(_, json)| json),
+            "notes": self.notes,
             "zero_samples": self.zero_samples,
             "preprocess": m.preprocess,
             "x_storage": self.x_storage,
@@ -150,6 +188,9 @@ impl Fitted {
         let shape = m.image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         let (n, features) = (m.n_samples, f.n_features());
         out.summary("data", &format!("{}: {n} samples × {features} features{shape}", self.source))?;
+        if let Some((text, _)) = &self.labels {
+            out.summary("labels", text)?;
+        }
         let title = ModelSpec::by_name(&m.model)?.title;
         let between = match (m.activation, m.activate) {
             (None, _) => String::new(),

@@ -3,16 +3,72 @@
 use std::path::Path;
 
 use deepnmf::Error;
-use deepnmf::data::{self, ImageSet};
+use deepnmf::data::{ImageSet, Table};
+use serde_json::{Value, json};
 
 use super::Result;
+use super::output::Output;
 
-/// The classes of all samples by one attribute, and what it is called.
-pub(super) type Attribute = (String, Vec<usize>);
+/// The classes of all samples by one attribute.
+pub(super) struct Attribute {
+    /// What it is called.
+    pub(super) name: String,
+    /// None for a sample without a label.
+    pub(super) of: Vec<Option<usize>>,
+    /// How many there are.
+    classes: usize,
+    source: String,
+}
 
-/// Those that came with the samples of `path`.
+impl Attribute {
+    /// How many classes there are.
+    pub(super) fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Samples without a label.
+    pub(super) fn missing(&self) -> usize {
+        self.of.iter().filter(|class| class.is_none()).count()
+    }
+
+    /// What was taken as labels, for people.
+    pub(super) fn text(&self) -> String {
+        let without = match self.missing() {
+            0 => String::new(),
+            n => format!("; {n} of {} samples have none", self.of.len()),
+        };
+        let plural = if self.classes == 1 { "class" } else { "classes" };
+        format!("{} {plural} from {}{without}", self.classes, self.source)
+    }
+
+    /// The same for `--json`.
+    pub(super) fn json(&self) -> Value {
+        json!({ "name": self.name, "classes": self.classes, "from": self.source, "missing": self.missing() })
+    }
+
+    /// The class of every sample, where all have one.
+    pub(super) fn complete(self, path: &Path) -> Result<(String, Vec<usize>)> {
+        let missing = self.missing();
+        let Self { name, of, source, .. } = self;
+        let n = of.len();
+        let all = of.into_iter().collect::<Option<_>>();
+        let message =
+            || format!("expected a label for every one of {n} samples, found {missing} without one in {source}");
+        Ok((name, all.ok_or_else(|| Error::format(path, message()))?))
+    }
+}
+
+/// Those that came with the samples.
+pub(super) fn of_set(set: &ImageSet) -> Option<Attribute> {
+    let of = set.labels.clone()?;
+    let classes = set.class_counts().iter().filter(|&&count| count > 0).count();
+    let source = set.label_source.clone().unwrap_or_default();
+    Some(Attribute { name: "class".into(), of, classes, source })
+}
+
+/// Those that came with the samples of `path`, which has to have some.
 pub(super) fn own(set: &ImageSet, path: &Path) -> Result<Attribute> {
-    Ok(("class".into(), set.labels.clone().ok_or_else(|| missing(path))?))
+    Ok(of_set(set).ok_or_else(|| missing(path))?)
 }
 
 /// There are none for the samples of `path`.
@@ -21,13 +77,17 @@ pub(super) fn missing(path: &Path) -> Error {
     Error::format(path, message)
 }
 
-/// Those of a column of a table, which has a line for every sample.
-pub(super) fn of_column(file: &Path, column: &str, set: &ImageSet) -> Result<Attribute> {
-    let names = data::read_labels(file, column)?;
-    if names.len() != set.n_samples() {
-        let (expected, found) = (set.n_samples(), names.len());
-        let message = format!("expected {expected} labels, one for every sample, found {found}");
-        return Err(Error::format(file, message).into());
-    }
-    Ok((column.into(), data::classes(&names).0))
+/// Those of some columns of a table, or of all.
+pub(super) fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<Attribute>> {
+    let table = Table::read(file)?;
+    let join = table.join(set)?;
+    join.notes.iter().for_each(|note| out.note(&format!("{}: {note}", file.display())));
+    let by = join.by.as_ref().map_or("by position".into(), |column| format!("joined by `{column}`"));
+    let columns = if columns.is_empty() { table.columns() } else { columns };
+    let attribute = |name: &String| {
+        let (of, classes) = table.labels(name, &join)?;
+        let source = format!("column `{name}` of {}, {by}", file.display());
+        Ok(Attribute { name: name.clone(), of, classes: classes.len(), source })
+    };
+    columns.iter().map(attribute).collect()
 }

@@ -31,17 +31,21 @@ impl Output {
 
     /// The JSON object of `--json`.
     pub(crate) fn json(&self, value: &serde_json::Value) -> Result {
-        to_stdout(&value.to_string())
+        // Of what JSON leaves as it is, too, nothing commands a terminal.
+        let text: String =
+            value.to_string().chars().flat_map(|c| escaped(c, |c| format!("\\u{:04x}", c as u32))).collect();
+        to_stdout(&text)
     }
 
     /// A line for people that is the result itself; it gives way to JSON.
     pub(crate) fn line(&self, text: &str) -> Result {
-        if self.json { Ok(()) } else { to_stdout(text) }
+        let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+        if self.json { Ok(()) } else { to_stdout(&lines()) }
     }
 
     /// A line for people about a result that is in a file; `-q` does without it.
     pub(crate) fn summary(&self, name: &str, text: &str) -> Result {
-        if self.quiet { Ok(()) } else { self.line(&format!("{name:<10} {text}")) }
+        if self.quiet { Ok(()) } else { self.line(&format!("{name:<10} {}", printable(text))) }
     }
 
     /// What is going on.
@@ -70,9 +74,22 @@ fn to_stdout(text: &str) -> Result {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Stdout)
 }
 
-/// `eprintln!` without its panic: where standard error is closed there is nobody to tell.
+/// `eprintln!` of one line without its panic: where standard error is closed there is nobody to tell.
 pub(crate) fn to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+}
+
+/// `text` in one line, for a terminal: names of files and classes may hold what would command it, or turn the text around.
+/// Control characters are written as in Rust, `\n` or `\u{1b}`.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| escaped(c, |c| c.escape_default().collect())).collect()
+}
+
+/// `c`, or what `how` makes of it if it is a control character or changes the direction of the text.
+fn escaped(c: char, how: impl Fn(char) -> String) -> impl Iterator<Item = char> {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let text = if c.is_control() || turns { how(c) } else { c.to_string() };
+    text.chars().collect::<Vec<_>>().into_iter()
 }
 
 /// Whether progress can be drawn over itself.
@@ -108,5 +125,18 @@ pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_commands_a_terminal() {
+        assert_eq!(printable("Gesicht 1.png, ψ₁"), "Gesicht 1.png, ψ₁");
+        assert_eq!(printable("a\u{1b}[31mred\u{7f}"), "a\\u{1b}[31mred\\u{7f}");
+        assert_eq!(printable("two\nlines\r\t"), "two\\nlines\\r\\t");
+        assert_eq!(printable("\u{9b}2J \u{202e}txt.exe"), "\\u{9b}2J \\u{202e}txt.exe");
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing};
+use super::labels::{self, Attribute};
 use super::output::{Output, written};
 use super::progress::Reporter;
 use super::transform::{load, projections};
@@ -50,11 +51,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let path = args.data.map(existing).transpose()?;
     let model = Model::load(&args.model)?;
     let mut engine = args.device.open(out)?;
+    let mut taken = None;
     let shown = match &path {
         None => None,
         Some(path) => {
-            out.note(&format!("reading {}", path.display()));
             let (mut set, _) = load(path, args.reading.options(), &model, &args.model, out)?;
+            taken = labels::of_set(&set);
             model.metadata.preprocess.apply(&mut set.x)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
         }
@@ -68,11 +70,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "model": args.model.display().to_string(),
             "data": path.map(|p| p.display().to_string()),
             "coefficients": what.shown.as_ref().map(|s| if s.stored() { "stored" } else { "projected" }),
+            "labels": taken.as_ref().map(Attribute::json),
             "shown": page.shown,
             "missing": missing,
             "bytes": page.html.len(),
             "out": args.out.display().to_string(),
         }));
+    }
+    if let Some(labels) = &taken {
+        out.summary("labels", &labels.text())?;
     }
     out.summary("shown", &page.shown.join(", "))?;
     for (part, why) in &page.missing {
@@ -133,7 +139,7 @@ impl What<'_> {
     }
 
     /// Classes and their names: those of the data, else those of the model if these are its samples.
-    fn labels(&self) -> Option<(&[usize], &[String])> {
+    fn labels(&self) -> Option<(&[Option<usize>], &[String])> {
         let m = &self.model.metadata;
         let of_model = || m.labels.as_deref().map(|labels| (labels, m.classes.as_slice()));
         match &self.shown {
@@ -154,7 +160,8 @@ impl What<'_> {
         out: &Output,
     ) -> Result<Option<Clusters>> {
         let labels = self.labels();
-        let classes = labels.map_or(0, |(of, _)| evaluate::count_classes(of));
+        let labelled: Vec<usize> = labels.iter().flat_map(|(of, _)| of.iter().copied().flatten()).collect();
+        let classes = evaluate::count_classes(&labelled);
         let n = h.nrows();
         let k = match wanted {
             Some(k) if k > n => {
@@ -185,7 +192,8 @@ impl What<'_> {
         let scores = match labels {
             None => Vec::new(),
             Some((of, _)) => {
-                let scores = Contingency::new(of, &best.of)?.scores();
+                let of_labelled: Vec<usize> = of.iter().zip(&best.of).filter_map(|(l, c)| l.map(|_| *c)).collect();
+                let scores = Contingency::new(&labelled, &of_labelled)?.scores();
                 METRICS.iter().map(|(name, value)| (name.to_string(), value(&scores))).collect()
             }
         };

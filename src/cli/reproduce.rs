@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use deepnmf::Error;
-use deepnmf::data::{self, ImageSet};
-use deepnmf::evaluate::count_classes;
+use deepnmf::data::ImageSet;
 use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Samples};
 use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing};
-use super::job::checked;
-use super::labels::{self, Attribute};
+use super::job::{checked, read};
+use super::labels;
 use super::output::{Output, written};
 
 /// Make a table or figure of the papers again, ours beside the printed values: CSV, Markdown, SVG and PNG.
@@ -92,13 +91,16 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     let path = existing(args.data)?;
     let mut engine = args.device.open(out)?;
-    out.note(&format!("reading {}", path.display()));
-    let set = data::load(&path, &args.reading.options())?;
+    let set = read(&path, &args.reading.options(), out)?;
     checked(&set, &path.display().to_string(), false, out)?;
     let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
     let attributes = match args.labels.or(beside) {
-        Some(file) => from_table(&file, args.label, &set)?,
-        None => vec![labels::own(&set, &path)?],
+        Some(file) => from_table(&file, &args.label, &set, out)?,
+        None => {
+            let own = labels::own(&set, &path)?;
+            out.summary("labels", &own.text())?;
+            vec![own.complete(&path)?]
+        }
     };
     if attributes.is_empty() {
         return Err(labels::missing(&path).into());
@@ -132,15 +134,17 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 }
 
 /// The columns that are asked for, or all that say something about more than one sample.
-fn from_table(file: &Path, columns: Vec<String>, set: &ImageSet) -> Result<Vec<Attribute>> {
+fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<(String, Vec<usize>)>> {
     let asked = !columns.is_empty();
-    let columns = if asked { columns } else { data::label_columns(file)? };
     let mut attributes = Vec::new();
-    for column in columns {
-        let attribute = labels::of_column(file, &column, set)?;
-        if asked || (2..set.n_samples()).contains(&count_classes(&attribute.1)) {
-            attributes.push(attribute);
+    for attribute in labels::from_table(file, columns, set, out)? {
+        let classes = attribute.classes();
+        if !asked && (!(2..set.n_samples()).contains(&classes) || attribute.missing() > 0) {
+            out.note(&format!("{}: not used, with --label NAME it is", attribute.text()));
+            continue;
         }
+        out.summary("labels", &attribute.text())?;
+        attributes.push(attribute.complete(file)?);
     }
     Ok(attributes)
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
-use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions};
+use deepnmf::data::{ImageSet, ImageShape, LoadOptions};
 use deepnmf::model::ModelSpec;
 use deepnmf::model::store::{self, Metadata, Model};
 use deepnmf::train::Projection;
@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, existing, shape_text};
-use super::job::checked;
-use super::output::{Output, percent, written};
+use super::job::{checked, read};
+use super::output::{Output, name_of, percent, printable, written};
 use super::progress::Reporter;
 
 /// Describe samples by the parts of a model: nonnegative least squares on the components of a layer.
@@ -28,7 +28,8 @@ pub(crate) struct Args {
     model: PathBuf,
     /// Samples of the kind the model was trained on; they are scaled as those were
     data: PathBuf,
-    /// Where the coefficients go, one row per sample, as .npy; a file that is there is replaced
+    /// Where the coefficients go, one row per sample, as .npy; a file that is there is replaced. Samples that have names have them
+    /// written beside it, a line for every row: to H.names.txt for H.npy
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The layer whose components are used, from 1 [default: the last]
@@ -57,9 +58,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     let mut engine = args.device.open(out)?;
 
-    out.note(&format!("reading {}", path.display()));
     let (set, zero_samples) = load(&path, args.reading.options(), &model, &args.model, out)?;
-    let mut x = set.x;
+    let ImageSet { mut x, names, .. } = set;
     metadata.preprocess.apply(&mut x)?;
 
     let how = projections(metadata, args.ridge.ridge)?;
@@ -69,6 +69,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.report(p))?;
     drop(progress);
     save_npy(&args.out, &projected.h)?;
+    let names_file = save_names(&args.out, &names, out)?;
 
     let (samples, k) = projected.h.dim();
     if out.is_json() {
@@ -88,6 +89,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "relative_error": projected.relative_error,
             "steps": projected.steps,
             "out": args.out.display().to_string(),
+            "names": names_file.map(|file| file.display().to_string()),
         }));
     }
     out.summary("data", &format!("{}: {samples} samples × {} features", path.display(), x.ncols()))?;
@@ -98,7 +100,29 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     let (error, steps) = (percent(projected.relative_error), projected.steps);
     out.summary("error", &format!("{error} of ‖X‖ is not explained, after {steps} steps"))?;
-    out.summary("written", &written(&args.out))
+    out.summary("written", &written(&args.out))?;
+    match names_file {
+        Some(file) => out.summary("written", &format!("{}, a name for every row", written(&file))),
+        None => Ok(()),
+    }
+}
+
+/// The names of the samples in a text file beside `H.npy`, `H.names.txt`: a line for every row, with control characters
+/// written as `\n` or `\u{1b}`. Nothing where the samples have only row numbers.
+fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf>> {
+    let path = h.with_extension("names.txt");
+    if names.is_empty() {
+        if path.exists() {
+            out.warn(&format!(
+                "{}: these are not the names of the rows of {}, whose samples have none",
+                path.display(),
+                h.display()
+            ));
+        }
+        return Ok(None);
+    }
+    store::write_atomically(&path, |file| names.iter().try_for_each(|name| writeln!(file, "{}", printable(name))))?;
+    Ok(Some(path))
 }
 
 /// How new samples are projected.
@@ -128,23 +152,31 @@ pub(super) fn load(
     file: &Path,
     out: &Output,
 ) -> Result<(ImageSet, usize)> {
-    let set = read(path, options, model, file)?;
+    let set = read_for(path, options, model, file, out)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
     let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
     Ok((set, zero_samples))
 }
 
-fn read(path: &Path, options: LoadOptions, model: &Model, file: &Path) -> Result<ImageSet> {
+fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: &Output) -> Result<ImageSet> {
     let m = &model.metadata;
     let features = model.factors.n_features() / m.preprocess.features_per_value();
     let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
-    let mut options = LoadOptions { colour, ..options };
-    let mut set = data::load(path, &options)?;
-    // A matrix without a word on its images has those of the model. They are read again, because the order of the
-    // pixels in a .mat file depends on it.
-    if set.image_shape.is_none() && set.n_features() == features && m.image_shape.is_some() {
-        options.image_shape = m.image_shape;
-        set = data::load(path, &options)?;
+    let mut set = read(path, &LoadOptions { colour, ..options }, out)?;
+    // A matrix without a word on its images has those of the model.
+    if set.image_shape.is_none() && set.n_features() == features {
+        set.image_shape = m.image_shape;
+    }
+    if let (Some(expected), Some(found)) = (m.image_shape, set.image_shape)
+        && expected != found
+        && expected == found.ordered(expected.order)
+    {
+        let (from, to) = (name_of(&found.order), name_of(&expected.order));
+        out.note(&format!(
+            "{}: pixels that lie by {from} are put in the order of the model, by {to}; --pixel-order {to} leaves them as they are",
+            path.display()
+        ));
+        set.reorder(expected.order);
     }
     let fits = set.n_features() == features
         && match (m.image_shape, set.image_shape) {

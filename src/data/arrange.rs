@@ -5,9 +5,10 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2, ArrayView4, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
+use super::budget::afford;
 use super::labels::Labels;
 use super::source::product_text;
-use super::{ImageSet, ImageShape, LoadOptions, SamplesAxis, resize};
+use super::{ImageSet, ImageShape, LoadOptions, PixelOrder, SamplesAxis, resize};
 use crate::{Error, Result};
 
 /// An array just read.
@@ -26,10 +27,11 @@ pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &Lo
     if dims.contains(&0) {
         return Err(Error::format(path, format!("expected samples, found an array of {}", product_text(&raw.shape))));
     }
+    let mut notes = Vec::new();
     let count = labels.as_ref().map(|l| l.of.len());
     let (x, image_shape) = match *dims.as_slice() {
-        [r, c] => (matrix(raw, (r, c), count, path, opts)?, None),
-        [n, height, width] => (stack(raw, [n, height, width, 1], path)?, Some((height, width, 1))),
+        [r, c] => (matrix(raw, (r, c), count, path, opts, &mut notes)?, None),
+        [n, height, width] => (stack(raw, [n, height, width, 1], path, opts)?, Some(ImageShape::new(height, width, 1))),
         [n, height, width, channels] => {
             if channels != 1 && channels != 3 {
                 let hint = if matches!(height, 1 | 3) { "; channels come last here, move the axis" } else { "" };
@@ -38,7 +40,7 @@ pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &Lo
                 );
                 return Err(Error::format(path, message));
             }
-            (stack(raw, [n, height, width, channels], path)?, Some((height, width, channels)))
+            (stack(raw, [n, height, width, channels], path, opts)?, Some(ImageShape::new(height, width, channels)))
         }
         _ => {
             let message = format!(
@@ -49,27 +51,37 @@ pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &Lo
             return Err(Error::format(path, message));
         }
     };
-    if dims.len() > 2 && opts.samples == SamplesAxis::Columns {
-        return Err(Error::Config(format!("samples in columns need a matrix, found {} dimensions", dims.len())));
+    if dims.len() > 2 && (opts.samples == SamplesAxis::Columns || opts.pixel_order.is_some()) {
+        let what = if opts.pixel_order.is_some() { "an order of pixels needs" } else { "samples in columns need" };
+        return Err(Error::Config(format!("{}: {what} a matrix, found {} dimensions", path.display(), dims.len())));
     }
     if let Some(found) = count.filter(|&found| found != x.nrows()) {
         let message = format!("expected {} labels, one for every sample, found {found}", x.nrows());
         return Err(Error::format(path, message));
     }
-    let image_shape = image_shape.map(|(height, width, channels)| ImageShape { height, width, channels });
-    Ok(ImageSet::new(x, image_shape, labels))
+    Ok(ImageSet::new(x, image_shape, labels, notes))
 }
 
+/// Samples to rows; what was decided without being told goes to `notes`.
 fn matrix(
     raw: Raw,
     (r, c): (usize, usize),
     labels: Option<usize>,
     path: &Path,
     opts: &LoadOptions,
+    notes: &mut Vec<String>,
 ) -> Result<Array2<f32>> {
     let columns = match (opts.samples, labels) {
-        (SamplesAxis::Rows, _) | (SamplesAxis::Auto, None) => false,
+        (SamplesAxis::Rows, _) => false,
         (SamplesAxis::Columns, _) => true,
+        (SamplesAxis::Auto, None) => {
+            notes.push(format!("the {r} rows are taken as samples, as no labels say which side is; --samples columns takes the {c} columns"));
+            false
+        }
+        (SamplesAxis::Auto, Some(n)) if n == r && n == c => {
+            notes.push(format!("{n} labels fit both sides of the {r}×{c} matrix: its rows are taken as samples; --samples columns takes the columns"));
+            false
+        }
         (SamplesAxis::Auto, Some(n)) if n == r => false,
         (SamplesAxis::Auto, Some(n)) if n == c => true,
         (SamplesAxis::Auto, Some(n)) => {
@@ -82,61 +94,53 @@ fn matrix(
         let shape = if columns { (c, r) } else { (r, c) };
         return Array2::from_shape_vec(shape, raw.values).map_err(inconsistent);
     }
+    afford(path, "turning the matrix", 8 * raw.values.len() as u64, opts.budget())?;
     let view = ArrayView2::from_shape((r, c).set_f(raw.fortran), &raw.values).map_err(inconsistent)?;
     let view = if columns { view.reversed_axes() } else { view };
     Ok(view.as_standard_layout().into_owned())
 }
 
-fn stack(raw: Raw, dims: [usize; 4], path: &Path) -> Result<Array2<f32>> {
+fn stack(raw: Raw, dims: [usize; 4], path: &Path, opts: &LoadOptions) -> Result<Array2<f32>> {
     let inconsistent = |_| Error::format(path, format!("the numbers do not fill an array of {dims:?}"));
     let flat = (dims[0], dims[1] * dims[2] * dims[3]);
     if !raw.fortran {
         return Array2::from_shape_vec(flat, raw.values).map_err(inconsistent);
     }
+    afford(path, "turning the array", 8 * raw.values.len() as u64, opts.budget())?;
     let view = ArrayView4::from_shape(dims.f(), &raw.values).map_err(inconsistent)?;
     let x = view.as_standard_layout().into_owned();
     Array2::from_shape_vec(flat, x.into_raw_vec_and_offset().0).map_err(inconsistent)
 }
 
-/// Pixels that lie column by column, channel by channel (MATLAB) → row-major, channels innermost.
-pub(super) fn pixels_from_column_major(x: &mut Array2<f32>, shape: ImageShape) {
-    let ImageShape { height, width, channels } = shape;
-    let mut from = Vec::with_capacity(shape.features());
-    for r in 0..height {
-        for c in 0..width {
-            from.extend((0..channels).map(|k| r + height * (c + width * k)));
-        }
-    }
-    x.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
-        let old = row.to_vec();
-        row.iter_mut().zip(&from).for_each(|(pixel, &i)| *pixel = old[i]);
-    });
-}
-
-/// The options that hold for every format: the shape the caller knows, grey, size.
-pub(super) fn finish(mut set: ImageSet, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+/// The options that hold for every format: the shape the caller knows, grey, size. `order` is that of the format's pixels.
+pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     if set.x.is_empty() {
         return Err(Error::format(path, format!("expected samples, found {}×{}", set.n_samples(), set.n_features())));
     }
-    if let Some(shape) = opts.image_shape {
+    if let Some(shape) = opts.image_shape.or(set.image_shape.filter(|_| opts.pixel_order.is_some())) {
         shape.check(set.n_features())?;
-        set.image_shape = Some(shape);
+        set.image_shape = Some(shape.ordered(opts.pixel_order.unwrap_or(order)));
+    } else if opts.pixel_order.is_some() {
+        let message = "an order of pixels needs the shape of an image; give one";
+        return Err(Error::Config(format!("{}: {message}", path.display())));
     }
-    if !opts.colour
-        && let Some(shape) = set.image_shape.filter(|s| s.channels == 3)
-    {
+    let make_grey = !opts.colour && set.image_shape.is_some_and(|s| s.channels == 3);
+    if make_grey || opts.resize.is_some() {
+        // What is computed from pixels has no order in the file.
+        set.reorder(PixelOrder::Rows);
+    }
+    if let Some(shape) = set.image_shape.filter(|_| make_grey) {
         let grey = ImageShape { channels: 1, ..shape };
         set.x = map_rows(&set.x, grey.features(), |row, out| {
             out.extend(row.as_chunks::<3>().0.iter().map(|&[r, g, b]| 0.2126 * r + 0.7152 * g + 0.0722 * b));
         });
         set.image_shape = Some(grey);
     }
-    if let Some((width, height)) = opts.resize {
-        check_size((width, height))?;
+    if let Some(size) = opts.resize {
         let Some(from) = set.image_shape else {
             return Err(Error::Config(format!("{}: cannot resize without an image shape; give one", path.display())));
         };
-        let to = ImageShape { height, width, ..from };
+        let to = resized(from, size, set.n_samples(), path, opts.budget())?;
         if to != from {
             set.x = map_rows(&set.x, to.features(), |row, out| *out = resize::resize(row, from, to));
             set.image_shape = Some(to);
@@ -145,12 +149,30 @@ pub(super) fn finish(mut set: ImageSet, path: &Path, opts: &LoadOptions) -> Resu
     Ok(set)
 }
 
-/// A size to resize to must have pixels.
-pub(super) fn check_size((width, height): (usize, usize)) -> Result<()> {
-    if width == 0 || height == 0 || width.checked_mul(height).is_none() {
+/// The shape of `n` images resized to `(width, height)`, if memory suffices.
+pub(super) fn resized(
+    from: ImageShape,
+    (width, height): (usize, usize),
+    n: usize,
+    path: &Path,
+    budget: u64,
+) -> Result<ImageShape> {
+    if width == 0 || height == 0 {
         return Err(Error::Config(format!("cannot resize to {width}×{height} pixels")));
     }
-    Ok(())
+    let to = ImageShape { height, width, ..from };
+    let bytes = |a: usize, b: usize, c: usize| {
+        [b, c, from.channels, 4].iter().fold(a as u64, |n, &f| n.saturating_mul(f as u64))
+    };
+    // Every thread resizes across first, then down, and both sides of an image have weights.
+    let one = bytes(from.height, width, 1)
+        .saturating_add(bytes(height, width, 1))
+        .saturating_add(bytes(width, 16, 1))
+        .saturating_add(bytes(height, 16, 1));
+    let threads = rayon::current_num_threads().min(n.max(1)) as u64;
+    let all = bytes(n, height, width).saturating_add(one.saturating_mul(threads));
+    afford(path, &format!("resizing to {width}×{height} pixels"), all, budget)?;
+    Ok(to)
 }
 
 fn map_rows(x: &Array2<f32>, features: usize, f: impl Fn(&[f32], &mut Vec<f32>) + Sync) -> Array2<f32> {

@@ -1,73 +1,201 @@
-//! CSV: one sample a line, with or without a header line, with or without a column of labels.
+//! CSV: one sample a line, with or without a header line, with or without columns of names and of labels.
 
 use std::path::Path;
 
-use ::csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
+use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
 
-use super::source::Source;
-use super::{ImageSet, LoadOptions, SamplesAxis, arrange, labels};
+use super::budget::afford;
+use super::labels::{Collector, is_missing};
+use super::source::{Source, too_large};
+use super::table::NAME_COLUMNS;
+use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
 
-const LABEL_COLUMNS: [&str; 3] = ["label", "class", "y"];
+/// Columns that are labels by their name.
+const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
+/// Columns that may be meant as labels; they are only if --y-key says so.
+const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
+/// What the first column is called if it names the lines, besides [`NAME_COLUMNS`]: as pandas and R write it.
+const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     if opts.samples == SamplesAxis::Columns {
         return Err(Error::Config(format!("{}: the samples of a CSV file are its rows", path.display())));
     }
-    let source = Source::open(path, gzip)?;
-    let mut reader = ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(source);
-    let mut record = StringRecord::new();
-    let mut next = |record: &mut StringRecord| reader.read_record(record).map_err(|e| error(path, &e));
-    let mut more = next(&mut record)?;
-    let mut label_column = None;
-    if more && let Some(header) = header_line(&record, path, opts.y_key.as_deref())? {
-        label_column = header.label_column;
-        more = next(&mut record)?;
-    } else if let Some(key) = &opts.y_key {
-        return Err(Error::format(path, format!("expected a header line with the column `{key}`, found numbers only")));
+    let budget = opts.budget();
+    let source = Source::open(path, gzip, budget)?;
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(source);
+    let failed = |e: ::csv::Error| error(path, &e);
+    let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
+    reader.read_record(&mut first).map_err(failed)?;
+    let mut more = reader.read_record(&mut record).map_err(failed)?;
+    let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
+    let notes = layout.notes(&first);
+    let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
+    let mut content = Content { layout, path, budget, values, names, labels, rows: 0, text: 0 };
+    if !content.layout.header && !first.is_empty() {
+        content.take(&first)?;
     }
-    let (mut values, mut names, mut rows) = (Vec::new(), Vec::new(), 0u64);
     while more {
+        content.take(&record)?;
+        more = reader.read_record(&mut record).map_err(failed)?;
+    }
+    let Content { layout, values, names, labels, rows, .. } = content;
+    let columns = (values.len() as u64).checked_div(rows).unwrap_or(0);
+    let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
+    let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
+    let raw = arrange::Raw { values, shape: vec![rows, columns], fortran: false };
+    let mut set = arrange::image_set(raw, labels, path, &opts)?;
+    set.notes.extend(notes);
+    set.names = names;
+    Ok(set)
+}
+
+/// What the lines hold.
+struct Content<'a> {
+    layout: Layout,
+    path: &'a Path,
+    budget: u64,
+    values: Vec<f32>,
+    names: Vec<String>,
+    labels: Collector,
+    rows: u64,
+    /// Bytes of all names.
+    text: u64,
+}
+
+impl Content<'_> {
+    /// One line more.
+    fn take(&mut self, record: &StringRecord) -> Result<()> {
+        let path = self.path;
+        if record.len() != self.layout.width {
+            return Err(unequal(path, record.position(), self.layout.width, record.len()));
+        }
         for (column, cell) in record.iter().enumerate() {
-            if Some(column) == label_column {
-                names.push(cell.to_string());
+            if self.layout.label == Some(column) {
+                self.labels.push(cell);
+            } else if column == 0 && self.layout.names != Names::None {
+                if self.layout.names == Names::Text && number(cell).is_some() {
+                    let message = "expected a name, as in the lines before; a header line that calls the column `name` makes \
+                                   numbers names too";
+                    return Err(at_cell(path, record, column, message));
+                }
+                self.names.push(cell.to_string());
+                self.text += cell.len() as u64;
             } else {
-                values.push(number(cell).ok_or_else(|| not_a_number(path, &record, column))?);
+                let value = number(cell).ok_or_else(|| not_a_number(path, record, column))?;
+                if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
+                    return Err(at_cell(path, record, column, &too_large(cell)));
+                }
+                self.values.push(value);
             }
         }
-        rows += 1;
-        more = next(&mut record)?;
+        self.rows += 1;
+        // They grow by doubling: for a moment there are three times as many.
+        let of_names = 72 * self.names.len() as u64 + self.text;
+        let needed = 12 * self.values.len() as u64 + of_names + self.labels.cost();
+        if needed > self.budget {
+            afford(path, &format!("reading {} lines", self.rows), needed, self.budget)?;
+        }
+        Ok(())
     }
-    let columns = (values.len() as u64).checked_div(rows).unwrap_or(0);
-    let labels = label_column.map(|_| labels::from_names(&names));
-    let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
-    arrange::image_set(arrange::Raw { values, shape: vec![rows, columns], fortran: false }, labels, path, &opts)
 }
 
-struct Header {
-    label_column: Option<usize>,
+/// Whether the first column names the lines.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Names {
+    None,
+    /// By its header, whatever is in it.
+    Header,
+    /// By the text in it.
+    Text,
 }
 
-/// A first line of names, or one that names the labels among numbered columns; none if it is numbers.
-///
-/// Anything between is refused: a slip in the first line of numbers must not pass for a header.
-fn header_line(record: &StringRecord, path: &Path, y_key: Option<&str>) -> Result<Option<Header>> {
-    let Some(odd) = record.iter().position(|cell| number(cell).is_none()) else { return Ok(None) };
-    let position = |name: &str| record.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-    let label_column = match y_key {
-        Some(key) => match record.iter().position(|cell| cell == key) {
-            None => {
-                let found = record.iter().collect::<Vec<_>>().join(", ");
-                return Err(Error::format(path, format!("expected a column `{key}`, found: {found}")));
+/// What the columns are.
+#[derive(Debug)]
+struct Layout {
+    header: bool,
+    /// Cells of every line but a header.
+    width: usize,
+    names: Names,
+    label: Option<usize>,
+    label_name: String,
+}
+
+impl Layout {
+    /// By the first two lines.
+    ///
+    /// A first line that is neither numbers nor a header is refused: a slip in it must not pass for a header.
+    fn of(first: &StringRecord, second: Option<&StringRecord>, path: &Path, opts: &LoadOptions) -> Result<Self> {
+        let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
+        let label = label_column(first, !texts.is_empty(), path, opts.y_key.as_deref())?;
+        let is_name =
+            |record: &StringRecord| record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none());
+        let called = first.get(0).is_some_and(|cell| {
+            let mut words = NAME_COLUMNS.iter().chain(&ROW_NAMES);
+            words.any(|word| cell.eq_ignore_ascii_case(word))
+        });
+        let only_first = *texts == [0];
+        let header = match texts.first() {
+            None => false,
+            Some(&only) if first.len() == 1 && first[only].contains([';', '\t']) => {
+                return Err(not_a_number(path, first, only));
             }
-            at => at,
-        },
-        None => LABEL_COLUMNS.into_iter().find_map(position),
-    };
-    if label_column.is_none() && record.iter().any(|cell| number(cell).is_some()) {
-        return Err(not_a_number(path, record, odd));
+            Some(_) if label.is_some() || called || texts.len() == first.len() => true,
+            // 0, 1, 2 … are what pandas calls columns without a name.
+            Some(_) if only_first && counts(first) => true,
+            Some(_) if only_first && second.is_none_or(is_name) => false,
+            Some(&odd) => return Err(not_a_number(path, first, odd)),
+        };
+        // R leaves out the header of the names.
+        let shifted = header && second.is_some_and(|record| record.len() == first.len() + 1);
+        let names = if shifted || header && called && label != Some(0) {
+            Names::Header
+        } else if label != Some(0) && (only_first && !header || header && second.is_some_and(is_name)) {
+            Names::Text
+        } else {
+            Names::None
+        };
+        let label_name = label.and_then(|at| first.get(at)).unwrap_or_default().to_string();
+        let shift = usize::from(shifted);
+        Ok(Self { header, width: first.len() + shift, names, label: label.map(|at| at + shift), label_name })
     }
-    Ok(Some(Header { label_column }))
+
+    fn notes(&self, first: &StringRecord) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.names != Names::None {
+            notes.push("the first column names the samples, it is no feature".into());
+        }
+        let shift = self.width - first.len();
+        let features = (0..first.len()).filter(|&at| self.header && self.label != Some(at + shift));
+        for cell in features.filter_map(|at| first.get(at)) {
+            if LIKE_LABELS.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+                notes.push(format!("the column `{cell}` is read as a feature; --y-key {cell} takes it as labels"));
+            }
+        }
+        notes
+    }
+}
+
+/// The place of the labels in a header.
+fn label_column(first: &StringRecord, texts: bool, path: &Path, y_key: Option<&str>) -> Result<Option<usize>> {
+    let position = |name: &str| first.iter().position(|cell| cell.eq_ignore_ascii_case(name));
+    let Some(key) = y_key else { return Ok(LABEL_COLUMNS.into_iter().find_map(position)) };
+    if !texts {
+        return Err(Error::format(path, format!("expected a header line with the column `{key}`, found numbers only")));
+    }
+    let found = first.iter().position(|cell| cell == key).or_else(|| position(key));
+    let missing = || {
+        let columns = first.iter().collect::<Vec<_>>().join(", ");
+        Error::format(path, format!("expected a column `{key}`, found: {columns}"))
+    };
+    found.ok_or_else(missing).map(Some)
+}
+
+/// Whether all cells but the first are numbers that count up from 0 or 1.
+fn counts(record: &StringRecord) -> bool {
+    let numbers: Option<Vec<usize>> = record.iter().skip(1).map(|cell| cell.parse().ok()).collect();
+    numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
 }
 
 fn number(cell: &str) -> Option<f32> {
@@ -75,9 +203,21 @@ fn number(cell: &str) -> Option<f32> {
 }
 
 fn not_a_number(path: &Path, record: &StringRecord, column: usize) -> Error {
-    let line = record.position().map_or(0, ::csv::Position::line);
     let cell = record.get(column).unwrap_or_default();
-    Error::format(path, format!("line {line}, column {}: expected a number, found `{cell}`", column + 1))
+    let separator = [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| cell.contains(*c));
+    let hint = separator.map_or(String::new(), |(_, name)| format!(" (separated by {name}? commas are expected)"));
+    at_cell(path, record, column, &format!("expected a number, found `{cell}`{hint}"))
+}
+
+fn at_cell(path: &Path, record: &StringRecord, column: usize, message: &str) -> Error {
+    let line = record.position().map_or(0, Position::line);
+    Error::format(path, format!("line {line}, column {}: {message}", column + 1))
+}
+
+fn unequal(path: &Path, position: Option<&Position>, expected: usize, found: usize) -> Error {
+    let line = position.map_or(0, Position::line);
+    let column = found.min(expected) + 1;
+    Error::format(path, format!("line {line}, column {column}: expected {expected} cells, found {found}"))
 }
 
 /// What the `csv` crate reports, in the terms of the file.
@@ -85,12 +225,7 @@ pub(super) fn error(path: &Path, error: &::csv::Error) -> Error {
     let line = |pos: &Option<::csv::Position>| pos.as_ref().map_or(0, ::csv::Position::line);
     match error.kind() {
         ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let message = format!(
-                "line {}, column {}: expected {expected_len} cells, found {len}",
-                line(pos),
-                (*len).min(*expected_len) + 1
-            );
-            Error::format(path, message)
+            unequal(path, pos.as_ref(), *expected_len as usize, *len as usize)
         }
         ErrorKind::Utf8 { pos, err } => {
             Error::format(path, format!("line {}, column {}: the text is not UTF-8", line(pos), err.field() + 1))

@@ -1,14 +1,17 @@
 //! A folder of images; its sub-folders are the classes.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
+use tiff::decoder::DecodingResult;
 
-use super::labels::natural_order;
+use super::budget::afford;
+use super::labels::{Labels, natural_order};
 use super::{ImageSet, ImageShape, LoadOptions, arrange, resize};
 use crate::{Error, Result};
 
@@ -30,16 +33,13 @@ struct Entry {
 /// Images directly in the folder have no labels; images in sub-folders, however deep, have the name
 /// of the outermost sub-folder. Other files and hidden ones are passed over.
 pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
-    if let Some(size) = opts.resize {
-        arrange::check_size(size)?;
-    }
     let (mut images, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     for entry in list(folder)? {
         if entry.is_dir {
             let before = images.len();
             walk(&entry, &entry.name, 1, &mut images)?;
             if images.len() > before {
-                labels.resize(images.len(), classes.len());
+                labels.resize(images.len(), Some(classes.len()));
                 classes.push(entry.name);
             }
         } else if is_image(&entry) {
@@ -60,13 +60,13 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         );
         return Err(Error::format(folder, message));
     }
-    if opts.image_shape.is_some() {
+    if opts.image_shape.is_some() || opts.pixel_order.is_some() {
         return Err(Error::Config(format!("{}: images say their own shape, none may be given", folder.display())));
     }
-    let (x, shape) = decode_all(&images, opts)?;
+    let (x, shape) = decode_all(folder, &images, opts)?;
     let names = images.into_iter().map(|(_, name)| name).collect();
-    let labels = (!classes.is_empty()).then_some(labels);
-    Ok(ImageSet { x, image_shape: Some(shape), labels, classes, names })
+    let labels = (!classes.is_empty()).then(|| Labels { of: labels, classes, source: "sub-folders".into() });
+    Ok(ImageSet { names, ..ImageSet::new(x, Some(shape), labels, Vec::new()) })
 }
 
 /// What is in a folder, hidden things aside, in natural order.
@@ -105,25 +105,30 @@ fn is_image(entry: &Entry) -> bool {
     entry.path.extension().and_then(|e| e.to_str()).is_some_and(is_image_extension)
 }
 
-fn decode_all(images: &[(PathBuf, String)], opts: &LoadOptions) -> Result<(Array2<f32>, ImageShape)> {
+fn decode_all(folder: &Path, images: &[(PathBuf, String)], opts: &LoadOptions) -> Result<(Array2<f32>, ImageShape)> {
     let (first, first_name) = &images[0];
-    let (_, original) = decode(first, opts.colour)?;
-    let shape = opts.resize.map_or(original, |(width, height)| ImageShape { height, width, ..original });
-    let (n, m) = (images.len(), shape.features());
-    let mut values = Vec::new();
-    let length = n.saturating_mul(m);
-    values
-        .try_reserve_exact(length)
-        .map_err(|e| Error::format(first, format!("no memory for {n} images of {m} numbers: {e}")))?;
-    values.resize(length, 0.0);
-    let mut x = Array2::from_shape_vec((n, m), values).map_err(|e| Error::format(first, e.to_string()))?;
+    let (n, budget) = (images.len(), opts.budget());
+    let (_, original) = decode(first, opts.colour, budget)?;
+    let shape = match opts.resize {
+        Some(size) => arrange::resized(original, size, n, folder, budget)?,
+        None => original,
+    };
+    let m = shape.features();
+    let needed = (n as u64).saturating_mul(m as u64).saturating_mul(4);
+    afford(folder, &format!("{n} images of {m} numbers"), needed, budget)?;
+    // What is left is for the images that are being decoded.
+    let each = (budget - needed) / rayon::current_num_threads().min(n) as u64;
+    let mut x = Array2::zeros((n, m));
     // The first failure in the order of the files, however the threads run.
     let failure = x.axis_iter_mut(Axis(0)).into_par_iter().zip(images).find_map_first(|(mut row, (path, name))| {
-        let (mut pixels, found) = match decode(path, opts.colour) {
+        let (mut pixels, found) = match decode(path, opts.colour, each) {
             Ok(decoded) => decoded,
             Err(e) => return Some(e),
         };
-        if opts.resize.is_some() && found != shape {
+        if let Some(size) = opts.resize.filter(|_| found != shape) {
+            if let Err(e) = arrange::resized(found, size, 1, path, each) {
+                return Some(e);
+            }
             pixels = resize::resize(&pixels, found, shape);
         } else if found != shape {
             let message = format!(
@@ -138,15 +143,41 @@ fn decode_all(images: &[(PathBuf, String)], opts: &LoadOptions) -> Result<(Array
     failure.map_or(Ok((x, shape)), Err)
 }
 
-/// The pixels of one image in 0..=255, upright, row-major.
-fn decode(path: &Path, colour: bool) -> Result<(Vec<f32>, ImageShape)> {
+/// The pixels of one image in 0..=255, upright, row-major; floats are taken to run from 0 to 1.
+fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShape)> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let image = decode_file(file, length)
-        .map_err(|e| Error::format(path, format!("expected an image, but it does not decode: {e}")))?;
+    let undecoded = |e: &dyn Display| Error::format(path, format!("expected an image, but it does not decode: {e}"));
+    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(path, e))?;
+    // A small file cannot hold a large image: its header may claim what it likes.
+    let most = (16 << 20) + length.saturating_mul(2048).min(512 << 20);
+    // Beside the bytes of the file there is a copy of another depth, and 32-bit floats.
+    let cost = |width: u32, height: u32, bytes: u64| {
+        let pixels = u64::from(width).saturating_mul(u64::from(height));
+        let needed = bytes.saturating_mul(2).saturating_add(pixels.saturating_mul(if colour { 12 } else { 4 }));
+        afford(path, &format!("decoding {width}×{height} pixels"), needed, budget)
+    };
+    if reader.format() == Some(ImageFormat::Tiff) {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        if let Some((width, height, grey)) = float_tiff(file, most, cost, &undecoded)? {
+            let channels = if colour { 3 } else { 1 };
+            let pixels = grey.into_iter().flat_map(|v| std::iter::repeat_n(v * 255.0, channels)).collect();
+            return Ok((pixels, ImageShape::new(height as usize, width as usize, channels)));
+        }
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(most);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(|e| undecoded(&e))?;
+    limits.reserve(decoder.total_bytes()).map_err(|e| undecoded(&e))?;
+    let (width, height) = decoder.dimensions();
+    cost(width, height, decoder.total_bytes())?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| undecoded(&e))?;
+    image.apply_orientation(orientation);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let bytes = |v: Vec<u8>| v.into_iter().map(f32::from).collect();
-    // 16 bits to the scale of 8, without losing the finer steps; floats run from 0 to 1.
+    // 16 bits to the scale of 8, without losing the finer steps.
     let words = |v: Vec<u16>| v.into_iter().map(|p| f32::from(p) / 257.0).collect();
     let floats = |v: Vec<f32>| v.into_iter().map(|p| p * 255.0).collect();
     let pixels = match (image.color(), colour) {
@@ -165,19 +196,31 @@ fn decode(path: &Path, colour: bool) -> Result<(Vec<f32>, ImageShape)> {
         (_, false) => floats(image.to_luma32f().into_raw()),
         (_, true) => floats(image.into_rgb32f().into_raw()),
     };
-    Ok((pixels, ImageShape { height, width, channels: if colour { 3 } else { 1 } }))
+    Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
 }
 
-fn decode_file(file: File, length: u64) -> image::ImageResult<DynamicImage> {
-    // A small file cannot hold a large image: its header may claim what it likes.
-    let mut limits = Limits::default();
-    limits.max_alloc = Some((16 << 20) + length.saturating_mul(2048).min(512 << 20));
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format()?;
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
-    limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+/// Width, height and values of a TIFF of one channel of floats, which the crate `image` does not read; None for other TIFFs.
+fn float_tiff(
+    file: File,
+    most: u64,
+    cost: impl Fn(u32, u32, u64) -> Result<()>,
+    undecoded: &dyn Fn(&dyn Display) -> Error,
+) -> Result<Option<(u32, u32, Vec<f32>)>> {
+    let failed = |e: tiff::TiffError| undecoded(&e);
+    let mut limits = tiff::decoder::Limits::default();
+    limits.decoding_buffer_size = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut decoder = tiff::decoder::Decoder::new(BufReader::new(file)).map_err(failed)?.with_limits(limits);
+    let bits = match decoder.colortype().map_err(failed)? {
+        tiff::ColorType::Gray(bits @ (32 | 64)) => u64::from(bits),
+        _ => return Ok(None),
+    };
+    let (width, height) = decoder.dimensions().map_err(failed)?;
+    cost(width, height, (bits / 8).saturating_mul(u64::from(width) * u64::from(height)))?;
+    let values = match decoder.read_image().map_err(failed)? {
+        DecodingResult::F32(values) => values,
+        DecodingResult::F64(values) => values.into_iter().map(|v| v as f32).collect(),
+        // Whole numbers of 32 bits: of no common scale.
+        _ => return Ok(None),
+    };
+    Ok(Some((width, height, values)))
 }

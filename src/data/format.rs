@@ -62,7 +62,7 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
 /// The first bytes, fewer if the file is shorter.
 fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    match Source::open(path, gzip)?.take(640).read_to_end(&mut head) {
+    match Source::open(path, gzip, u64::MAX)?.take(640).read_to_end(&mut head) {
         Ok(_) => Ok(head),
         // A cut gzip file: what came before the cut still tells the format.
         Err(_) if gzip => Ok(head),

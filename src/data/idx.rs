@@ -9,18 +9,19 @@ use super::{ImageSet, LoadOptions, arrange, labels};
 use crate::{Error, Result};
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
-    let images = Source::open(path, gzip)?;
+    let images = Source::open(path, gzip, opts.budget())?;
     let Some((labels_path, labels_gzip)) = labels_beside(path) else {
         return parse(images, None, path, opts);
     };
-    let labels = Source::open(&labels_path, labels_gzip)?;
-    parse(images, Some(labels), path, opts)
+    let labels = Source::open(&labels_path, labels_gzip, opts.budget())?;
+    let name = labels_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    parse(images, Some((labels, name)), path, opts)
 }
 
-/// Images and labels from any two readers; `path` is for messages.
+/// Images and labels, with what these are called, from any two readers; `path` is for messages.
 pub(super) fn parse(
     mut images: Source<'_>,
-    label_source: Option<Source<'_>>,
+    label_source: Option<(Source<'_>, String)>,
     path: &Path,
     opts: &LoadOptions,
 ) -> Result<ImageSet> {
@@ -34,7 +35,7 @@ pub(super) fn parse(
     images.end()?;
     let labels = match label_source {
         None => None,
-        Some(mut source) => {
+        Some((mut source, name)) => {
             let (kind, label_shape) = header(&mut source)?;
             if label_shape.len() != 1 {
                 return Err(
@@ -52,7 +53,7 @@ pub(super) fn parse(
             }
             let values = source.numbers::<f64>(kind, true, &label_shape)?;
             source.end()?;
-            Some(labels::from_numbers(&values, path)?)
+            Some(labels::from_numbers(&values, path, name)?)
         }
     };
     // The first axis of an IDX file is the samples, by definition.
@@ -101,8 +102,9 @@ pub(super) fn embedded(images: &[u8], label_bytes: &[u8], name: &str) -> Result<
     let path = Path::new(name);
     let unpack = |bytes| {
         let length = <[u8]>::len(bytes) as u64;
-        Source::deflated(path, flate2::read::MultiGzDecoder::new(bytes), length)
+        Source::deflated(path, flate2::read::MultiGzDecoder::new(bytes), length, u64::MAX)
     };
-    parse(unpack(images), Some(unpack(label_bytes)), path, &LoadOptions::default())
+    let opts = LoadOptions { memory: Some(u64::MAX), ..LoadOptions::default() };
+    parse(unpack(images), Some((unpack(label_bytes), "the built-in labels".into())), path, &opts)
         .map_err(|e| Error::format(path, format!("the embedded data set does not read: {e}")))
 }

@@ -1,46 +1,117 @@
 //! Labels: values or names → indices into a list of classes.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::path::Path;
 
-use super::source::Source;
 use crate::{Error, Result};
 
 /// The class of every sample and the classes' names.
 #[derive(Debug)]
 pub(super) struct Labels {
-    /// Indices into `classes`.
-    pub(super) of: Vec<usize>,
+    /// Indices into `classes`; None where there is no label.
+    pub(super) of: Vec<Option<usize>>,
     pub(super) classes: Vec<String>,
+    /// Where they are from, as in "40 classes from sub-folders".
+    pub(super) source: String,
 }
 
-/// Classes in numeric order, named by their values.
-pub(super) fn from_numbers(values: &[f64], path: &Path) -> Result<Labels> {
-    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-        return Err(Error::format(path, format!("expected numbers as labels, found {} in row {at}", values[at])));
+/// What stands for no label in a table.
+const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null"];
+
+/// Whether a cell stands for nothing.
+pub(super) fn is_missing(cell: &str) -> bool {
+    MISSING.contains(&cell)
+}
+
+/// Whole numbers from here on are not told apart in f64.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Classes in numeric order, named by their values; NaN is no label.
+pub(super) fn from_numbers(values: &[f64], path: &Path, source: String) -> Result<Labels> {
+    if let Some(at) = values.iter().position(|v| v.is_infinite() || v.abs() >= EXACT) {
+        let message = format!(
+            "expected numbers below 2^53 as labels, which f64 tells apart, found {} in row {at} of {source}",
+            values[at]
+        );
+        return Err(Error::format(path, message));
     }
     // Adding zero makes -0 the same class as 0.
-    let mut distinct: Vec<f64> = values.iter().map(|v| v + 0.0).collect();
+    let mut distinct: Vec<f64> = values.iter().filter(|v| !v.is_nan()).map(|v| v + 0.0).collect();
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
-    let of = values.iter().map(|v| distinct.partition_point(|d| d < v)).collect();
-    Ok(Labels { of, classes: distinct.iter().map(f64::to_string).collect() })
+    let of = values.iter().map(|v| (!v.is_nan()).then(|| distinct.partition_point(|d| d < v))).collect();
+    Ok(Labels { of, classes: distinct.iter().map(f64::to_string).collect(), source })
 }
 
-/// Classes in natural order; in numeric order if every name is a number.
-pub(super) fn from_names(names: &[String]) -> Labels {
-    let mut classes = names.to_vec();
-    classes.sort_by(|a, b| match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| natural_order(a, b)),
-        (Ok(_), Err(_)) => Ordering::Less,
-        (Err(_), Ok(_)) => Ordering::Greater,
-        (Err(_), Err(_)) => natural_order(a, b),
-    });
-    classes.dedup();
-    let index: std::collections::HashMap<&str, usize> =
-        classes.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
-    let of = names.iter().map(|n| index[n.as_str()]).collect();
-    Labels { of, classes }
+/// Bytes of memory for the name of a class, about.
+pub(super) const CLASS_COST: u64 = 128;
+
+/// Collects names one by one, each class once.
+#[derive(Default)]
+pub(super) struct Collector {
+    of: Vec<Option<usize>>,
+    classes: Vec<String>,
+    /// By every spelling.
+    index: HashMap<String, usize>,
+}
+
+impl Collector {
+    /// The label of the next sample. Names of equal numbers, as 1 and 1.0, are one class.
+    pub(super) fn push(&mut self, name: &str) {
+        let class = (!is_missing(name)).then(|| self.class(name));
+        self.of.push(class);
+    }
+
+    /// Bytes of memory, about: growing by doubling, with every class in both spellings.
+    pub(super) fn cost(&self) -> u64 {
+        48 * self.of.len() as u64 + CLASS_COST * self.index.len() as u64
+    }
+
+    fn class(&mut self, name: &str) -> usize {
+        if let Some(&class) = self.index.get(name) {
+            return class;
+        }
+        // How the number is written in the shortest way; other names stand for themselves.
+        let canonical = number(name).map_or_else(|| name.to_string(), |v| (v + 0.0).to_string());
+        let class = *self.index.entry(canonical).or_insert_with(|| {
+            self.classes.push(name.to_string());
+            self.classes.len() - 1
+        });
+        self.index.insert(name.to_string(), class);
+        class
+    }
+
+    /// Classes in natural order; in numeric order if they are numbers.
+    pub(super) fn finish(self, source: String) -> Labels {
+        let mut order: Vec<usize> = (0..self.classes.len()).collect();
+        order.sort_by(|&a, &b| {
+            let (a, b) = (&self.classes[a], &self.classes[b]);
+            match (number(a), number(b)) {
+                (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| natural_order(a, b)),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => natural_order(a, b),
+            }
+        });
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(i, &class)| place[class] = i);
+        let of = self.of.into_iter().map(|class| class.map(|c| place[c])).collect();
+        let classes = order.iter().map(|&class| self.classes[class].clone()).collect();
+        Labels { of, classes, source }
+    }
+}
+
+/// The labels that `names` are, one for every sample, None or a word for nothing (NaN, NA …) where there is none.
+pub(super) fn from_names<'a>(names: impl IntoIterator<Item = Option<&'a str>>, source: String) -> Labels {
+    let mut labels = Collector::default();
+    names.into_iter().for_each(|name| labels.push(name.unwrap_or_default()));
+    labels.finish(source)
+}
+
+/// A name that is a number which f64 tells from all others.
+fn number(name: &str) -> Option<f64> {
+    name.parse().ok().filter(|v: &f64| v.abs() < EXACT)
 }
 
 /// Order in which `s2` comes before `s10`: runs of digits compare as numbers.
@@ -71,39 +142,6 @@ fn split_digits(s: &str) -> (&str, &str) {
     (digits.trim_start_matches('0'), rest)
 }
 
-/// One column of a CSV file with a header line, as text, in the order of the file.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Format`] if there is no such column (the message
-/// lists those there are), or if a line has another number of cells than the header.
-pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>> {
-    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(Source::open(path, false)?);
-    let failed = |e: ::csv::Error| super::csv::error(path, &e);
-    let header = reader.headers().map_err(failed)?.clone();
-    let Some(at) = header.iter().position(|name| name == column) else {
-        let names = header.iter().collect::<Vec<_>>().join(", ");
-        return Err(Error::format(path, format!("expected a column `{column}`, found: {names}")));
-    };
-    reader.records().map(|record| Ok(record.map_err(failed)?.get(at).unwrap_or_default().to_string())).collect()
-}
-
-/// The columns of a CSV file with a header line.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Format`] if its header is no text.
-pub fn label_columns(path: &Path) -> Result<Vec<String>> {
-    let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(Source::open(path, false)?);
-    let header = reader.headers().map_err(|e| super::csv::error(path, &e))?;
-    Ok(header.iter().map(String::from).collect())
-}
-
-/// The classes that `names` are, one for every sample, and the names of the classes: in natural order, or in numeric order if
-/// every name is a number.
-pub fn classes(names: &[String]) -> (Vec<usize>, Vec<String>) {
-    let Labels { of, classes } = from_names(names);
-    (of, classes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,19 +154,36 @@ mod tests {
     }
 
     #[test]
-    fn numbers_become_classes_in_numeric_order() {
-        let labels = from_numbers(&[10., 2., -0., 0., 1.5, 10.], Path::new("y")).expect("finite");
+    fn numbers_become_classes_in_numeric_order_and_nan_is_none() {
+        let numbers = |values: &[f64]| from_numbers(values, Path::new("a.npz"), "`y`".into());
+        let labels = numbers(&[10., 2., -0., f64::NAN, 0., 1.5, 10.]).expect("finite");
         assert_eq!(labels.classes, ["0", "1.5", "2", "10"]);
-        assert_eq!(labels.of, [3, 2, 0, 0, 1, 3]);
-        let error = from_numbers(&[1., f64::NAN], Path::new("y")).expect_err("NaN is no label");
-        assert!(error.to_string().contains("row 1"), "{error}");
+        assert_eq!(labels.of, [Some(3), Some(2), Some(0), None, Some(0), Some(1), Some(3)]);
+        for (values, say) in [([1., f64::INFINITY], "row 1"), ([EXACT, 0.], "row 0"), ([0., -1e300], "row 1")] {
+            let error = numbers(&values).expect_err("no label").to_string();
+            assert!(error.contains(say) && error.contains("a.npz") && error.contains("`y`"), "{error}");
+        }
     }
 
     #[test]
-    fn names_that_are_numbers_sort_as_numbers() {
-        let names = ["10", "-1", "9.5", "cat", "bird"].map(String::from);
-        let labels = from_names(&names);
+    fn names_that_are_numbers_sort_as_numbers_and_equal_numbers_are_one_class() {
+        let of = |names: &[&str]| from_names(names.iter().map(|n| Some(*n)), String::new());
+        let labels = of(&["10", "-1", "9.5", "cat", "bird"]);
         assert_eq!(labels.classes, ["-1", "9.5", "10", "bird", "cat"]);
-        assert_eq!(labels.of, [2, 0, 1, 4, 3]);
+        assert_eq!(labels.of, [2, 0, 1, 4, 3].map(Some));
+        let labels = of(&["1", "1.0", "2.50", "+1", "2.5", "01", "1e0", "x1", "-0", "0"]);
+        assert_eq!(labels.classes, ["-0", "1", "2.50", "x1"]);
+        assert_eq!(labels.of, [1, 1, 2, 1, 2, 1, 1, 3, 0, 0].map(Some));
+        // These are different numbers, though not as f64.
+        assert_eq!(of(&["9007199254740993", "9007199254740992"]).classes.len(), 2);
+        assert_eq!(of(&["inf", "infinity", "1e999"]).classes.len(), 3);
+    }
+
+    #[test]
+    fn what_is_missing_is_no_class() {
+        let labels = from_names(["a", "", "NaN", "NA", "b", "<NA>", "null", "Na", "none"].map(Some), String::new());
+        assert_eq!(labels.classes, ["Na", "a", "b", "none"]);
+        assert_eq!(labels.of, [Some(1), None, None, None, Some(2), None, None, Some(0), Some(3)]);
+        assert_eq!(from_names([None, Some("a"), None], String::new()).of, [None, Some(0), None]);
     }
 }

@@ -6,59 +6,30 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::ZlibDecoder;
 
-use super::source::{Kind, Number, Source, product_text};
-use super::{ImageSet, ImageShape, LoadOptions, arrange, labels};
+use super::source::{Kind, Number, Source};
+use super::{ImageSet, ImageShape, LoadOptions, PixelOrder, arrange, keys, labels};
 use crate::{Error, Result};
 
-/// `fea` and `gnd` are the names in the files of the papers' data sets.
-const X_KEY: &str = "fea";
-const Y_KEY: &str = "gnd";
-
 pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
-    let mut file = MatFile::open(path)?;
-    let list = || file.matrices.iter().map(Matrix::describe).collect::<Vec<_>>().join(", ");
-    let find = |key: &str| file.matrices.iter().find(|m| m.name == key).cloned();
-    let missing = |key: &str| Error::format(path, format!("expected a matrix `{key}`, found: {}", list()));
-    let x = match &opts.x_key {
-        Some(key) => find(key).ok_or_else(|| missing(key))?,
-        None => match find(X_KEY) {
-            Some(x) => x,
-            None => {
-                let mut tables = file.matrices.iter().filter(|m| m.is_table());
-                match (tables.next(), tables.next()) {
-                    (Some(only), None) => only.clone(),
-                    _ => {
-                        let message = format!("expected a matrix `{X_KEY}` or just one, found: {}; name one", list());
-                        return Err(Error::format(path, message));
-                    }
-                }
-            }
-        },
-    };
-    let y = match &opts.y_key {
-        Some(key) => Some(find(key).ok_or_else(|| missing(key))?),
-        None => find(Y_KEY),
-    };
-    for matrix in y.iter().chain([&x]) {
-        if !matrix.is_numeric() || matrix.dims.len() != 2 {
-            let message = format!("expected a full real matrix of two dimensions, found {}", matrix.describe());
-            return Err(Error::format(path, message));
-        }
+    let mut file = MatFile::open(path, opts.budget())?;
+    let arrays: Vec<_> = file.matrices.iter().map(Matrix::array).collect();
+    let chosen = keys::choose(&arrays, path, opts)?;
+    let x = file.matrices[chosen.x].clone();
+    if x.dims.len() != 2 {
+        let message = format!("expected a matrix of two dimensions, found {}", arrays[chosen.x].describe());
+        return Err(Error::format(path, message));
     }
-    let labels = match &y {
-        Some(y) if y.dims.contains(&1) => Some(labels::from_numbers(&file.values(y)?, path)?),
-        Some(y) => return Err(Error::format(path, format!("expected labels of one column, found {}", y.describe()))),
+    let labels = match chosen.y.map(|y| file.matrices[y].clone()) {
+        Some(y) => Some(labels::from_numbers(&file.values(&y)?, path, format!("`{}`", y.name))?),
         None => None,
     };
     let raw = arrange::Raw { values: file.values(&x)?, shape: x.dims, fortran: true };
     let mut set = arrange::image_set(raw, labels, path, opts)?;
+    set.notes.extend(chosen.notes);
+    // A square number of features may be images: then they can be shown. The features stay as they are.
     let side = set.n_features().isqrt();
-    let square =
-        (side > 1 && side * side == set.n_features()).then_some(ImageShape { height: side, width: side, channels: 1 });
-    if let Some(shape) = opts.image_shape.or(square) {
-        shape.check(set.n_features())?;
-        arrange::pixels_from_column_major(&mut set.x, shape);
-        set.image_shape = Some(shape);
+    if side > 1 && side * side == set.n_features() {
+        set.image_shape = Some(ImageShape::new(side, side, 1).ordered(PixelOrder::Columns));
     }
     Ok(set)
 }
@@ -75,26 +46,19 @@ struct Matrix {
 }
 
 impl Matrix {
-    fn is_numeric(&self) -> bool {
-        matches!(self.class, 6..=15) && !self.complex
-    }
-
-    fn is_table(&self) -> bool {
-        self.is_numeric() && self.dims.len() == 2 && self.dims.iter().all(|&d| d > 1)
-    }
-
-    fn describe(&self) -> String {
-        let kind = match self.class {
-            1 => "cell ",
-            2 => "struct ",
-            3 => "object ",
-            4 => "char ",
-            5 => "sparse ",
-            6..=15 if self.complex => "complex ",
+    fn array(&self) -> keys::Array {
+        let odd = match self.class {
+            1 => "cell",
+            2 => "struct",
+            3 => "object",
+            4 => "char",
+            5 => "sparse",
+            6..=15 if self.complex => "complex",
             6..=15 => "",
-            _ => "other ",
+            _ => "other",
         };
-        format!("`{}` {kind}{}", self.name, product_text(&self.dims))
+        let odd = (!odd.is_empty()).then(|| odd.to_string());
+        keys::Array { name: self.name.clone(), shape: self.dims.clone(), odd }
     }
 }
 
@@ -132,15 +96,17 @@ struct MatFile {
     file: File,
     length: u64,
     big_endian: bool,
+    /// Of memory, in bytes.
+    budget: u64,
     matrices: Vec<Matrix>,
 }
 
 impl MatFile {
     /// Reads the headers of all matrices.
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, budget: u64) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-        let head = Source::exact(path, &file, length).array::<128>("the MATLAB header")?;
+        let head = Source::exact(path, &file, length, budget).array::<128>("the MATLAB header")?;
         let big_endian = match &head[126..] {
             b"IM" => false,
             b"MI" => true,
@@ -148,7 +114,7 @@ impl MatFile {
                 return Err(Error::format(path, format!("expected the byte-order mark IM or MI, found {other:?}")));
             }
         };
-        let mut mat = Self { path: path.to_path_buf(), file, length, big_endian, matrices: Vec::new() };
+        let mut mat = Self { path: path.to_path_buf(), file, length, big_endian, budget, matrices: Vec::new() };
         let mut at = 128;
         while at < length {
             let (matrix, next) = mat.element(at, |mat, source| mat.header(source, at))?;
@@ -166,13 +132,16 @@ impl MatFile {
             let count = matrix.dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
             let expected = tag.number().and_then(|kind| Some((kind, count?.checked_mul(kind.size())?)));
             let Some((kind, _)) = expected.filter(|&(_, bytes)| bytes == u64::from(tag.size)) else {
-                let message = format!("{} does not fit its {} bytes of type {}", matrix.describe(), tag.size, tag.kind);
+                let message =
+                    format!("{} does not fit its {} bytes of type {}", matrix.array().describe(), tag.size, tag.kind);
                 return Err(source.error(message));
             };
             let values = match tag.inside {
-                Some(bytes) => {
-                    Source::exact(&mat.path, Cursor::new(bytes), 4).numbers(kind, mat.big_endian, &matrix.dims)?
-                }
+                Some(bytes) => Source::exact(&mat.path, Cursor::new(bytes), 4, mat.budget).numbers(
+                    kind,
+                    mat.big_endian,
+                    &matrix.dims,
+                )?,
                 None => source.numbers(kind, mat.big_endian, &matrix.dims)?,
             };
             source.end_padded()?;
@@ -185,7 +154,7 @@ impl MatFile {
     fn element<T>(&mut self, at: u64, read: impl FnOnce(&Self, &mut Source<'_>) -> Result<T>) -> Result<(T, u64)> {
         let failed = |e| Error::io(&self.path, e);
         (&self.file).seek(SeekFrom::Start(at)).map_err(failed)?;
-        let mut plain = Source::exact(&self.path, BufReader::new(&self.file), self.length - at);
+        let mut plain = Source::exact(&self.path, BufReader::new(&self.file), self.length - at, self.budget);
         let tag = self.tag(&mut plain)?;
         let size = u64::from(tag.size);
         let next = at + 8 + size;
@@ -199,7 +168,7 @@ impl MatFile {
         if tag.kind == MATRIX {
             return Ok((read(self, &mut plain.at_most(8 + size))?, next));
         }
-        let mut source = Source::deflated(&self.path, ZlibDecoder::new(plain.take(size)), size);
+        let mut source = Source::deflated(&self.path, ZlibDecoder::new(plain.take(size)), size, self.budget);
         let inner = self.tag(&mut source)?;
         if inner.kind != MATRIX || inner.inside.is_some() {
             return Err(source.error(format!("expected a compressed matrix at byte {at}, found type {}", inner.kind)));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::arrange::{Raw, image_set};
+use super::labels::{self, Collector, Labels};
 use super::source::{Kind, Source};
 use super::{ImageSet, LoadOptions};
 use crate::Result;
@@ -11,32 +12,61 @@ use crate::Result;
 const MAX_HEADER: usize = 1 << 16;
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
-    image_set(read_values(&mut Source::open(path, gzip)?)?, None, path, opts)
+    image_set(read_values(&mut Source::open(path, gzip, opts.budget())?)?, None, path, opts)
 }
 
 /// A whole file of numbers for the samples.
 pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
     let header = Header::read(source)?;
-    let values = source.numbers(header.kind, header.big_endian, &header.shape)?;
+    let Type::Number(kind) = header.kind else {
+        return Err(source.error("expected real numbers of 1 to 8 bytes, found texts or Python objects"));
+    };
+    let values = source.numbers(kind, header.big_endian, &header.shape)?;
     source.end()?;
     Ok(Raw { values, shape: header.shape, fortran: header.fortran })
 }
 
-/// A whole file of numbers for the labels: one dimension, or a matrix of one column or row.
-pub(super) fn read_labels(source: &mut Source<'_>) -> Result<Vec<f64>> {
+/// A whole file of labels, numbers or texts: one dimension, or a matrix of one column or row. `name` is what they are called.
+pub(super) fn read_labels(source: &mut Source<'_>, path: &Path, name: String) -> Result<Labels> {
     let header = Header::read(source)?;
-    if header.shape.iter().filter(|&&d| d != 1).count() > 1 {
-        let found = super::source::product_text(&header.shape);
-        return Err(source.error(format!("expected labels of one dimension, found {found}")));
-    }
-    let values = source.numbers(header.kind, header.big_endian, &header.shape)?;
+    let labels = match header.kind {
+        Type::Number(kind) => {
+            labels::from_numbers(&source.numbers(kind, header.big_endian, &header.shape)?, path, name)?
+        }
+        Type::Text { width, wide } => {
+            let mut labels = Collector::default();
+            source.texts(width, wide, header.big_endian, &header.shape, |text| labels.push(text.trim()))?;
+            labels.finish(name)
+        }
+        Type::Object => return Err(source.error("expected numbers or texts as labels, found Python objects")),
+    };
     source.end()?;
-    Ok(values)
+    Ok(labels)
+}
+
+/// The shape of an array, and what it is if it is not numbers or texts.
+pub(super) fn describe(source: &mut Source<'_>) -> Result<(Vec<u64>, Option<String>)> {
+    let header = Header::read(source)?;
+    let odd = (header.kind == Type::Object).then(|| "Python objects".to_string());
+    Ok((header.shape, odd))
+}
+
+/// What an array is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Type {
+    Number(Kind),
+    /// Texts of so many characters, of four bytes if `wide`, else of one.
+    Text {
+        width: u64,
+        wide: bool,
+    },
+    /// Pickled.
+    Object,
 }
 
 #[derive(Debug, PartialEq)]
 struct Header {
-    kind: Kind,
+    kind: Type,
     big_endian: bool,
     fortran: bool,
     shape: Vec<u64>,
@@ -109,9 +139,11 @@ fn parse(text: &str) -> std::result::Result<Header, String> {
 }
 
 /// `'<f4'` → the kind of number, and whether it is big-endian.
-fn dtype(token: &str) -> std::result::Result<(Kind, bool), String> {
+fn dtype(token: &str) -> std::result::Result<(Type, bool), String> {
     let name = token.trim_matches(['\'', '"']);
-    let kind = match name.trim_start_matches(['<', '>', '|', '=']) {
+    let plain = name.trim_start_matches(['<', '>', '|', '=']);
+    let text = |wide: bool| plain[1..].parse().ok().map(|width| Type::Text { width, wide });
+    let kind = match plain {
         "b1" | "u1" => Kind::U8,
         "i1" => Kind::I8,
         "u2" => Kind::U16,
@@ -123,9 +155,15 @@ fn dtype(token: &str) -> std::result::Result<(Kind, bool), String> {
         "f2" => Kind::F16,
         "f4" => Kind::F32,
         "f8" => Kind::F64,
-        _ => return Err(format!("expected real numbers of 1 to 8 bytes, found the type `{name}`")),
+        "O" => return Ok((Type::Object, false)),
+        other => {
+            let text =
+                if other.starts_with('U') { text(true) } else { other.starts_with('S').then(|| text(false)).flatten() };
+            let wrong = || format!("expected real numbers of 1 to 8 bytes, found the type `{name}`");
+            return Ok((text.ok_or_else(wrong)?, name.starts_with('>')));
+        }
     };
-    Ok((kind, name.starts_with('>')))
+    Ok((Type::Number(kind), name.starts_with('>')))
 }
 
 /// The header's text, cut into strings, words and punctuation; ends in empty tokens.
@@ -163,13 +201,24 @@ mod tests {
     #[test]
     fn headers_in_every_spelling() {
         let header = parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").expect("NumPy's own");
-        assert_eq!(header, Header { kind: Kind::F32, big_endian: false, fortran: false, shape: vec![3, 4] });
+        assert_eq!(
+            header,
+            Header { kind: Type::Number(Kind::F32), big_endian: false, fortran: false, shape: vec![3, 4] }
+        );
         let header = parse(r#"{"shape":(7L,),"fortran_order":True,"descr":">i8"}"#).expect("other order, Python 2");
-        assert_eq!(header, Header { kind: Kind::I64, big_endian: true, fortran: true, shape: vec![7] });
+        assert_eq!(header, Header { kind: Type::Number(Kind::I64), big_endian: true, fortran: true, shape: vec![7] });
         assert_eq!(
             parse("{'descr': '|b1', 'fortran_order': False, 'shape': ()}").expect("a scalar").shape,
             Vec::<u64>::new()
         );
+    }
+
+    #[test]
+    fn texts_and_objects_are_told_from_numbers() {
+        let kind = |descr: &str| dtype(&format!("'{descr}'")).map(|(kind, _)| kind);
+        assert_eq!(kind("<U12"), Ok(Type::Text { width: 12, wide: true }));
+        assert_eq!(kind("|S3"), Ok(Type::Text { width: 3, wide: false }));
+        assert_eq!(kind("|O"), Ok(Type::Object));
     }
 
     #[test]
@@ -178,7 +227,8 @@ mod tests {
             ("", "expected `{`"),
             ("{", "expected `:`"),
             ("{'descr': '<f4'}", "expected `descr`"),
-            ("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "`|O`"),
+            ("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "`<c8`"),
+            ("{'descr': '<U', 'fortran_order': False, 'shape': (1,)}", "`<U`"),
             ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "`[`"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "`-`"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", "dimension"),

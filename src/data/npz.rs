@@ -8,11 +8,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::source::Source;
-use super::{ImageSet, LoadOptions, arrange, labels, npy};
+use super::{ImageSet, LoadOptions, arrange, keys, npy};
 use crate::{Error, Result};
-
-const X_KEYS: [&str; 4] = ["x", "X", "data", "arr_0"];
-const Y_KEYS: [&str; 3] = ["y", "labels", "arr_1"];
 
 type Archive = ZipArchive<BufReader<File>>;
 
@@ -23,30 +20,31 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     // A member whose name is not text cannot be asked for.
     let names: Vec<String> =
         archive.file_names().flatten().filter_map(|n| n.strip_suffix(".npy").map(String::from)).collect();
-    let found = |key: &str| names.iter().any(|n| n == key);
-    let missing = |what: &str, wanted: &str| {
-        Error::format(path, format!("expected an array {wanted} for the {what}, found: {}", names.join(", ")))
-    };
-    let x_key = match &opts.x_key {
-        Some(key) => found(key).then_some(key.as_str()).ok_or_else(|| missing("samples", &format!("`{key}`")))?,
-        None => {
-            let known = X_KEYS.into_iter().find(|key| found(key));
-            known.ok_or_else(|| missing("samples", &format!("`{}` (or another by its key)", X_KEYS.join("`, `"))))?
-        }
-    };
-    let y_key = match &opts.y_key {
-        Some(key) => Some(found(key).then_some(key.as_str()).ok_or_else(|| missing("labels", &format!("`{key}`")))?),
-        None => Y_KEYS.into_iter().find(|key| found(key)),
-    };
-    let labels = match y_key {
-        Some(key) => {
-            let values = with_array(&mut archive, key, path, length, npy::read_labels)?;
-            Some(labels::from_numbers(&values, path)?)
-        }
+    let has = |name: &str| names.iter().any(|n| n == name);
+    if has("format") && has("shape") && has("data") && (has("indices") || has("row") || has("offsets")) {
+        let message = "this is a sparse matrix as scipy.sparse.save_npz writes it, which is not read; in Python: \
+                       numpy.savez(file, x=scipy.sparse.load_npz(file).toarray())";
+        return Err(Error::format(path, message));
+    }
+    let mut arrays = Vec::with_capacity(names.len());
+    for name in names {
+        // What cannot be described may be of no concern.
+        let described = with_array(&mut archive, &name, path, length, u64::MAX, npy::describe);
+        let (shape, odd) = described.unwrap_or_else(|_| (Vec::new(), Some("unreadable".into())));
+        arrays.push(keys::Array { name, shape, odd });
+    }
+    let chosen = keys::choose(&arrays, path, opts)?;
+    let budget = opts.budget();
+    let labels = match chosen.y.map(|y| &arrays[y].name) {
+        Some(key) => Some(with_array(&mut archive, key, path, length, budget, |source| {
+            npy::read_labels(source, path, format!("`{key}`"))
+        })?),
         None => None,
     };
-    let raw = with_array(&mut archive, x_key, path, length, npy::read_values)?;
-    arrange::image_set(raw, labels, path, opts)
+    let raw = with_array(&mut archive, &arrays[chosen.x].name, path, length, budget, npy::read_values)?;
+    let mut set = arrange::image_set(raw, labels, path, opts)?;
+    set.notes.extend(chosen.notes);
+    Ok(set)
 }
 
 /// Lets `read` take one member, and no more of it than the archive's directory and size allow.
@@ -55,13 +53,14 @@ fn with_array<T>(
     key: &str,
     path: &Path,
     length: u64,
+    budget: u64,
     read: impl FnOnce(&mut Source<'_>) -> Result<T>,
 ) -> Result<T> {
     let member = archive.by_name(&format!("{key}.npy")).map_err(|e| failed(path, e))?;
     let (unpacked, packed) = (member.size(), member.compressed_size().min(length));
     // Errors name the member too.
     let name = path.join(format!("{key}.npy"));
-    read(&mut Source::deflated(&name, member, packed).at_most(unpacked))
+    read(&mut Source::deflated(&name, member, packed, budget).at_most(unpacked))
 }
 
 fn failed(path: &Path, error: ZipError) -> Error {

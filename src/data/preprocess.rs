@@ -124,7 +124,8 @@ pub fn preprocess(x: &mut Array2<f32>, scale: Scale) -> Preprocess {
 /// Replaces `x` (`samples × values`) by the features of the images, scales these and returns what it did.
 ///
 /// # Errors
-/// [`Error::Data`] if the features need the shape of an image and there is none, [`Error::Shape`] if it does not fit.
+/// [`Error::Data`] if the features need the shape of an image and there is none, or if no image has a gradient;
+/// [`Error::Shape`] if the shape does not fit.
 pub fn preprocess_features(
     x: &mut Array2<f32>,
     scale: Scale,
@@ -139,6 +140,11 @@ pub fn preprocess_features(
     };
     let mut done = Preprocess { scale, factor: 1.0, igo };
     done.take_features(x)?;
+    if x.iter().all(|&v| v == 0.0) {
+        let message = "expected images with gradients, found only images of one shade: they have no gradient orientations; \
+                       factorize their values (--features values)";
+        return Err(Error::Data(message.into()));
+    }
     done.learn(x);
     done.rescale(x);
     Ok(done)
@@ -169,7 +175,7 @@ pub struct Checked {
 /// and where the first one is), or is zero everywhere.
 pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
     let checked = validate_finite(x, names, source)?;
-    let consequence = "a nonnegative factorization needs values of 0 or more";
+    let consequence = "a nonnegative factorization needs values of 0 or more; --clip-negative makes them 0";
     located((x, names, source), |v| v < 0.0, "negative", consequence).map_or(Ok(checked), Err)
 }
 
@@ -202,7 +208,7 @@ fn located(
 ) -> Option<Error> {
     let count = x.iter().filter(|&&v| bad(v)).count();
     let ((row, column), value) = x.indexed_iter().find(|&(_, &v)| bad(v))?;
-    let name = names.get(row).filter(|n| **n != row.to_string()).map(|n| format!(" (`{n}`)")).unwrap_or_default();
+    let name = names.get(row).map(|n| format!(" (`{n}`)")).unwrap_or_default();
     let plural = if count == 1 { "value is" } else { "values are" };
     Some(Error::Data(format!(
         "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn grey(height: usize, width: usize) -> ImageShape {
-        ImageShape { height, width, channels: 1 }
+        ImageShape::new(height, width, 1)
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn channels_do_not_mix_and_axes_are_not_swapped() {
-        let shape = ImageShape { height: 1, width: 2, channels: 3 };
+        let shape = ImageShape::new(1, 2, 3);
         let wide = resize(&[1., 10., 100., 1., 10., 100.], shape, ImageShape { width: 4, height: 2, ..shape });
         assert_eq!(wide, [1., 10., 100.].repeat(8));
         // Left black, right white: still so after making it taller.

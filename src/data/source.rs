@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use super::budget::afford;
+use super::labels::CLASS_COST;
 use crate::{Error, Result};
 
 /// Deflate cannot do better: 258 bytes from two bits.
@@ -70,16 +72,33 @@ impl Kind {
 
 /// What numbers are read into: `f32` for data, `f64` for labels (exact for every 32-bit integer).
 pub(super) trait Number: Copy {
+    /// Bytes that reading one takes: as data itself, as a label with its copy in order and its class.
+    const COST: u64;
+
     fn from_f64(value: f64) -> Self;
+
+    fn is_infinite(self) -> bool;
 }
 
 impl Number for f32 {
+    const COST: u64 = 4;
+
+    fn is_infinite(self) -> bool {
+        self.is_infinite()
+    }
+
     fn from_f64(value: f64) -> Self {
         value as f32
     }
 }
 
 impl Number for f64 {
+    const COST: u64 = 32;
+
+    fn is_infinite(self) -> bool {
+        self.is_infinite()
+    }
+
     fn from_f64(value: f64) -> Self {
         value
     }
@@ -100,28 +119,36 @@ pub(super) struct Source<'a> {
     reader: Box<dyn Read + 'a>,
     limit: Limit,
     taken: u64,
+    /// Bytes of memory that what is read may take.
+    budget: u64,
     /// The compressed data ended before its own end mark.
     cut: bool,
 }
 
 impl<'a> Source<'a> {
     /// The bytes of a file, unpacked if it is gzip.
-    pub(super) fn open(path: &Path, gzip: bool) -> Result<Self> {
+    pub(super) fn open(path: &Path, gzip: bool, budget: u64) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
         let file = BufReader::with_capacity(CHUNK, file);
-        Ok(if gzip { Self::deflated(path, MultiGzDecoder::new(file), length) } else { Self::exact(path, file, length) })
+        Ok(match gzip {
+            true => Self::deflated(path, MultiGzDecoder::new(file), length, budget),
+            false => Self::exact(path, file, length, budget),
+        })
     }
 
     /// A reader over exactly `length` bytes.
-    pub(super) fn exact(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
-        Self { path: path.to_path_buf(), reader: Box::new(reader), limit: Limit::Exact(length), taken: 0, cut: false }
+    pub(super) fn exact(path: &Path, reader: impl Read + 'a, length: u64, budget: u64) -> Self {
+        Self::new(path, Box::new(reader), Limit::Exact(length), budget)
     }
 
     /// A reader that unpacks `length` compressed bytes.
-    pub(super) fn deflated(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
-        let limit = Limit::AtMost(length.saturating_mul(DEFLATE_RATIO));
-        Self { path: path.to_path_buf(), reader: Box::new(reader), limit, taken: 0, cut: false }
+    pub(super) fn deflated(path: &Path, reader: impl Read + 'a, length: u64, budget: u64) -> Self {
+        Self::new(path, Box::new(reader), Limit::AtMost(length.saturating_mul(DEFLATE_RATIO)), budget)
+    }
+
+    fn new(path: &Path, reader: Box<dyn Read + 'a>, limit: Limit, budget: u64) -> Self {
+        Self { path: path.to_path_buf(), reader, limit, taken: 0, budget, cut: false }
     }
 
     /// The same source with no more than `bytes` in it, by the word of an outer header.
@@ -188,12 +215,12 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// An array of numbers of the given shape, in the order of the file.
-    pub(super) fn numbers<T: Number>(&mut self, kind: Kind, big_endian: bool, shape: &[u64]) -> Result<Vec<T>> {
+    /// How many items of `size` bytes a header claims, if as many can come and what they become can be afforded.
+    fn claimed(&self, what: &str, size: u64, shape: &[u64], cost: u64) -> Result<u64> {
         let left = self.left();
-        let claim = || format!("the header claims {} {kind:?} numbers", product_text(shape));
+        let claim = || format!("the header claims {} {what}", product_text(shape));
         let items = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d));
-        let Some((items, expected)) = items.and_then(|n| Some((n, n.checked_mul(kind.size())?))) else {
+        let Some((items, expected)) = items.and_then(|n| Some((n, n.checked_mul(size)?))) else {
             return Err(self.error(format!("{}: more than can be addressed; found at most {left} bytes", claim())));
         };
         if expected > left {
@@ -203,24 +230,83 @@ impl<'a> Source<'a> {
             };
             return Err(self.error(format!("{}: expected {expected} bytes, {found}", claim())));
         }
-        let mut out: Vec<T> = Vec::new();
-        // Only a size that the file system vouches for is reserved at once.
-        let reserve = if matches!(self.limit, Limit::Exact(_)) { items as usize } else { 0 };
-        let no_memory = |e| format!("{}: no memory for them ({e})", claim());
-        out.try_reserve_exact(reserve).map_err(|e| self.error(no_memory(e)))?;
-        let mut buffer = vec![0; CHUNK.min(expected as usize)];
+        let what = format!("an array of {} {what}", product_text(shape));
+        afford(&self.path, &what, items.saturating_mul(cost), self.budget)?;
+        Ok(items)
+    }
+
+    /// Hands over `expected` bytes in pieces, which are whole where `size` divides [`CHUNK`].
+    fn pieces(&mut self, expected: u64, size: u64, mut take: impl FnMut(&Self, &[u8]) -> Result<()>) -> Result<()> {
+        let mut buffer = vec![0; (CHUNK as u64 / size * size).min(expected) as usize];
         let mut done = 0;
         while done < expected {
             let want = buffer.len().min((expected - done) as usize);
             let found = self.fill(&mut buffer[..want])?;
             done += found as u64;
             if found < want {
-                return Err(self.error(format!("{}: expected {expected} bytes, found {done}: truncated", claim())));
+                return Err(self.error(format!("truncated: expected {expected} bytes, found {done}")));
             }
-            out.try_reserve(want / kind.size() as usize).map_err(|e| self.error(no_memory(e)))?;
-            kind.decode(&buffer[..want], big_endian, &mut out);
+            take(self, &buffer[..want])?;
         }
+        Ok(())
+    }
+
+    /// An array of numbers of the given shape, in the order of the file.
+    pub(super) fn numbers<T: Number>(&mut self, kind: Kind, big_endian: bool, shape: &[u64]) -> Result<Vec<T>> {
+        let items = self.claimed(&format!("{kind:?} numbers"), kind.size(), shape, T::COST)?;
+        let mut out: Vec<T> = Vec::new();
+        // Only a size that the file system vouches for is reserved at once; what is unpacked grows with the bytes that come.
+        let vouched = matches!(self.limit, Limit::Exact(_));
+        self.pieces(items * kind.size(), kind.size(), |source, bytes| {
+            let start = out.len();
+            if out.capacity() - start < bytes.len() / kind.size() as usize {
+                let all = items as usize - start;
+                let more = if vouched { all } else { all.min(start + CHUNK) };
+                out.try_reserve_exact(more)
+                    .map_err(|e| source.error(format!("no memory for {items} numbers ({e})")))?;
+            }
+            kind.decode(bytes, big_endian, &mut out);
+            let Some(at) = out[start..].iter().position(|v| v.is_infinite()) else { return Ok(()) };
+            let mut exact: Vec<f64> = Vec::new();
+            kind.decode(&bytes[at * kind.size() as usize..][..kind.size() as usize], big_endian, &mut exact);
+            match exact.first() {
+                Some(&value) if value.is_finite() => Err(source.error(too_large(&format!("{value:e}")))),
+                _ => Ok(()),
+            }
+        })?;
         Ok(out)
+    }
+
+    /// Hands over texts of `width` characters, of four bytes if `wide`, else of one; padding with zeros is not part of them.
+    pub(super) fn texts(
+        &mut self,
+        width: u64,
+        wide: bool,
+        big_endian: bool,
+        shape: &[u64],
+        mut take: impl FnMut(&str),
+    ) -> Result<()> {
+        let size = width.saturating_mul(if wide { 4 } else { 1 }).max(1);
+        if size > CHUNK as u64 {
+            return Err(self.error(format!("expected texts of at most {CHUNK} bytes as labels, found {size}")));
+        }
+        let items = self.claimed("texts", size, shape, CLASS_COST + size)?;
+        self.pieces(items.saturating_mul(size), size, |_, bytes| {
+            for text in bytes.chunks_exact(size as usize) {
+                let text: String = match wide {
+                    true => text
+                        .as_chunks::<4>()
+                        .0
+                        .iter()
+                        .map(|&c| if big_endian { u32::from_be_bytes(c) } else { u32::from_le_bytes(c) })
+                        .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
+                        .collect(),
+                    false => String::from_utf8_lossy(text).into_owned(),
+                };
+                take(text.trim_end_matches('\0'));
+            }
+            Ok(())
+        })
     }
 
     /// Checks that nothing follows and that a checksum, if there is one, holds.
@@ -249,6 +335,14 @@ impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.reader.read(buffer)
     }
+}
+
+/// What to say of a finite number that f32 cannot hold.
+pub(super) fn too_large(value: &str) -> String {
+    format!(
+        "expected numbers up to {:.1e}, the largest of 32-bit floats, found {value}; divide the data by a constant",
+        f32::MAX
+    )
 }
 
 /// `[2, 3]` → `2×3`.

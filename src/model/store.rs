@@ -187,8 +187,8 @@ pub struct Metadata {
     pub split: Option<Split>,
     /// The names of the classes, where there are labels.
     pub classes: Vec<String>,
-    /// The class of every row of H, where known.
-    pub labels: Option<Vec<usize>>,
+    /// The class of every row of H, where known; None for a row without a label.
+    pub labels: Option<Vec<Option<usize>>>,
 }
 
 /// Factors and what there is to know about them: the content of a model file.
@@ -365,7 +365,7 @@ impl Model {
         same("penalty constants lambda", depth, m.penalties.lambda.len())?;
         if let Some(labels) = &m.labels {
             same("labels", m.n_samples, labels.len())?;
-            if let Some(label) = labels.iter().find(|l| **l >= m.classes.len()) {
+            if let Some(label) = labels.iter().flatten().find(|l| **l >= m.classes.len()) {
                 return Err(format!("labels: expected numbers below {}, found {label}", m.classes.len()));
             }
         }

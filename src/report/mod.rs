@@ -19,9 +19,17 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\t' | '\n' | '\r' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
-            c => out.push(c),
+            c => out.push(no_control(c)),
         }
     }
     out
+}
+
+/// `text` in one line without control characters, which become the replacement character.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(no_control).collect()
+}
+
+fn no_control(c: char) -> char {
+    if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { '\u{FFFD}' } else { c }
 }

@@ -39,7 +39,7 @@ impl Default for GridOptions {
 
 /// The sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the maximum.
 pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOptions) -> Result<DynamicImage> {
-    let ImageShape { height, width, channels } = shape;
+    let ImageShape { height, width, channels, .. } = shape;
     let pixels = height.checked_mul(width).and_then(|p| p.checked_mul(channels));
     let (features, k) = components.dim();
     if pixels != Some(features) || k == 0 || features == 0 {
@@ -97,8 +97,8 @@ fn painter(
     diverging: bool,
 ) -> impl Fn(usize, usize) -> [u8; 3] + '_ {
     let scale = if top > 0.0 { 1.0 / top } else { 0.0 };
-    let ImageShape { width, channels, .. } = shape;
-    let value = move |y: usize, x: usize, c: usize| values[(y * width + x) * channels + c.min(channels - 1)] * scale;
+    let channels = shape.channels;
+    let value = move |y: usize, x: usize, c: usize| values[shape.at(y, x, c.min(channels - 1))] * scale;
     // `as u8` saturates: what is out of range is the end of the range, and NaN is 0.
     move |y, x| match (diverging, channels) {
         (false, _) => [0, 1, 2].map(|c| (value(y, x, c) * 255.0).round() as u8),
@@ -208,7 +208,7 @@ mod tests {
         GridOptions { common_scale: false, gap: 1, min_side: 1, columns: None, diverging: false };
 
     fn shape(height: usize, width: usize, channels: usize) -> ImageShape {
-        ImageShape { height, width, channels }
+        ImageShape::new(height, width, channels)
     }
 
     #[test]
@@ -238,6 +238,17 @@ mod tests {
         let sheet = grid(components.view(), shape(1, 2, 3), &SMALL).expect("fits").into_rgb8();
         assert_eq!(sheet.get_pixel(1, 1).0, [255, 0, 0]);
         assert_eq!(sheet.get_pixel(2, 1).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn pixels_of_both_orders_make_the_same_picture() {
+        let rows = array![[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]];
+        let columns = array![[1.0], [4.0], [2.0], [5.0], [3.0], [6.0]];
+        let turned = shape(2, 3, 1).ordered(crate::data::PixelOrder::Columns);
+        let of = |x: &Array2<f32>, shape| grid(x.view(), shape, &SMALL).expect("fits").into_luma8();
+        assert_eq!(of(&rows, shape(2, 3, 1)), of(&columns, turned));
+        let of = |x: &Array2<f32>, shape| tile(x.column(0), shape, 6.0, false).into_luma8();
+        assert_eq!(of(&rows, shape(2, 3, 1)), of(&columns, turned));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Session;
 use crate::model::store::write_atomically;
 use crate::report::charts::Chart;
+use crate::report::one_line;
 use crate::{Error, Result};
 
 /// A file that was written.
@@ -32,13 +33,19 @@ impl Table {
     fn markdown(&self) -> String {
         // A bar would end a cell.
         let line = |cells: &[String]| {
-            let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            let cells: Vec<_> = cells.iter().map(|cell| one_line(cell).replace('|', "\\|")).collect();
             format!("| {} |\n", cells.join(" | "))
         };
         let rule = format!("|{}\n", "---|".repeat(self.columns.len()));
         let rows: String = self.rows.iter().map(|row| line(row)).collect();
         line(&self.columns) + &rule + &rows
     }
+}
+
+/// A cell that a spreadsheet does not take for a formula: names from data could begin like one.
+fn no_formula(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+    if formula { format!("'{cell}") } else { cell.to_string() }
 }
 
 impl Session<'_> {
@@ -56,7 +63,7 @@ impl Session<'_> {
         let failed = |e: csv::Error| Error::format(&path, format!("not written: {e}"));
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(header).map_err(failed)?;
-        rows.iter().try_for_each(|row| writer.write_record(row)).map_err(failed)?;
+        rows.iter().try_for_each(|row| writer.write_record(row.iter().map(|cell| no_formula(cell)))).map_err(failed)?;
         let bytes = writer.into_inner().map_err(|e| Error::format(&path, format!("not written: {e}")))?;
         write_atomically(&path, |file| file.write_all(&bytes))?;
         self.wrote(path, "all values");
@@ -67,7 +74,8 @@ impl Session<'_> {
     pub(super) fn markdown(&mut self, table: &Table, notes: &[&str]) -> Result<()> {
         let (s, path) = (self.samples, self.path(".md"));
         let mut text = format!("# {}\n\n", self.experiment.title);
-        text += &format!("Data: {}, {} samples × {} features.", s.source, s.set.n_samples(), s.set.n_features());
+        text +=
+            &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
         text += &format!(" Asked for: {}. Device: {}.\n\n", self.experiment.data, self.engine.device_name());
         text += &table.markdown();
         for note in notes {
@@ -86,5 +94,29 @@ impl Session<'_> {
         self.wrote(svg, "the chart");
         self.wrote(png, "the chart as pixels");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_formulas_and_numbers_stay() {
+        for (cell, written) in
+            [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("+x", "'+x"), ("-y", "'-y"), ("\t=1", "'\t=1")]
+        {
+            assert_eq!(no_formula(cell), written);
+        }
+        for cell in ["-1.5", "+2", "1e-9", "NaN", "eyes", ""] {
+            assert_eq!(no_formula(cell), cell);
+        }
+    }
+
+    #[test]
+    fn control_characters_do_not_break_a_table() {
+        let mut table = Table::new(&["a|b"]);
+        table.rows.push(vec!["one\ntwo \u{1b}[2J".into()]);
+        assert_eq!(table.markdown(), "| a\\|b |\n|---|\n| one\u{FFFD}two \u{FFFD}[2J |\n");
     }
 }

@@ -45,7 +45,10 @@ fn fit_says_everything_in_one_object() {
     assert_eq!(json["layers"], serde_json::json!([5, 3]));
     assert!(json["device"].as_str().is_some_and(|d| d.starts_with("cpu")));
     assert_eq!((&json["n_samples"], &json["n_features"]), (&60.into(), &36.into()));
-    assert_eq!(json["image_shape"], serde_json::json!({ "height": 4, "width": 9, "channels": 1 }));
+    assert_eq!(
+        json["image_shape"],
+        serde_json::json!({ "height": 4, "width": 9, "channels": 1, "pixel_order": "rows" })
+    );
     assert_eq!((&json["zero_samples"], &json["split"]), (&0.into(), &serde_json::Value::Null));
     assert_eq!(json["out"], "m.safetensors");
     let error = json["relative_error"].as_f64().expect("a number");

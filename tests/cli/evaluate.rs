@@ -115,13 +115,14 @@ fn samples_are_told_from_others_by_what_the_model_says_of_them() {
 
 #[test]
 fn labels_from_a_file() {
+    // Twelve training samples and six others.
     let folder = fitted();
     let table = |n: usize| {
-        let rows = (0..n).map(|i| format!("{i},{},same\n", ["dark", "light"][i % 2]));
+        let rows = (0..n).map(|i| format!("s{}/{}.pgm,{},same\n", i / 6, i % 6, ["dark", "light"][i % 2]));
         format!("file,shade,all\n{}", rows.collect::<String>())
     };
     folder.write("labels.csv", table(18));
-    folder.write("short.csv", table(17));
+    folder.write("short.csv", "shade\ndark\nlight\n");
     let evaluate = "evaluate m.safetensors faces --device cpu";
     let json = folder.ok(&format!("{evaluate} --labels labels.csv --label shade --label file --json")).json();
     let columns: Vec<_> = results(&json).iter().map(|r| (r["label"].clone(), r["classes"].clone())).collect();
@@ -131,7 +132,7 @@ fn labels_from_a_file() {
         ("--label shade", 2, vec!["--labels"]),
         ("--labels nowhere.csv --label shade", 1, vec!["nowhere.csv"]),
         ("--labels labels.csv --label colour", 1, vec!["expected a column `colour`, found: file, shade, all"]),
-        ("--labels short.csv --label shade", 1, vec!["short.csv: expected 18 labels, one for every sample, found 17"]),
+        ("--labels short.csv --label shade", 1, vec!["short.csv: expected 18 labels, one for every sample, found 2"]),
         ("--labels labels.csv --label all", 1, vec!["all: expected samples of at least 2 classes, found 1"]),
         ("--clusters 13", 1, vec!["expected at least as many samples as clusters (13), found 12"]),
         ("--clusters 0", 2, vec!["expected clusters"]),
@@ -148,4 +149,80 @@ fn labels_from_a_file() {
         &["expected labels", "--labels reads them from a file"],
     );
     folder.refused("evaluate labels.csv faces --device cpu", 1, &["expected a safetensors file"]);
+}
+
+/// The lines of a table may be in any order, and may be more or fewer than the samples.
+#[test]
+fn labels_are_joined_by_the_names_of_the_images() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 4 --device cpu --out m.safetensors -q");
+    let line = |class: usize, i: usize| format!("{},faces/s{class}/{i}.pgm\n", ["a", "b", "c"][class]);
+    let lines = |keep: &dyn Fn(usize, usize) -> bool| -> String {
+        let all = (0..6).flat_map(|i| (0..3).rev().map(move |class| (class, i)));
+        all.filter(|&(class, i)| keep(class, i)).map(|(class, i)| line(class, i)).collect()
+    };
+    folder.write("shuffled.csv", format!("who,file\n{}", lines(&|_, _| true)));
+    folder.write("some.csv", format!("who,file\n{}a,faces/s7/0.pgm\n", lines(&|_, i| i != 3)));
+    folder.write("twice.csv", format!("who,file\n{}{}", lines(&|_, _| true), line(1, 2)));
+    let scores = |labels: &str| {
+        let run = folder.ok(&format!("evaluate m.safetensors faces {labels} --kmeans-seeds 3 --device cpu --json"));
+        (run.json(), run.stderr)
+    };
+    let (own, _) = scores("");
+    let (table, _) = scores("--labels shuffled.csv --label who");
+    assert_eq!(results(&own)[0]["nmi"], results(&table)[0]["nmi"], "the order of the lines does not matter");
+    assert_eq!(
+        own["labels"][0],
+        serde_json::json!({ "name": "class", "classes": 3, "from": "sub-folders", "missing": 0 })
+    );
+    assert_eq!(table["labels"][0]["from"], "column `who` of shuffled.csv, joined by `file`");
+    let (some, stderr) = scores("--labels some.csv --label who");
+    assert_eq!((&results(&some)[0]["n_samples"], &results(&some)[0]["unlabelled"]), (&15.into(), &3.into()));
+    assert!(stderr.contains("1 of 16 lines name no sample, the first `faces/s7/0.pgm`"), "{stderr}");
+    assert!(stderr.contains("3 of 18 samples have no line, the first `s0/3.pgm`"), "{stderr}");
+    let text = folder.ok("evaluate m.safetensors faces --labels some.csv --label who --device cpu").stdout;
+    assert!(
+        text.contains(
+            "labels     3 classes from column `who` of some.csv, joined by `file`; 3 of 18 samples have none"
+        ),
+        "{text}"
+    );
+    folder.refused(
+        "evaluate m.safetensors faces --labels twice.csv --label who --device cpu",
+        1,
+        &["twice.csv: lines", "name the same sample"],
+    );
+    // Without a column of names by position, which is said.
+    folder.write("position.csv", format!("who\n{}", ["a\n"; 9].concat() + &["b\n"; 9].concat()));
+    let (position, stderr) = scores("--labels position.csv --label who");
+    assert!(position["labels"][0]["from"].as_str().is_some_and(|f| f.ends_with("by position")), "{position}");
+    assert!(stderr.contains("its lines are taken in the order of the samples"), "{stderr}");
+}
+
+#[test]
+fn samples_without_a_label_are_left_out_and_counted() {
+    let folder = Folder::new();
+    let x = samples(60, 6);
+    let label = |i: usize| ["a", "b", "c", "", "NaN"][(i / 12) % 5];
+    let lines = (0..60).map(|i| {
+        let cells: Vec<_> = x[6 * i..6 * i + 6].iter().map(ToString::to_string).collect();
+        format!("{},{}\n", cells.join(","), label(i))
+    });
+    folder.write("l.csv", format!("f0,f1,f2,f3,f4,f5,label\n{}", lines.collect::<String>()));
+    let run = folder.ok("fit l.csv --layers 3 --device cpu --json");
+    let labels = serde_json::json!({ "name": "class", "classes": 3, "from": "column `label`", "missing": 24 });
+    assert_eq!(run.json()["labels"], labels);
+    let run = folder.ok("fit l.csv --layers 3 --train-per-class 8 --device cpu");
+    assert!(run.stdout.contains("labels     3 classes from column `label`"), "{}", run.stdout);
+    let json = folder.ok("evaluate model.safetensors l.csv --kmeans-seeds 2 --device cpu --json").json();
+    let found: Vec<_> = results(&json)
+        .iter()
+        .map(|r| (r["n_samples"].clone(), r["unlabelled"].clone(), r["classes"].clone()))
+        .collect();
+    assert_eq!(found, [(24.into(), 0.into(), 3.into()), (12.into(), 24.into(), 3.into())]);
+    let page = folder.ok("report model.safetensors l.csv --device cpu --json").json();
+    assert!(page["shown"].as_array().is_some_and(|s| s.contains(&"Clusters".into())), "{page}");
+    let html = std::fs::read_to_string(folder.path("report.html")).expect("written");
+    assert!(html.contains("24 samples without a class are left out"));
 }

@@ -146,3 +146,22 @@ pub(crate) fn idx(n: u32, height: u32, width: u32, bytes: usize) -> Vec<u8> {
     file.extend((0..bytes).map(|i| (i % 251) as u8));
     file
 }
+
+/// A MATLAB file with one matrix `fea` of `n` samples of `m` features, which lie row by row in `x`.
+pub(crate) fn mat(n: usize, m: usize, x: &[f32]) -> Vec<u8> {
+    let element = |kind: u32, bytes: &[u8]| {
+        let mut out = [kind.to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
+        out.extend(bytes);
+        out.resize(out.len().next_multiple_of(8), 0);
+        out
+    };
+    let dims: Vec<u8> = [n, m].iter().flat_map(|&d| (d as i32).to_le_bytes()).collect();
+    let values: Vec<u8> = (0..n * m).flat_map(|i| x[i % n * m + i / n].to_le_bytes()).collect();
+    // Class 7 is single, type 7 its numbers.
+    let parts = [element(6, &[7, 0, 0, 0, 0, 0, 0, 0]), element(5, &dims), element(1, b"fea"), element(7, &values)];
+    let mut file = b"MATLAB 5.0 MAT-file".to_vec();
+    file.resize(124, b' ');
+    file.extend(*b"\x00\x01IM");
+    file.extend(element(14, &parts.concat()));
+    file
+}

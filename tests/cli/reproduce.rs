@@ -99,7 +99,7 @@ fn what_cannot_be_reproduced_is_said() {
         ("gz-fig8 --data nowhere", 1, vec!["nowhere"]),
         ("gz-fig8 --data x.npy", 1, vec!["x.npy: expected labels", "found none"]),
         ("gz-fig8 --data bars --labels short.csv", 1, vec!["short.csv: expected 160 labels", "found 2"]),
-        ("gz-fig8 --data bars --labels short.csv --label nose", 1, vec!["expected a column `nose`"]),
+        ("gz-fig8 --data bars --labels bars/labels.csv --label nose", 1, vec!["expected a column `nose`"]),
         ("gz-fig8 --data bars --runs 0", 2, vec!["--runs: expected at least 1, found 0"]),
     ] {
         folder.refused(&format!("reproduce {arguments} --out out --device cpu"), code, &parts);

@@ -1,4 +1,4 @@
-use deepnmf::data::{LoadOptions, load, read_labels};
+use deepnmf::data::{LoadOptions, Table, load};
 use ndarray::arr2;
 
 use super::{Dir, gzip, read, refusal, refused};
@@ -12,13 +12,18 @@ fn with_and_without_header_and_labels() {
     assert_eq!((set.x, set.labels), (arr2(&[[1., 2.], [3., 4.]]), None));
     let set = read(&dir.put("c.csv", b"p0,Class,p1\n1,s10,2\n3,s2,4\n5,s10,6\n"));
     assert_eq!(set.x, arr2(&[[1., 2.], [3., 4.], [5., 6.]]));
-    assert_eq!((set.labels, set.classes), (Some(vec![1, 0, 1]), vec!["s2".into(), "s10".into()]));
+    assert_eq!((set.labels, set.classes), (Some([1, 0, 1].map(Some).to_vec()), vec!["s2".into(), "s10".into()]));
     // The header of a data frame: numbers and one name.
     let set = read(&dir.put("d.csv.gz", &gzip(b"0,1,label\n7,8,10\n9,10,9\n")));
     assert_eq!((set.x, set.classes), (arr2(&[[7., 8.], [9., 10.]]), vec!["9".into(), "10".into()]));
     let path = dir.put("e.csv", b"who,age,y\n1,20,3\n2,30,4\n");
     let set = load(&path, &LoadOptions { y_key: Some("who".into()), ..Default::default() }).expect("by name");
-    assert_eq!((set.x, set.labels), (arr2(&[[20., 3.], [30., 4.]]), Some(vec![0, 1])));
+    assert_eq!((set.x, set.labels), (arr2(&[[20., 3.], [30., 4.]]), Some(vec![Some(0), Some(1)])));
+    let set = load(&path, &LoadOptions { y_key: Some("Y".into()), ..Default::default() }).expect("in another case");
+    assert_eq!(
+        (set.x, set.names, set.classes),
+        (arr2(&[[1., 20.], [2., 30.]]), Vec::<String>::new(), vec!["3".into(), "4".into()])
+    );
 }
 
 #[test]
@@ -40,14 +45,156 @@ fn mistakes_are_named_by_line_and_column() {
     assert!(refusal(&other, &key).contains("expected a column `who`, found: a, b"));
 }
 
+/// Names of lines are no features, as pandas, R and others write them.
 #[test]
-fn a_column_of_labels_alone() {
+fn a_first_column_of_names_is_no_feature() {
     let dir = Dir::new();
-    let path = dir.put("labels.csv", b"file,eyes\na.pgm,open\nb.pgm, sunglasses\n");
-    assert_eq!(read_labels(&path, "eyes").expect("there"), ["open", "sunglasses"]);
-    let error = read_labels(&path, "nose").expect_err("absent").to_string();
+    for (i, (text, names)) in [
+        // pandas, with row numbers and with text as its index; twice written; without names of columns.
+        (",p0,p1\n0,5,6\n1,7,8\n", ["0", "1"]),
+        (",p0,p1\nx,5,6\ny,7,8\n", ["x", "y"]),
+        ("Unnamed: 0,p0,p1\n10,5,6\n11,7,8\n", ["10", "11"]),
+        (",0,1\n0,5,6\n1,7,8\n", ["0", "1"]),
+        ("index,p0,p1\n0,5,6\n1,7,8\n", ["0", "1"]),
+        // R: write.csv, and write.table with a comma, whose header is one cell short.
+        ("\"\",\"p0\",\"p1\"\n\"1\",5,6\n\"2\",7,8\n", ["1", "2"]),
+        ("\"p0\",\"p1\"\n\"1\",5,6\n\"2\",7,8\n", ["1", "2"]),
+        // Files, with a header of words, with one of numbers, with none.
+        ("FILE,p0,p1\na.png,5,6\nb.png,7,8\n", ["a.png", "b.png"]),
+        ("gene,p0,p1\nBRCA1,5,6\nTP53,7,8\n", ["BRCA1", "TP53"]),
+        ("gene,0,1\nBRCA1,5,6\nTP53,7,8\n", ["BRCA1", "TP53"]),
+        ("a.png,5,6\nb.png,7,8\n", ["a.png", "b.png"]),
+        // A mark of the order of bytes, as spreadsheets write it.
+        ("\u{feff}id,p0,p1\n7,5,6\n9,7,8\n", ["7", "9"]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let set = read(&dir.put(&format!("{i}.csv"), text.as_bytes()));
+        assert_eq!(set.x, arr2(&[[5., 6.], [7., 8.]]), "{text}");
+        assert_eq!(set.names, *names, "{text}");
+        assert!(set.notes.iter().any(|n| n.contains("the first column names the samples")), "{text}: {:?}", set.notes);
+    }
+    let set = read(&dir.put("l.csv", b"\"p0\",\"class\"\n\"1\",5,a\n\"2\",7,b\n"));
+    assert_eq!((set.x, set.classes), (arr2(&[[5.], [7.]]), vec!["a".into(), "b".into()]));
+    // Numbers are numbers where nothing says otherwise.
+    assert_eq!(read(&dir.put("n.csv", b"a,b\n0,5\n1,7\n")).x, arr2(&[[0., 5.], [1., 7.]]));
+    // A slip is no name.
+    refused(&dir.put("slip.csv", b"a,b\nx,5\n1,7\n"), &["line 3, column 1", "expected a name"]);
+    refused(&dir.put("gap.csv", b"a,b\nNA,5\n1,7\n"), &["line 2, column 1", "`NA`"]);
+    refused(&dir.put("first.csv", b"1x,5\n1,7\n"), &["line 1, column 1", "`1x`"]);
+    refused(&dir.put("semi.csv", b"1;5\n1;7\n"), &["`1;5`", "semicolons"]);
+    refused(&dir.put("tabs.csv", b"a\tb\n1\t7\n"), &["tabs"]);
+}
+
+#[test]
+fn labels_that_are_missing_equal_or_not_meant() {
+    let dir = Dir::new();
+    let set = read(&dir.put("m.csv", b"p0,label\n1,a\n2,\n3,NaN\n4,NA\n5,b\n"));
+    assert_eq!(set.labels, Some(vec![Some(0), None, None, None, Some(1)]));
+    assert_eq!(
+        (set.classes.len(), set.class_counts(), set.label_source.as_deref()),
+        (2, vec![1, 1], Some("column `label`"))
+    );
+    let set = read(&dir.put("e.csv", b"p0,Labels\n1,1\n2,1.0\n3,2\n"));
+    assert_eq!(set.labels, Some(vec![Some(0), Some(0), Some(1)]));
+    // A feature may be called y.
+    let path = dir.put("y.csv", b"x,y,z\n1,2,3\n4,5,6\n");
+    let set = read(&path);
+    assert_eq!((set.x, set.labels), (arr2(&[[1., 2., 3.], [4., 5., 6.]]), None));
+    assert!(set.notes.iter().any(|n| n.contains("`y` is read as a feature; --y-key y")), "{:?}", set.notes);
+    let set = read(&dir.put("t.csv", b"p0,class,label\n1,7,8\n4,7,9\n"));
+    assert_eq!((set.classes, set.x.ncols()), (vec!["8".into(), "9".into()], 2));
+    assert!(set.notes.iter().any(|n| n.contains("`class` is read as a feature")), "{:?}", set.notes);
+    let set = read(&dir.put("none.csv", b"p0,label\n1,\n2,\n"));
+    assert!(set.labels.is_none() && set.notes.iter().any(|n| n.contains("holds no label")), "{:?}", set.notes);
+}
+
+/// Three samples, two of them of the same name in different folders.
+fn folder(dir: &Dir) -> deepnmf::data::ImageSet {
+    for name in ["s1/1.pgm", "s1/2.pgm", "s2/1.pgm"] {
+        dir.put(&format!("faces/{name}"), b"P5 1 1 255\n7");
+    }
+    read(&dir.path().join("faces"))
+}
+
+#[test]
+fn tables_are_joined_by_the_names_of_samples() {
+    let dir = Dir::new();
+    let set = folder(&dir);
+    assert_eq!(set.names, ["s1/1.pgm", "s1/2.pgm", "s2/1.pgm"]);
+    for (i, (text, by, rows, notes)) in [
+        // In another order, with folders before the names, with the slashes of Windows.
+        ("file,eyes\ns2/1.pgm,c\ns1/1.pgm,a\ns1/2.pgm,b\n", Some("file"), [Some(1), Some(2), Some(0)], 0),
+        ("eyes,Path\nc,data/faces/s2/1.pgm\na,./s1/1.pgm\nb,s1\\2.pgm\n", Some("Path"), [Some(1), Some(2), Some(0)], 0),
+        // Both sides have what the other has not.
+        ("image,eyes\ns9/9.pgm,c\ns1/2.pgm,b\n", Some("image"), [None, Some(1), None], 2),
+        // A name that is no name of a sample, and none at all: by position, which is said.
+        ("name,eyes\nAnn,a\nBob,b\nCy,c\n", None, [Some(0), Some(1), Some(2)], 2),
+        ("eyes\na\nb\nc\n", None, [Some(0), Some(1), Some(2)], 1),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let table = Table::read(&dir.put(&format!("{i}.csv"), text.as_bytes())).expect("a table");
+        let join = table.join(&set).expect("joined");
+        assert_eq!(
+            (join.by.as_deref(), &join.rows[..], join.notes.len()),
+            (*by, &rows[..], *notes),
+            "{text}: {:?}",
+            join.notes
+        );
+        let (of, classes) = table.labels("eyes", &join).expect("a column");
+        let found: Vec<_> = of.iter().map(|class| class.map(|c| classes[c].as_str())).collect();
+        let cell = |row: &Option<usize>| row.map(|r| text.lines().nth(r + 1).expect("a line"));
+        assert!(
+            found.iter().zip(rows).all(|(found, row)| found.is_none() == row.is_none()
+                && found.is_none_or(|f| cell(row).is_some_and(|line| line.split(',').any(|c| c == f)))),
+            "{text}: {found:?}"
+        );
+    }
+    let refused = |name: &str, text: &str| {
+        let table = Table::read(&dir.put(name, text.as_bytes())).expect("a table");
+        let message = table.join(&set).expect_err(text).to_string();
+        assert!(message.contains(name), "{message}");
+        message
+    };
+    let twice = refused("twice.csv", "file,eyes\ns1/1.pgm,a\ns1/2.pgm,b\nfaces/s1/1.pgm,c\n");
+    assert!(twice.contains("lines 2 and 4 name the same sample: `s1/1.pgm` and `faces/s1/1.pgm`"), "{twice}");
+    // 1.pgm is in two folders.
+    let none = refused("none.csv", "file,eyes\n1.pgm,a\n9.pgm,b\n");
+    assert!(none.contains("`file` names no sample: expected names like `s1/1.pgm`, found `1.pgm`"), "{none}");
+    assert!(refused("short.csv", "eyes\na\nb\n").contains("expected 3 labels, one for every sample, found 2"));
+}
+
+#[test]
+fn samples_without_names_are_joined_by_numbers_where_these_are_all_there() {
+    let dir = Dir::new();
+    let set = read(&dir.put("x.csv", b"1,2\n3,4\n5,6\n"));
+    for (text, by, rows) in [
+        ("id,eyes\n2,c\n0,a\n1,b\n", Some("id"), [1, 2, 0]),
+        ("eyes,id\nc,3\na,1\nb,2\n", Some("id"), [1, 2, 0]),
+        ("id,eyes\n17,a\n4,b\n9,c\n", None, [0, 1, 2]),
+        ("file,eyes\na.png,a\nb.png,b\nc.png,c\n", None, [0, 1, 2]),
+    ] {
+        let join = Table::read(&dir.put("t.csv", text.as_bytes())).and_then(|table| table.join(&set)).expect("joined");
+        assert_eq!((join.by.as_deref(), join.rows), (by, rows.map(Some).to_vec()), "{text}");
+        assert_eq!(join.notes.is_empty(), by.is_some(), "{:?}", join.notes);
+    }
+}
+
+#[test]
+fn tables_that_are_none() {
+    let dir = Dir::new();
+    let set = folder(&dir);
+    let table = Table::read(&dir.put("labels.csv", b"file,eyes\ns1/1.pgm,open\ns1/2.pgm, sunglasses\ns2/1.pgm,\n"))
+        .expect("a table");
+    let join = table.join(&set).expect("joined");
+    assert_eq!(table.columns(), ["file", "eyes"]);
+    assert_eq!(table.labels("eyes", &join).expect("there").0, [Some(0), Some(1), None]);
+    let error = table.labels("nose", &join).expect_err("absent").to_string();
     assert!(error.contains("`nose`") && error.contains("file, eyes"), "{error}");
     let ragged = dir.put("ragged.csv", b"file,eyes\na.pgm\n");
-    assert!(read_labels(&ragged, "eyes").expect_err("ragged").to_string().contains("line 2"));
-    assert!(read_labels(&dir.path().join("none.csv"), "eyes").is_err());
+    assert!(Table::read(&ragged).expect_err("ragged").to_string().contains("line 2"));
+    assert!(Table::read(&dir.path().join("none.csv")).is_err());
 }

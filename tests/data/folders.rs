@@ -34,8 +34,11 @@ fn sub_folders_are_classes_in_natural_order() {
     let set = read(dir.path());
     assert_eq!(set.names, ["s2/9.pgm", "s2/10.png", "s2/deep/er/0.png", "s10/1.png"]);
     assert_eq!(set.x, arr2(&[[5., 6.], [3., 4.], [7., 8.], [1., 2.]]));
-    assert_eq!((set.labels, set.classes), (Some(vec![0, 0, 0, 1]), vec!["s2".into(), "s10".into()]));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 1, width: 2, channels: 1 }));
+    assert_eq!(
+        (set.labels, set.classes),
+        (Some(vec![Some(0), Some(0), Some(0), Some(1)]), vec!["s2".into(), "s10".into()])
+    );
+    assert_eq!(set.image_shape, Some(ImageShape::new(1, 2, 1)));
 }
 
 fn every_format(image: &DynamicImage) -> Vec<(&'static str, Vec<u8>)> {
@@ -76,6 +79,38 @@ fn damaged_images_are_errors_not_panics() {
     }
 }
 
+/// Two pixels side by side.
+fn float_tiff<C>(values: &[C::Inner]) -> Vec<u8>
+where
+    C: tiff::encoder::colortype::ColorType,
+    [C::Inner]: tiff::encoder::TiffValue,
+{
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).expect("in memory");
+    encoder.write_image::<C>(2, 1, values).expect("two values");
+    bytes.into_inner()
+}
+
+#[test]
+fn images_cost_what_the_budget_allows() {
+    let dir = Dir::new();
+    let large = png(1000, 1000, &[7; 1_000_000]);
+    assert!(large.len() < 64 << 10, "{}", large.len());
+    for i in 0..3 {
+        dir.put(&format!("{i}.png"), &large);
+    }
+    let with = |memory: u64| load(dir.path(), &LoadOptions { memory: Some(memory), ..Default::default() });
+    assert_eq!(with(64 << 20).expect("enough").x.dim(), (3, 1_000_000));
+    let error = with(4 << 20).expect_err("one is too many").to_string();
+    assert!(error.contains("0.png: decoding 1000×1000 pixels needs 5.72 MiB"), "{error}");
+    let error = with(10 << 20).expect_err("all are too many").to_string();
+    assert!(error.contains("3 images of 1000000 numbers needs 11.44 MiB"), "{error}");
+    // Resized they are small; while one is decoded it is not.
+    let small = |memory: u64| LoadOptions { resize: Some((10, 10)), memory: Some(memory), ..Default::default() };
+    assert_eq!(load(dir.path(), &small(64 << 20)).expect("enough").x.dim(), (3, 100));
+    assert!(load(dir.path(), &small(1 << 20)).is_err());
+}
+
 #[test]
 fn colour_alpha_and_16_bits() {
     let dir = Dir::new();
@@ -85,7 +120,7 @@ fn colour_alpha_and_16_bits() {
     assert!((grey.x[[0, 0]] - 0.2126 * 255.).abs() < 1., "{}", grey.x);
     let set = load(dir.path(), &LoadOptions { colour: true, ..Default::default() }).expect("colour");
     assert_eq!(set.x, arr2(&[[255., 0., 0., 10., 20., 30.]]));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 1, width: 2, channels: 3 }));
+    assert_eq!(set.image_shape, Some(ImageShape::new(1, 2, 3)));
     let dir = Dir::new();
     let deep: ImageBuffer<Luma<u16>, _> = ImageBuffer::from_raw(2, 1, vec![65535u16, 384]).expect("two pixels");
     dir.put("a.png", &encode(&deep.into(), ImageFormat::Png));
@@ -95,6 +130,21 @@ fn colour_alpha_and_16_bits() {
     let float: ImageBuffer<Rgb<f32>, _> = ImageBuffer::from_raw(1, 1, vec![0.5f32; 3]).expect("one pixel");
     dir.put("a.tiff", &encode(&float.into(), ImageFormat::Tiff));
     assert!((read(dir.path()).x[[0, 0]] - 127.5).abs() < 1e-3);
+    // Of one channel, which the crate that reads images does not know.
+    let dir = Dir::new();
+    dir.put("a.tif", &float_tiff::<tiff::encoder::colortype::Gray32Float>(&[0.5f32, -0.25]));
+    assert_eq!(read(dir.path()).x, arr2(&[[127.5, -63.75]]));
+    let set = load(dir.path(), &LoadOptions { colour: true, ..Default::default() }).expect("colour");
+    assert_eq!(set.x, arr2(&[[127.5, 127.5, 127.5, -63.75, -63.75, -63.75]]));
+    let dir = Dir::new();
+    dir.put("a.tif", &float_tiff::<tiff::encoder::colortype::Gray64Float>(&[0.5f64, 1.0]));
+    assert_eq!(read(dir.path()).x, arr2(&[[127.5, 255.]]));
+    let good = float_tiff::<tiff::encoder::colortype::Gray32Float>(&[0.5f32, -0.25]);
+    let dir = Dir::new();
+    for at in 0..good.len() {
+        dir.put("cut.tif", &good[..at]);
+        let _ = load(dir.path(), &LoadOptions::default());
+    }
 }
 
 #[test]
@@ -109,11 +159,18 @@ fn mixed_sizes_are_refused_or_resized() {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
     let set = load(dir.path(), &LoadOptions { resize: Some((3, 5)), ..Default::default() }).expect("resized");
-    assert_eq!((set.x.dim(), set.image_shape), ((4, 15), Some(ImageShape { height: 5, width: 3, channels: 1 })));
+    assert_eq!((set.x.dim(), set.image_shape), ((4, 15), Some(ImageShape::new(5, 3, 1))));
     assert!(set.x.iter().all(|v| (v - 8.).abs() < 1e-4), "{}", set.x);
-    for size in [(0, 5), (5, 0), (usize::MAX, 2)] {
+    for (size, say) in [
+        ((0, 5), "cannot resize to 0×5"),
+        ((5, 0), "cannot resize"),
+        ((usize::MAX, 2), "needs"),
+        ((1_000_000, 1_000_000), "resizing to 1000000×1000000 pixels needs "),
+        // Small, but not on the way there.
+        ((1 << 40, 1), "--memory SIZE"),
+    ] {
         let error = load(dir.path(), &LoadOptions { resize: Some(size), ..Default::default() }).expect_err("no pixels");
-        assert!(error.to_string().contains("cannot resize"), "{error}");
+        assert!(matches!(&error, deepnmf::Error::Config(message) if message.contains(say)), "{error}");
     }
 }
 
@@ -128,7 +185,7 @@ fn folders_that_hold_no_data_set() {
     read(dir.path());
     dir.put("cover.png", &png(1, 1, &[1]));
     refused(dir.path(), &["1 directly in it", "1 in 1 sub-folders"]);
-    let opts = LoadOptions { image_shape: Some(ImageShape { height: 1, width: 1, channels: 1 }), ..Default::default() };
+    let opts = LoadOptions { image_shape: Some(ImageShape::new(1, 1, 1)), ..Default::default() };
     assert!(refusal(dir.path(), &opts).len() > 10);
 }
 

@@ -19,13 +19,14 @@ fn images_find_their_labels_beside_them() {
         assert_eq!(set.x, ndarray::arr2(&[[1., 2.], [3., 4.], [5., 255.]]));
         let shape = set.image_shape.expect("three dimensions");
         assert_eq!((shape.height, shape.width, shape.channels), (1, 2, 1));
-        assert_eq!(set.labels, Some(vec![1, 0, 1]));
+        assert_eq!(set.labels, Some(vec![Some(1), Some(0), Some(1)]));
         assert_eq!(set.classes, ["2", "7"]);
-        assert_eq!(set.names, ["0", "1", "2"]);
+        assert_eq!(set.label_source.as_deref(), Some("train-labels-idx1-ubyte.gz"));
+        assert_eq!((set.names.len(), set.name(2)), (0, "2".into()));
         assert_eq!(set.class_counts(), [1, 2]);
         let part = set.select(&[2, 0, 2]);
         assert_eq!(part.x, ndarray::arr2(&[[5., 255.], [1., 2.], [5., 255.]]));
-        assert_eq!((part.labels, part.names), (Some(vec![1, 1, 1]), vec!["2".into(), "0".into(), "2".into()]));
+        assert_eq!((part.labels, part.names), (Some(vec![Some(1); 3]), vec!["2".into(), "0".into(), "2".into()]));
     }
 }
 
@@ -87,7 +88,7 @@ fn the_embedded_set_is_fashion_mnist() {
     let set = deepnmf::data::embedded::fashion_mnist().expect("it is part of the crate");
     assert_eq!(set.x.dim(), (2000, 784));
     assert_eq!(set.class_counts(), [200; 10]);
-    assert_eq!(set.labels.as_deref().map(|l| &l[..12]), Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1][..]));
+    assert_eq!(set.labels.as_deref().map(|l| &l[..12]), Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1].map(Some)[..]));
     assert_eq!((set.classes[0].as_str(), set.classes[9].as_str()), ("T-shirt/top", "Ankle boot"));
     let (min, max) = set.x.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
     assert_eq!((min, max), (0., 255.));

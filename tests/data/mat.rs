@@ -1,8 +1,9 @@
 //! MATLAB version 5, written by hand in both byte orders, plain and compressed.
 
 use std::io::Write;
+use std::path::Path;
 
-use deepnmf::data::{ImageShape, LoadOptions, SamplesAxis, load};
+use deepnmf::data::{ImageShape, LoadOptions, PixelOrder, SamplesAxis, load};
 use ndarray::arr2;
 
 use super::{Dir, read, refusal, refused, survives_damage};
@@ -78,7 +79,7 @@ fn samples_in_rows_or_in_columns() {
         let rows = mat.file(&[mat.bytes("fea", 2, 3, &[1, 4, 2, 5, 3, 6]), mat.bytes("gnd", 2, 1, &[9, 3])]);
         let set = read(&dir.put("r.mat", &rows));
         assert_eq!(set.x, arr2(&[[1., 2., 3.], [4., 5., 6.]]));
-        assert_eq!((set.labels, set.classes), (Some(vec![1, 0]), vec!["3".into(), "9".into()]));
+        assert_eq!((set.labels, set.classes), (Some(vec![Some(1), Some(0)]), vec!["3".into(), "9".into()]));
         let columns = mat.file(&[mat.bytes("gnd", 1, 2, &[9, 3]), mat.bytes("fea", 3, 2, &[1, 2, 3, 4, 5, 6])]);
         assert_eq!(read(&dir.put("c.mat", &columns)).x, arr2(&[[1., 2., 3.], [4., 5., 6.]]));
         // Without labels rows are samples, unless told otherwise.
@@ -90,22 +91,38 @@ fn samples_in_rows_or_in_columns() {
 }
 
 #[test]
-fn square_samples_are_turned_into_row_major_images() {
+fn features_keep_the_order_of_the_file_and_images_are_read_column_by_column() {
     let dir = Dir::new();
+    let columns = |height, width, channels| Some(ImageShape::new(height, width, channels).ordered(PixelOrder::Columns));
     let two = [1, 10, 2, 20, 3, 30, 4, 40];
-    let set = read(&dir.put("s.mat", &PLAIN.file(&[PLAIN.bytes("fea", 2, 4, &two)])));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 2, width: 2, channels: 1 }));
-    assert_eq!(set.x, arr2(&[[1., 3., 2., 4.], [10., 30., 20., 40.]]));
-    // Six numbers are no square: kept as they lie, unless a shape is given.
+    let path = dir.put("s.mat", &PLAIN.file(&[PLAIN.bytes("fea", 2, 4, &two)]));
+    let set = read(&path);
+    assert_eq!(set.image_shape, columns(2, 2, 1));
+    assert_eq!(set.x, arr2(&[[1., 2., 3., 4.], [10., 20., 30., 40.]]));
+    let with = |path: &Path, opts: LoadOptions| load(path, &opts).expect("it fits");
+    let set = with(&path, LoadOptions { pixel_order: Some(PixelOrder::Rows), ..Default::default() });
+    assert_eq!(set.image_shape, Some(ImageShape::new(2, 2, 1)));
+    // Resized there is no order of the file any more.
+    let set = with(&path, LoadOptions { resize: Some((4, 4)), ..Default::default() });
+    assert_eq!((set.image_shape, set.x[[0, 3]], set.x[[0, 12]]), (Some(ImageShape::new(4, 4, 1)), 3., 2.));
+    // Six numbers are no square: no images, unless a shape is given.
     let path =
         dir.put("g.mat", &PLAIN.file(&[PLAIN.bytes("fea", 1, 6, &[0, 1, 2, 3, 4, 5]), PLAIN.bytes("gnd", 1, 1, &[1])]));
-    assert_eq!((read(&path).image_shape, read(&path).x), (None, arr2(&[[0., 1., 2., 3., 4., 5.]])));
-    let image_shape = Some(ImageShape { height: 2, width: 3, channels: 1 });
-    let set = load(&path, &LoadOptions { image_shape, ..Default::default() }).expect("2·3 = 6");
-    assert_eq!((set.image_shape, set.x), (image_shape, arr2(&[[0., 2., 4., 1., 3., 5.]])));
-    let image_shape = Some(ImageShape { height: 1, width: 2, channels: 3 });
-    let set = load(&path, &LoadOptions { image_shape, colour: true, ..Default::default() }).expect("1·2·3 = 6");
-    assert_eq!(set.x, arr2(&[[0., 2., 4., 1., 3., 5.]]));
+    let as_it_is = arr2(&[[0., 1., 2., 3., 4., 5.]]);
+    assert_eq!((read(&path).image_shape, read(&path).x), (None, as_it_is.clone()));
+    let mut set = with(&path, LoadOptions { image_shape: Some(ImageShape::new(2, 3, 1)), ..Default::default() });
+    assert_eq!((set.image_shape, &set.x), (columns(2, 3, 1), &as_it_is));
+    set.reorder(PixelOrder::Rows);
+    assert_eq!((set.image_shape, set.x), (Some(ImageShape::new(2, 3, 1)), arr2(&[[0., 2., 4., 1., 3., 5.]])));
+    let colour = LoadOptions { image_shape: Some(ImageShape::new(1, 2, 3)), ..Default::default() };
+    let set = with(&path, LoadOptions { colour: true, ..colour.clone() });
+    assert_eq!((set.image_shape, set.x), (columns(1, 2, 3), as_it_is));
+    // Red 0 and 1, green 2 and 3, blue 4 and 5.
+    let grey = with(&path, colour).x;
+    let luma = |r: f32, g: f32, b: f32| 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    assert_eq!(grey, arr2(&[[luma(0., 2., 4.), luma(1., 3., 5.)]]));
+    let order = LoadOptions { pixel_order: Some(PixelOrder::Rows), ..Default::default() };
+    assert!(refusal(&path, &order).contains("an order of pixels needs the shape of an image"));
 }
 
 #[test]
@@ -137,14 +154,72 @@ fn choosing_matrices_by_name() {
         PLAIN.bytes("L", 1, 3, &[1, 2, 1]),
     ]);
     let path = dir.put("two.mat", &file);
-    refused(&path, &["`fea`", "`note` char 1×2, `A` 2×3, `B` 3×2, `L` 1×3"]);
+    refused(&path, &["`fea`", "or only one matrix", "`note` char 1×2, `A` 2×3, `B` 3×2, `L` 1×3", "--x-key NAME"]);
     let opts = LoadOptions { x_key: Some("A".into()), y_key: Some("L".into()), ..Default::default() };
     assert_eq!(load(&path, &opts).expect("by name").x.dim(), (3, 2));
     let wrong = |x: &str, y: &str| LoadOptions { x_key: Some(x.into()), y_key: Some(y.into()), ..Default::default() };
-    assert!(refusal(&path, &wrong("C", "L")).contains("expected a matrix `C`"));
-    assert!(refusal(&path, &wrong("A", "M")).contains("expected a matrix `M`"));
+    assert!(refusal(&path, &wrong("C", "L")).contains("expected an array `C`"));
+    assert!(refusal(&path, &wrong("A", "M")).contains("expected an array `M`"));
     assert!(refusal(&path, &wrong("note", "L")).contains("`note` char 1×2"));
     assert!(refusal(&path, &wrong("A", "B")).contains("labels of one column"));
+}
+
+/// The names that files have, in upper and lower case; what is not asked for and cannot be read is no obstacle.
+#[test]
+fn usual_names_and_the_only_matrix() {
+    let dir = Dir::new();
+    let x = |name: &str| PLAIN.bytes(name, 2, 3, &[1, 4, 2, 5, 3, 6]);
+    let y = |name: &str| PLAIN.bytes(name, 2, 1, &[9, 3]);
+    for (i, (x_name, y_name)) in
+        [("fea", "gnd"), ("X", "Y"), ("x", "y"), ("Data", "LABELS"), ("Fea", "Gnd")].iter().enumerate()
+    {
+        let set = read(&dir.put(&format!("{i}.mat"), &PLAIN.file(&[y(y_name), x(x_name)])));
+        assert_eq!((set.x.dim(), set.label_source), ((2, 3), Some(format!("`{y_name}`"))));
+        assert_eq!(set.notes, Vec::<String>::new());
+    }
+    // Features × samples with other names: the labels decide.
+    let turned = PLAIN.file(&[PLAIN.bytes("X", 3, 2, &[1, 2, 3, 4, 5, 6]), y("Y")]);
+    assert_eq!(read(&dir.put("t.mat", &turned)).x, arr2(&[[1., 2., 3.], [4., 5., 6.]]));
+    let set = read(&dir.put("only.mat", &PLAIN.file(&[y("gnd"), x("spectra")])));
+    assert_eq!((set.x.dim(), set.labels.is_some()), ((2, 3), true));
+    assert!(set.notes[0].contains("`spectra`, the only matrix"), "{:?}", set.notes);
+    refused(&dir.put("both.mat", &PLAIN.file(&[x("x"), x("X")])), &["found both `x` and `X`", "--x-key NAME"]);
+    let text = PLAIN.matrix("gnd", 4, &[2, 2], 4, &[104, 0, 105, 0, 104, 0, 105, 0]);
+    let set = read(&dir.put("text.mat", &PLAIN.file(&[x("fea"), text])));
+    assert!(set.labels.is_none() && set.notes.iter().any(|n| n.contains("`gnd` char 2×2")), "{:?}", set.notes);
+    let sparse = PLAIN.matrix("fea", 5, &[2, 3], 2, &[1; 6]);
+    refused(&dir.put("sparse.mat", &PLAIN.file(&[sparse, x("B")])), &["`fea` sparse 2×3"]);
+    let set = read(&dir.put("more.mat", &PLAIN.file(&[x("fea"), x("X"), y("gnd")])));
+    assert!(set.notes[0].contains("the samples are `fea`, not `X` 2×3"), "{:?}", set.notes);
+}
+
+/// Where labels do not say which side is the samples, a note says which was taken.
+#[test]
+fn a_side_that_was_guessed_is_said() {
+    let dir = Dir::new();
+    let nine = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    let square = PLAIN.file(&[PLAIN.bytes("fea", 3, 3, &nine), PLAIN.bytes("gnd", 3, 1, &[1, 2, 1])]);
+    let set = read(&dir.put("s.mat", &square));
+    assert!(set.notes[0].contains("fit both sides of the 3×3 matrix") && set.notes[0].contains("--samples columns"));
+    let path = dir.put("n.mat", &PLAIN.file(&[PLAIN.bytes("fea", 2, 3, &nine[..6])]));
+    assert!(read(&path).notes[0].contains("the 2 rows are taken as samples"), "{:?}", read(&path).notes);
+    for samples in [SamplesAxis::Rows, SamplesAxis::Columns] {
+        assert!(load(&path, &LoadOptions { samples, ..Default::default() }).expect("told").notes.is_empty());
+    }
+}
+
+#[test]
+fn memory_is_counted_before_it_is_taken() {
+    let packed = Mat { big: false, compressed: true };
+    let file = packed.file(&[packed.bytes("fea", 2, 2_000_000, &[0; 4_000_000])]);
+    assert!(file.len() < 64 << 10, "{}", file.len());
+    let dir = Dir::new();
+    let path = dir.put("a.mat", &file);
+    let with = |memory: u64| LoadOptions { memory: Some(memory), ..Default::default() };
+    assert!(refusal(&path, &with(8 << 20)).contains("2×2000000 U8 numbers needs 15.26 MiB"));
+    // Once more to turn it.
+    assert!(refusal(&path, &with(20 << 20)).contains("turning the matrix needs 30.52 MiB"));
+    assert_eq!(load(&path, &with(64 << 20)).expect("enough").x.dim(), (2, 2_000_000));
 }
 
 #[test]

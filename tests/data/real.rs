@@ -1,6 +1,6 @@
 //! The data sets of the papers. They may not be shipped: `DEEPNMF_DATA` says where they are.
 
-use deepnmf::data::{ImageShape, read_labels};
+use deepnmf::data::{ImageShape, PixelOrder, Table};
 
 use super::{data_dir, read};
 
@@ -8,21 +8,21 @@ use super::{data_dir, read};
 fn pie_pose_27() {
     let set = read(&data_dir().join("pie/PIE_pose27.mat"));
     assert_eq!(set.x.dim(), (2856, 1024));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 32, width: 32, channels: 1 }));
+    assert_eq!(set.image_shape, Some(ImageShape::new(32, 32, 1).ordered(PixelOrder::Columns)));
     assert_eq!(set.classes, (1..=68).map(|i| i.to_string()).collect::<Vec<_>>());
     assert_eq!(set.class_counts(), [42; 68]);
     assert!(set.labels.as_ref().is_some_and(|l| l.is_sorted()));
     // Sums and a pixel from another reader of the same file.
     assert_eq!(set.x.iter().map(|&v| f64::from(v)).sum::<f64>(), 250_451_258.0);
-    assert_eq!(set.x[[1000, 3 * 32 + 20]], 55.0, "row 3, column 20 of image 1000");
-    assert_eq!(set.x[[1000, 20 * 32 + 3]], 153.0, "row 20, column 3 of image 1000");
+    let at = |row, column| set.x[[1000, set.image_shape.expect("square").at(row, column, 0)]];
+    assert_eq!((at(3, 20), at(20, 3)), (55.0, 153.0), "pixels of image 1000");
 }
 
 #[test]
 fn orl_is_400_faces_of_40_people() {
     let set = read(&data_dir().join("orl"));
     assert_eq!(set.x.dim(), (400, 92 * 112));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 112, width: 92, channels: 1 }));
+    assert_eq!(set.image_shape, Some(ImageShape::new(112, 92, 1)));
     assert_eq!(set.classes, (1..=40).map(|i| format!("s{i}")).collect::<Vec<_>>());
     assert_eq!(set.class_counts(), [10; 40]);
     assert_eq!(
@@ -40,11 +40,11 @@ fn orl_is_400_faces_of_40_people() {
 fn cmu_faces_have_their_labels_in_a_file() {
     let set = read(&data_dir().join("cmu-faces"));
     assert_eq!((set.x.dim(), &set.labels, set.classes.len()), ((624, 960), &None, 0));
-    assert_eq!(set.image_shape, Some(ImageShape { height: 30, width: 32, channels: 1 }));
+    assert_eq!(set.image_shape, Some(ImageShape::new(30, 32, 1)));
     let labels = data_dir().join("cmu-faces/labels.csv");
-    assert_eq!(read_labels(&labels, "file").expect("a column"), set.names, "the rows of labels.csv are the samples");
-    let mut eyes = read_labels(&labels, "eyes").expect("a column");
-    eyes.sort();
-    eyes.dedup();
-    assert_eq!(eyes, ["open", "sunglasses"]);
+    let table = Table::read(&labels).expect("it is there");
+    let join = table.join(&set).expect("files");
+    assert_eq!(join.by.as_deref(), Some("file"));
+    assert_eq!(join.rows, (0..624).map(Some).collect::<Vec<_>>(), "the rows of labels.csv are the samples");
+    assert_eq!(table.labels("eyes", &join).expect("a column").1, ["open", "sunglasses"]);
 }

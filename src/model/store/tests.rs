@@ -32,10 +32,10 @@ fn model() -> Model {
     let mut x = ramp(3, 6);
     let preprocess = crate::data::preprocess(&mut x, Scale::Max);
     let mut model = Model::new(&config, fit, preprocess, "cpu".into());
-    model.metadata.image_shape = Some(ImageShape { height: 2, width: 3, channels: 1 });
+    model.metadata.image_shape = Some(ImageShape::new(2, 3, 1));
     model.metadata.split = Some(Split { per_class: 1, seed: 7, train: 3, test: 5, rows: vec![0, 4, 7] });
     model.metadata.classes = vec!["a".into(), "b".into()];
-    model.metadata.labels = Some(vec![0, 1, 1]);
+    model.metadata.labels = Some(vec![Some(0), None, Some(1)]);
     model
 }
 

@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, ShapeStyle, TextStyle};
 
 use super::scale::Scale;
+use crate::report::one_line;
 
 /// The name under which the font is known; an SVG says it too.
 pub(super) const FONT: &str = "sans-serif";
@@ -135,7 +136,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
 
     pub(super) fn text(&self, text: &str, at: (i32, i32), size: i32, h: HPos, v: VPos) -> Result<(), Failed<DB>> {
         let down = if self.letters { size * self.scale * 3 / 20 } else { 0 };
-        self.area.draw(&Text::new(text.to_string(), (at.0, at.1 + down), self.style(size, h, v)))
+        self.area.draw(&Text::new(one_line(text), (at.0, at.1 + down), self.style(size, h, v)))
     }
 
     /// A name beside its row.

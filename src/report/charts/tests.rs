@@ -34,6 +34,14 @@ fn texts(svg: &str) -> Vec<String> {
 }
 
 #[test]
+fn control_characters_of_names_do_not_break_the_xml() {
+    let bar = Bar { label: "eyes\u{1b}[2J\n\u{0}".into(), value: 0.5, ..Bar::default() };
+    let svg = Chart::bars("A\u{8}C", Axis::new("\u{1}"), vec![bar], "printed").to_svg().expect("drawn");
+    let found = texts(&svg);
+    assert!(found.iter().any(|t| t == "eyes\u{FFFD}[2J\u{FFFD}\u{FFFD}"), "{found:?}");
+}
+
+#[test]
 fn every_kind_is_xml_that_says_its_labels() {
     let expected: [&[&str]; 3] = [
         &[

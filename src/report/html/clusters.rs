@@ -60,9 +60,9 @@ fn by_size(c: &Clusters) -> Vec<Cluster> {
         .map(|(number, members)| {
             let mostly = c.labels.as_ref().and_then(|labels| {
                 let mut counts = vec![0; c.classes.len()];
-                members.iter().for_each(|i| counts[labels[*i]] += 1);
-                // The first of equal ones.
-                counts.into_iter().enumerate().rev().max_by_key(|(_, count)| *count)
+                members.iter().filter_map(|i| labels[*i]).for_each(|class| counts[class] += 1);
+                // The first of equal ones; none where no member has a label.
+                counts.into_iter().enumerate().rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0)
             });
             Cluster { number, members, mostly }
         })
@@ -73,8 +73,13 @@ fn by_size(c: &Clusters) -> Vec<Cluster> {
 
 /// Classes against clusters. Clusters stand in the order of the classes that most of their samples are of, so that
 /// agreement is a diagonal.
-fn table(c: &Clusters, labels: &[usize], clusters: &[Cluster]) -> Result<String> {
-    let found = Contingency::new(labels, &c.of)?;
+fn table(c: &Clusters, labels: &[Option<usize>], clusters: &[Cluster]) -> Result<String> {
+    let (of, clustered): (Vec<_>, Vec<_>) = labels.iter().zip(&c.of).filter_map(|(l, c)| Some(((*l)?, *c))).unzip();
+    let found = Contingency::new(&of, &clustered)?;
+    let without = match labels.len() - of.len() {
+        0 => String::new(),
+        n => format!(" {n} samples without a class are left out."),
+    };
     let (rows, columns) = found.counts.dim();
     if rows.max(columns) > TABLE {
         return Ok(format!(
@@ -104,7 +109,7 @@ fn table(c: &Clusters, labels: &[usize], clusters: &[Cluster]) -> Result<String>
     let class = if columns > DENSE { "matrix dense" } else { "matrix" };
     Ok(format!(
         "<h3>Classes against clusters</h3>\n<p class=\"soft\">Lines are classes, columns clusters; the stronger the colour, \
-         the more of the class. Clusters are sorted by the class of most of their samples.</p>\n<div class=\"wide\">\n\
+         the more of the class. Clusters are sorted by the class of most of their samples.{without}</p>\n<div class=\"wide\">\n\
          <table class=\"{class}\">\n<thead>\n<tr><th></th>{head}</tr>\n</thead>\n<tbody>\n{lines}</tbody>\n</table>\n</div>\n"
     ))
 }
@@ -140,7 +145,7 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
         };
         for (row, i) in places.iter().enumerate() {
             let name = samples::name(names, *i);
-            let class = c.labels.as_ref().map(|labels| labels[*i]);
+            let class = c.labels.as_ref().and_then(|labels| labels[*i]);
             let caption = class.map_or_else(|| name.clone(), |class| c.classes[class].clone());
             let other = class.is_some() && class != cluster.mostly.map(|(class, _)| class);
             let picture = pictures.html(x.row(row), None, &name)?;

@@ -53,8 +53,8 @@ pub struct Clusters {
     pub of: Vec<usize>,
     /// The names of the classes; empty without labels.
     pub classes: Vec<String>,
-    /// The class of every sample.
-    pub labels: Option<Vec<usize>>,
+    /// The class of every sample; None for a sample without one.
+    pub labels: Option<Vec<Option<usize>>>,
     /// Names and values of scores.
     pub scores: Vec<(String, f64)>,
 }
@@ -120,7 +120,7 @@ impl Report<'_> {
             return Err(Error::shape("clusters and labels of a report", (n, n), (c.of.len(), labels)));
         }
         let classes = c.classes.len();
-        match c.labels.iter().flatten().find(|l| **l >= classes) {
+        match c.labels.iter().flatten().flatten().find(|l| **l >= classes) {
             Some(label) => Err(Error::Shape {
                 what: "labels of a report",
                 expected: format!("numbers below {classes}, the number of classes"),

@@ -75,7 +75,7 @@ pub(super) fn reconstructed(
 /// The name of sample `i`, as its file says it or by its number.
 pub(super) fn name(names: &[String], i: usize) -> String {
     match names.get(i) {
-        Some(name) if *name != i.to_string() => name.clone(),
-        _ => format!("sample {i}"),
+        Some(name) => name.clone(),
+        None => format!("sample {i}"),
     }
 }

@@ -33,12 +33,12 @@ fn model(name: &str, layers: &[usize]) -> Model {
     };
     let preprocess = Preprocess { scale: Scale::UnitL2, factor: 1.0, igo: None };
     let mut model = Model::new(&config, fit, preprocess, HOSTILE.into());
-    model.metadata.image_shape = Some(ImageShape { height: 4, width: 3, channels: 1 });
+    model.metadata.image_shape = Some(ImageShape::new(4, 3, 1));
     model
 }
 
 fn clusters() -> Clusters {
-    let labels = (0..12).map(|i| i % 2).collect();
+    let labels = (0..12).map(|i| Some(i % 2)).collect();
     Clusters {
         of: (0..12).map(|i| if i == 11 { 4 } else { i % 2 }).collect(),
         classes: vec!["coats".into(), HOSTILE.into()],
@@ -175,7 +175,7 @@ fn colours(page: &Page, alt: &str) -> image::RgbImage {
 
 #[test]
 fn colour_signs_and_gradients_are_shown_as_what_they_are() {
-    let shape = |height, width, channels| ImageShape { height, width, channels };
+    let shape = |height, width, channels| ImageShape::new(height, width, channels);
     let mut grey = model("dnmf", &[2]);
     grey.factors.w[0].column_mut(0).fill(0.0);
     grey.factors.w[0][[1, 0]] = 0.5;
@@ -220,7 +220,7 @@ fn deep_models_have_a_tree_that_is_not_too_large() {
 fn large_pictures_are_made_smaller_until_the_page_is_small_enough() {
     let mut large = model("dnmf", &[90]);
     let (height, width) = (300, 200);
-    large.metadata.image_shape = Some(ImageShape { height, width, channels: 3 });
+    large.metadata.image_shape = Some(ImageShape::new(height, width, 3));
     let mut state = 1u32;
     large.factors.w[0] = Array2::from_shape_simple_fn((height * width * 3, 90), || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -229,7 +229,7 @@ fn large_pictures_are_made_smaller_until_the_page_is_small_enough() {
     let found = page(&large, None, None);
     assert!(found.html.len() <= LARGEST, "{} bytes", found.html.len());
     assert_eq!(colours(&found, "component 7 of layer 1").dimensions(), (64, 96));
-    large.metadata.image_shape = Some(ImageShape { height: width, width: height, channels: 3 });
+    large.metadata.image_shape = Some(ImageShape::new(width, height, 3));
     assert_eq!(colours(&page(&large, None, None), "component 7 of layer 1").dimensions(), (96, 64));
 }
 
@@ -249,7 +249,7 @@ fn what_does_not_fit_the_model_is_an_error() {
     refused(&model, Some(Samples { h: other_h.view(), ..samples.clone() }), None);
     refused(&model, Some(Samples { names: &one, ..samples }), None);
     refused(&model, None, Some(Clusters { of: vec![0; 11], ..clusters() }));
-    refused(&model, None, Some(Clusters { labels: Some(vec![0; 11]), ..clusters() }));
+    refused(&model, None, Some(Clusters { labels: Some(vec![Some(0); 11]), ..clusters() }));
     refused(&model, None, Some(Clusters { classes: vec!["one".into()], ..clusters() }));
 }
 
