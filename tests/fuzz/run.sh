@@ -19,7 +19,10 @@ esac
 targets=("${@:2}")
 [[ ${#targets[@]} -gt 0 ]] || for file in tests/fuzz/fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done
 
-RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/rustc" cargo build --release --package deepnmf-fuzz
+# Overflows are found too; what is compiled for speed would take longer to compile than it then saves.
+ours="profile.release.package.deepnmf"
+RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/rustc" cargo build --release --package deepnmf-fuzz --config "$ours.opt-level=1" \
+    --config "$ours.overflow-checks=true" --config "$ours.debug-assertions=true"
 # A file for every execution: in memory, where the system has a place for that.
 [[ ! -d /dev/shm ]] || export TMPDIR=/dev/shm
 for target in "${targets[@]}"; do
