@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deepnmf::backend::{Cpu, Storage};
-use deepnmf::data::{self, Features, ImageShape, LoadOptions, SamplesAxis, Scale};
+use deepnmf::data::{self, Features, ImageSet, ImageShape, LoadOptions, SamplesAxis, Scale, Table};
 use deepnmf::model::store::Model;
 use deepnmf::model::{Activate, Activation, MODELS};
 use deepnmf::report::html::Report;
@@ -101,13 +101,15 @@ fn hash(bytes: &[u8]) -> usize {
 
 /// Reads a data set in one of many ways, and does with it what a fit does before it begins.
 fn load(name: &str, bytes: &[u8]) {
-    let shape = ImageShape { height: 2, width: 3, channels: 1 };
+    let shape = ImageShape::new(2, 3, 1);
     let choice = hash(bytes);
     let options = LoadOptions {
         samples: [SamplesAxis::Auto, SamplesAxis::Rows, SamplesAxis::Columns][choice % 3],
         image_shape: [None, None, Some(shape)][choice / 3 % 3],
         resize: [None, None, Some((3, 2))][choice / 9 % 3],
         colour: choice / 27 % 2 == 1,
+        clip_negative: choice / 54 % 2 == 1,
+        memory: Some(BLOCK as u64 / 2),
         ..LoadOptions::default()
     };
     in_a_folder(name, bytes, |path| {
@@ -136,13 +138,19 @@ fn gz(bytes: &[u8]) {
     load("x.csv.gz", &packed);
 }
 
-/// A table of labels.
+/// A table about three samples, with names and without.
 fn labels(bytes: &[u8]) {
     in_a_folder("labels.csv", bytes, |path| {
-        let Ok(columns) = data::label_columns(path) else { return };
-        for column in columns.iter().take(4) {
-            if let Ok(names) = data::read_labels(path, column) {
-                let _ = data::classes(&names);
+        let Ok(table) = Table::read(path) else { return };
+        for names in [vec![], ["a.png", "s1/b.png", "s2/b.png"].map(String::from).to_vec()] {
+            let x = Array2::zeros((3, 2));
+            let (labels, classes, notes) = (None, Vec::new(), Vec::new());
+            let set = ImageSet { x, image_shape: None, labels, classes, label_source: None, names, notes };
+            let Ok(join) = table.join(&set) else { continue };
+            assert_eq!(join.rows.len(), 3);
+            for column in table.columns().iter().take(4) {
+                let Ok((of, classes)) = table.labels(column, &join) else { continue };
+                assert!(of.iter().flatten().all(|class| *class < classes.len()));
             }
         }
     });

@@ -91,9 +91,9 @@ fn drawable(v: f64, log: bool) -> bool {
 
 /// The number nearest to `v` that an axis can show.
 fn within(v: f64, log: bool) -> f64 {
-    match v.abs() < 1.0 / FARTHEST {
-        true if log => 1.0 / FARTHEST,
-        true => 0.0,
+    match log {
+        true => v.clamp(1.0 / FARTHEST, FARTHEST),
+        false if v.abs() < 1.0 / FARTHEST => 0.0,
         false => v.clamp(-FARTHEST, FARTHEST),
     }
 }
