@@ -8,7 +8,7 @@
 mod broken;
 mod common;
 
-use common::{gpu, pie, small};
+use common::{garments, gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
 use deepnmf::backend::{Backend, Cpu, Precision, Storage};
 use deepnmf::model::{Activation, ModelSpec};
@@ -197,12 +197,12 @@ fn shards_do_not_matter() {
     }
 }
 
-/// Faces under a binding limit that cuts X into twelve shards and W_1 too, against the CPU.
+/// Garments under a binding limit that cuts X into six shards and W_1 too, against the CPU.
 #[test]
-fn one_mebibyte_bindings_train_faces() {
-    let x = pie();
+fn one_mebibyte_bindings_train_garments() {
+    let x = garments();
     let Some(mut limited) = gpu("vulkan", GpuOptions { max_binding_bytes: Some(1 << 20), ..GUARDED }) else { return };
-    let settings = config("sdnmf-l", &[300, 20]);
+    let settings = config("sdnmf-l", &[340, 20]);
     let config = Config { pretrain: 1, sweeps: 2, inner: 3, x_storage: Storage::F32, ..settings };
     let found = fit(&mut limited, x.view(), &config, None);
     let expected = fit(&mut Cpu::<f32>::new(), x.view(), &config, None);
@@ -331,11 +331,11 @@ fn stored_data_are_only_read() {
     assert_eq!(b.download(&x).unwrap().dim(), (5, 5));
 }
 
-/// Faces, which are bytes: the same fit as from numbers but for roundings, in a quarter of the memory. As halves it is
-/// that of the rounded faces, on whatever backend.
+/// Images, which are bytes: the same fit as from numbers but for roundings, in a quarter of the memory. As halves it is
+/// that of the rounded images, on whatever backend.
 #[test]
-fn faces_are_trained_on_however_they_are_stored() {
-    let x = pie().slice(ndarray::s![..400, ..]).to_owned();
+fn images_are_trained_on_however_they_are_stored() {
+    let x = garments().slice(ndarray::s![..400, ..]).to_owned();
     let base = Config { pretrain: 2, sweeps: 2, inner: 3, ..config("sdnmf-rl1", &[30, 12]) };
     let stored = |x_storage| Config { x_storage, ..base.clone() };
     let close = |what: &str, e: &Fit<f32>, f: &Fit<f32>| {

@@ -68,10 +68,21 @@ if [[ "$(uname -s)" == Linux ]] && ! browser_found; then
     apt_install browser "$hint" chromium-headless-shell || apt_install browser "$hint" chromium
 fi
 
+# The data sets of the papers may not be shipped: the tests on them are ignored where these are not.
+export DEEPNMF_DATA="${DEEPNMF_DATA:-../shared/data}"
+with_data=()
+if [[ -d "$DEEPNMF_DATA/pie" && -d "$DEEPNMF_DATA/orl" && -d "$DEEPNMF_DATA/cmu-faces" ]]; then
+    with_data=(--include-ignored)
+    [[ " $* " == *" -- "* ]] || with_data=(-- "${with_data[@]}")
+fi
+
 export DEEPNMF_GPU=require
 # Without a selection of targets: the library, the commands, tests/ and the examples in the documentation.
-cargo test --release "$@"
+cargo test --release "$@" ${with_data[@]+"${with_data[@]}"}
 # Benches are only compiled: their figures mean nothing on a busy machine. Not when single tests were asked for.
 if [[ $# -eq 0 ]]; then
     cargo bench --no-run
+fi
+if [[ ${#with_data[@]} -eq 0 ]]; then
+    echo "not run: the tests on PIE, ORL and the CMU faces, which are not in $DEEPNMF_DATA; DEEPNMF_DATA names their folder"
 fi

@@ -196,16 +196,13 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
         let stored = model.is_of(set.x.view());
         return Ok(vec![Part { name: if stored { "training" } else { "new" }, rows, stored }]);
     };
-    let (train, test) = split.parts();
-    if n != split.train + split.test {
+    let Some((train, test)) = split.parts(n) else {
         let message = format!(
-            "expected the {} samples that the model was split from ({} for training, {} for testing), found {n}",
-            split.train + split.test,
-            split.train,
-            split.test
+            "expected the samples that the model was split from ({} for training, {} for testing), found {n}",
+            split.train, split.test
         );
         return Err(Error::format(path, message).into());
-    }
+    };
     if !model.is_of(set.x.select(Axis(0), &train).view()) {
         let message = "expected the samples that the model was split from, found others: its training samples are not at \
                        their places";

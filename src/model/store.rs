@@ -133,11 +133,16 @@ pub struct Split {
 }
 
 impl Split {
-    /// Training and test rows of a set of samples, both ascending.
-    pub fn parts(&self) -> (Vec<usize>, Vec<usize>) {
-        let mut in_training = vec![false; self.train + self.test];
-        self.rows.iter().for_each(|&row| in_training[row as usize] = true);
-        (0..in_training.len()).partition(|&row| in_training[row])
+    /// Training and test rows of a set of `samples`, both ascending; None if the model was split from a set of another size.
+    pub fn parts(&self, samples: usize) -> Option<(Vec<usize>, Vec<usize>)> {
+        if self.train.checked_add(self.test) != Some(samples) {
+            return None;
+        }
+        let mut in_training = vec![false; samples];
+        for &row in &self.rows {
+            *in_training.get_mut(row as usize)? = true;
+        }
+        Some((0..samples).partition(|&row| in_training[row]))
     }
 }
 
@@ -372,7 +377,12 @@ impl Model {
         if let Some(split) = &m.split {
             same("training samples of the split", m.n_samples, split.train)?;
             same("rows of the training samples", split.train, split.rows.len())?;
-            let all = split.train.saturating_add(split.test);
+            // A row is a u32: no set that was split had more.
+            let all = split.train.checked_add(split.test).filter(|all| u32::try_from(*all).is_ok());
+            let Some(all) = all else {
+                let (train, test) = (split.train, split.test);
+                return Err(format!("split: expected at most {} samples in all, found {train} and {test}", u32::MAX));
+            };
             let ascending = split.rows.windows(2).all(|pair| pair[0] < pair[1]);
             if !ascending || split.rows.last().is_some_and(|&row| row as usize >= all) {
                 return Err(format!("{ROWS}: expected ascending rows below {all}, found others"));

@@ -226,3 +226,26 @@ fn samples_without_a_label_are_left_out_and_counted() {
     let html = std::fs::read_to_string(folder.path("report.html")).expect("written");
     assert!(html.contains("24 samples without a class are left out"));
 }
+
+/// A file may say what it likes of the samples that it was split from.
+#[test]
+fn a_split_that_cannot_be_is_refused() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 4,2 --train-per-class 4 --device cpu --out split.safetensors");
+    let bytes = std::fs::read(folder.path("split.safetensors")).expect("a model");
+    let (length, rest) = bytes.split_at(8);
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(length.try_into().expect("8 bytes")) as usize);
+    let header = std::str::from_utf8(header).expect("JSON");
+    for (test, part) in [
+        (u64::MAX, "expected at most 4294967295 samples in all, found 12 and"),
+        (100_000_000_000, "expected at most 4294967295 samples in all, found 12 and 100000000000"),
+        (4_000_000_000, "(12 for training, 4000000000 for testing), found 18"),
+    ] {
+        let lying = header.replace(r#"\"test\":6"#, &format!(r#"\"test\":{test}"#));
+        assert_ne!(lying, header);
+        let length = (lying.len() as u64).to_le_bytes();
+        folder.write("lying.safetensors", [&length, lying.as_bytes(), tensors].concat());
+        folder.refused("evaluate lying.safetensors faces --device cpu", 1, &[part]);
+    }
+}

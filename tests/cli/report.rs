@@ -215,7 +215,7 @@ fn a_browser_notices_a_broken_picture_and_one_from_elsewhere() {
     let folder = Folder::new();
     folder.write(
         "bad.html",
-        "<!DOCTYPE html><html><body><img width=\"1\" src=\"data:image/png;base64,AAAA\"/>\
+        "<!DOCTYPE html><html><head><link rel=\"icon\" href=\"data:,\"/></head><body><img width=\"1\" src=\"data:image/png;base64,AAAA\"/>\
          <img width=\"1\" src=\"elsewhere.png\"/><p style=\"width:3000px\">wide</p></body></html>",
     );
     let found = opened(&folder, &folder.path("bad.html"), 800);

@@ -11,19 +11,11 @@ use deepnmf::model::{MODELS, Method, ModelSpec};
 use deepnmf::train::Start;
 use ndarray::Array2;
 use serde_json::Value;
-use std::path::PathBuf;
 
-/// The fixtures and data sets, which are not part of the project: `../shared`, or `DEEPNMF_SHARED`.
-pub(crate) fn shared() -> PathBuf {
-    let path = std::env::var_os("DEEPNMF_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    assert!(path.is_dir(), "the tests need the fixtures in {}; set DEEPNMF_SHARED", path.display());
-    path
-}
-
+/// One of the fixtures in tests/golden/fixtures.
 pub(crate) fn golden(name: &str) -> Value {
-    let path = shared().join("reference/golden").join(format!("{name}.json"));
-    serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
+    let path = format!("{}/tests/golden/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))).unwrap()
 }
 
 pub(crate) fn numbers(v: &Value) -> Vec<f64> {
@@ -75,10 +67,9 @@ pub(crate) fn gpu(backend: &str, options: GpuOptions) -> Option<Gpu> {
     Some(Gpu::open(index, options).unwrap())
 }
 
-/// The faces of PIE, pose 27, with unit rows.
-pub(crate) fn pie() -> Array2<f32> {
-    let path = shared().join("data/pie/PIE_pose27.mat");
-    let mut x = deepnmf::data::load(&path, &Default::default()).unwrap().x;
+/// The 2,000 garments that are built in, with unit rows.
+pub(crate) fn garments() -> Array2<f32> {
+    let mut x = deepnmf::data::embedded::fashion_mnist().unwrap().x;
     deepnmf::data::preprocess(&mut x, deepnmf::data::Scale::UnitL2);
     x
 }

@@ -1,10 +1,12 @@
-//! The data sets of the papers. They may not be shipped: `DEEPNMF_DATA` says where they are.
+//! The data sets of the papers. They may not be shipped: `DEEPNMF_DATA` says where they are. Without them these tests are
+//! ignored; tests/run.sh runs them where they are.
 
 use deepnmf::data::{ImageShape, PixelOrder, Table};
 
 use super::{data_dir, read};
 
 #[test]
+#[ignore = "needs the data sets of the papers, see tests/run.sh"]
 fn pie_pose_27() {
     let set = read(&data_dir().join("pie/PIE_pose27.mat"));
     assert_eq!(set.x.dim(), (2856, 1024));
@@ -19,6 +21,7 @@ fn pie_pose_27() {
 }
 
 #[test]
+#[ignore = "needs the data sets of the papers, see tests/run.sh"]
 fn orl_is_400_faces_of_40_people() {
     let set = read(&data_dir().join("orl"));
     assert_eq!(set.x.dim(), (400, 92 * 112));
@@ -37,6 +40,7 @@ fn orl_is_400_faces_of_40_people() {
 }
 
 #[test]
+#[ignore = "needs the data sets of the papers, see tests/run.sh"]
 fn cmu_faces_have_their_labels_in_a_file() {
     let set = read(&data_dir().join("cmu-faces"));
     assert_eq!((set.x.dim(), &set.labels, set.classes.len()), ((624, 960), &None, 0));

@@ -216,7 +216,22 @@ fn rows_that_are_no_split_are_refused() {
     }
     write_unchecked(&folder.file(), |_, _| ());
     let split = Model::load(&folder.file()).expect("loaded").metadata.split.expect("there");
-    assert_eq!(split.parts(), (vec![0, 4, 7], vec![1, 2, 3, 5, 6]));
+    assert_eq!(split.parts(8), Some((vec![0, 4, 7], vec![1, 2, 3, 5, 6])));
+    assert_eq!((split.parts(7), split.parts(9)), (None, None));
+}
+
+/// Nothing else in the file bears witness to the number of test samples.
+#[test]
+fn a_split_of_more_samples_than_can_be_is_refused_and_any_other_allocates_nothing() {
+    let folder = Folder::new();
+    for test in [u64::MAX, u64::MAX - 3, 100_000_000_000, 4_294_967_293] {
+        write_unchecked(&folder.file(), |_, json| json["split"]["test"] = test.into());
+        let message = folder.refusal();
+        assert!(message.contains(&format!("at most 4294967295 samples in all, found 3 and {test}")), "{message}");
+    }
+    write_unchecked(&folder.file(), |_, json| json["split"]["test"] = 4_294_967_292_u64.into());
+    let split = Model::load(&folder.file()).expect("loaded").metadata.split.expect("there");
+    assert_eq!(split.parts(8), None);
 }
 
 #[test]

@@ -12,17 +12,20 @@ pub(super) struct Scale {
 
 /// Room beyond the outermost values, as a part of the axis.
 const MARGIN: f64 = 0.04;
+/// Numbers further from zero than this are drawn here, and those nearer to it than its reciprocal there: beyond them
+/// differences and quotients of two numbers are no numbers.
+const FARTHEST: f64 = 1e280;
 
 impl Scale {
     /// The limits of `axis`, or those of `values` with a little room; `include` is in it in any case.
     pub(super) fn new(axis: &Axis, values: impl Iterator<Item = f64>, include: Option<f64>) -> Self {
         let log = axis.log;
         let mut found: Option<(f64, f64)> = None;
-        for v in values.chain(include).filter(|v| drawable(*v, log)) {
+        for v in values.chain(include).filter(|v| drawable(*v, log)).map(|v| within(v, log)) {
             found = Some(found.map_or((v, v), |(a, b)| (a.min(v), b.max(v))));
         }
         let (a, b) = axis.limits.or(found).unwrap_or(if log { (1.0, 10.0) } else { (0.0, 1.0) });
-        let (mut min, mut max) = (a.min(b), a.max(b));
+        let (mut min, mut max) = (within(a.min(b), log), within(a.max(b), log));
         // One value alone still wants an axis to lie on.
         if max - min <= f64::EPSILON * max.abs() {
             (min, max) = match (log, min == 0.0) {
@@ -32,7 +35,7 @@ impl Scale {
             };
         }
         if axis.limits.is_none() {
-            let room = if log { (max / min).powf(MARGIN) } else { (max - min) * MARGIN };
+            let room = if log { ((max.ln() - min.ln()) * MARGIN).exp() } else { (max - min) * MARGIN };
             // What starts at zero is drawn from zero.
             (min, max) = match log {
                 true => (min / room, max * room),
@@ -45,7 +48,8 @@ impl Scale {
     /// Where `v` lies: 0 at the start of the axis, 1 at its end, beyond them outside; None where it has no place.
     pub(super) fn place(&self, v: f64) -> Option<f64> {
         let to = |v: f64| if self.log { v.ln() } else { v };
-        drawable(v, self.log).then(|| (to(v) - to(self.min)) / (to(self.max) - to(self.min)))
+        let place = |v: f64| (to(v) - to(self.min)) / (to(self.max) - to(self.min));
+        drawable(v, self.log).then(|| place(within(v, self.log)).clamp(-1e9, 1e9))
     }
 
     /// The numbers beside the axis with what is written there: about `wanted` of them, all on the axis.
@@ -72,7 +76,7 @@ impl Scale {
 
     fn log_ticks(&self, wanted: usize) -> Vec<(f64, String)> {
         let (low, high) = (self.min.log10().floor() as i32, self.max.log10().ceil() as i32);
-        let decades = (self.max / self.min).log10();
+        let decades = self.max.log10() - self.min.log10();
         let within: &[f64] = if decades <= wanted as f64 / 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let every = (decades / wanted.max(1) as f64).ceil().max(1.0) as i32;
         let powers = (low..=high).filter(|n| n.rem_euclid(every) == 0);
@@ -83,6 +87,15 @@ impl Scale {
 
 fn drawable(v: f64, log: bool) -> bool {
     v.is_finite() && (!log || v > 0.0)
+}
+
+/// The number nearest to `v` that an axis can show.
+fn within(v: f64, log: bool) -> f64 {
+    match log {
+        true => v.clamp(1.0 / FARTHEST, FARTHEST),
+        false if v.abs() < 1.0 / FARTHEST => 0.0,
+        false => v.clamp(-FARTHEST, FARTHEST),
+    }
 }
 
 /// `v` with the digits that a step of `step` needs, as people write it: `0.25`, `12`, `3·10⁶`.
@@ -172,5 +185,19 @@ mod tests {
         }
         let tiny = scale(1e15, 1e15 + 1.0, false);
         assert!(tiny.ticks(5).len() <= 1001);
+    }
+
+    #[test]
+    fn an_axis_can_hold_every_number_there_is() {
+        let all = [f64::MIN, -1e308, -1.0, 0.0, f64::MIN_POSITIVE, 5e-324, 1.0, 1e308, f64::MAX];
+        for (a, b, log) in all.iter().flat_map(|a| all.iter().flat_map(move |b| [(*a, *b, false), (*a, *b, true)])) {
+            for s in [scale(a, b, log), Scale::new(&Axis { log, ..Axis::default() }, [a, b].into_iter(), None)] {
+                let ticks = s.ticks(5);
+                assert!((2..=1001).contains(&ticks.len()), "{a} to {b}: {} ticks of {s:?}", ticks.len());
+                for v in all.iter().filter(|v| drawable(**v, log)) {
+                    assert!(s.place(*v).is_some_and(f64::is_finite), "{v} on {s:?}");
+                }
+            }
+        }
     }
 }

@@ -226,3 +226,19 @@ fn colours_can_be_told_apart_by_everyone_and_seen_on_light_and_dark() {
         assert!(on_white >= 3.0 && on_dark >= 3.0, "colour {i}: {on_white:.1} on white, {on_dark:.1} on dark");
     }
 }
+
+/// A model file may hold any finite number: a chart of it is no larger than one of others, and counts no further.
+#[test]
+fn the_largest_and_smallest_numbers_are_drawn_like_others() {
+    let courses: [&[f64]; 4] =
+        [&[1e308, 1.0, 1e-308], &[f64::MAX, f64::MIN_POSITIVE], &[5e-324, 5e-324], &[f64::MIN, 0.0, f64::MAX]];
+    for course in courses {
+        let points: Vec<_> = course.iter().enumerate().map(|(i, f)| (i as f64, *f)).collect();
+        for axis in [Axis::new("f").log(), Axis::new("f")] {
+            let chart = Chart::lines("", Axis::new("iteration"), axis, vec![series("", &points)]);
+            let svg = chart.to_svg().expect("drawn");
+            assert!(svg.len() < 20_000, "{course:?}: {} bytes", svg.len());
+            assert!(texts(&svg).iter().all(|t| !t.contains("NaN") && !t.contains("inf")), "{svg}");
+        }
+    }
+}
