@@ -145,7 +145,7 @@ fn projections_have_the_unit_of_their_samples() {
             ..Config::new(ModelSpec::by_name("sdnmf-rl2").unwrap(), [6, 3])
         };
         let mut transform = |x: &Array2<f32>, fit: &Fit<f32>| {
-            let how = Projection::of_layers(config.model.h_penalty, false, &fit.penalties.lambda);
+            let how = Projection::of_layers(config.model.h_penalty, false, 0.0, &fit.penalties.lambda);
             engine.transform(x.view(), &fit.factors, 2, &how, &mut |_| {}).unwrap()
         };
         let of_one = fit(&x, &config);
