@@ -29,7 +29,7 @@ const OVERSAMPLE: usize = 12;
 /// with the exact singular vectors. A fit does not mind: after 40 iterations of one layer the objective is 4.52 for PIE, k =
 /// 160, and 64.7 for the built-in garments, k = 100; from 6 iterations 4.45 and 65.1, from 12 4.49 and 65.1, with twice as many
 /// columns 4.55 and 65.0, from the exact SVD 4.55 and 64.8, which takes five to eight times as long. Two layers of 600 and 160
-/// for PIE end at 12.8, with 6 iterations at 12.7, from the exact SVD at 12.5: no more than seeds differ by.
+/// for PIE end at 12.8, with 6 iterations at 12.7, from the exact SVD at 12.5.
 const POWER: usize = 3;
 /// Rows of a tall matrix that the host treats at a time.
 const BLOCK: usize = 8192;

@@ -13,7 +13,9 @@ use deepnmf::data::{self, Features, ImageSet, ImageShape, LoadOptions, SamplesAx
 use deepnmf::model::store::Model;
 use deepnmf::model::{Activate, Activation, MODELS};
 use deepnmf::report::html::Report;
-use deepnmf::train::{self, Balance, Config, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+use deepnmf::train::{
+    self, Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver,
+};
 use ndarray::Array2;
 
 /// The longest input, in bytes.
@@ -243,12 +245,12 @@ fn config(bytes: &[u8]) {
         sweeps: SIZES[pick(SIZES.len())],
         inner: SIZES[pick(SIZES.len())],
         passes: [None, Some(SIZES[pick(SIZES.len())])][pick(2)],
-        extrapolate: pick(2) == 1,
+        extrapolate: [Extrapolate::None, Extrapolate::Pretrain, Extrapolate::All][pick(3)],
         tol: NUMBERS[pick(NUMBERS.len())],
         target_error: [None, Some(NUMBERS[pick(NUMBERS.len())])][pick(2)],
         metric: [Metric::Plain, Metric::Diagonal][pick(2)],
         restart: pick(2) == 1,
-        balance: Balance { layers: pick(2) == 1, penalties: pick(2) == 1 },
+        balance: Balance { layers: pick(2) == 1, penalties: pick(2) == 1, lengths: pick(2) == 1 },
         theta: [defaults.theta, NUMBERS[pick(NUMBERS.len())]][pick(2)],
         graph: GraphConfig {
             neighbors: SIZES[pick(SIZES.len())],
