@@ -135,16 +135,26 @@ impl Engine {
         }
     }
 
+    /// Refuses a fit of `n × m` data, which are in memory already, that the host has no more memory for; see
+    /// [`train::host_bytes`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what is needed and what is available.
+    pub fn check_memory(&self, config: &Config, n: usize, m: usize) -> Result<()> {
+        train::check_memory(config, n, m, matches!(self.device, Device::Gpu(_)))
+    }
+
     /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
     ///
     /// # Errors
-    /// See [`train::fit`].
+    /// See [`train::fit`] and [`Engine::check_memory`].
     pub fn fit(
         &mut self,
         x: ArrayView2<'_, f32>,
         config: &Config,
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Fit<f32>> {
+        self.check_memory(config, x.nrows(), x.ncols())?;
         match &mut self.device {
             Device::Cpu(cpu) => train::fit(cpu, x, config, None, progress),
             Device::Gpu(gpu) => train::fit(gpu.as_mut(), x, config, None, progress),

@@ -9,6 +9,7 @@ use deepnmf::Error;
 
 /// The only place where a failure becomes an exit code: 1 for what went wrong, 2 for what was asked wrongly.
 fn main() -> ExitCode {
+    silence_display_search();
     let Err(failure) = cli::run() else {
         return ExitCode::SUCCESS;
     };
@@ -23,6 +24,16 @@ fn main() -> ExitCode {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),
             _ => ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2)),
         },
+    }
+}
+
+/// Layers of Vulkan and GL look for a display. Without this variable each prints errors that look like ours; with it, whatever it
+/// says, they find none and are silent.
+fn silence_display_search() {
+    const VARIABLE: &str = "XDG_RUNTIME_DIR";
+    if cfg!(target_os = "linux") && std::env::var_os(VARIABLE).is_none_or(|folder| folder.is_empty()) {
+        // SAFETY: the program has only this thread yet.
+        unsafe { std::env::set_var(VARIABLE, "/nonexistent") };
     }
 }
 

@@ -7,7 +7,10 @@ mod cli {
     mod evaluate;
     mod fixtures;
     mod models;
+    mod outputs;
     mod reading;
     mod report;
     mod reproduce;
+    mod sizes;
+    mod unused;
 }

@@ -14,11 +14,37 @@ pub fn cpu_seconds() -> Option<f64> {
     None
 }
 
-/// Bytes that programs may still take on this machine; None where there is no `/proc`.
-pub(super) fn available_memory() -> Option<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// Bytes that this process may still take: what the machine has left, its container and its own limit; None where there is no
+/// `/proc`.
+pub fn available_memory() -> Option<u64> {
+    let left = kilobytes("/proc/meminfo", "MemAvailable:")?;
+    Some([of_container(), of_process()].into_iter().flatten().fold(left, u64::min))
+}
+
+/// The bytes that a file of the system says in kilobytes behind `name`.
+fn kilobytes(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}
+
+/// What is left of the limit of a control group, where there is one. Pages of files are given back when they are needed.
+fn of_container() -> Option<u64> {
+    let read = |name: &str| std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    let files = read("memory.stat")?.lines().find_map(|l| l.strip_prefix("inactive_file ")?.parse::<u64>().ok());
+    Some(number("memory.max")?.saturating_sub(number("memory.current")?).saturating_add(files.unwrap_or(0)))
+}
+
+/// What is left of `ulimit -v`.
+fn of_process() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+        Some(limit.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 #[cfg(test)]

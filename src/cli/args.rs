@@ -1,16 +1,16 @@
 //! Arguments that several commands share, and how they are read.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use deepnmf::backend::Precision;
 use deepnmf::backend::gpu::{GpuOptions, Tune};
-use deepnmf::data::{ImageShape, LoadOptions, PixelOrder, SamplesAxis};
+use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions, PixelOrder, SamplesAxis};
 use deepnmf::{DeviceRequest, Engine, Error};
 
 use super::Result;
-use super::output::Output;
+use super::output::{Output, name_of};
 
 /// Where to compute.
 #[derive(clap::Args, Clone)]
@@ -52,32 +52,32 @@ impl DeviceArg {
 #[command(next_help_heading = "Reading the data")]
 pub(crate) struct DataArgs {
     /// Resize every image to W×H pixels
-    #[arg(long, value_name = "WxH", value_parser = size)]
+    #[arg(long, value_name = "WxH", value_parser = size, requires = "data")]
     resize: Option<(usize, usize)>,
     /// The array of the samples in a .mat or .npz file [default: fea, x, data, …, or the only matrix]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "data")]
     x_key: Option<String>,
     /// The labels: an array of a .mat or .npz file [default: gnd, y, labels, …], or a column of a .csv file [default: label,
     /// labels or class]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "data")]
     y_key: Option<String>,
     /// How a row of a matrix is an image: height × width, and 3 for colour
-    #[arg(long, value_name = "HxW[xC]", value_parser = image_shape)]
+    #[arg(long, value_name = "HxW[xC]", value_parser = image_shape, requires = "data")]
     image_shape: Option<ImageShape>,
-    /// Which side of a matrix is the samples: auto (the one as long as the labels, else rows), rows or columns
-    #[arg(long, default_value = "auto", value_parser = ["auto", "rows", "columns"])]
-    samples: String,
+    /// Which side of a matrix is the samples: auto (the one as long as the labels, else rows), rows or columns [default: auto]
+    #[arg(long, value_parser = named::<SamplesAxis>(["auto", "rows", "columns"]), requires = "data")]
+    samples: Option<SamplesAxis>,
     /// Keep the colours of images; otherwise they become grey
-    #[arg(long)]
-    colour: bool,
+    #[arg(long, requires = "data")]
+    pub(crate) colour: bool,
     /// In which order the pixels of an image lie in a row of a matrix [default: columns in .mat files, else rows]
-    #[arg(long, value_name = "ORDER", value_parser = named::<PixelOrder>(["rows", "columns"]))]
+    #[arg(long, value_name = "ORDER", value_parser = named::<PixelOrder>(["rows", "columns"]), requires = "data")]
     pixel_order: Option<PixelOrder>,
     /// Make negative values 0
-    #[arg(long)]
+    #[arg(long, requires = "data")]
     clip_negative: bool,
     /// The memory that reading may take, as in 512M or 8G [default: half of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    #[arg(long, value_name = "SIZE", value_parser = memory, requires = "data")]
     memory: Option<u64>,
 }
 
@@ -88,17 +88,76 @@ impl DataArgs {
             x_key: self.x_key,
             y_key: self.y_key,
             image_shape: self.image_shape,
-            samples: match self.samples.as_str() {
-                "rows" => SamplesAxis::Rows,
-                "columns" => SamplesAxis::Columns,
-                _ => SamplesAxis::Auto,
-            },
+            samples: self.samples.unwrap_or_default(),
             colour: self.colour,
             pixel_order: self.pixel_order,
             clip_negative: self.clip_negative,
             memory: self.memory,
         }
     }
+
+    /// These options, and where they say nothing those by which the data of a model were read, as far as they mean something
+    /// for the format of `path`. Says which those are, and where they are overruled.
+    pub(crate) fn over(self, of_model: &LoadOptions, path: &Path, out: &Output) -> Result<LoadOptions> {
+        let kept = data::applicable(path, of_model)?;
+        let auto = self.samples == Some(SamplesAxis::Auto);
+        let mut options = self.options();
+        let before = flags(&options);
+        options.resize = options.resize.or(kept.resize);
+        options.x_key = options.x_key.or_else(|| kept.x_key.clone());
+        options.y_key = options.y_key.or_else(|| kept.y_key.clone());
+        options.image_shape = options.image_shape.or(kept.image_shape);
+        options.pixel_order = options.pixel_order.or(kept.pixel_order);
+        options.colour |= kept.colour;
+        options.clip_negative |= kept.clip_negative;
+        if options.samples == SamplesAxis::Auto && !auto {
+            options.samples = kept.samples;
+        }
+        let (after, kept) = (flags(&options), flags(&kept));
+        let said = |flags: Vec<&Flag>| {
+            flags.iter().map(|(f, v)| format!("{f} {v}").trim_end().to_string()).collect::<Vec<_>>()
+        };
+        let taken = said(after.iter().filter(|flag| !before.contains(flag)).collect());
+        let overruled = said(kept.iter().filter(|flag| !after.contains(flag)).collect());
+        if !taken.is_empty() {
+            out.note(&format!("reading as the data of the model were read: {}", taken.join(" ")));
+        }
+        if !overruled.is_empty() {
+            out.note(&format!("not as the data of the model were read: {}", overruled.join(" ")));
+        }
+        Ok(options)
+    }
+
+    /// Refuses what was asked of data that have none of it.
+    pub(crate) fn check(colour: bool, set: &ImageSet, path: &Path) -> Result {
+        if colour && set.image_shape.is_none_or(|shape| shape.channels != 3) {
+            return Err(
+                Error::format(path, "--colour: expected images in colour, found grey ones, or no images").into()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// An option and its value.
+type Flag = (&'static str, String);
+
+/// The options that were given, as the command line spells them.
+fn flags(options: &LoadOptions) -> Vec<Flag> {
+    let LoadOptions { resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, memory: _ } =
+        options;
+    let shape = |s: &ImageShape| format!("{}x{}{}", s.height, s.width, if s.channels == 3 { "x3" } else { "" });
+    let values = [
+        ("--resize", resize.map(|(width, height)| format!("{width}x{height}"))),
+        ("--x-key", x_key.clone()),
+        ("--y-key", y_key.clone()),
+        ("--image-shape", image_shape.as_ref().map(shape)),
+        ("--samples", (*samples != SamplesAxis::Auto).then(|| name_of(samples))),
+        ("--colour", colour.then(String::new)),
+        ("--pixel-order", pixel_order.as_ref().map(name_of)),
+        ("--clip-negative", clip_negative.then(String::new)),
+    ];
+    values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
 
 /// A value by the name it is serialised by, one of `names`.
@@ -107,12 +166,6 @@ where
     T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
 {
     names.into().try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
-}
-
-/// A path that has to exist: said before anything else is done, and in the words of the file system.
-pub(crate) fn existing(path: PathBuf) -> Result<PathBuf> {
-    std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
-    Ok(path)
 }
 
 /// `32×32`, or `32×32×3` in colour.

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use deepnmf::Error;
 use deepnmf::backend::Precision;
-use deepnmf::data::{self, Features, Scale};
+use deepnmf::data::{self, Features, LoadOptions, Scale};
 use deepnmf::model::ModelSpec;
+use deepnmf::model::store::NewFile;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
 use deepnmf::train::Config;
 use serde_json::json;
 
 use super::Result;
 use super::args::DeviceArg;
+use super::files::quoted;
 use super::job::Job;
 use super::output::{Output, written};
 use super::report::about;
@@ -43,11 +45,13 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let set = data::embedded::fashion_mnist()?;
     let mut shown = set.clone();
     let (source, features) = (SOURCE.into(), Features::Values);
-    let job = Job { set, source, scale: Scale::UnitL2, features, split: None, precision: Precision::F32, start };
+    let (reading, scale, precision) = (LoadOptions::default(), Scale::UnitL2, Precision::F32);
+    let path = args.out.join("model.safetensors");
+    let file = NewFile::create(&path)?;
+    let job = Job { set, source, reading, scale, features, split: None, precision, start, file };
     let fitted = job.run(&mut engine, &config, out)?;
 
-    let file = args.out.join("model.safetensors");
-    fitted.model.save(&file)?;
+    let file = path;
     let pictures: Vec<_> = (1..=LAYERS.len()).map(|l| args.out.join(format!("parts-layer-{l}.png"))).collect();
     if let Some(shape) = fitted.model.metadata.image_shape {
         for (l, path) in pictures.iter().enumerate() {
@@ -84,7 +88,7 @@ Next:
   deepnmf fit YOUR_IMAGES/ --resize 32x32 --layers 100,25
   deepnmf transform {} YOUR_IMAGES/ --resize 28x28 --out H.npy
   deepnmf devices",
-        file.display()
+        quoted(file)
     );
     if out.is_quiet() { Ok(()) } else { out.line(&text) }
 }

@@ -12,7 +12,8 @@ use ndarray::{Array2, Axis};
 use serde_json::{Value, json};
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, existing, named};
+use super::args::{DataArgs, DeviceArg, named};
+use super::files::existing;
 use super::fit::by_model;
 use super::labels::{self, Attribute};
 use super::output::{Output, name_of, percent, printable};
@@ -92,7 +93,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let projections = projections(&model.metadata, args.ridge.ridge)?;
     let mut engine = args.device.open(out)?;
 
-    let (mut set, _) = load(&path, args.reading.options(), &model, &args.model, out)?;
+    let (mut set, _) = load(&path, args.reading, &model, &args.model, out)?;
     let attributes = match &args.labels {
         Some(file) => labels::from_table(file, &args.label, &set, out)?,
         None => vec![labels::own(&set, &path)?],

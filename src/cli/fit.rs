@@ -4,19 +4,22 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
+use clap::ArgMatches;
 use deepnmf::Error;
 use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
-use deepnmf::model::store::{self, Split};
-use deepnmf::model::{Activate, Activation, MODELS, Method, ModelSpec};
+use deepnmf::model::store::Split;
+use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
 use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, existing, named};
+use super::args::{DataArgs, DeviceArg, named};
+use super::files::{existing, output, quoted};
 use super::job::{Job, read};
 use super::output::{Output, name_of, written};
+use super::unused;
 
 /// Learn the parts of a data set and write them to a model file.
 #[derive(clap::Args)]
@@ -196,32 +199,15 @@ fn models_help() -> String {
     format!("The model. With sparse factors: {}; without: {}", names(true), names(false))
 }
 
-/// Settings that only some models have are refused elsewhere: who gives one expects something of it.
-fn refuse_unused(model: &ModelArgs) -> Result {
-    let spec = &model.model;
-    let graph = spec.method == Method::Graph;
-    let given = [
-        ("--theta", model.theta.is_some(), spec.theta.is_some()),
-        ("--neighbors", model.neighbors.is_some(), graph),
-        ("--graph", model.graph.is_some(), graph),
-        ("--graph-lambda", model.graph_lambda.is_some(), graph),
-    ];
-    match given.iter().find(|(_, given, used)| *given && !used) {
-        Some((name, ..)) => Err(Error::Config(format!("{name} means nothing for the model {}", spec.name)).into()),
-        None => Ok(()),
-    }
-}
-
 fn activations_help() -> String {
     let names: Vec<_> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
     format!("Make the model nonlinear, with this between two layers: {} [default: linear]", names.join(", "))
 }
 
-/// The settings that were given, over the library's defaults, and whether they make sense.
-fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
-    refuse_unused(&model)?;
+/// The settings that were given, over the library's defaults.
+fn config(model: ModelArgs, training: TrainingArgs) -> Config {
     let defaults = Config::new(model.model, model.layers);
-    let config = Config {
+    Config {
         activation: model.activation,
         activate: model.activate,
         theta: model.theta.unwrap_or(defaults.theta),
@@ -255,14 +241,15 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Result<Config> {
         hidden: training.hidden,
         power_iterations: training.power_iterations,
         ..defaults
-    };
-    config.validate()?;
-    Ok(config)
+    }
 }
 
-pub(crate) fn run(args: Args, out: &Output) -> Result {
+pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Result {
     // What can be refused at once is refused before anything is read.
-    let mut config = config(args.model, args.training)?;
+    let mut config = config(args.model, args.training);
+    let refuse_unused = |config: &Config| given.map_or(Ok(()), |given| unused::refuse(given, config));
+    refuse_unused(&config)?;
+    config.validate()?;
     let precision = args.precision;
     if precision == Precision::F16 {
         if !matches!(config.x_storage, Storage::Auto | Storage::F16) {
@@ -281,25 +268,30 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         );
         return Err(Error::Config(message).into());
     }
-    store::check_writable(&args.out)?;
+    let file = output(&args.out, &[&args.data])?;
     let path = existing(args.data)?;
     let mut engine = args.device.open_for(precision, out)?;
+    if config.solver == Solver::Auto {
+        refuse_unused(&Config { solver: engine.fastest_solver(), ..config.clone() })?;
+    }
 
     let start = Instant::now();
-    let set = read(&path, &args.reading.options(), out)?;
+    let reading = args.reading.options();
+    let set = read(&path, &reading, out)?;
+    DataArgs::check(reading.colour, &set, &path)?;
     let (set, split) = match args.train_per_class {
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
-    let job = Job { set, source: path.display().to_string(), scale: args.scale, features, split, precision, start };
+    let source = path.display().to_string();
+    let job = Job { set, source, reading, scale: args.scale, features, split, precision, start, file };
     let fitted = job.run(&mut engine, &config, out)?;
-    fitted.model.save(&args.out)?;
     if out.is_json() {
         return out.json(&fitted.json(&args.out));
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    out.summary("next", &format!("deepnmf report {} {}", args.out.display(), path.display()))
+    out.summary("next", &format!("deepnmf report {} {}", quoted(&args.out), quoted(&path)))
 }
 
 fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(ImageSet, Option<Split>)> {

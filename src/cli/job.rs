@@ -1,15 +1,15 @@
 //! A data set on its way to a model: checked, scaled and fitted; and what is said of that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use deepnmf::Engine;
 use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Features, ImageSet, LoadOptions, Scale};
 use deepnmf::evaluate::zeros;
-use deepnmf::model::store::{Model, Split};
+use deepnmf::model::store::{Model, NewFile, Split};
 use deepnmf::model::{Activate, Method, ModelSpec};
 use deepnmf::train::{Config, Solver, Warning, device_bytes};
+use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
 
 use super::Result;
@@ -23,6 +23,8 @@ pub(crate) struct Job {
     pub(crate) set: ImageSet,
     /// What to call it.
     pub(crate) source: String,
+    /// How it was read.
+    pub(crate) reading: LoadOptions,
     pub(crate) scale: Scale,
     pub(crate) features: Features,
     pub(crate) split: Option<Split>,
@@ -30,9 +32,11 @@ pub(crate) struct Job {
     pub(crate) precision: Precision,
     /// When its reading began.
     pub(crate) start: Instant,
+    /// Where the model goes.
+    pub(crate) file: NewFile,
 }
 
-/// A model with what its file does not say.
+/// A model that has been written, with what its file does not say.
 pub(crate) struct Fitted {
     /// What its user should know.
     warnings: Vec<Warning>,
@@ -52,9 +56,9 @@ pub(crate) struct Fitted {
 }
 
 impl Job {
-    /// Checks the samples, scales them and fits the model.
+    /// Checks the samples, scales them, fits the model and writes it.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { set, source, scale, features, split, precision, start } = self;
+        let Job { set, source, reading, scale, features, split, precision, start, file } = self;
         let zero_samples = checked(&set, &source, config.model.signed, out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
         let ImageSet { mut x, image_shape, labels, classes, notes, .. } = set;
@@ -72,6 +76,8 @@ impl Job {
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
         out.detail(&format!("settings {config:?}"));
+        engine.check_memory(config, x.nrows(), x.ncols())?;
+        file.reserve(Model::expected_bytes(config, x.nrows(), x.ncols()))?;
 
         let on_gpu = engine.stats().is_some();
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
@@ -101,10 +107,12 @@ impl Job {
             out.detail(&format!("the samples were stored as {x_storage}"));
         }
         let mut model = Model::new(config, fit, preprocess, engine.device_name());
+        model.metadata.reading = reading;
         model.metadata.image_shape = image_shape;
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
+        save(&model, file)?;
         Ok(Fitted {
             warnings,
             model,
@@ -118,6 +126,17 @@ impl Job {
             memory,
             start,
         })
+    }
+}
+
+/// Writes the model to `file`; where that fails, to another place, which the error tells: what was learnt is not lost.
+fn save(model: &Model, file: NewFile) -> Result {
+    let Err(failure) = model.write_to(file) else { return Ok(()) };
+    let name = format!("deepnmf-{}.safetensors", std::process::id());
+    let elsewhere = [PathBuf::from("."), std::env::temp_dir()].map(|folder| folder.join(&name));
+    match elsewhere.iter().find(|path| !path.exists() && model.save(path).is_ok()) {
+        Some(path) => Err(Error::Data(format!("{failure}; the model is in {} instead", path.display())).into()),
+        None => Err(failure.into()),
     }
 }
 
@@ -158,6 +177,7 @@ impl Fitted {
             "labels": self.labels.as_ref().map(|(_, json)| json),
             "notes": self.notes,
             "zero_samples": self.zero_samples,
+            "reading": m.reading,
             "preprocess": m.preprocess,
             "x_storage": self.x_storage,
             "precision": self.precision,

@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod devices;
 mod evaluate;
+mod files;
 mod fit;
 mod job;
 mod labels;
@@ -12,10 +13,12 @@ pub(crate) mod output;
 mod progress;
 mod report;
 mod reproduce;
+mod signals;
 mod transform;
+mod unused;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use output::Output;
 
@@ -95,10 +98,13 @@ enum Command {
 }
 
 pub(crate) fn run() -> Result {
-    let Cli { how, command } = Cli::try_parse().map_err(Failure::Usage)?;
+    signals::watch();
+    let given = Cli::command().try_get_matches().map_err(Failure::Usage)?;
+    let Cli { how, command } = Cli::from_arg_matches(&given).map_err(Failure::Usage)?;
+    let given = given.subcommand().map(|(_, given)| given);
     let out = Output::new(how.json, how.quiet, how.verbose);
     match command {
-        Command::Fit(args) => fit::run(*args, &out),
+        Command::Fit(args) => fit::run(*args, given, &out),
         Command::Transform(args) => transform::run(args, &out),
         Command::Evaluate(args) => evaluate::run(args, &out),
         Command::Report(args) => report::run(args, &out),

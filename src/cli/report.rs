@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use deepnmf::data::ImageSet;
 use deepnmf::evaluate::{self, Contingency, KMeans, METRICS};
 use deepnmf::model::ModelSpec;
-use deepnmf::model::store::{self, Model};
+use deepnmf::model::store::Model;
 use deepnmf::report::html::{Clusters, Page, Report, Samples};
 use deepnmf::{Engine, Error};
 use ndarray::Array2;
 use serde_json::json;
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, existing};
+use super::args::{DataArgs, DeviceArg};
+use super::files::{existing, output};
 use super::labels::{self, Attribute};
 use super::output::{Output, written};
 use super::progress::Reporter;
@@ -37,9 +38,9 @@ pub(crate) struct Args {
     /// Clusters to show, by k-means on the coefficients; 0 for none [default: as many as there are classes]
     #[arg(long, value_name = "K")]
     clusters: Option<usize>,
-    /// The seed of k-means
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    /// The seed of k-means [default: 0]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
     #[command(flatten)]
     device: DeviceArg,
     #[command(flatten)]
@@ -47,7 +48,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
-    store::check_writable(&args.out)?;
+    if args.clusters == Some(0) && args.seed.is_some() {
+        return Err(Error::Config("--seed means nothing for --clusters 0".into()).into());
+    }
+    let inputs = [Some(args.model.as_path()), args.data.as_deref()];
+    let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = args.data.map(existing).transpose()?;
     let model = Model::load(&args.model)?;
     let mut engine = args.device.open(out)?;
@@ -55,15 +60,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let shown = match &path {
         None => None,
         Some(path) => {
-            let (mut set, _) = load(path, args.reading.options(), &model, &args.model, out)?;
+            let (mut set, _) = load(path, args.reading, &model, &args.model, out)?;
             taken = labels::of_set(&set);
             model.metadata.preprocess.apply(&mut set.x)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
         }
     };
     let what = What { model: &model, name: args.model.display().to_string(), shown };
-    let page = what.page(&mut engine, args.clusters, args.seed, out)?;
-    page.save(&args.out)?;
+    let page = what.page(&mut engine, args.clusters, args.seed.unwrap_or(0), out)?;
+    page.write_to(file)?;
     if out.is_json() {
         let missing: Vec<_> = page.missing.iter().map(|(part, why)| json!({ "part": part, "why": why })).collect();
         return out.json(&json!({

@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use deepnmf::Error;
 use deepnmf::data::ImageSet;
-use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Samples};
+use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Repeats, Samples};
 use serde_json::json;
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, existing};
+use super::args::{DataArgs, DeviceArg};
+use super::files::{existing, output_folder};
 use super::job::{checked, read};
 use super::labels;
 use super::output::{Output, written};
@@ -33,8 +34,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Vec<String>,
     /// Random splits into training and test samples [default: 5, with --quick 1]
+    #[arg(long, value_name = "N", alias = "runs")]
+    splits: Option<usize>,
+    /// Fits of the training samples of every split, with other seeds [default: 1]
     #[arg(long, value_name = "N")]
-    runs: Option<usize>,
+    fits: Option<usize>,
     /// Runs of k-means per fit [default: 20, with --quick 10]
     #[arg(long, value_name = "N")]
     kmeans_seeds: Option<usize>,
@@ -80,18 +84,29 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let Which(experiment) = args.what;
     let quick = args.quick;
     let options = Options {
-        runs: args.runs.unwrap_or(if quick { 1 } else { 5 }),
+        splits: args.splits.unwrap_or(if quick { 1 } else { 5 }),
+        fits: args.fits.unwrap_or(1),
         kmeans_seeds: args.kmeans_seeds.unwrap_or(if quick { 10 } else { 20 }),
         quick,
     };
-    for (name, value) in [("--runs", options.runs), ("--kmeans-seeds", options.kmeans_seeds)] {
-        if value == 0 {
+    let Repeats { splits, fits, kmeans } = experiment.repeats;
+    for (name, given, used) in
+        [("--splits", args.splits, splits), ("--fits", args.fits, fits), ("--kmeans-seeds", args.kmeans_seeds, kmeans)]
+    {
+        if given == Some(0) {
             return Err(Error::Config(format!("{name}: expected at least 1, found 0")).into());
         }
+        if given.is_some() && !used {
+            return Err(Error::Config(format!("{name} means nothing for {}", experiment.name)).into());
+        }
     }
+    let inputs = [Some(args.data.as_path()), args.labels.as_deref()];
+    output_folder(&args.out, experiment.name, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = existing(args.data)?;
     let mut engine = args.device.open(out)?;
-    let set = read(&path, &args.reading.options(), out)?;
+    let reading = args.reading.options();
+    let set = read(&path, &reading, out)?;
+    DataArgs::check(reading.colour, &set, &path)?;
     checked(&set, &path.display().to_string(), false, out)?;
     let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
     let attributes = match args.labels.or(beside) {
@@ -119,7 +134,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "title": experiment.title,
             "data": samples.source,
             "device": engine.device_name(),
-            "runs": options.runs,
+            "splits": options.splits,
+            "fits": options.fits,
             "kmeans_seeds": options.kmeans_seeds,
             "quick": options.quick,
             "files": files,

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use deepnmf::Error;
 use deepnmf::data::{ImageSet, ImageShape, LoadOptions};
 use deepnmf::model::ModelSpec;
-use deepnmf::model::store::{self, Metadata, Model};
+use deepnmf::model::store::{Metadata, Model, NewFile, write_atomically};
 use deepnmf::train::Projection;
 use ndarray::Array2;
 use serde_json::json;
 
-use super::Result;
-use super::args::{DataArgs, DeviceArg, existing, shape_text};
+use super::args::{DataArgs, DeviceArg, shape_text};
+use super::files::{existing, output, refuse_input};
 use super::job::{checked, read};
 use super::output::{Output, name_of, percent, printable, written};
 use super::progress::Reporter;
+use super::{Failure, Result};
 
 /// Describe samples by the parts of a model: nonnegative least squares on the components of a layer.
 #[derive(clap::Args)]
@@ -44,7 +45,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
-    store::check_writable(&args.out)?;
+    let file = output(&args.out, &[&args.model, &args.data])?;
+    refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     let path = existing(args.data)?;
     let model = Model::load(&args.model)?;
     let Model { factors, metadata } = &model;
@@ -58,9 +60,10 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     let mut engine = args.device.open(out)?;
 
-    let (set, zero_samples) = load(&path, args.reading.options(), &model, &args.model, out)?;
+    let (set, zero_samples) = load(&path, args.reading, &model, &args.model, out)?;
     let ImageSet { mut x, names, .. } = set;
     metadata.preprocess.apply(&mut x)?;
+    file.reserve(NPY_HEADER + (x.nrows() * metadata.layers[layer - 1] * size_of::<f32>()) as u64)?;
 
     let how = projections(metadata, args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
@@ -68,7 +71,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.report(p))?;
     drop(progress);
-    save_npy(&args.out, &projected.h)?;
+    save_npy(file, &projected.h)?;
     let names_file = save_names(&args.out, &names, out)?;
 
     let (samples, k) = projected.h.dim();
@@ -107,10 +110,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
 }
 
+fn names_file_of(h: &Path) -> PathBuf {
+    h.with_extension("names.txt")
+}
+
 /// The names of the samples in a text file beside `H.npy`, `H.names.txt`: a line for every row, with control characters
 /// written as `\n` or `\u{1b}`. Nothing where the samples have only row numbers.
 fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf>> {
-    let path = h.with_extension("names.txt");
+    let path = names_file_of(h);
     if names.is_empty() {
         if path.exists() {
             out.warn(&format!(
@@ -121,7 +128,7 @@ fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf
         }
         return Ok(None);
     }
-    store::write_atomically(&path, |file| names.iter().try_for_each(|name| writeln!(file, "{}", printable(name))))?;
+    write_atomically(&path, |file| names.iter().try_for_each(|name| writeln!(file, "{}", printable(name))))?;
     Ok(Some(path))
 }
 
@@ -147,12 +154,15 @@ pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projec
 /// of them are all zero.
 pub(super) fn load(
     path: &Path,
-    options: LoadOptions,
+    reading: DataArgs,
     model: &Model,
     file: &Path,
     out: &Output,
 ) -> Result<(ImageSet, usize)> {
+    let colour = reading.colour;
+    let options = reading.over(&model.metadata.reading, path, out)?;
     let set = read_for(path, options, model, file, out)?;
+    DataArgs::check(colour, &set, path)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
     let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
     Ok((set, zero_samples))
@@ -162,7 +172,14 @@ fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: 
     let m = &model.metadata;
     let features = model.factors.n_features() / m.preprocess.features_per_value();
     let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
-    let mut set = read(path, &LoadOptions { colour, ..options }, out)?;
+    let options = LoadOptions { colour, ..options };
+    let mut set = match read(path, &options, out) {
+        // Numbers that are of the final size already, not of that of the training data before they were resized.
+        Err(Failure::Failed(Error::Shape { .. })) if options.image_shape == m.reading.image_shape => {
+            read(path, &LoadOptions { image_shape: None, resize: None, ..options }, out)?
+        }
+        set => set?,
+    };
     // A matrix without a word on its images has those of the model.
     if set.image_shape.is_none() && set.n_features() == features {
         set.image_shape = m.image_shape;
@@ -203,13 +220,16 @@ fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: 
     Err(Error::format(path, message).into())
 }
 
+/// Bytes of a header in NumPy's format, at most.
+const NPY_HEADER: u64 = 256;
+
 /// NumPy's format, version 1.0: a header in Python's notation, padded with blanks to a multiple of 64 bytes, then the
 /// values row by row.
-fn save_npy(path: &Path, h: &Array2<f32>) -> Result {
+fn save_npy(file: NewFile, h: &Array2<f32>) -> Result {
     let (rows, columns) = h.dim();
     let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
-    store::write_atomically(path, |out| {
+    file.write(|out| {
         out.write_all(b"\x93NUMPY\x01\x00")?;
         out.write_all(&(length as u16).to_le_bytes())?;
         writeln!(out, "{dict:<width$}", width = length - 1)?;

@@ -23,6 +23,11 @@ impl Format {
         matches!(self, Self::Mat | Self::Npz)
     }
 
+    /// Whether samples may be rows or columns.
+    pub(super) fn has_sides(self) -> bool {
+        matches!(self, Self::Mat | Self::Npy | Self::Npz)
+    }
+
     /// For messages.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -82,7 +82,7 @@ fn header(source: &mut Source<'_>) -> Result<(Kind, Vec<u64>)> {
 }
 
 /// The labels file that belongs to an images file, if there is one, and whether it is packed.
-fn labels_beside(path: &Path) -> Option<(PathBuf, bool)> {
+pub(super) fn labels_beside(path: &Path) -> Option<(PathBuf, bool)> {
     let name = path.file_name()?.to_str()?;
     let (stem, packed) = name.strip_suffix(".gz").map_or((name, false), |stem| (stem, true));
     // Both spellings occur: `images-idx3-ubyte` and `images.idx3-ubyte`.

@@ -31,6 +31,7 @@ mod folder;
 mod format;
 mod idx;
 mod igo;
+mod inputs;
 mod keys;
 mod labels;
 mod mat;
@@ -43,6 +44,7 @@ mod source;
 mod split;
 mod table;
 
+pub use inputs::{applicable, reads};
 pub use preprocess::{
     Checked, Features, Preprocess, Scale, preprocess, preprocess_features, validate_finite, validate_nonnegative,
 };
@@ -149,7 +151,8 @@ impl ImageSet {
 }
 
 /// Which axis of a matrix is the samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SamplesAxis {
     /// The axis as long as the labels; rows if both fit, or without labels.
     #[default]
@@ -161,7 +164,8 @@ pub enum SamplesAxis {
 }
 
 /// How to read; the default suits every format.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct LoadOptions {
     /// The array of a `.mat` or `.npz` file that holds the samples.
     pub x_key: Option<String>,
@@ -181,6 +185,7 @@ pub struct LoadOptions {
     /// Make negative values 0.
     pub clip_negative: bool,
     /// How many bytes of memory reading may take; None: half of what is free.
+    #[serde(skip)]
     pub memory: Option<u64>,
 }
 
@@ -207,6 +212,10 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
             let message = format!("{}: {option} (`{key}`) means nothing for {}", path.display(), format.name());
             return Err(Error::Config(message));
         }
+    }
+    if opts.samples != SamplesAxis::Auto && !format.has_sides() {
+        let message = format!("{}: samples in rows or columns mean nothing for {}", path.display(), format.name());
+        return Err(Error::Config(message));
     }
     let mut set = match format {
         Format::Folder => folder::load(path, opts)?,

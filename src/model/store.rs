@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use self::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
 use super::{Activate, Activation, Factors, HPenalty, Method, ModelSpec};
-use crate::data::{ImageShape, Preprocess};
+use crate::data::{ImageShape, LoadOptions, Preprocess};
 use crate::train::{
     Balance, Config, Extrapolate, Fit, GraphConfig, History, Init, Metric, Penalties, PenaltyScale, Seconds, Solver,
 };
 use crate::{Error, Result};
 
-pub use atomic::{check_writable, write_atomically};
+pub use atomic::{NewFile, abandon_files, write_atomically};
+pub(crate) use atomic::{folder_of, target_of};
 
 /// The version of the layout of a model file; raised when older programs could no longer read it.
 pub const FORMAT: u64 = 1;
@@ -172,6 +173,9 @@ pub struct Metadata {
     /// C of the ridge on the coefficients of new samples; files from before there was one do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
+    /// How the file of the samples was read; what is read for this model later is read so too, as far as its format allows.
+    #[serde(default)]
+    pub reading: LoadOptions,
     /// What was done to the samples before training; new ones need the same.
     pub preprocess: Preprocess,
     /// How a sample is an image.
@@ -208,7 +212,7 @@ pub struct Model {
 impl Model {
     /// The model that `fit` is, trained as `config` says on samples preprocessed as `preprocess` says on `device`.
     ///
-    /// Image shape, split, classes and labels are left empty.
+    /// Image shape, split, classes and labels are left empty, the reading options at their defaults.
     pub fn new(config: &Config, fit: Fit<f32>, preprocess: Preprocess, device: String) -> Self {
         let metadata = Metadata {
             format: FORMAT,
@@ -221,6 +225,7 @@ impl Model {
             penalties: fit.penalties,
             h_penalty: config.model.h_penalty,
             ridge: Some(config.projection_ridge()),
+            reading: LoadOptions::default(),
             preprocess,
             image_shape: None,
             training: Training { solver: fit.solver, ..config.into() },
@@ -238,6 +243,12 @@ impl Model {
 
     /// Writes the model to `path`, all of it or nothing.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.write_to(NewFile::create(path)?)
+    }
+
+    /// Writes the model to a file whose place was made sure of before.
+    pub fn write_to(&self, file: NewFile) -> Result<()> {
+        let path = file.path();
         self.check().map_err(|found| Error::format(path, format!("not written: {found}")))?;
         let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("not written: {e}"));
         let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
@@ -251,7 +262,21 @@ impl Model {
         }
         let info = HashMap::from([(KEY.to_string(), json)]);
         let bytes = safetensors::serialize(tensors, Some(info)).map_err(|e| failed(&e))?;
-        write_atomically(path, |out| out.write_all(&bytes))
+        file.write(|out| out.write_all(&bytes))
+    }
+
+    /// Bytes that the file of a model of `config` and of `n × m` samples takes, with some to spare for what it says about them;
+    /// a lower bound where there are very many iterations.
+    pub fn expected_bytes(config: &Config, n: usize, m: usize) -> u64 {
+        let depth = config.layers.len();
+        let below = std::iter::once(m).chain(config.layers.iter().copied());
+        let weights = below.zip(&config.layers).fold(0, |sum: u64, (rows, &k)| sum.saturating_add(values(rows, k)));
+        let of_h = if config.hidden { &config.layers[..] } else { &config.layers[depth.saturating_sub(1)..] };
+        let coefficients = of_h.iter().fold(0, |sum: u64, &k| sum.saturating_add(values(n, k)));
+        // A number of the history or of the labels in decimals; not many fits make more iterations.
+        let iterations = config.pretrain.saturating_mul(depth).saturating_add(config.sweeps).min(10_000) as u64;
+        let text = 16_384 + 24 * iterations + 12 * n as u64;
+        weights.saturating_add(coefficients).saturating_mul(size_of::<f32>() as u64).saturating_add(text)
     }
 
     /// Reads the model in `path`, or [`Error::Format`] with what is wrong with the file.
@@ -403,6 +428,10 @@ impl Model {
         }
         Ok(())
     }
+}
+
+fn values(rows: usize, columns: usize) -> u64 {
+    (rows as u64).saturating_mul(columns as u64)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use super::Session;
 use super::method::Method;
-use super::trial::Scheme;
 use super::write::Table;
 use crate::Result;
 use crate::evaluate::{self, KMeans, Scores, Statistic};
@@ -29,14 +28,14 @@ impl Row {
 
 /// AC of every layer by every attribute.
 pub(super) fn table(s: &mut Session<'_>) -> Result<()> {
-    let rows = rows(s)?;
-    files(s, &rows)
+    let (methods, rows) = rows(s)?;
+    files(s, &methods, &rows)
 }
 
 /// The same as bars, against what guessing gives.
 pub(super) fn figure(s: &mut Session<'_>) -> Result<()> {
-    let rows = rows(s)?;
-    files(s, &rows)?;
+    let (methods, rows) = rows(s)?;
+    files(s, &methods, &rows)?;
     let bars = rows.iter().map(|row| {
         let ac = row.of(|s| s.ac);
         let label = format!("{}, {} from H_{}", row.method, row.attribute, row.layer);
@@ -46,25 +45,23 @@ pub(super) fn figure(s: &mut Session<'_>) -> Result<()> {
     s.chart("", &Chart::bars(s.experiment.title, Axis::new("AC").limits(0.0, 1.0), bars, "1 ÷ classes").sized(720, 0))
 }
 
-fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
+fn rows(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Row>)> {
     s.classes()?;
     let methods = [
         Method::new("deep-semi-nmf", LAYERS)?,
         Method::new("deep-semi-nmf", LAYERS)?.igo(),
         Method::new("sdnmf-l", LAYERS)?,
     ];
-    s.of = methods.len();
+    s.plan(&methods, 1)?;
     let mut rows = Vec::new();
     for method in &methods {
-        s.step(&method.name());
-        s.fit(method, Scheme::All)?;
-        let Some(fitted) = s.last_fit.take() else { continue };
+        let fitted = s.model(method)?;
         let mut x = s.samples.set.x.clone();
-        fitted.preprocess.apply(&mut x)?;
+        fitted.metadata.preprocess.apply(&mut x)?;
         let model = &method.config.model;
         let ridge = method.config.projection_ridge();
-        let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fitted.fit.penalties.lambda);
-        let factors = &fitted.fit.factors;
+        let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fitted.metadata.penalties.lambda);
+        let factors = &fitted.factors;
         for layer in 1..=factors.depth() {
             let h = match layer == factors.depth() {
                 true => factors.h.clone(),
@@ -79,14 +76,14 @@ fn rows(s: &mut Session<'_>) -> Result<Vec<Row>> {
             }
         }
     }
-    Ok(rows)
+    Ok((methods.into(), rows))
 }
 
 fn shown(s: Statistic) -> String {
     format!("{:.3} ± {:.3}", s.mean, s.sd)
 }
 
-fn files(s: &mut Session<'_>, rows: &[Row]) -> Result<()> {
+fn files(s: &mut Session<'_>, methods: &[Method], rows: &[Row]) -> Result<()> {
     let mut table = Table::new(&["method", "from"]);
     let mut lines = Vec::new();
     for row in rows {
@@ -105,8 +102,9 @@ fn files(s: &mut Session<'_>, rows: &[Row]) -> Result<()> {
         lines.push(line);
     }
     s.csv(&["method", "attribute", "classes", "from", "ac", "ac_sd", "nmi", "nmi_sd"], &lines)?;
-    let notes = ["Layers 100 → 40, k-means on the features of all samples with as many clusters as classes. The \
-                  paper's data set, CMU Multi-PIE, is not public; another with such labels stands in, so the printed values \
-                  do not compare."];
-    s.markdown(&table, &notes)
+    let notes = [
+        "k-means on the features of all samples, with as many clusters as classes. The paper's data set, CMU Multi-PIE, is not public; another with such labels stands in, so the printed values \
+                  do not compare.",
+    ];
+    s.markdown(&table, methods, &notes)
 }

@@ -5,7 +5,7 @@ use super::method::Method;
 use super::trial::{Outcome, Scheme};
 use super::write::Table;
 use crate::Result;
-use crate::evaluate::{METRICS, Statistic};
+use crate::evaluate::{METRICS, Scores, Statistic};
 use crate::report::charts::{Axis, Bar, Chart, Series};
 use crate::train::Solver;
 
@@ -49,24 +49,29 @@ pub(super) fn igo(s: &mut Session<'_>) -> Result<()> {
 fn accuracy(s: &mut Session<'_>, methods: impl Fn(usize) -> Result<Vec<Method>>) -> Result<()> {
     let ks = components(s);
     let all = ks.iter().map(|&k| methods(k)).collect::<Result<Vec<_>>>()?;
-    s.of = all.iter().map(Vec::len).sum();
-    let mut outcomes: Vec<Vec<Outcome>> = Vec::new();
+    s.plan(all.iter().flatten(), s.options.fits)?;
+    // Of all fits, by k and method.
+    let mut outcomes: Vec<Vec<Vec<Outcome>>> = Vec::new();
     for methods in &all {
-        outcomes.push(methods.iter().map(|method| s.trial(method, Scheme::All)).collect::<Result<_>>()?);
+        outcomes.push(methods.iter().map(|method| s.trials(method, Scheme::All)).collect::<Result<_>>()?);
     }
 
     let mut lines = Vec::new();
     for ((k, methods), outcomes) in ks.iter().zip(&all).zip(&outcomes) {
-        for (method, outcome) in methods.iter().zip(outcomes) {
+        let fits = methods
+            .iter()
+            .zip(outcomes)
+            .flat_map(|(method, o)| o.iter().enumerate().map(move |(fit, o)| (method, fit, o)));
+        for (method, fit, outcome) in fits {
             for (run, scores) in outcome.scores.iter().enumerate() {
-                let mut line = vec![method.name(), k.to_string(), run.to_string()];
+                let mut line = vec![method.name(), k.to_string(), fit.to_string(), run.to_string()];
                 line.extend(METRICS.iter().map(|(_, of)| of(scores).to_string()));
                 line.extend([outcome.relative_error, outcome.seconds].map(|v| v.to_string()));
                 lines.push(line);
             }
         }
     }
-    s.csv(&["method", "k", "run", "nmi", "np", "er", "ac", "purity", "error", "seconds"], &lines)?;
+    s.csv(&["method", "k", "fit", "run", "nmi", "np", "er", "ac", "purity", "error", "seconds"], &lines)?;
 
     let columns: Vec<String> = ks.iter().map(|k| format!("AC, k = {k}")).collect();
     let mut table = Table::new(&["method", "AUC"]);
@@ -75,27 +80,29 @@ fn accuracy(s: &mut Session<'_>, methods: impl Fn(usize) -> Result<Vec<Method>>)
     let mut series = Vec::new();
     for (i, method) in all[0].iter().enumerate() {
         let of_method = outcomes.iter().map(|outcomes| &outcomes[i]);
-        let ac: Vec<Statistic> =
-            of_method.clone().map(|o| Statistic::of(o.scores.iter().map(|scores| scores.ac))).collect();
+        let ac: Vec<Statistic> = of_method.clone().map(|o| Statistic::of(scores(o).map(|scores| scores.ac))).collect();
         let points: Vec<(f64, f64)> = ks.iter().zip(&ac).map(|(k, ac)| (*k as f64, ac.mean)).collect();
         let area = area(&points);
-        let nmi = Statistic::of(of_method.flat_map(|o| &o.scores).map(|scores| scores.nmi));
+        let nmi = Statistic::of(of_method.flat_map(|o| scores(o)).map(|scores| scores.nmi));
         let mut row = vec![method.name(), format!("{area:.3}")];
         row.extend(ac.iter().map(|ac| format!("{:.3} ± {:.3}", ac.mean, ac.sd)));
         row.push(format!("{:.3}", nmi.mean));
         table.rows.push(row);
         series.push(Series { label: format!("{} ({area:.3})", method.name()), points });
     }
-    let runs = s.options.kmeans_seeds;
     let how = format!(
-        "All samples are fitted and clustered. AC: mean ± standard deviation of {runs} runs of k-means on their \
-         features. AUC: the area under the curve of AC, divided by the range of k. Deep models have a first layer of {} \
-         components. The paper prints curves, no values.",
+        "AUC: the area under the curve of AC, divided by the range of k. Deep models have a first layer of {} components. The \
+         settings are those of the first k. The paper prints curves, no values.",
         first_layer(s)
     );
-    s.markdown(&table, &[&how])?;
+    s.markdown(&table, &all[0], &[&how])?;
     let chart = Chart::lines(s.experiment.title, Axis::new("components k"), Axis::new("AC"), series).sized(640, 400);
     s.chart("", &chart)
+}
+
+/// Of every run of k-means of all fits.
+fn scores(outcomes: &[Outcome]) -> impl Iterator<Item = &Scores> {
+    outcomes.iter().flat_map(|o| &o.scores)
 }
 
 /// By the trapezoidal rule, over the range: the mean height.
@@ -109,7 +116,7 @@ fn area(points: &[(f64, f64)]) -> f64 {
 }
 
 /// One to three layers that end in as many components.
-fn depths(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Outcome>)> {
+fn depths(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Vec<Outcome>>)> {
     let (first, k) = (first_layer(s), 70);
     let middle = first / 2;
     let mut methods = vec![Method::new("semi-nmf", [k])?];
@@ -121,46 +128,47 @@ fn depths(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Outcome>)> {
     }
     methods.insert(3, Method::new("sdnmf-l", [k])?);
     methods.push(Method::new("deep-semi-nmf", [first, k])?.square1().variant("2 layers, root"));
-    s.of = methods.len();
-    let outcomes = methods.iter().map(|method| s.trial(method, Scheme::All)).collect::<Result<_>>()?;
+    s.plan(&methods, s.options.fits)?;
+    let outcomes = methods.iter().map(|method| s.trials(method, Scheme::All)).collect::<Result<_>>()?;
     Ok((methods, outcomes))
 }
 
-fn depth_files(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Outcome>)> {
+fn depth_files(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Vec<Outcome>>)> {
     let (methods, outcomes) = depths(s)?;
     let mut table = Table::new(&["method", "layers", "error", "AC", "NMI", "seconds"]);
     let mut lines = Vec::new();
-    for (method, outcome) in methods.iter().zip(&outcomes) {
+    for (method, outcomes) in methods.iter().zip(&outcomes) {
         let layers: Vec<_> = method.config.layers.iter().map(ToString::to_string).collect();
-        let of = |name: &str| {
-            let score = METRICS.iter().find(|(n, _)| *n == name).map(|(_, of)| *of);
-            Statistic::of(score.into_iter().flat_map(|of| outcome.scores.iter().map(of)))
-        };
-        let (ac, nmi) = (of("AC"), of("NMI"));
+        let (ac, nmi) = (Statistic::of(scores(outcomes).map(|s| s.ac)), Statistic::of(scores(outcomes).map(|s| s.nmi)));
+        let (error, seconds) = (mean_error(outcomes), Statistic::of(outcomes.iter().map(|o| o.seconds)).mean);
         table.rows.push(vec![
             method.title.clone(),
             layers.join(" → "),
-            format!("{:.2} %", 100.0 * outcome.relative_error),
+            format!("{:.2} %", 100.0 * error),
             format!("{:.3} ± {:.3}", ac.mean, ac.sd),
             format!("{:.3} ± {:.3}", nmi.mean, nmi.sd),
-            format!("{:.1}", outcome.seconds),
+            format!("{seconds:.1}"),
         ]);
-        let values = [outcome.relative_error, ac.mean, ac.sd, nmi.mean, nmi.sd, outcome.seconds];
+        let values = [error, ac.mean, ac.sd, nmi.mean, nmi.sd, seconds];
         let mut line = vec![method.title.clone(), layers.join("-")];
         line.extend(values.map(|v| v.to_string()));
         lines.push(line);
     }
     s.csv(&["method", "layers", "error", "ac", "ac_sd", "nmi", "nmi_sd", "seconds"], &lines)?;
-    s.markdown(&table, &["Error: ‖X − X̂‖/‖X‖ of the samples, all of which were trained on."])?;
+    s.markdown(&table, &methods, &["Error: ‖X − X̂‖/‖X‖ of the samples, all of which were trained on."])?;
     Ok((methods, outcomes))
+}
+
+fn mean_error(outcomes: &[Outcome]) -> f64 {
+    Statistic::of(outcomes.iter().map(|o| o.relative_error)).mean
 }
 
 /// Reconstruction errors by the number of layers.
 pub(super) fn depth(s: &mut Session<'_>) -> Result<()> {
     let (methods, outcomes) = depth_files(s)?;
-    let bars = methods.iter().zip(&outcomes).map(|(method, outcome)| Bar {
+    let bars = methods.iter().zip(&outcomes).map(|(method, outcomes)| Bar {
         label: method.name(),
-        value: 100.0 * outcome.relative_error,
+        value: 100.0 * mean_error(outcomes),
         ..Bar::default()
     });
     s.chart("", &Chart::bars(s.experiment.title, Axis::new("error, % of ‖X‖"), bars.collect(), ""))
@@ -169,8 +177,8 @@ pub(super) fn depth(s: &mut Session<'_>) -> Result<()> {
 /// Accuracy by the number of layers.
 pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
     let (methods, outcomes) = depth_files(s)?;
-    let bars = methods.iter().zip(&outcomes).map(|(method, outcome)| {
-        let ac = Statistic::of(outcome.scores.iter().map(|scores| scores.ac));
+    let bars = methods.iter().zip(&outcomes).map(|(method, outcomes)| {
+        let ac = Statistic::of(scores(outcomes).map(|scores| scores.ac));
         Bar { label: method.name(), value: ac.mean, deviation: Some(ac.sd), reference: None }
     });
     s.chart("", &Chart::bars(s.experiment.title, Axis::new("AC"), bars.collect(), ""))
@@ -188,7 +196,7 @@ pub(super) fn sweeps(s: &mut Session<'_>) -> Result<()> {
         }
         methods.push(method);
     }
-    s.of = methods.len();
+    s.plan(&methods, 1)?;
     let outcomes: Vec<Outcome> = methods.iter().map(|m| s.trial(m, Scheme::All)).collect::<Result<_>>()?;
     let mut table = Table::new(&["method", "first", "last", "last ÷ first", "sweeps to 1 % above the last", "error"]);
     let (mut lines, mut series) = (Vec::new(), Vec::new());
@@ -209,7 +217,7 @@ pub(super) fn sweeps(s: &mut Session<'_>) -> Result<()> {
         series.push(Series { label: method.name(), points });
     }
     s.csv(&["method", "sweep", "objective"], &lines)?;
-    s.markdown(&table, &["Nesterov's method with projection, layers 600 → 160, from the end of the pre-training."])?;
+    s.markdown(&table, &methods, &["From the end of the pre-training on, to the last sweep."])?;
     let (x, y) = (Axis::new("sweep of fine-tuning"), Axis::new("objective, of its first value").log());
     s.chart("", &Chart::lines(s.experiment.title, x, y, series).sized(640, 400))
 }
@@ -224,7 +232,7 @@ pub(super) fn time(s: &mut Session<'_>) -> Result<()> {
         method.config.solver = solver;
         methods.push(method);
     }
-    s.of = methods.len();
+    s.plan(&methods, 1)?;
     let outcomes: Vec<Outcome> = methods.iter().map(|m| s.trial(m, Scheme::All)).collect::<Result<_>>()?;
     let worst = outcomes.iter().map(|o| o.relative_error).fold(0.0, f64::max);
     let to_worst = format!("seconds to {:.2} %", 100.0 * worst);
@@ -244,7 +252,11 @@ pub(super) fn time(s: &mut Session<'_>) -> Result<()> {
         series.push(Series { label: method.name(), points });
     }
     s.csv(&["method", "seconds", "error"], &lines)?;
-    s.markdown(&table, &["One layer of 160 components. Times are of this machine, with whatever else it did."])?;
+    s.markdown(
+        &table,
+        &methods,
+        &["One layer of 160 components. Times are of this machine, with whatever else it did."],
+    )?;
     let (x, y) = (Axis::new("seconds, with the initialisation").log(), Axis::new("error, % of ‖X‖").log());
     s.chart("", &Chart::lines(s.experiment.title, x, y, series).sized(640, 400))
 }

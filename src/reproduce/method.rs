@@ -7,7 +7,7 @@ use crate::data::Features;
 use crate::evaluate::Scaling;
 use crate::model::store::Training;
 use crate::model::{self, Activate, Activation, ModelSpec};
-use crate::train::Config;
+use crate::train::{Config, Solver};
 
 /// Pre-training per layer of models that are fine-tuned. The more of it sparse models have, the better held-out faces cluster:
 /// on PIE 20 iterations give an NMI of .982, 60 of .989, 100 of .991. Deep Semi-NMF gains nothing from more.
@@ -100,8 +100,60 @@ impl Method {
         }
     }
 
+    /// With another seed.
+    pub(super) fn seeded(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// The columns of [`Method::said`].
+    pub(super) const SAID: [&str; 9] = [
+        "method",
+        "layers",
+        "factorized",
+        "start",
+        "pre-training, per layer",
+        "fine-tuning",
+        "stops at",
+        "solver",
+        "clustered",
+    ];
+
+    /// The settings that a table of scores is worth nothing without. Iterations are at most so many.
+    pub(super) fn said(&self) -> Vec<String> {
+        let c = &self.config;
+        let deep = c.layers.len() > 1;
+        let fine_tuned = matches!(c.model.method, model::Method::Blocks | model::Method::SemiNmf);
+        let layers: Vec<_> = c.layers.iter().map(ToString::to_string).collect();
+        let iterations = |n: usize, made: bool| if made { n.to_string() } else { "–".into() };
+        let solver = match (c.model.method, c.solver) {
+            (model::Method::Blocks | model::Method::SemiNmf, Solver::Cd) => "coordinate descent",
+            (model::Method::Blocks, _) => "Nesterov",
+            _ => "the model's own",
+        };
+        vec![
+            self.name(),
+            layers.join(" → "),
+            if self.features == Features::Igo { "gradient orientations" } else { "values" }.into(),
+            spelt(&c.init),
+            iterations(c.pretrain, deep),
+            iterations(c.sweeps, !deep || fine_tuned),
+            format!("{:e}", c.tol),
+            solver.into(),
+            format!("{} features", spelt(&self.scaling)),
+        ]
+    }
+
     /// The settings of the fit itself: which representation is read from it makes no difference to it.
     pub(super) fn settings_of_fit(&self) -> Settings {
         Settings { activate: Activate::Hidden, scaling: Scaling::Raw, ..self.settings() }
+    }
+}
+
+/// As the command line spells it.
+fn spelt(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
     }
 }

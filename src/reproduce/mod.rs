@@ -1,7 +1,8 @@
 //! The tables and figures of the papers, made again: ours beside what is printed.
 //!
 //! An [`Experiment`] is a row of [`EXPERIMENTS`]. Each writes a CSV file, a Markdown table and its charts (SVG and PNG) to a
-//! folder, and keeps every fit's outcome there, so that it goes on where it was interrupted.
+//! folder, and keeps there what came of every fit, so that it goes on where it was interrupted. What is kept is taken only for the
+//! same samples and labels, settings, device and version.
 //!
 //! * GZ: Z. Guo, S. Zhang, *Sparse Deep Nonnegative Matrix Factorization*, 2017. The printed values are those of its
 //!   Table III; its figures print none.
@@ -28,9 +29,12 @@ mod printed;
 mod trial;
 mod write;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crate::data::ImageSet;
+use self::method::Method;
+use crate::data::{Features, ImageSet};
+use crate::train::Init;
 use crate::{Engine, Error, Result};
 
 pub use write::Written;
@@ -44,8 +48,26 @@ pub struct Experiment {
     pub title: &'static str,
     /// The data it wants, and what stands in for data that cannot be had.
     pub data: &'static str,
+    /// What its scores are the mean of.
+    pub repeats: Repeats,
     run: fn(&mut Session<'_>) -> Result<()>,
 }
+
+/// What an experiment does more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeats {
+    /// Splits into training and test samples; without it all samples are fitted, and clustered.
+    pub splits: bool,
+    /// Fits of the same samples, with other seeds.
+    pub fits: bool,
+    /// Runs of k-means.
+    pub kmeans: bool,
+}
+
+const HELD_OUT: Repeats = Repeats { splits: true, fits: true, kmeans: true };
+const WHOLE: Repeats = Repeats { splits: false, ..HELD_OUT };
+const CLUSTERED: Repeats = Repeats { fits: false, ..WHOLE };
+const ONCE: Repeats = Repeats { kmeans: false, ..CLUSTERED };
 
 const PIE: &str = "PIE, pose 27 (PIE_pose27.mat)";
 const ORL: &str = "ORL (a folder with a sub-folder for every person)";
@@ -55,32 +77,33 @@ const MULTI_PIE: &str =
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[
-    experiment("gz-table3", "GZ Table III: clusters of held-out faces, every method", PIE, clusters::table3),
-    experiment("gz-fig1", "the objective of the five models over the sweeps", PIE, curves::sweeps),
-    experiment("gz-fig2", "the error of one-layer methods over time", PIE, curves::time),
-    experiment("gz-fig5", "box plots: scores of the linear models", PIE, clusters::linear_pie),
-    experiment("gz-fig6", "box plots: scores of SDNMF/L with every activation", PIE, clusters::nonlinear),
-    experiment("gz-fig7", "scores and sparsity over the penalty constant", PIE, clusters::penalties),
-    experiment("gz-fig3", "what the layers of the five models learn, and how sparse it is", ORL, parts::layers),
-    experiment("gz-fig4", "box plots: scores of the linear models", ORL, clusters::linear_orl),
-    experiment("gz-fig8", "GZ Fig. 8: the hierarchy of parts", ORL, parts::hierarchy),
-    experiment("tr-table1", "reconstruction errors by the number of layers", PIE, curves::depth),
-    experiment("tr-fig3", "accuracy by the number of layers", PIE, curves::layers),
-    experiment("tr-fig5", "TR Fig. 5: accuracy over the number of components, pixels", PIE, curves::pixels),
-    experiment("tr-fig7", "the same of gradient orientations", PIE, curves::igo),
-    experiment("tr-fig4", "accuracy over the number of components, pixels", XM2VTS, curves::pixels),
-    experiment("tr-fig6", "the same of gradient orientations", XM2VTS, curves::igo),
-    experiment("tr-table2", "TR Table 2: accuracy by layer and attribute", MULTI_PIE, attributes::table),
-    experiment("tr-fig8", "how well every layer separates every attribute", MULTI_PIE, attributes::figure),
+    experiment("gz-table3", "GZ Table III: clusters of held-out faces, every method", PIE, HELD_OUT, clusters::table3),
+    experiment("gz-fig1", "the objective of the five models over the sweeps", PIE, ONCE, curves::sweeps),
+    experiment("gz-fig2", "the error of one-layer methods over time", PIE, ONCE, curves::time),
+    experiment("gz-fig5", "box plots: scores of the linear models", PIE, HELD_OUT, clusters::linear_pie),
+    experiment("gz-fig6", "box plots: scores of SDNMF/L with every activation", PIE, HELD_OUT, clusters::nonlinear),
+    experiment("gz-fig7", "scores and sparsity over the penalty constant", PIE, HELD_OUT, clusters::penalties),
+    experiment("gz-fig3", "what the layers of the five models learn, and how sparse it is", ORL, ONCE, parts::layers),
+    experiment("gz-fig4", "box plots: scores of the linear models", ORL, HELD_OUT, clusters::linear_orl),
+    experiment("gz-fig8", "GZ Fig. 8: the hierarchy of parts", ORL, ONCE, parts::hierarchy),
+    experiment("tr-table1", "reconstruction errors by the number of layers", PIE, WHOLE, curves::depth),
+    experiment("tr-fig3", "accuracy by the number of layers", PIE, WHOLE, curves::layers),
+    experiment("tr-fig5", "TR Fig. 5: accuracy over the number of components, pixels", PIE, WHOLE, curves::pixels),
+    experiment("tr-fig7", "the same of gradient orientations", PIE, WHOLE, curves::igo),
+    experiment("tr-fig4", "accuracy over the number of components, pixels", XM2VTS, WHOLE, curves::pixels),
+    experiment("tr-fig6", "the same of gradient orientations", XM2VTS, WHOLE, curves::igo),
+    experiment("tr-table2", "TR Table 2: accuracy by layer and attribute", MULTI_PIE, CLUSTERED, attributes::table),
+    experiment("tr-fig8", "how well every layer separates every attribute", MULTI_PIE, CLUSTERED, attributes::figure),
 ];
 
 const fn experiment(
     name: &'static str,
     title: &'static str,
     data: &'static str,
+    repeats: Repeats,
     run: fn(&mut Session<'_>) -> Result<()>,
 ) -> Experiment {
-    Experiment { name, title, data, run }
+    Experiment { name, title, data, repeats, run }
 }
 
 impl Experiment {
@@ -96,11 +119,13 @@ impl Experiment {
     }
 }
 
-/// How an experiment is made.
+/// How an experiment is made; what [`Repeats`] does not have makes no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Splits into training and test samples, or for experiments without a split nothing.
-    pub runs: usize,
+    /// Splits into training and test samples.
+    pub splits: usize,
+    /// Fits of the training samples of every split, with seeds from 0.
+    pub fits: usize,
     /// Runs of k-means per fit.
     pub kmeans_seeds: usize,
     /// Fewer points of a curve.
@@ -116,6 +141,19 @@ pub struct Samples {
     pub set: ImageSet,
     /// Classes of all samples by the name of the attribute; the first is what clusters are compared with.
     pub labels: Vec<(String, Vec<usize>)>,
+}
+
+impl Samples {
+    /// What tells them from others: a hash of every bit of the values, of their shape, and of the labels in their order.
+    fn identity(&self) -> String {
+        let Self { set, labels, .. } = self;
+        let mut hash = DefaultHasher::new();
+        set.x.dim().hash(&mut hash);
+        set.x.iter().for_each(|value| value.to_bits().hash(&mut hash));
+        set.image_shape.map(|s| (s.height, s.width, s.channels, s.order as u8)).hash(&mut hash);
+        labels.hash(&mut hash);
+        format!("{:016x}", hash.finish())
+    }
 }
 
 /// What is being done.
@@ -141,12 +179,13 @@ pub fn run(
     out: &Path,
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Written>> {
+    let identity = samples.identity();
     let trials = out.join("trials");
-    std::fs::create_dir_all(&trials).map_err(|e| Error::io(&trials, e))?;
     let mut session = Session {
         engine,
         experiment,
         samples,
+        identity,
         options,
         out: out.to_path_buf(),
         trials,
@@ -165,6 +204,8 @@ struct Session<'a> {
     engine: &'a mut Engine,
     experiment: &'a Experiment,
     samples: &'a Samples,
+    /// Of the samples.
+    identity: String,
     options: Options,
     out: PathBuf,
     trials: PathBuf,
@@ -177,9 +218,30 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Runs whose splits differ.
-    fn splits(&self) -> std::ops::Range<u64> {
-        0..self.options.runs as u64
+    /// Counts the fits that are to come and makes the folder for what is kept of them; what cannot work is refused before the first.
+    fn plan<'m>(&mut self, methods: impl IntoIterator<Item = &'m Method>, fits_of_each: usize) -> Result<()> {
+        let Samples { source, set, .. } = self.samples;
+        for method in methods {
+            let what =
+                |e: Error| Error::Config(format!("{source}: {} does not go with this experiment: {e}", method.name()));
+            method.config.validate().map_err(what)?;
+            if method.features == Features::Igo && set.image_shape.is_none() {
+                let message = "expected images, of whose gradients the directions can be taken, found numbers without a shape; \
+                               --image-shape says it";
+                return Err(Error::Data(format!("{source}: {message}")));
+            }
+            let features = if method.features == Features::Igo { 2 } else { 1 } * set.n_features();
+            // The rank of the samples, and samples to fill up with, at most.
+            let (most, first) = (set.n_samples().min(features) + set.n_samples(), method.config.layers[0]);
+            if first > most && !matches!(method.config.init, Init::Random | Init::Svd) {
+                return Err(what(Error::Config(format!(
+                    "expected a layer 1 of at most {most} components, found {first}"
+                ))));
+            }
+            self.engine.check_memory(&method.config, set.n_samples(), features)?;
+            self.of += fits_of_each;
+        }
+        std::fs::create_dir_all(&self.trials).map_err(|e| Error::io(&self.trials, e))
     }
 
     fn step(&mut self, what: &str) {

@@ -4,7 +4,6 @@ use ndarray::{Array2, Axis};
 
 use super::Session;
 use super::method::Method;
-use super::trial::{Fitted, Scheme};
 use super::write::Table;
 use crate::data::ImageShape;
 use crate::evaluate::{hoyer_columns, zeros};
@@ -24,15 +23,13 @@ const PARTS: usize = 5;
 pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
     let shape = shape(s)?;
     let names = ["dnmf", "sdnmf-l", "sdnmf-r", "sdnmf-rl1", "sdnmf-rl2"];
-    s.of = names.len();
+    let methods = names.iter().map(|name| Method::new(name, LAYERS)).collect::<Result<Vec<_>>>()?;
+    s.plan(&methods, 1)?;
     let mut table = Table::new(&["method", "factor", "zeros", "sparseness (Hoyer)", "error"]);
     let mut lines = Vec::new();
-    for name in names {
-        let method = Method::new(name, LAYERS)?;
-        s.step(&method.name());
-        s.fit(&method, Scheme::All)?;
-        let Some(Fitted { fit, .. }) = s.last_fit.take() else { continue };
-        let factors = &fit.factors;
+    for (name, method) in names.iter().zip(&methods) {
+        let model = s.model(method)?;
+        let (factors, of_x) = (&model.factors, model.metadata.relative_error);
         let strengths = Strengths::of(factors)?;
         for layer in 1..=factors.depth() {
             let shown = factors.components(layer)?.select(Axis(1), &strengths.strongest(layer, SHOWN));
@@ -44,29 +41,26 @@ pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
         let of_w = factors.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), w));
         for (factor, a) in of_w.chain([(format!("H_{depth}"), &factors.h)]) {
             let (zeros, hoyer) = (zeros(a), hoyer_columns(a).unwrap_or(f64::NAN));
-            let error = format!("{:.2} %", 100.0 * fit.relative_error);
+            let error = format!("{:.2} %", 100.0 * of_x);
             let shown = [format!("{:.1} %", 100.0 * zeros), format!("{hoyer:.3}"), error];
             table.rows.push([method.name(), factor.clone()].into_iter().chain(shown).collect());
-            let values = [zeros, hoyer, fit.relative_error].map(|v| v.to_string());
+            let values = [zeros, hoyer, of_x].map(|v| v.to_string());
             lines.push([method.name(), factor].into_iter().chain(values).collect());
         }
     }
     s.csv(&["method", "factor", "zeros", "hoyer", "error"], &lines)?;
-    let notes =
-        ["Layers 160 → 40. The pictures show the components W_1 and W_1 W_2 as images, the strongest 100 of a layer \
+    let notes = ["The pictures show the components W_1 and W_1 W_2 as images, the strongest 100 of a layer \
                   first; black is zero, and every tile has its own scale."];
-    s.markdown(&table, &notes)
+    s.markdown(&table, &methods, &notes)
 }
 
 /// Every one of the strongest top components beside the parts it is made of.
 pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
     let shape = shape(s)?;
     let method = Method::new("sdnmf-l", LAYERS)?;
-    s.of = 1;
-    s.step(&method.name());
-    s.fit(&method, Scheme::All)?;
-    let Some(Fitted { fit, .. }) = s.last_fit.take() else { return Ok(()) };
-    let factors = &fit.factors;
+    s.plan([&method], 1)?;
+    let model = s.model(&method)?;
+    let factors = &model.factors;
     let (strengths, depth) = (Strengths::of(factors)?, factors.depth());
     let (whole, parts) = (factors.components(depth)?, factors.components(depth - 1)?);
     let columns: Vec<String> = (1..=PARTS).map(|i| format!("part {i}")).collect();
@@ -94,12 +88,10 @@ pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
     save_png(&path, &grid(tiles.view(), shape, &GridOptions { columns: Some(1 + PARTS), ..GridOptions::default() })?)?;
     s.wrote(path, "every component beside its parts");
     s.csv(&["component", "part", "coefficient", "share"], &lines)?;
-    let notes = [
-        "SDNMF/L, layers 160 → 40. In the picture every line is one of the strongest components W_1 W_2 e_j and, to its \
+    let notes = ["In the picture every line is one of the strongest components W_1 W_2 e_j and, to its \
                   right, the five columns of W_1 that add most to it. The coefficient is the entry of W_2; the share is the \
-                  length of what the part adds, of the length of the whole.",
-    ];
-    s.markdown(&table, &notes)
+                  length of what the part adds, of the length of the whole."];
+    s.markdown(&table, [&method], &notes)
 }
 
 fn shape(s: &Session<'_>) -> Result<ImageShape> {

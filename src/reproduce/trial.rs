@@ -1,6 +1,8 @@
 //! One fit and its scores, kept in a file so that it is made once.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -10,7 +12,7 @@ use super::Session;
 use super::method::{Method, Settings};
 use crate::data::{self, ImageSet, Scale};
 use crate::evaluate::{self, KMeans, Scores};
-use crate::model::store::write_atomically;
+use crate::model::store::{Model, write_atomically};
 use crate::model::{Activate, Factors};
 use crate::train::{Fit, History, Projection};
 use crate::{Error, Result};
@@ -24,13 +26,15 @@ pub(super) enum Scheme {
     Split { per_class: usize, seed: u64 },
 }
 
-/// What an outcome is the outcome of.
+/// What an outcome is the outcome of: all that it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Key {
     settings: Settings,
     scheme: Scheme,
-    kmeans: usize,
-    samples: (usize, usize, f64),
+    /// Runs; None for a fit that is not clustered.
+    kmeans: Option<usize>,
+    samples: String,
+    device: String,
     version: String,
 }
 
@@ -64,39 +68,34 @@ struct Kept {
 pub(super) struct Fitted {
     settings: Settings,
     scheme: Scheme,
-    pub(super) fit: Fit<f32>,
+    fit: Fit<f32>,
     course: Vec<(f64, f64)>,
     /// Unscaled, rows that are trained on and scored.
-    pub(super) rows: (Vec<usize>, Vec<usize>),
-    pub(super) preprocess: data::Preprocess,
+    rows: (Vec<usize>, Vec<usize>),
+    preprocess: data::Preprocess,
     /// H of the samples that are scored, and their error, once they are known.
     scored: Option<(Array2<f32>, f64)>,
+}
+
+fn layers_of(method: &Method, between: &str) -> String {
+    method.config.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
+/// What is said of a trial before it is made.
+fn described(method: &Method, scheme: Scheme) -> String {
+    let fit = if method.config.seed == 0 { String::new() } else { format!(", fit {}", method.config.seed + 1) };
+    match scheme {
+        Scheme::All => format!("{}, layers {}{fit}", method.name(), layers_of(method, " → ")),
+        Scheme::Split { seed, .. } => format!("{}, split {}{fit}", method.name(), seed + 1),
+    }
 }
 
 impl Session<'_> {
     /// Fits `method` and scores it, or finds that this was done.
     pub(super) fn trial(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
-        let kmeans = self.options.kmeans_seeds;
-        let set = &self.samples.set;
-        let sum: f64 = set.x.iter().map(|&v| f64::from(v)).sum();
-        let samples = (set.n_samples(), set.n_features(), sum);
-        let key =
-            Key { settings: method.settings(), scheme, kmeans, samples, version: env!("CARGO_PKG_VERSION").into() };
-        let split = match scheme {
-            Scheme::All => String::new(),
-            Scheme::Split { seed, .. } => format!("-split{seed}"),
-        };
-        let layers: Vec<_> = method.config.layers.iter().map(ToString::to_string).collect();
-        let slug: String = format!("{}-{}{split}", method.name(), layers.join("-"))
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
-            .collect();
-        let path = self.trials.join(format!("{}-{slug}.json", self.experiment.name));
-        let what = match scheme {
-            Scheme::All => format!("{}, layers {}", method.name(), layers.join(" → ")),
-            Scheme::Split { seed, .. } => format!("{}, split {}", method.name(), seed + 1),
-        };
-        self.step(&what);
+        let key = self.key(method.settings(), scheme, Some(self.options.kmeans_seeds));
+        let path = self.kept(method, scheme, ".json");
+        self.step(&described(method, scheme));
         // A file that cannot be read, or is of other settings, is made again.
         let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
         if let Some(kept) = kept.filter(|kept| kept.key == key) {
@@ -107,6 +106,55 @@ impl Session<'_> {
         let json = serde_json::to_vec(&kept).map_err(|e| Error::format(&path, format!("not written: {e}")))?;
         write_atomically(&path, |file| file.write_all(&json))?;
         Ok(kept.outcome)
+    }
+
+    /// The trials of all fits of `method` that differ in their seed.
+    pub(super) fn trials(&mut self, method: &Method, scheme: Scheme) -> Result<Vec<Outcome>> {
+        (0..self.options.fits as u64).map(|seed| self.trial(&method.clone().seeded(seed), scheme)).collect()
+    }
+
+    /// The model that `method` makes of all samples, or that it was found to have made.
+    pub(super) fn model(&mut self, method: &Method) -> Result<Model> {
+        let scheme = Scheme::All;
+        let key = self.key(method.settings_of_fit(), scheme, None);
+        let json = serde_json::to_string(&key).map_err(|e| Error::Config(format!("a trial has no key: {e}")))?;
+        let mut hash = DefaultHasher::new();
+        json.hash(&mut hash);
+        // The name says what it is of, so that it and its key are always there together.
+        let path = self.kept(method, scheme, &format!("-{:016x}.safetensors", hash.finish()));
+        self.step(&described(method, scheme));
+        if let Ok(model) = Model::load(&path) {
+            return Ok(model);
+        }
+        self.fit(method, scheme)?;
+        let Some(Fitted { fit, preprocess, .. }) = self.last_fit.take() else {
+            return Err(Error::Config("a fit is missing".into()));
+        };
+        let model = Model::new(&method.config, fit, preprocess, self.engine.device_name());
+        model.save(&path)?;
+        Ok(model)
+    }
+
+    fn key(&self, settings: Settings, scheme: Scheme, kmeans: Option<usize>) -> Key {
+        let device =
+            self.engine.adapter().map_or("cpu".into(), |a| format!("{} ({}, {})", a.name, a.backend, a.driver));
+        let samples = self.identity.clone();
+        Key { settings, scheme, kmeans, samples, device, version: env!("CARGO_PKG_VERSION").into() }
+    }
+
+    /// The file that keeps a trial.
+    fn kept(&self, method: &Method, scheme: Scheme, ending: &str) -> PathBuf {
+        let split = match scheme {
+            Scheme::All => String::new(),
+            Scheme::Split { seed, .. } => format!("-split{seed}"),
+        };
+        let seed = method.config.seed;
+        let fit = if seed == 0 { String::new() } else { format!("-fit{seed}") };
+        let slug: String = format!("{}-{}{split}{fit}", method.name(), layers_of(method, "-"))
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
+            .collect();
+        self.trials.join(format!("{}-{slug}{ending}", self.experiment.name))
     }
 
     fn score(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
@@ -158,7 +206,7 @@ impl Session<'_> {
     }
 
     /// Fits `method`, unless the last fit was the same, and leaves it in `last_fit`.
-    pub(super) fn fit(&mut self, method: &Method, scheme: Scheme) -> Result<()> {
+    fn fit(&mut self, method: &Method, scheme: Scheme) -> Result<()> {
         let settings = method.settings_of_fit();
         if self.last_fit.as_ref().is_some_and(|last| last.settings == settings && last.scheme == scheme) {
             return Ok(());

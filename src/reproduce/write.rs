@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use super::Session;
+use super::method::Method;
+use super::{Repeats, Session};
 use crate::model::store::write_atomically;
 use crate::report::charts::Chart;
 use crate::report::one_line;
+use crate::train::Solver;
 use crate::{Error, Result};
 
 /// A file that was written.
@@ -70,20 +72,62 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The table for people, with how it was made above and notes below.
-    pub(super) fn markdown(&mut self, table: &Table, notes: &[&str]) -> Result<()> {
+    /// The table for people, with how it was made above, and notes and the settings of its methods below.
+    pub(super) fn markdown<'m>(
+        &mut self,
+        table: &Table,
+        methods: impl IntoIterator<Item = &'m Method>,
+        notes: &[&str],
+    ) -> Result<()> {
         let (s, path) = (self.samples, self.path(".md"));
         let mut text = format!("# {}\n\n", self.experiment.title);
         text +=
             &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
         text += &format!(" Asked for: {}. Device: {}.\n\n", self.experiment.data, self.engine.device_name());
         text += &table.markdown();
-        for note in notes {
+        for note in std::iter::once(self.spread().as_str()).chain(notes.iter().copied()) {
             text += &format!("\n{note}\n");
         }
+        let mut settings = Table::new(&Method::SAID);
+        settings.rows = methods.into_iter().map(|m| self.method_on_this_device(m).said()).collect();
+        text += "\nSettings; iterations are at most so many:\n\n";
+        text += &settings.markdown();
         write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
         self.wrote(path, "the table");
         Ok(())
+    }
+
+    /// What the numbers are the mean of, and what ± covers.
+    fn spread(&self) -> String {
+        let (Repeats { splits, fits, kmeans }, options) = (self.experiment.repeats, self.options);
+        let counted = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+        let parts = [
+            (
+                splits,
+                counted(
+                    options.splits,
+                    "split into training and test samples",
+                    "splits into training and test samples",
+                ),
+            ),
+            (fits, counted(options.fits, "fit of each", "fits of each, with other seeds")),
+            (kmeans, counted(options.kmeans_seeds, "run of k-means per fit", "runs of k-means per fit")),
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|(made, _)| *made).map(|(_, text)| text).collect();
+        if parts.is_empty() {
+            return "One fit of all samples by every method, seed 0; no number here has a spread.".into();
+        }
+        let samples = if splits { "" } else { " All samples are fitted and clustered." };
+        format!("Mean ± standard deviation over {}.{samples}", parts.join(" × "))
+    }
+
+    /// The method with the solver that is taken.
+    fn method_on_this_device(&self, method: &Method) -> Method {
+        let mut method = method.clone();
+        if method.config.solver == Solver::Auto {
+            method.config.solver = self.engine.fastest_solver();
+        }
+        method
     }
 
     /// A chart as SVG and as PNG; `suffix` tells it from others of the experiment.

@@ -18,7 +18,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
         ("--layers 99999999999999999999", "too large"),
         ("--layers 4 --mu -1", "mu: expected a number of at least 0, found -1"),
         ("--layers 4 --mu nan", "found NaN"),
-        ("--layers 4,2 --lambda 1,2,3", "expected one value or one for each of the 2 layers, found 3"),
+        ("--layers 4,2 --mu 1,2,3", "expected one value or one for each of the 2 layers, found 3"),
         ("--layers 4 --inner 0", "at least 1"),
         ("--layers 4 --tol -0.5", "found -0.5"),
         ("--layers 4 --target-error 1.5", "found 1.5"),

@@ -100,8 +100,140 @@ fn what_cannot_be_reproduced_is_said() {
         ("gz-fig8 --data x.npy", 1, vec!["x.npy: expected labels", "found none"]),
         ("gz-fig8 --data bars --labels short.csv", 1, vec!["short.csv: expected 160 labels", "found 2"]),
         ("gz-fig8 --data bars --labels bars/labels.csv --label nose", 1, vec!["expected a column `nose`"]),
-        ("gz-fig8 --data bars --runs 0", 2, vec!["--runs: expected at least 1, found 0"]),
+        ("tr-table2 --data bars --kmeans-seeds 0", 2, vec!["--kmeans-seeds: expected at least 1, found 0"]),
+        ("gz-table3 --data bars --splits 0", 2, vec!["--splits: expected at least 1, found 0"]),
     ] {
         folder.refused(&format!("reproduce {arguments} --out out --device cpu"), code, &parts);
     }
+}
+
+/// The kept trials of `out`, with when they were written.
+fn kept(folder: &Folder) -> Vec<(String, std::time::SystemTime)> {
+    let trials = folder.path("out/trials");
+    let time = |name: &String| std::fs::metadata(trials.join(name)).expect("there").modified().expect("a time");
+    list(&trials).into_iter().map(|name| (name.clone(), time(&name))).collect()
+}
+
+/// Whatever a trial depends on is what it is kept by.
+#[test]
+fn trials_of_other_samples_or_labels_are_made_again() {
+    let folder = Folder::new();
+    bars(&folder);
+    let reproduce = |more: &str| {
+        folder.ok(&format!("reproduce tr-fig6 --data bars --quick --kmeans-seeds 2 --out out --device cpu -q {more}"));
+        (kept(&folder), csv(&folder, "out/tr-fig6.csv"))
+    };
+    let (first, scores) = reproduce("");
+    assert_eq!(reproduce(""), (first.clone(), scores.clone()), "nothing is made again");
+    // Labels of another column, and the same in another order.
+    let (second, of_shade) = reproduce("--labels bars/labels.csv --label shade");
+    assert!(first.iter().zip(&second).all(|(a, b)| a.0 == b.0 && a.1 != b.1), "{first:?} {second:?}");
+    assert_ne!(scores, of_shade);
+    let table = std::fs::read_to_string(folder.path("bars/labels.csv")).expect("read");
+    let mut turned = vec![];
+    for line in table.lines() {
+        let mut cells: Vec<_> = line.split(',').collect();
+        if let Some(shade) = ["dark", "light"].iter().position(|s| *s == cells[2]) {
+            cells[2] = ["light", "dark"][shade];
+        }
+        turned.push(cells.join(","));
+    }
+    turned.swap(5, 6);
+    folder.write("turned.csv", turned.join("\n"));
+    let (third, _) = reproduce("--labels turned.csv --label shade");
+    assert!(second.iter().zip(&third).all(|(a, b)| a.1 != b.1));
+    // One pixel of one image.
+    let (path, mut image) = ("bars/3-07.pgm", std::fs::read(folder.path("bars/3-07.pgm")).expect("read"));
+    *image.last_mut().expect("a pixel") ^= 1;
+    folder.write(path, image);
+    let (fourth, _) = reproduce("--labels turned.csv --label shade");
+    assert!(third.iter().zip(&fourth).all(|(a, b)| a.1 != b.1));
+    // Another shape of as many pixels.
+    folder.write("x.npy", npy("(160, 120)", &samples(160, 120)));
+    folder.write("y.csv", format!("class\n{}", "a\nb\n".repeat(80)));
+    for shape in ["12x10", "10x12"] {
+        let before = kept(&folder);
+        let run = format!("reproduce tr-fig6 --data x.npy --image-shape {shape} --labels y.csv --label class");
+        folder.ok(&format!("{run} --quick --kmeans-seeds 2 --out out --device cpu -q"));
+        assert!(before.iter().zip(kept(&folder)).all(|(a, b)| a.1 != b.1), "{shape}");
+    }
+}
+
+#[test]
+fn every_experiment_goes_on_where_it_was() {
+    let folder = Folder::new();
+    bars(&folder);
+    for (experiment, fits) in [("gz-fig3", 5), ("gz-fig8", 1), ("tr-table2", 3), ("tr-fig8", 3)] {
+        // 160 samples have room for the first layer only.
+        let reproduce = format!("reproduce {experiment} --data bars --quick --out out --device cpu -q");
+        folder.ok(&reproduce);
+        let (first, table) = (kept(&folder), csv(&folder, &format!("out/{experiment}.csv")));
+        assert_eq!(first.iter().filter(|(name, _)| name.starts_with(experiment)).count(), fits);
+        folder.ok(&reproduce);
+        assert_eq!((kept(&folder), csv(&folder, &format!("out/{experiment}.csv"))), (first.clone(), table.clone()));
+        // A file that is cut is made again.
+        let name = first.iter().map(|(name, _)| name).find(|name| name.starts_with(experiment)).expect("one");
+        std::fs::write(folder.path("out/trials").join(name), "cut").expect("written");
+        folder.ok(&reproduce);
+        assert_eq!(csv(&folder, &format!("out/{experiment}.csv")), table);
+    }
+}
+
+#[test]
+fn tables_say_what_their_numbers_are_of() {
+    let folder = Folder::new();
+    bars(&folder);
+    folder.ok("reproduce tr-fig6 --data bars --quick --fits 2 --kmeans-seeds 3 --out out --device cpu -q");
+    let lines = csv(&folder, "out/tr-fig6.csv");
+    assert_eq!(lines[0][1..4], ["k", "fit", "run"]);
+    assert_eq!(lines.len(), 1 + 2 * 3 * 2 * 3);
+    let markdown = std::fs::read_to_string(folder.path("out/tr-fig6.md")).expect("written");
+    for part in [
+        "over 2 fits of each, with other seeds × 3 runs of k-means per fit. All samples are fitted and clustered.",
+        "| Deep Semi-NMF, IGO | 80 → 20 | gradient orientations | svd | 60 | 100 | 1e-5 | the model's own | unit features |",
+    ] {
+        assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
+    }
+    // 14 classes of 12: as many as the layers of the papers need.
+    let (mut values, mut classes) = (samples(14 * 12, 110), "class\n".to_string());
+    for (i, row) in values.chunks_exact_mut(110).enumerate() {
+        row[i % 14 * 7] += 3.0;
+        classes += &format!("{}\n", i % 14);
+    }
+    folder.write("x.npy", npy("(168, 110)", &values));
+    folder.write("y.csv", classes);
+    let reproduce = "reproduce gz-fig4 --data x.npy --labels y.csv --label class --quick --splits 2 --kmeans-seeds 3";
+    let run = folder.ok(&format!("{reproduce} --out out --device cpu --json"));
+    assert_eq!((&run.json()["splits"], &run.json()["fits"]), (&2.into(), &1.into()));
+    let lines = csv(&folder, "out/gz-fig4.csv");
+    assert_eq!(lines[0][2..5], ["split", "fit", "run"]);
+    assert_eq!(lines.len(), 1 + 9 * 2 * 3);
+    let markdown = std::fs::read_to_string(folder.path("out/gz-fig4.md")).expect("written");
+    for part in [
+        "over 2 splits into training and test samples × 1 fit of each × 3 runs of k-means per fit.",
+        "| SDNMF/L | 200 → 80 | values | nndsvd | 60 | 40 | 1e-4 | coordinate descent | scaled-unit features |",
+        "| PgNMF | 80 | values | nndsvd | – | 100 | 1e-4 | the model's own | unit features |",
+    ] {
+        assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
+    }
+    folder.ok("reproduce gz-fig8 --data bars --quick --out out --device cpu -q");
+    let markdown = std::fs::read_to_string(folder.path("out/gz-fig8.md")).expect("written");
+    assert!(markdown.contains("One fit of all samples by every method") && markdown.contains("| SDNMF/L | 160 → 40 |"));
+}
+
+/// With few samples the first layer is small: the later curves' last layers would not fit above it.
+#[test]
+fn what_cannot_work_is_refused_before_the_first_fit() {
+    let folder = Folder::new();
+    folder.write("x.npy", npy("(90, 120)", &samples(90, 120)));
+    folder.write("y.csv", format!("class\n{}", "a\nb\nc\n".repeat(30)));
+    let data = "--data x.npy --labels y.csv --label class --quick --device cpu";
+    let few = ["x.npy: Deep Semi-NMF does not go with this experiment", "smaller than the last one (70)"];
+    folder.refused(&format!("reproduce tr-fig4 {data} --out out"), 2, &few);
+    let igo = format!("reproduce tr-fig7 {data} --image-shape 10x12 --out out");
+    folder.refused(&igo, 2, &["smaller than the last one (70)"]);
+    let small = format!("reproduce gz-fig1 {} --out out", data.replace("x.npy", "small.npy"));
+    folder.write("small.npy", npy("(90, 20)", &samples(90, 20)));
+    folder.refused(&small, 2, &["DNMF does not go with this experiment", "at most 110 components, found 600"]);
+    folder.refused(&format!("reproduce tr-table2 {data} --out out"), 1, &["expected images", "--image-shape says it"]);
 }

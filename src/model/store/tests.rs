@@ -304,11 +304,63 @@ fn a_failed_write_leaves_the_old_file_alone() {
 fn what_cannot_be_written_is_known_before() {
     let folder = Folder::new();
     let here = folder.0.path();
-    assert!(check_writable(&folder.file()).is_ok());
+    assert!(NewFile::create(&folder.file()).is_ok());
     assert!(folder.names().is_empty());
     for bad in [here.to_path_buf(), here.join("missing/m.safetensors"), here.join("..")] {
-        assert!(matches!(check_writable(&bad), Err(Error::Format { .. })), "{}", bad.display());
+        assert!(matches!(NewFile::create(&bad), Err(Error::Format { .. })), "{}", bad.display());
     }
+    let file = NewFile::create(&folder.file()).expect("writable");
+    file.reserve(1 << 16).expect("room");
+    let message = file.reserve(1 << 62).expect_err("more than there is").to_string();
+    assert!(message.contains("expected room for 4611686018427387904 bytes, found "), "{message}");
+    file.write(|out| out.write_all(b"new")).expect("written");
+    assert_eq!(std::fs::read(folder.file()).expect("read"), b"new", "no longer than what was written");
+}
+
+/// Files of processes that were killed are told from those of living ones by their lock.
+#[test]
+fn what_dead_processes_left_is_removed_and_nothing_else() {
+    let folder = Folder::new();
+    let here = folder.0.path();
+    let alive = NewFile::create(&here.join("a")).expect("writable");
+    for name in [".deepnmf-Ab12Xz.tmp", ".deepnmf-notes.tmp", ".deepnmf-Ab12X.tmp", ".deepnmf-Ab12Xz", "x.tmp"] {
+        std::fs::write(here.join(name), "left").expect("written");
+    }
+    std::fs::create_dir(here.join(".deepnmf-folder.tmp")).expect("made");
+    write_atomically(&folder.file(), |out| out.write_all(b"new")).expect("written");
+    assert!(!here.join(".deepnmf-Ab12Xz.tmp").exists(), "{:?}", folder.names());
+    // The folder, the files that are called otherwise, the new file, and that of the other writer.
+    assert_eq!(folder.names().len(), 7, "{:?}", folder.names());
+    alive.write(|out| out.write_all(b"whole")).expect("not taken for a leftover");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_replaced_file_keeps_its_mode_and_a_link_leads_on() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = Folder::new();
+    let (private, link, chain, dangling) = (
+        folder.0.path().join("private"),
+        folder.0.path().join("link"),
+        folder.0.path().join("chain"),
+        folder.0.path().join("dangling"),
+    );
+    std::fs::write(&private, "old").expect("written");
+    std::fs::set_permissions(&private, PermissionsExt::from_mode(0o600)).expect("set");
+    symlink("private", &link).expect("linked");
+    symlink(&link, &chain).expect("linked");
+    symlink("new", &dangling).expect("linked");
+    for path in [&private, &link, &chain, &dangling] {
+        write_atomically(path, |out| out.write_all(path.to_string_lossy().as_bytes())).expect("written");
+        assert_eq!(std::fs::read(path).expect("read"), path.to_string_lossy().as_bytes());
+        assert_eq!(path.is_symlink(), *path != private);
+        let mode = std::fs::metadata(&private).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+    assert!(folder.0.path().join("new").is_file());
+    let circle = folder.0.path().join("circle");
+    symlink("circle", &circle).expect("linked");
+    assert!(NewFile::create(&circle).is_err());
 }
 
 #[cfg(unix)]

@@ -172,7 +172,7 @@ fn a_png_has_letters_and_colours_and_is_as_large_as_it_should_be() {
     let [lines, ..] = three_kinds();
     lines.save_svg(&path).expect("written");
     assert_eq!(std::fs::read_to_string(&path).expect("read"), lines.to_svg().expect("drawn"));
-    assert!(matches!(lines.save_png(&folder.path().join("no/chart.png")), Err(Error::Io { .. })));
+    assert!(matches!(lines.save_png(&folder.path().join("no/chart.png")), Err(Error::Format { .. })));
 }
 
 /// Linear light of a colour.

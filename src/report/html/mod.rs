@@ -15,7 +15,7 @@ use ndarray::ArrayView2;
 
 use super::escape;
 use super::pictures::Pictures;
-use crate::model::store::{Model, write_atomically};
+use crate::model::store::{Model, NewFile};
 use crate::{Error, Result};
 
 /// What a page is about.
@@ -180,7 +180,15 @@ impl Page {
     /// # Errors
     /// [`Error::Io`].
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomically(path, |out| std::io::Write::write_all(out, self.html.as_bytes()))
+        self.write_to(NewFile::create(path)?)
+    }
+
+    /// Writes the page to a file whose place was made sure of before.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_to(&self, file: NewFile) -> Result<()> {
+        file.write(|out| std::io::Write::write_all(out, self.html.as_bytes()))
     }
 }
 

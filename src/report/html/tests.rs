@@ -276,5 +276,5 @@ fn a_page_is_written_as_it_is() {
     let path = folder.path().join("report.html");
     found.save(&path).expect("written");
     assert_eq!(std::fs::read_to_string(&path).expect("read"), found.html);
-    assert!(matches!(found.save(&folder.path().join("no/report.html")), Err(Error::Io { .. })));
+    assert!(matches!(found.save(&folder.path().join("no/report.html")), Err(Error::Format { .. })));
 }

@@ -1,0 +1,78 @@
+//! The files of a command: inputs are there, and no output is one of them.
+
+use std::path::{Path, PathBuf};
+
+use deepnmf::model::store::NewFile;
+use deepnmf::{Error, data};
+
+use super::Result;
+
+/// A path that has to exist: said before anything else is done, and in the words of the file system.
+pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
+    std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
+    Ok(path)
+}
+
+/// The file `out` that a command with these inputs is going to write, made sure of before anything is computed.
+pub(super) fn output(out: &Path, inputs: &[&Path]) -> Result<NewFile> {
+    refuse_input(out, inputs)?;
+    Ok(NewFile::create(out)?)
+}
+
+/// The folder `out`, in which a command with these inputs is going to write files that are called `name…`, itself and in
+/// sub-folders.
+pub(super) fn output_folder(out: &Path, name: &str, inputs: &[&Path]) -> Result {
+    for input in inputs.iter().filter(|input| input.is_dir()) {
+        // Pictures in a folder of images, or in a new sub-folder of it, would be read as more of them.
+        let picture = out.join(name).with_extension("png");
+        if data::reads(input, &picture)? {
+            let message = "expected a folder that is not in the folder of the images, found";
+            return Err(Error::Config(format!("--out: {message} {}", out.display())).into());
+        }
+    }
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let (folders, files): (Vec<_>, Vec<_>) = entries(out).partition(|entry| entry.path().is_dir());
+    let deeper = folders.iter().flat_map(|folder| entries(&folder.path()));
+    for file in files.into_iter().chain(deeper).filter(|f| f.file_name().to_string_lossy().starts_with(name)) {
+        refuse_input(&file.path(), inputs)?;
+    }
+    Ok(())
+}
+
+/// Refuses an output that is one of the inputs.
+pub(super) fn refuse_input(out: &Path, inputs: &[&Path]) -> Result {
+    for input in inputs {
+        if data::reads(input, out)? {
+            let message = format!(
+                "--out: expected another file than those that are read, found {}, which belongs to {}; choose another name",
+                out.display(),
+                input.display()
+            );
+            return Err(Error::Config(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    // It would be taken for an option.
+    let text = if text.starts_with('-') { format!("./{text}") } else { text };
+    shlex::try_quote(&text).map(Into::into).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_path_is_one_word() {
+        for path in ["faces", "my faces", "it's", "$HOME;ls", "-v", "a\"b\\c", "*?[x]", "ä ö"] {
+            let word = shlex::split(&quoted(Path::new(path))).expect("words");
+            let expected = if path == "-v" { "./-v" } else { path };
+            assert_eq!(word, [expected]);
+        }
+        assert_eq!(quoted(Path::new("faces/s1")), "faces/s1");
+    }
+}

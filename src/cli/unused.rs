@@ -1,0 +1,120 @@
+//! Which options of `fit` mean something for which model: who gives one expects something of it.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use deepnmf::Error;
+use deepnmf::model::Method;
+use deepnmf::model::spec::Layers;
+use deepnmf::train::{Config, Solver};
+
+use super::Result;
+
+/// For what an option means nothing; None where it is used.
+type Unused = fn(&Config) -> Option<String>;
+
+/// Options that do not mean something for every fit, by their names in clap.
+const RULES: &[(&str, Unused)] = &[
+    ("mu", |c| model_without(c, c.model.mu != Layers::None)),
+    ("lambda", |c| model_without(c, c.model.lambda != Layers::None)),
+    ("penalties", |c| model_without(c, c.model.mu != Layers::None || c.model.lambda != Layers::None)),
+    ("theta", |c| model_without(c, c.model.theta.is_some())),
+    ("neighbors", |c| model_without(c, c.model.method == Method::Graph)),
+    ("graph", |c| model_without(c, c.model.method == Method::Graph)),
+    ("graph_lambda", |c| model_without(c, c.model.method == Method::Graph)),
+    ("solver", |c| model_without(c, has_solvers(c))),
+    ("inner", nesterov),
+    ("metric", nesterov),
+    ("restart", nesterov),
+    ("power_iterations", nesterov),
+    ("passes", descent),
+    ("extrapolate", extrapolation),
+    ("balance", |c| model_without(c, has_solvers(c))),
+    ("pretrain", |c| one_layer(c).map(|one| format!("{one}, whose iterations are --sweeps"))),
+    ("sweeps", fine_tuning),
+    ("target_error", fine_tuning),
+    ("hidden", one_layer),
+];
+
+fn model_without(c: &Config, used: bool) -> Option<String> {
+    (!used).then(|| format!("the model {}", c.model.name))
+}
+
+/// Whether the blocks of the model, or its H, are solved by the one or the other.
+fn has_solvers(c: &Config) -> bool {
+    matches!(c.model.method, Method::Blocks | Method::SemiNmf)
+}
+
+/// What only Nesterov's method on blocks has.
+fn nesterov(c: &Config) -> Option<String> {
+    let other = || (c.solver == Solver::Cd).then(|| "coordinate descent (--solver cd)".into());
+    model_without(c, c.model.method == Method::Blocks).or_else(other)
+}
+
+/// What only coordinate descent has.
+fn descent(c: &Config) -> Option<String> {
+    let other = || (c.solver == Solver::Nesterov).then(|| "Nesterov's method (--solver nesterov)".into());
+    model_without(c, has_solvers(c)).or_else(other)
+}
+
+/// What coordinate descent has, and by either solver the fine-tuning of a linear chain.
+fn extrapolation(c: &Config) -> Option<String> {
+    let blocks = c.model.method == Method::Blocks;
+    let fine_tuning = c.layers.len() > 1 && c.activation.is_none();
+    model_without(c, blocks).or_else(|| descent(c).filter(|_| !fine_tuning))
+}
+
+fn one_layer(c: &Config) -> Option<String> {
+    (c.layers.len() == 1).then(|| "a model of one layer".into())
+}
+
+/// What belongs to the training of all layers together, or of the only one.
+fn fine_tuning(c: &Config) -> Option<String> {
+    let used = c.layers.len() == 1 || has_solvers(c);
+    model_without(c, used).map(|model| format!("more than one layer of {model}, which are trained one by one"))
+}
+
+/// Refuses options that were given and that a fit by `config` would not look at. A solver that is left to the device counts as
+/// either.
+pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
+    for (id, unused) in RULES {
+        if given.value_source(id) == Some(ValueSource::CommandLine)
+            && let Some(what) = unused(config)
+        {
+            let option = id.replace('_', "-");
+            return Err(Error::Config(format!("--{option} means nothing for {what}")).into());
+        }
+    }
+    // One value for every layer, of which the model has not all.
+    let depth = config.layers.len();
+    for (name, values, layers) in [("mu", &config.mu, config.model.mu), ("lambda", &config.lambda, config.model.lambda)]
+    {
+        let unused =
+            values.iter().enumerate().find(|(l, c)| values.len() > 1 && **c != 0.0 && !layers.contains(*l, depth));
+        if let Some((l, value)) = unused {
+            let message = format!(
+                "--{name} {value} means nothing for layer {} of the model {}; expected 0 there, or one value alone",
+                l + 1,
+                config.model.name
+            );
+            return Err(Error::Config(message).into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// A rule for an option that is called otherwise would never hold.
+    #[test]
+    fn every_rule_is_about_an_option_of_fit() {
+        let command = super::super::Cli::command();
+        let fit = command.find_subcommand("fit").expect("fit");
+        for (id, _) in RULES {
+            let option = fit.get_arguments().find(|a| a.get_id() == id).expect(id);
+            assert_eq!(option.get_long(), Some(id.replace('_', "-").as_str()));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a data set is made of, as far as that can be told without reading it.
+
+use std::path::{Path, PathBuf};
+
+use super::format::{self, Format};
+use super::{LoadOptions, SamplesAxis, folder, idx};
+use crate::Result;
+use crate::model::store::{folder_of, target_of};
+
+/// Whether [`load`](super::load) of `path` reads `file`, or would if it were there: the file itself by whatever name or link, an
+/// image in the folder, or the labels beside an IDX file.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) for links in a circle.
+pub fn reads(path: &Path, file: &Path) -> Result<bool> {
+    let same = |path: &Path| same_file::is_same_file(path, file).unwrap_or(false);
+    if same(path) || idx::labels_beside(path).is_some_and(|(labels, _)| same(&labels)) {
+        return Ok(true);
+    }
+    let target = target_of(file)?;
+    let image = target.extension().and_then(|e| e.to_str()).is_some_and(folder::is_image_extension);
+    Ok(image && path.is_dir() && lies_in(folder_of(&target), path))
+}
+
+/// Whether `folder`, which may have to be made yet, is `outer` or lies in it.
+pub(crate) fn lies_in(folder: &Path, outer: &Path) -> bool {
+    let there = folder.ancestors().map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f });
+    let there: Option<PathBuf> = there.filter_map(|f| f.canonicalize().ok()).next();
+    outer.canonicalize().is_ok_and(|outer| there.is_some_and(|there| there.starts_with(outer)))
+}
+
+/// Those of `opts` that mean something for the format of `path`: what was said of one file, for another one.
+///
+/// # Errors
+/// As [`load`](super::load), for a file of no known format.
+pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
+    let (format, _) = format::detect(path)?;
+    let (folder, keys) = (format == Format::Folder, format.has_keys());
+    let image_shape = opts.image_shape.filter(|_| !folder);
+    // Numbers without a shape are taken to be of the final size already.
+    let sized = folder || format == Format::Idx || image_shape.is_some();
+    Ok(LoadOptions {
+        x_key: opts.x_key.clone().filter(|_| keys),
+        y_key: opts.y_key.clone().filter(|_| keys || format == Format::Csv),
+        resize: opts.resize.filter(|_| sized),
+        image_shape,
+        pixel_order: opts.pixel_order.filter(|_| !folder),
+        samples: if format.has_sides() { opts.samples } else { SamplesAxis::Auto },
+        ..opts.clone()
+    })
+}
