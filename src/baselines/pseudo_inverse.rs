@@ -7,9 +7,9 @@
 //! Q = A T,  T Tᵀ ≈ (AᵀA)⁻¹           A⁺ = M Qᵀ,  M = T (QᵀQ)⁻¹
 //! ```
 //!
-//! (shifted CholeskyQR2, with the roots of eigenvalues instead of Cholesky's factor: T. Fukaya, R. Kannan, Y. Nakatsukasa, Y.
-//! Yamamoto, Y. Yanagisawa, *Shifted Cholesky QR for Computing the QR Factorization of Ill-Conditioned Matrices*, SIAM J.
-//! Scientific Computing 42(1), 2020). What A lacks in rank, QᵀQ lacks too, and its generalised inverse leaves out.
+//! (CholeskyQR2: T. Fukaya, Y. Nakatsukasa, Y. Yanagisawa, Y. Yamamoto, *CholeskyQR2: A Simple and Communication-Avoiding
+//! Algorithm for Computing a Tall-Skinny QR Factorization on a Large-Scale Parallel System*, ScalA 2014; where Cholesky's factor
+//! would be lost in roundings, T comes from eigenvectors.) What A lacks in rank are short columns of Q, which are left out.
 
 use crate::Result;
 use crate::backend::multiplicative::whitening;
