@@ -227,7 +227,7 @@ fn what_cannot_work_is_refused_before_the_first_fit() {
     let folder = Folder::new();
     folder.write("x.npy", npy("(90, 120)", &samples(90, 120)));
     folder.write("y.csv", format!("class\n{}", "a\nb\nc\n".repeat(30)));
-    let data = "--data x.npy --labels y.csv --label class --quick --device cpu";
+    let data = "--data x.npy --labels y.csv --label class --quick -q --device cpu";
     let few = ["x.npy: Deep Semi-NMF does not go with this experiment", "smaller than the last one (70)"];
     folder.refused(&format!("reproduce tr-fig4 {data} --out out"), 2, &few);
     let igo = format!("reproduce tr-fig7 {data} --image-shape 10x12 --out out");
