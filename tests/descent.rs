@@ -222,14 +222,92 @@ fn many_sweeps_end_at_a_minimum() {
     }
 }
 
-/// A model of one layer ends with a plain iteration: what the history ends with is the objective of the factors.
+/// What the history ends with is the objective of the factors, and extrapolation gets further than as many plain iterations.
 #[test]
 fn an_extrapolated_history_ends_with_the_objective_of_the_factors() {
     for model in &sparse_models() {
-        let config = Config { solver: Solver::Cd, sweeps: 12, tol: 0.0, ..Config::new(*model, [8]) };
-        let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut |_| {}).unwrap();
-        let last = *fit.history.pretrain[0].last().unwrap();
-        assert!((fit.objective - last).abs() <= 1e-9 * last, "{}: {}, history {last}", model.title, fit.objective);
+        for (layers, solver) in [(vec![8], Solver::Cd), (vec![8, 4], Solver::Cd), (vec![8, 4], Solver::Nesterov)] {
+            let config = Config { solver, sweeps: 24, tol: 0.0, ..Config::new(*model, layers) };
+            let of =
+                |config: &Config| train::fit(&mut Cpu::<f64>::new(), x().view(), config, None, &mut |_| {}).unwrap();
+            let fit = of(&config);
+            let last = |fit: &Fit<f64>| {
+                *fit.history
+                    .pretrain
+                    .iter()
+                    .chain([&fit.history.finetune])
+                    .rfind(|h| !h.is_empty())
+                    .unwrap()
+                    .last()
+                    .unwrap()
+            };
+            let name = format!("{} {:?} {solver:?}", model.title, config.layers);
+            assert!(
+                (fit.objective - last(&fit)).abs() <= 1e-9 * last(&fit),
+                "{name}: {}, history {}",
+                fit.objective,
+                last(&fit)
+            );
+            if config.layers.len() > 1 {
+                let plain = of(&Config { extrapolate: Extrapolate::Pretrain, ..config });
+                assert!(
+                    fit.objective <= plain.objective * (1.0 + 1e-9),
+                    "{name}: {}, plain {}",
+                    fit.objective,
+                    plain.objective
+                );
+            }
+        }
+    }
+}
+
+/// Changes of scale cost nothing, and extrapolated they grew until the numbers overflowed: H to 1e16, W to 1e-17, then H = 0.
+#[test]
+fn scales_do_not_drift_and_more_sweeps_end_no_worse() {
+    for model in &sparse_models() {
+        for (seed, (rows, cols), layers) in
+            [(3, (6, 8), vec![3]), (4, (6, 8), vec![3]), (5, (40, 30), vec![6]), (6, (40, 30), vec![8, 4])]
+        {
+            let exact = nonnegative(rows, 3, seed).dot(&nonnegative(cols, 3, seed + 50).t()).mapv(|v| v as f32);
+            let error = |sweeps| {
+                let config = Config { solver: Solver::Cd, sweeps, tol: 0.0, ..Config::new(*model, layers.clone()) };
+                let fit = train::fit(&mut Cpu::<f32>::new(), exact.view(), &config, None, &mut |_| {}).unwrap();
+                let norm = |m: &Array2<f32>| m.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+                let scales = norm(&fit.factors.h) / norm(&fit.factors.w[0]);
+                assert!((1e-4..1e4).contains(&scales), "{} {layers:?}, {sweeps} sweeps: ‖H‖/‖W‖ {scales}", model.title);
+                fit.objective
+            };
+            let few = error(40);
+            for sweeps in [200, 1500] {
+                let more = error(sweeps);
+                assert!(
+                    more <= few * 1.001 + 1e-8,
+                    "{} {layers:?}: {more} after {sweeps} sweeps, {few} after 40",
+                    model.title
+                );
+            }
+        }
+    }
+}
+
+/// The samples ten and a hundred times over: penalties weigh as much beside X, in every layer.
+#[test]
+fn penalties_do_not_depend_on_the_number_of_samples() {
+    let once = nonnegative(24, 5, 7).dot(&nonnegative(18, 5, 8).t()) + nonnegative(24, 18, 9) * 0.1;
+    for name in ["sdnmf-l", "sdnmf-r", "sdnmf-rl1", "sdnmf-rl2"] {
+        let shares: Vec<f64> = [1, 10, 100]
+            .iter()
+            .map(|&times| {
+                let x = Array2::from_shape_fn((24 * times, 18), |(i, j)| once[[i % 24, j]]);
+                let model = ModelSpec::by_name(name).unwrap();
+                let config = Config { mu: vec![0.05], lambda: vec![0.05], tol: 0.0, ..Config::new(model, [9, 6, 4]) };
+                let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
+                let half = 0.5 * x.iter().map(|v| v * v).sum::<f64>();
+                fit.objective / half - fit.relative_error.powi(2)
+            })
+            .collect();
+        let (least, most) = shares.iter().fold((f64::INFINITY, 0.0_f64), |(l, m), s| (l.min(*s), m.max(*s)));
+        assert!(least > 0.0 && most <= 1.3 * least, "{name}: {shares:?}");
     }
 }
 

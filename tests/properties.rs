@@ -8,7 +8,7 @@ use common::sparse_models;
 use deepnmf::backend::Cpu;
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::{Activate, ModelSpec};
-use deepnmf::train::{self, Balance, Config, Fit, Init, Metric, Solver};
+use deepnmf::train::{self, Balance, Config, Extrapolate, Fit, Init, Metric, Solver};
 use ndarray::{Array2, Axis};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -25,8 +25,16 @@ fn fit(x: &Array2<f64>, config: &Config) -> Fit<f64> {
 }
 
 fn config(model: ModelSpec, layers: &[usize]) -> Config {
-    // The history of an extrapolated coordinate descent has the trials too that were taken back.
-    Config { solver: Solver::Nesterov, pretrain: 6, sweeps: 8, inner: 6, tol: 0.0, ..Config::new(model, layers) }
+    // The history of extrapolated iterations is the least so far, and cannot rise.
+    Config {
+        solver: Solver::Nesterov,
+        extrapolate: Extrapolate::None,
+        pretrain: 6,
+        sweeps: 8,
+        inner: 6,
+        tol: 0.0,
+        ..Config::new(model, layers)
+    }
 }
 
 #[track_caller]

@@ -12,8 +12,8 @@
 //! | `--model` | constraint | penalty | solver | paper | command line |
 //! |---|---|---|---|---|---|
 //! | `dnmf` | W, H ≥ 0 | none | blocks by Nesterov's method or coordinate descent, then the whole chain | GZ sec. III, Algorithms 1 and 2 | `--model dnmf --layers 600,160` |
-//! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | the same | `--model sdnmf-l --layers 600,160 --mu 0.01` |
-//! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | the same | `--model sdnmf-r --layers 600,160 --lambda 0.01` |
+//! | `sdnmf-l` | W, H ≥ 0 | `mu_l` on every W | the same | the same | `--model sdnmf-l --layers 600,160 --mu 0.001` |
+//! | `sdnmf-r` | W, H ≥ 0 | `lambda_l` on every H (squared L1) | the same | the same | `--model sdnmf-r --layers 600,160 --lambda 0.001` |
 //! | `sdnmf-rl1` | W, H ≥ 0 | every W; the last H (squared L1) | the same | the same | `--model sdnmf-rl1 --layers 600,160` |
 //! | `sdnmf-rl2` | W, H ≥ 0 | every W; the last H (ridge) | the same | the same | `--model sdnmf-rl2 --layers 600,160` |
 //! | `nenmf` | W, H ≥ 0 | none | Nesterov blocks with one Lipschitz constant | Guan et al. 2012, Algorithms 1 and 2 | `--model nenmf --layers 160` |
@@ -150,7 +150,7 @@ const fn sparse(
         mu,
         lambda,
         h_penalty,
-        default_mu: 0.01,
+        default_mu: 0.001,
         default_lambda,
         method: Method::Blocks,
         depth: Depth::Many,
@@ -185,17 +185,17 @@ const fn plain(name: &'static str, title: &'static str, method: Method, depth: D
         // Measured on PIE: .95 instead of .93 with scaled ones for PgNMF, .94 instead of .90 for Multi-layer NMF. Components of
         // both signs take away from each other: their lengths are not what they stand for in a sample.
         features: Scaling::Unit,
-        ..sparse(name, title, Layers::None, Layers::None, HPenalty::SquaredL1, 0.01)
+        ..sparse(name, title, Layers::None, Layers::None, HPenalty::SquaredL1, 0.001)
     }
 }
 
 /// The models of Guo & Zhang 2017, and those they are compared with.
 pub const MODELS: &[ModelSpec] = &[
-    sparse("dnmf", "DNMF", Layers::None, Layers::None, HPenalty::SquaredL1, 0.01),
-    sparse("sdnmf-l", "SDNMF/L", Layers::All, Layers::None, HPenalty::SquaredL1, 0.01),
-    sparse("sdnmf-r", "SDNMF/R", Layers::None, Layers::All, HPenalty::SquaredL1, 0.01),
-    sparse("sdnmf-rl1", "SDNMF/RL1", Layers::All, Layers::Last, HPenalty::SquaredL1, 0.01),
-    sparse("sdnmf-rl2", "SDNMF/RL2", Layers::All, Layers::Last, HPenalty::Ridge, 0.001),
+    sparse("dnmf", "DNMF", Layers::None, Layers::None, HPenalty::SquaredL1, 0.001),
+    sparse("sdnmf-l", "SDNMF/L", Layers::All, Layers::None, HPenalty::SquaredL1, 0.001),
+    sparse("sdnmf-r", "SDNMF/R", Layers::None, Layers::All, HPenalty::SquaredL1, 0.001),
+    sparse("sdnmf-rl1", "SDNMF/RL1", Layers::All, Layers::Last, HPenalty::SquaredL1, 0.001),
+    sparse("sdnmf-rl2", "SDNMF/RL2", Layers::All, Layers::Last, HPenalty::Ridge, 0.0001),
     ModelSpec {
         init: Init::Nndsvd,
         solver: Solver::Nesterov,

@@ -20,9 +20,6 @@ use rand_chacha::ChaCha8Rng;
 
 /// Up to this length of the smaller side the SVD is exact.
 const EXACT: usize = 256;
-fn knob(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(default)
-}
 /// Columns of the random subspace beyond the rank that is asked for.
 const OVERSAMPLE: usize = 12;
 /// Subspace iterations. The singular values of faces fall slowly, and the last third of many components has then little to do
@@ -95,7 +92,7 @@ pub(crate) fn device_bytes(init: Init, (n, m): (usize, usize), k: usize) -> u64 
 
 /// Whether the SVD of an n × m matrix is that of the matrix itself, not of its image of p columns.
 fn exact((n, m): (usize, usize), p: usize) -> bool {
-    n.min(m) <= knob("KEXACT", EXACT) || p == m
+    n.min(m) <= EXACT || p == m
 }
 
 /// A truncated SVD `V ≈ U Σ Vᵀ`.
@@ -111,7 +108,7 @@ struct Svd<E> {
 impl<E: Element> Svd<E> {
     fn of<B: Backend<Elem = E>>(b: &mut B, v: &B::Matrix, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
         let (n, m) = b.shape(v);
-        let p = (k + knob("KOVER", OVERSAMPLE) + k * knob("KFRAC", 0) / 100).min(n).min(m);
+        let p = (k + OVERSAMPLE).min(n).min(m);
         let (basis, image) = if exact((n, m), p) {
             (None, b.download(v)?)
         } else {
@@ -184,7 +181,7 @@ fn subspace<B: Backend>(b: &mut B, v: &B::Matrix, p: usize, rng: &mut ChaCha8Rng
     let (n, m) = b.shape(v);
     let mut q = Mat::from_fn(m, p, |_, _| rng.random::<f64>() - 0.5);
     let (mut image, mut back) = (b.zeros(n, p)?, b.zeros(m, p)?);
-    for _ in 0..knob("KPOWER", POWER) {
+    for _ in 0..POWER {
         let on_device = b.upload(to_array::<B::Elem>(&q).view())?;
         b.matmul(MatMul::NN, v, &on_device, &mut image)?;
         b.matmul(MatMul::TN, v, &image, &mut back)?;

@@ -1,7 +1,7 @@
 //! The problem of the golden fixtures.
 
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{Balance, Config, Metric, PenaltyScale, Solver, Start};
+use deepnmf::train::{Balance, Config, Extrapolate, Metric, PenaltyScale, Solver, Start};
 use ndarray::Array2;
 
 pub(crate) const M: usize = 24;
@@ -51,6 +51,7 @@ pub(crate) fn config(model: &str, layers: &[usize]) -> Config {
         tol: 0.0,
         metric: Metric::Plain,
         balance: Balance { layers: false, penalties: false, lengths: false },
+        extrapolate: Extrapolate::None,
         power_iterations: 500,
         ..Config::new(ModelSpec::by_name(model).unwrap(), layers)
     }
