@@ -244,7 +244,7 @@ fn the_host_does_not_wait_inside_a_sweep() {
 }
 
 /// With an activation the device decides on every trial, and is asked once per block whether it needs more of them,
-/// which is rare; otherwise as above.
+/// which is rare, and for the residual, which is the objective of such a model; otherwise as above.
 #[test]
 fn a_line_search_waits_about_once() {
     let (x, start) = small();
@@ -259,8 +259,8 @@ fn a_line_search_waits_about_once() {
     stats(8);
     let (few, many) = (stats(8), stats(48));
     let waits = many[0] - few[0];
-    // 40 sweeps of two searches, and ten looks at the objective.
-    assert!((90..=110).contains(&waits), "{waits} waits of 40 sweeps");
+    // 40 sweeps of two searches, some of which need more trials, and of one residual.
+    assert!((120..=160).contains(&waits), "{waits} waits of 40 sweeps");
     assert_eq!((many[1] - few[1], many[2] - few[2]), (0, 0), "buffers and bind groups of 40 sweeps");
 }
 

@@ -89,7 +89,8 @@ fn tolerance_of_trials(history: &[f64]) -> f64 {
     let mut sizes: Vec<f64> = changes.iter().copied().filter(|change| *change > 0.0).collect();
     sizes.sort_unstable_by(f64::total_cmp);
     let between = sizes.windows(2).map(|pair| (pair[1] / pair[0], (pair[0] * pair[1]).sqrt()));
-    let usable = between.filter(|(_, tol)| end(*tol).is_some_and(|first| first + PATIENCE + 2 < changes.len()));
+    let usable =
+        between.filter(|(_, tol)| *tol < 0.1 && end(*tol).is_some_and(|first| first + PATIENCE + 2 < changes.len()));
     let (room, tol) = usable.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
     assert!(room > 1.02, "no clear margin, {room}: {changes:?}");
     tol

@@ -90,8 +90,7 @@ fn powers_of_two_give_the_same_bits() {
     }
 }
 
-/// Another unit gives the same model but for roundings; and, with an activation, for penalties that are made for a layer's own
-/// objective and stand beside an X that was divided by a power of two only.
+/// Another unit gives the same model but for roundings.
 #[test]
 fn any_unit_gives_the_same_error() {
     let x = data();
@@ -100,7 +99,9 @@ fn any_unit_gives_the_same_error() {
         for unit in [1e-30_f32, 1e-5, 255.0, 1e15, 1e30] {
             let other = fit(&(&x * unit), &config).relative_error;
             let what = format!("{} {:?} {:?}", config.model.name, config.activation, config.solver);
-            let within = if config.activation.is_some() { 0.05 } else { 0.02 };
+            // Whether a line search takes another trial may hang on a rounding.
+            let searches = config.activation.is_some() || config.model.name == "pgnmf";
+            let within = if searches { 0.05 } else { 0.02 };
             assert!((other - one).abs() <= within * one, "{what}, {unit:e}: {other} instead of {one}");
         }
     }

@@ -1,7 +1,7 @@
 //! A CPU backend that gets one operation wrong, by one entry and little.
 
 use deepnmf::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
+    Apply, Backend, By, Cadence, ColumnSums, Combination, Course, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
     MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum,
 };
 use deepnmf::model::{Activation, HPenalty};
@@ -57,6 +57,7 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "settlement",
     "nearest",
     "change at which a loop ends",
+    "patience of a loop",
     "error at which a loop ends",
     "count of a loop",
 ];
@@ -397,7 +398,8 @@ impl Backend for Broken {
         let wrong = |what| if self.what == what { f64::from(1.0 + WRONG) } else { 1.0 };
         let tol = stop.tol * wrong("change at which a loop ends");
         let target_error = stop.target_error.map(|target| target * wrong("error at which a loop ends"));
-        let stop = Stopping::new(tol, target_error);
+        let course = if self.what == "patience of a loop" { Course::Plain } else { stop.course };
+        let stop = Stopping { tol, target_error, course };
         self.cpu.check_stop(StopCheck { weights, sums: &mut *sums, first, constant, start, stop, verdict })?;
         if self.what == "count of a loop" && sums[verdict + 1] > 0.0 {
             sums[verdict] -= 1.0;

@@ -46,7 +46,7 @@ fn the_split_of_the_fit_is_honoured() {
     std::fs::rename(folder.path("faces/s1"), folder.path("faces/t1")).expect("renamed");
     folder.refused("evaluate m.safetensors faces --device cpu", 1, &["its training samples are not at their places"]);
     std::fs::remove_dir_all(folder.path("faces/s2")).expect("removed");
-    folder.refused("evaluate m.safetensors faces --device cpu", 1, &["expected the 18 samples", "found 12"]);
+    folder.refused("evaluate m.safetensors faces --device cpu", 1, &["12 for training, 6 for testing", "found 12"]);
 }
 
 /// Features and ridge are those of the model, of its file, or what is asked for; and it is said which.
