@@ -93,7 +93,9 @@ impl Job {
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
-                Warning::StillFalling { .. } => out.note(&format!("note: {warning}")),
+                Warning::StillFalling { .. } | Warning::UnusedComponents { .. } => {
+                    out.note(&format!("note: {warning}"))
+                }
                 _ => out.warn(&warning.to_string()),
             }
         }

@@ -10,12 +10,21 @@ use ndarray::ArrayView2;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Components that are all zero: they explain nothing, in no sample.
+    /// Components of the last layer that are all zero: they explain nothing, in no sample.
     DeadComponents {
         /// The layer, from 1.
         layer: usize,
         /// How many of its components.
         dead: usize,
+        /// How many it has.
+        of: usize,
+    },
+    /// Components of a hidden layer that the layer above makes no use of.
+    UnusedComponents {
+        /// The layer, from 1.
+        layer: usize,
+        /// How many of its components.
+        unused: usize,
         /// How many it has.
         of: usize,
     },
@@ -49,6 +58,11 @@ impl std::fmt::Display for Warning {
                 f,
                 "{dead} of {of} components of layer {layer} are all zero; a smaller layer, lower penalties or another init \
                  (--init random) may help"
+            ),
+            Self::UnusedComponents { layer, unused, of } => write!(
+                f,
+                "{unused} of {of} components of layer {layer} are not used by the layer above; a smaller layer would do, or lower \
+                 penalties use more of them"
             ),
             Self::NothingExplained { relative_error } => write!(
                 f,
@@ -100,8 +114,11 @@ pub(crate) fn warnings<E: Element>(
                 l + 1
             )));
         }
-        if dead > 0 {
-            warnings.push(Warning::DeadComponents { layer: l + 1, dead, of: alive.len() });
+        let (layer, of) = (l + 1, alive.len());
+        match dead {
+            0 => {}
+            unused if layer < depth => warnings.push(Warning::UnusedComponents { layer, unused, of }),
+            dead => warnings.push(Warning::DeadComponents { layer, dead, of }),
         }
     }
     if relative_error > NOTHING {
@@ -136,6 +153,8 @@ fn still_falling(history: &History, config: &Config) -> Option<Warning> {
     }
     let (before, last) = (course[iterations - over], course[iterations]);
     let change = (before / last - 1.0) / over as f64;
+    // A plain iteration may have followed those that were asked for.
+    let iterations = iterations.min(most);
     (change > config.tol).then_some(Warning::StillFalling { iterations, change, tol: config.tol })
 }
 
