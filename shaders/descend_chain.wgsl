@@ -52,7 +52,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
         workgroupBarrier();
         for (var i = 0u; i < count; i++) {
             let denominator = square[i * BLOCK + i] * c + p.mu;
-            if (denominator > 0.0) {
+            if (denominator > 1e-30) {
                 let before = old[i];
                 let next = max(0.0, before - (u[i] + p.mu * s) / denominator);
                 let moved = next - before;

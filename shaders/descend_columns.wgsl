@@ -55,7 +55,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
     for (var j = 0u; j < p.count; j++) {
         let of_j = p.g_off + j * p.g_ld + p.j0;
         let curvature = gram[of_j + j];
-        if (curvature > 0.0) {
+        if (curvature > 1e-30) {
             let column = j * p.rows;
             let t = threshold(column, curvature, local);
             for (var i = local; i < p.rows; i += 256u) {

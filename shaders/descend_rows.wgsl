@@ -68,7 +68,7 @@ fn solve(i: u32, mine: u32, first: u32, count: u32) {
     for (var j = 0u; j < count; j++) {
         let of_j = (first - p.g_row0 + j) * p.g_ld + first;
         let curvature = gram[of_j + j];
-        if (curvature > 0.0) {
+        if (curvature > 1e-30) {
             let at = i * p.ld + first + j;
             let old = x[at];
             let next = max(0.0, old - (u[mine + j] - rhs[at]) / curvature);

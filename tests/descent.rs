@@ -297,6 +297,25 @@ fn scales_do_not_drift_and_more_sweeps_end_no_worse() {
     }
 }
 
+/// Components without anything left to explain end near 0, and what is divided by their length must not overflow.
+#[test]
+fn samples_of_less_rank_than_components_are_no_trouble() {
+    for (kinds, n, layers) in [(1, 8, vec![20, 15]), (1, 8, vec![6, 4]), (5, 40, vec![20, 15]), (2, 12, vec![9])] {
+        let x =
+            Array2::from_shape_fn((n, 8), |(i, j)| f32::from(u8::from(i * 7 % kinds == j && (kinds > 1 || i == 0))));
+        for name in ["dnmf", "sdnmf-l", "sdnmf-r"] {
+            for seed in 0..5 {
+                let model = ModelSpec::by_name(name).unwrap();
+                let init = deepnmf::train::Init::Random;
+                let config = Config { solver: Solver::Cd, init, seed, ..Config::new(model, layers.clone()) };
+                let fit = train::fit(&mut Cpu::<f32>::new(), x.view(), &config, None, &mut |_| {});
+                let error = fit.unwrap_or_else(|e| panic!("{name} {layers:?}, seed {seed}: {e}")).relative_error;
+                assert!(error < 0.7, "{name} {layers:?}, seed {seed}: {error}");
+            }
+        }
+    }
+}
+
 /// The samples ten and a hundred times over: penalties weigh as much beside X, in every layer.
 #[test]
 fn penalties_do_not_depend_on_the_number_of_samples() {

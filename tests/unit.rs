@@ -107,6 +107,20 @@ fn any_unit_gives_the_same_error() {
     }
 }
 
+/// The penalty of a graph is of H alone.
+#[test]
+fn a_graph_weighs_the_same_in_any_unit() {
+    let x = data();
+    for init in [Init::Nndsvd, Init::Nndsvda, Init::Nndsvdar, Init::Random] {
+        let config = Config { init, sweeps: 60, tol: 0.0, ..Config::new(ModelSpec::by_name("gnmf").unwrap(), [4]) };
+        let one = fit(&x, &config).relative_error;
+        for unit in [0.7, 1.1, 3.0, 1e-20] {
+            let other = fit(&(&x * unit), &config).relative_error;
+            assert!((other - one).abs() <= 1e-2 * one, "{init:?}, {unit:e}: {other} instead of {one}");
+        }
+    }
+}
+
 /// Constants that are given as they stand in the objective stand there in the unit of X: W and H share it, and so do they.
 #[test]
 fn absolute_penalties_are_in_the_unit_of_x() {

@@ -28,6 +28,10 @@ impl<M> Clone for Descent<'_, M> {
 // Derived, it would ask for a `Copy` matrix.
 impl<M> Copy for Descent<'_, M> {}
 
+/// What a coordinate's curvature must be beyond for the coordinate to move: X is normalised, and below this nothing depends on
+/// it but roundings, by which a quotient would overflow.
+pub(crate) const LEAST_CURVATURE: f64 = 1e-30;
+
 /// An objective that is a combination of sums: `f = constant + Σ_l weights_l · sums_(first + l)`.
 pub struct Combination<'a, B: Backend + ?Sized> {
     /// 1 × the number of sums.

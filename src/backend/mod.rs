@@ -16,6 +16,7 @@ mod stop;
 mod storage;
 
 pub use cpu::Cpu;
+pub(crate) use descent::LEAST_CURVATURE;
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 pub(crate) use descent::{check_descent, check_state, check_three};
 pub use element::Element;
@@ -313,7 +314,7 @@ pub trait Backend {
     /// * A given: everything is coupled. Columns from first to last, in each i from first to last:
     ///   `x_ij ← max(0, x_ij − ((AXG − B)_ij + mu s_j) / (A_ii G_jj + mu))`, s kept up to date.
     ///
-    /// Where G_jj (or the denominator) is 0 the entry stays as it is: nothing depends on it.
+    /// Where G_jj (or the denominator) is not above 1e-30 the entry stays as it is: nothing depends on it.
     fn descend(&mut self, block: Descent<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
 
     /// `out = max(0, now + β (now − before))`, β from `state`, which begins as [`EXTRAPOLATION`].

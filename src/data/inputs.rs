@@ -13,7 +13,8 @@ use crate::model::store::{folder_of, target_of};
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for links in a circle.
 pub fn reads(path: &Path, file: &Path) -> Result<bool> {
-    let same = |path: &Path| same_file::is_same_file(path, file).unwrap_or(false);
+    // Nothing else than a file is opened: a pipe would wait for ever.
+    let same = |path: &Path| file.is_file() && same_file::is_same_file(path, file).unwrap_or(false);
     if same(path) || idx::labels_beside(path).is_some_and(|(labels, _)| same(&labels)) {
         return Ok(true);
     }

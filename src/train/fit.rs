@@ -6,7 +6,7 @@ use super::pretrain::{Layer, balance_norms};
 use super::project::{Projection, norm_squared, project};
 use super::warnings::warnings;
 use super::{
-    Config, Extrapolate, Fit, History, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
+    Config, Extrapolate, Fit, History, Init, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
 };
 use super::{init, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
@@ -77,6 +77,10 @@ fn fit_divided<B: Backend>(
             None => init::start(b, v, layer, config)?,
         };
         let (mut w_l, mut h_l) = (b.upload(w0.view())?, b.upload(h0.view())?);
+        if method == Method::Graph && start.is_none() && config.init != Init::Random {
+            // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
+            baselines::unit_components(b, &mut w_l, &mut h_l)?;
+        }
         let (mu, lambda) = constants(b, layer, &w_l, &h_l, config)?;
         progress(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
@@ -146,15 +150,15 @@ fn fit_divided<B: Backend>(
             (last, solve_hidden(b, (&x, xx), &w, h, &penalties, config, progress)?, score)
         }
         Some(activation) => {
-            let all = config.activate == Activate::All;
-            let g = match all {
-                true => Some(nonlinear::feed(b, activation, activation.is_bounded(), &mut w[depth - 1], &mut last)?),
-                false => None,
-            };
             let hidden = nonlinear::hidden(b, activation, &w, &last)?;
             let score = score(b, (&x, xx), (&w, &last), (&hidden[0], &w[0]), &penalties, config.model.h_penalty)?;
             let wanted = hidden.iter().filter(|_| config.hidden).map(|h| b.download(h)).collect::<Result<_>>()?;
-            (g.unwrap_or(last), wanted, score)
+            // Last of all: a bounded activation moves some scale from H to W_L, and penalties are of the factors before.
+            let represented = match config.activate {
+                Activate::All => nonlinear::feed(b, activation, activation.is_bounded(), &mut w[depth - 1], &mut last)?,
+                Activate::Hidden => last,
+            };
+            (represented, wanted, score)
         }
     };
     let objective = objective + graph_penalty;

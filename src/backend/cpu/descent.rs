@@ -6,7 +6,7 @@
 
 use super::products::{faer_view, in_parts, not_row_major};
 use crate::Result;
-use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, LEAST_CURVATURE, SHRINKAGE};
 use faer::{Accum, MatMut, MatRef};
 use ndarray::Array2;
 use pulp::Arch;
@@ -37,7 +37,7 @@ pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<
         for (j, x) in columns[first * rows..(first + count) * rows].chunks_exact_mut(rows).enumerate() {
             let (now, later) = u[j * rows..].split_at_mut(rows);
             let curvature = block.gram[[first + j, first + j]];
-            if curvature <= E::zero() {
+            if curvature <= E::of(LEAST_CURVATURE) {
                 continue;
             }
             Arch::new().dispatch(
@@ -155,7 +155,7 @@ pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>
             pull.fill(E::zero());
             for i in 0..rows {
                 let denominator = left[[i, i]] * curvature + mu;
-                if denominator <= E::zero() {
+                if denominator <= E::of(LEAST_CURVATURE) {
                     continue;
                 }
                 let gradient = now[i] + curvature * pull[i] - block.rhs[[i, first + j]] + mu * sum;

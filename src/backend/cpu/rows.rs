@@ -5,7 +5,7 @@
 //! δ correcting the later ones of the few: `u_j' += G_jj' δ`. The gradients never leave the registers.
 
 use crate::Result;
-use crate::backend::{Descent, Element};
+use crate::backend::{Descent, Element, LEAST_CURVATURE};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
@@ -113,7 +113,7 @@ fn solve<E: Element, S: Simd, const V: usize>(
     }
     for c in 0..COLUMNS {
         let Some(row) = panel.chunks_exact(COLUMNS).nth(first + c) else { return };
-        if row[c] <= E::zero() {
+        if row[c] <= E::of(LEAST_CURVATURE) {
             continue;
         }
         let minus_step = E::simd_splat(simd, &(-E::one() / row[c]));
