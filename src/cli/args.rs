@@ -87,6 +87,7 @@ impl DataArgs {
             resize: self.resize,
             x_key: self.x_key,
             y_key: self.y_key,
+            y_optional: false,
             image_shape: self.image_shape,
             samples: self.samples.unwrap_or_default(),
             colour: self.colour,
@@ -105,6 +106,8 @@ impl DataArgs {
         let before = flags(&options);
         options.resize = options.resize.or(kept.resize);
         options.x_key = options.x_key.or_else(|| kept.x_key.clone());
+        // Nobody asked for the labels of these data.
+        options.y_optional = options.y_key.is_none();
         options.y_key = options.y_key.or_else(|| kept.y_key.clone());
         options.image_shape = options.image_shape.or(kept.image_shape);
         options.pixel_order = options.pixel_order.or(kept.pixel_order);
@@ -144,8 +147,7 @@ type Flag = (&'static str, String);
 
 /// The options that were given, as the command line spells them.
 fn flags(options: &LoadOptions) -> Vec<Flag> {
-    let LoadOptions { resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, memory: _ } =
-        options;
+    let LoadOptions { resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, .. } = options;
     let shape = |s: &ImageShape| format!("{}x{}{}", s.height, s.width, if s.channels == 3 { "x3" } else { "" });
     let values = [
         ("--resize", resize.map(|(width, height)| format!("{width}x{height}"))),
@@ -166,6 +168,11 @@ where
     T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
 {
     names.into().try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
+}
+
+/// A number in a list, with blanks around it or without.
+pub(crate) fn item<T: FromStr>(text: &str) -> std::result::Result<T, T::Err> {
+    text.trim().parse()
 }
 
 /// `32×32`, or `32×32×3` in colour.

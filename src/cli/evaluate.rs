@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::data::ImageSet;
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
-use deepnmf::model::ModelSpec;
+use deepnmf::model::{Activate, Factors, ModelSpec};
 use deepnmf::model::store::Model;
 use deepnmf::train::Projection;
 use deepnmf::{Engine, Error};
@@ -36,8 +36,8 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The samples the model was trained on, or others; with `fit --train-per-class`, all those that were split
     data: PathBuf,
-    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]. A column called file, filename,
-    /// path, image, name or id says which sample a line is about; without one the lines are in the order of the samples
+    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]. The column that holds the names
+    /// of the samples says which one a line is about; without one the lines are in the order of the samples
     #[arg(long, value_name = "FILE", requires = "label")]
     labels: Option<PathBuf>,
     /// The column of that file that has the labels; may be given more than once
@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut rows = Vec::new();
     for part in &parts {
         for &layer in &layers {
-            let (features, error) = features(&mut engine, &model, layer, part, &set, (scaling, &projections), out)?;
+            let (h, error_of_part) = coefficients(&mut engine, &model, layer, part, &set, &projections, out)?;
             for attribute in &attributes {
                 let label = attribute.name.as_str();
                 // Samples without a label are left out, of the clusters too: they may be of classes that are not looked for.
@@ -120,7 +120,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
                     (0..part.rows.len()).filter(|&i| attribute.of[part.rows[i]].is_some()).collect();
                 let of: Vec<usize> = part.rows.iter().filter_map(|&row| attribute.of[row]).collect();
                 let unlabelled = part.rows.len() - of.len();
-                let features = features.select(Axis(0), &places);
+                let h = h.select(Axis(0), &places);
+                let features = evaluate::features(h.view(), &model.factors, layer, scaling)?;
+                let error = match unlabelled {
+                    0 => error_of_part,
+                    _ => {
+                        let rows: Vec<usize> = places.iter().map(|&i| part.rows[i]).collect();
+                        up_to(&model.factors, layer).relative_error(set.x.select(Axis(0), &rows).view(), h.view())?
+                    }
+                };
                 let classes = evaluate::count_classes(&of);
                 if classes < 2 {
                     let message = format!(
@@ -130,6 +138,13 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
                         part.name
                     );
                     return Err(Error::Data(message).into());
+                }
+                if classes == of.len() {
+                    out.warn(&format!(
+                        "{label}: every one of {classes} {} samples is a class of its own, so that these scores mean nothing; \
+                         --label takes another column",
+                        part.name
+                    ));
                 }
                 let clusters = args.clusters.unwrap_or(classes);
                 out.note(&format!(
@@ -216,24 +231,31 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The features of a part's samples, and the error of what they are the coefficients of.
-fn features(
+/// The coefficients of a part's samples in a layer, and the error of what they stand for.
+fn coefficients(
     engine: &mut Engine,
     model: &Model,
     layer: usize,
     part: &Part,
     set: &ImageSet,
-    (scaling, how): (Scaling, &[Projection]),
+    how: &[Projection],
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
     let f = &model.factors;
     if part.stored && layer == f.depth() {
-        return Ok((evaluate::features(f.h.view(), f, layer, scaling)?, model.metadata.relative_error));
+        return Ok((f.h.clone(), model.metadata.relative_error));
     }
     let x = set.x.select(Axis(0), &part.rows);
     let mut progress = Reporter::new(out);
     let projected = engine.transform(x.view(), f, layer, how, &mut |p| progress.report(p))?;
-    Ok((evaluate::features(projected.h.view(), f, layer, scaling)?, projected.relative_error))
+    Ok((projected.h, projected.relative_error))
+}
+
+/// The first layers of a model, without coefficients. Only those of the last layer may have passed through the activation.
+fn up_to(f: &Factors<f32>, layer: usize) -> Factors<f32> {
+    let activate = if layer == f.depth() { f.activate } else { Activate::Hidden };
+    let (w, h) = (f.w[..layer].to_vec(), Array2::zeros((0, 0)));
+    Factors { w, h, hidden: Vec::new(), activation: f.activation, activate }
 }
 
 /// Scores of one part by one layer and one label.

@@ -15,7 +15,7 @@ use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
 use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, named};
+use super::args::{DataArgs, DeviceArg, item, named};
 use super::files::{existing, output, quoted};
 use super::job::{Job, read};
 use super::output::{Output, name_of, written};
@@ -77,7 +77,7 @@ struct ModelArgs {
     #[arg(long, default_value = "sdnmf-l", value_parser = ModelSpec::from_str, help = models_help())]
     model: ModelSpec,
     /// Components of every layer, from the first one on
-    #[arg(long, value_name = "K1,K2,…", required = true, value_delimiter = ',')]
+    #[arg(long, value_name = "K1,K2,…", required = true, value_delimiter = ',', value_parser = item::<usize>)]
     layers: Vec<usize>,
     #[arg(long, value_name = "NAME", value_parser = Activation::from_str, help = activations_help())]
     activation: Option<Activation>,
@@ -85,10 +85,10 @@ struct ModelArgs {
     #[arg(long, default_value = "hidden", value_parser = Activate::from_str, requires = "activation")]
     activate: Activate,
     /// Penalty constant of W, one or one per layer [default: the model's]
-    #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "C,…", value_delimiter = ',', value_parser = item::<f64>, allow_negative_numbers = true)]
     mu: Option<Vec<f64>>,
     /// Penalty constant of H, one or one per layer [default: the model's]
-    #[arg(long, value_name = "C,…", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "C,…", value_delimiter = ',', value_parser = item::<f64>, allow_negative_numbers = true)]
     lambda: Option<Vec<f64>>,
     /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
     #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use deepnmf::Error;
-use deepnmf::data::{ImageSet, Table};
+use deepnmf::data::{self, ImageSet, Table};
 use serde_json::{Value, json};
 
 use super::Result;
@@ -87,6 +87,7 @@ pub(super) fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &
     let attribute = |name: &String| {
         let (of, classes) = table.labels(name, &join)?;
         let source = format!("column `{name}` of {}, {by}", file.display());
+        data::minus_one(&classes).into_iter().for_each(|note| out.note(&format!("{source}: {note}")));
         Ok(Attribute { name: name.clone(), of, classes: classes.len(), source })
     };
     columns.iter().map(attribute).collect()

@@ -45,6 +45,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
+    if let Some(other) = args.out.extension().filter(|e| !e.eq_ignore_ascii_case("npy")) {
+        let message = format!(
+            "--out: transform writes NumPy's .npy, expected a name that ends so, found .{} in {}",
+            other.display(),
+            args.out.display()
+        );
+        return Err(Error::Config(message).into());
+    }
     let file = output(&args.out, &[&args.model, &args.data])?;
     refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     let path = existing(args.data)?;

@@ -121,7 +121,7 @@ pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &L
         shape.check(set.n_features())?;
         set.image_shape = Some(shape.ordered(opts.pixel_order.unwrap_or(order)));
     } else if opts.pixel_order.is_some() {
-        let message = "an order of pixels needs the shape of an image; give one";
+        let message = "an order of pixels needs images, found numbers without a shape; --image-shape HxW gives one";
         return Err(Error::Config(format!("{}: {message}", path.display())));
     }
     let make_grey = !opts.colour && set.image_shape.is_some_and(|s| s.channels == 3);
@@ -138,7 +138,7 @@ pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &L
     }
     if let Some(size) = opts.resize {
         let Some(from) = set.image_shape else {
-            return Err(Error::Config(format!("{}: cannot resize without an image shape; give one", path.display())));
+            return Err(Error::Config(format!("{}: only images are resized, found numbers without a shape; --image-shape HxW gives one", path.display())));
         };
         let to = resized(from, size, set.n_samples(), path, opts.budget())?;
         if to != from {

@@ -7,7 +7,7 @@ use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
 use super::budget::afford;
 use super::labels::{Collector, is_missing};
 use super::source::{Source, too_large};
-use super::table::NAME_COLUMNS;
+use super::table::{NAME_COLUMNS, ROW_NAMES};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
 
@@ -15,8 +15,6 @@ use crate::{Error, Result};
 const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
 /// Columns that may be meant as labels; they are only if --y-key says so.
 const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
-/// What the first column is called if it names the lines, besides [`NAME_COLUMNS`]: as pandas and R write it.
-const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     if opts.samples == SamplesAxis::Columns {
@@ -30,10 +28,13 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     reader.read_record(&mut first).map_err(failed)?;
     let mut more = reader.read_record(&mut record).map_err(failed)?;
     let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
-    let notes = layout.notes(&first);
+    let mut notes = layout.notes();
+    if let (Some(key), None) = (&opts.y_key, layout.label) {
+        notes.push(format!("there is no column `{key}`: read without labels"));
+    }
     let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
     let mut content = Content { layout, path, budget, values, names, labels, rows: 0, text: 0 };
-    if !content.layout.header && !first.is_empty() {
+    if content.layout.header.is_none() && !first.is_empty() {
         content.take(&first)?;
     }
     while more {
@@ -83,7 +84,7 @@ impl Content<'_> {
                 self.names.push(cell.to_string());
                 self.text += cell.len() as u64;
             } else {
-                let value = number(cell).ok_or_else(|| not_a_number(path, record, column))?;
+                let value = number(cell).ok_or_else(|| self.no_number(record, column))?;
                 if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
                     return Err(at_cell(path, record, column, &too_large(cell)));
                 }
@@ -101,6 +102,30 @@ impl Content<'_> {
     }
 }
 
+impl Content<'_> {
+    /// What is wrong with a cell that is no number.
+    fn no_number(&self, record: &StringRecord, column: usize) -> Error {
+        let cell = record.get(column).unwrap_or_default();
+        let name = self.layout.heading(column);
+        if is_missing(cell) {
+            let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
+            let found = if cell.is_empty() { "an empty cell".into() } else { format!("`{cell}`") };
+            return at_cell(self.path, record, column, &format!("a value{of} is missing: expected a number, found {found}"));
+        }
+        match name.filter(|_| self.rows == 0) {
+            // Not a slip: it is no number from the start.
+            Some(name) => {
+                let message = format!(
+                    "expected a number in the column `{name}`, found `{cell}`; --y-key {name} takes it as labels, another \
+                     column of text has to be left out"
+                );
+                at_cell(self.path, record, column, &message)
+            }
+            None => not_a_number(self.path, record, column),
+        }
+    }
+}
+
 /// Whether the first column names the lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Names {
@@ -114,7 +139,7 @@ enum Names {
 /// What the columns are.
 #[derive(Debug)]
 struct Layout {
-    header: bool,
+    header: Option<StringRecord>,
     /// Cells of every line but a header.
     width: usize,
     names: Names,
@@ -128,7 +153,7 @@ impl Layout {
     /// A first line that is neither numbers nor a header is refused: a slip in it must not pass for a header.
     fn of(first: &StringRecord, second: Option<&StringRecord>, path: &Path, opts: &LoadOptions) -> Result<Self> {
         let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
-        let label = label_column(first, !texts.is_empty(), path, opts.y_key.as_deref())?;
+        let label = label_column(first, !texts.is_empty(), path, opts)?;
         let is_name =
             |record: &StringRecord| record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none());
         let called = first.get(0).is_some_and(|cell| {
@@ -145,6 +170,14 @@ impl Layout {
             // 0, 1, 2 … are what pandas calls columns without a name.
             Some(_) if only_first && counts(first) => true,
             Some(_) if only_first && second.is_none_or(is_name) => false,
+            // A column of text below no header.
+            Some(&odd) if second.and_then(|line| line.get(odd)).is_some_and(|cell| number(cell).is_none()) => {
+                let cell = first.get(odd).unwrap_or_default();
+                let message = format!(
+                    "expected a number, found `{cell}`; below a header line --y-key NAME takes a column of text as labels"
+                );
+                return Err(at_cell(path, first, odd, &message));
+            }
             Some(&odd) => return Err(not_a_number(path, first, odd)),
         };
         // R leaves out the header of the names.
@@ -158,17 +191,23 @@ impl Layout {
         };
         let label_name = label.and_then(|at| first.get(at)).unwrap_or_default().to_string();
         let shift = usize::from(shifted);
+        let header = header.then(|| first.clone());
         Ok(Self { header, width: first.len() + shift, names, label: label.map(|at| at + shift), label_name })
     }
 
-    fn notes(&self, first: &StringRecord) -> Vec<String> {
+    /// What a column is called, where there is a header.
+    fn heading(&self, column: usize) -> Option<&str> {
+        let header = self.header.as_ref()?;
+        header.get(column.checked_sub(self.width - header.len())?)
+    }
+
+    fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.names != Names::None {
             notes.push("the first column names the samples, it is no feature".into());
         }
-        let shift = self.width - first.len();
-        let features = (0..first.len()).filter(|&at| self.header && self.label != Some(at + shift));
-        for cell in features.filter_map(|at| first.get(at)) {
+        let features = (0..self.width).filter(|&column| self.label != Some(column));
+        for cell in features.filter_map(|column| self.heading(column)) {
             if LIKE_LABELS.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
                 notes.push(format!("the column `{cell}` is read as a feature; --y-key {cell} takes it as labels"));
             }
@@ -178,13 +217,16 @@ impl Layout {
 }
 
 /// The place of the labels in a header.
-fn label_column(first: &StringRecord, texts: bool, path: &Path, y_key: Option<&str>) -> Result<Option<usize>> {
+fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptions) -> Result<Option<usize>> {
     let position = |name: &str| first.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-    let Some(key) = y_key else { return Ok(LABEL_COLUMNS.into_iter().find_map(position)) };
-    if !texts {
+    let Some(key) = &opts.y_key else { return Ok(LABEL_COLUMNS.into_iter().find_map(position)) };
+    if !texts && !opts.y_optional {
         return Err(Error::format(path, format!("expected a header line with the column `{key}`, found numbers only")));
     }
     let found = first.iter().position(|cell| cell == key).or_else(|| position(key));
+    if found.is_none() && opts.y_optional {
+        return Ok(None);
+    }
     let missing = || {
         let columns = first.iter().collect::<Vec<_>>().join(", ");
         Error::format(path, format!("expected a column `{key}`, found: {columns}"))

@@ -94,7 +94,13 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
         },
     };
     let y = match &opts.y_key {
-        Some(key) => Some(asked(key, "labels")?),
+        Some(key) => match asked(key, "labels") {
+            Err(_) if opts.y_optional => {
+                notes.push(format!("there is no array `{key}`: read without labels"));
+                None
+            }
+            found => Some(found?),
+        },
         None => match usual(&Y_KEYS, "--y-key")?.filter(|&y| y != x) {
             // Nobody asked for these: without them the rest can still be read.
             Some(at) if arrays[at].odd.is_some() || !arrays[at].is_column() => {

@@ -17,11 +17,17 @@ pub(super) struct Labels {
 }
 
 /// What stands for no label in a table.
-const MISSING: [&str; 10] = ["", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null"];
+const MISSING: [&str; 11] = ["", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null"];
 
 /// Whether a cell stands for nothing.
 pub(super) fn is_missing(cell: &str) -> bool {
-    MISSING.contains(&cell)
+    MISSING.contains(&cell) || cell.eq_ignore_ascii_case("none")
+}
+
+/// What is to be said where -1, which often stands for no label, is one of these classes.
+pub fn minus_one(classes: &[String]) -> Option<&'static str> {
+    let found = classes.iter().any(|class| number(class) == Some(-1.0));
+    found.then_some("-1 is a class of its own; leave it empty (NaN in an array) where a label is missing")
 }
 
 /// Whole numbers from here on are not told apart in f64.
@@ -181,9 +187,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_no_class() {
-        let labels = from_names(["a", "", "NaN", "NA", "b", "<NA>", "null", "Na", "none"].map(Some), String::new());
-        assert_eq!(labels.classes, ["Na", "a", "b", "none"]);
-        assert_eq!(labels.of, [Some(1), None, None, None, Some(2), None, None, Some(0), Some(3)]);
+        let labels = from_names(["a", "", "NaN", "NA", "b", "<NA>", "null", "Na", "none", "None", "NONE", "?"].map(Some), String::new());
+        assert_eq!(labels.classes, ["Na", "a", "b"]);
+        assert_eq!(labels.of[..8], [Some(1), None, None, None, Some(2), None, None, Some(0)]);
+        assert_eq!(labels.of[8..], [None; 4]);
         assert_eq!(from_names([None, Some("a"), None], String::new()).of, [None, Some(0), None]);
     }
 }

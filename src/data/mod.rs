@@ -45,6 +45,7 @@ mod split;
 mod table;
 
 pub use inputs::{applicable, reads};
+pub use labels::minus_one;
 pub use preprocess::{
     Checked, Features, Preprocess, Scale, preprocess, preprocess_features, validate_finite, validate_nonnegative,
 };
@@ -85,7 +86,10 @@ impl ImageSet {
             Self { x, image_shape, labels: None, classes: Vec::new(), label_source: None, names: Vec::new(), notes };
         match labels {
             Some(l) if l.classes.is_empty() => set.notes.push(format!("{} holds no label: all are missing", l.source)),
-            Some(l) => (set.labels, set.classes, set.label_source) = (Some(l.of), l.classes, Some(l.source)),
+            Some(l) => {
+                set.notes.extend(minus_one(&l.classes).map(|note| format!("{}: {note}", l.source)));
+                (set.labels, set.classes, set.label_source) = (Some(l.of), l.classes, Some(l.source));
+            }
             None => {}
         }
         set
@@ -171,6 +175,9 @@ pub struct LoadOptions {
     pub x_key: Option<String>,
     /// The array (`.mat`, `.npz`) or column (`.csv`) that holds the labels.
     pub y_key: Option<String>,
+    /// Data without that array or column are read without labels.
+    #[serde(skip)]
+    pub y_optional: bool,
     /// Resize every image to `(width, height)` pixels.
     pub resize: Option<(usize, usize)>,
     /// The shape of an image where the file does not say it, or says it wrongly; as in the file,

@@ -1,6 +1,6 @@
 //! Tables of labels beside the data: CSV files with a header line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ::csv::{ReaderBuilder, StringRecord, Trim};
@@ -10,9 +10,12 @@ use super::labels::{self, Labels};
 use super::source::Source;
 use crate::{Error, Result};
 
-/// Columns that say which sample a line is about, the likeliest first. Of the first four every one does.
-pub(super) const NAME_COLUMNS: [&str; 6] = ["file", "filename", "path", "image", "name", "id"];
-const SURE: usize = 4;
+/// Columns that say which sample a line is about, the likeliest first. Of the first five every one does.
+pub(super) const NAME_COLUMNS: [&str; 10] =
+    ["file", "filename", "file_name", "path", "image", "fname", "name", "id", "sample", "sample_id"];
+const SURE: usize = 5;
+/// The column of the names of lines, as pandas and R write it.
+pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 /// A table in memory.
 #[derive(Debug)]
@@ -68,56 +71,39 @@ impl Table {
         Ok((of, classes))
     }
 
-    /// Which line is about which sample of `set`: by a column called `file`, `filename`, `path`, `image`, `name` or `id`, which
-    /// holds names of samples (with more folders before them, or without folders where that is enough), or numbers of the
-    /// samples where they have no names; without such a column by position.
+    /// Which line is about which sample of `set`: by a column that holds names of samples (with more folders before them, or
+    /// without folders or ending where that is enough), or numbers of the samples where they have no names. Columns called
+    /// `file`, `filename`, `file_name`, `path`, `image`, `fname`, `name`, `id`, `sample` or `sample_id` come first; then, where
+    /// samples have names, any in which most cells name one. Without such a column by position.
     ///
     /// # Errors
-    /// [`Error::Format`] if two lines name the same sample, if a column of files names no sample, or if without names there are
-    /// not as many lines as samples.
+    /// [`Error::Format`] if two lines name the same sample, if a column of files names no sample, if the numbers in a column are
+    /// one off those of the samples, or if without names there are not as many lines as samples.
     pub fn join(&self, set: &ImageSet) -> Result<Join> {
-        let mut notes = Vec::new();
-        for (rank, word) in NAME_COLUMNS.iter().enumerate() {
-            let Some(at) = self.columns.iter().position(|name| name.eq_ignore_ascii_case(word)) else { continue };
-            let column = &self.columns[at];
-            let cells: Vec<&str> = self.rows.iter().map(|row| row.get(at).unwrap_or_default()).collect();
-            let of = match set.names.is_empty() {
-                true => numbered(&cells, set.n_samples()),
-                false => self.named(&cells, &set.names)?,
+        let names = Names::of(&set.names);
+        let (mut notes, mut refused) = (Vec::new(), None);
+        for (at, heading) in self.candidates() {
+            let (column, cells) = (self.heading(at), self.cells(at));
+            let of = match (set.names.is_empty(), heading) {
+                (true, Heading::Other) => None,
+                (true, _) => numbered(&cells, set.n_samples()),
+                (false, _) => names.lines(&cells, heading).map_err(|e| self.error(format!("column `{column}` {e}")))?,
             };
-            let Some(of) = of else {
-                let expected =
-                    set.names.first().map_or("numbers of the samples".into(), |name| format!("names like `{name}`"));
-                let found = cells.first().copied().unwrap_or_default();
-                let message = format!("column `{column}` names no sample: expected {expected}, found `{found}`");
-                if rank < SURE && !set.names.is_empty() {
-                    return Err(self.error(message));
-                }
-                notes.push(message);
-                continue;
-            };
-            let mut rows = vec![None; set.n_samples()];
-            let mut unused = Vec::new();
-            for (line, sample) in of.into_iter().enumerate() {
-                let Some(sample) = sample else {
-                    unused.push(cells[line]);
-                    continue;
-                };
-                if let Some(other) = rows[sample].replace(line) {
-                    let (a, b) = (cells[other], cells[line]);
-                    let message = format!("lines {} and {} name the same sample: `{a}` and `{b}`", other + 2, line + 2);
-                    return Err(self.error(message));
-                }
+            if let Some(of) = of {
+                return self.joined(column, &cells, &of, set);
             }
-            if let Some(first) = unused.first() {
-                notes.push(format!("{} of {} lines name no sample, the first `{first}`", unused.len(), cells.len()));
+            let expected =
+                set.names.first().map_or("numbers of the samples".into(), |name| format!("names like `{name}`"));
+            let found = cells.first().copied().unwrap_or_default();
+            let message = format!("column `{column}` names no sample: expected {expected}, found `{found}`");
+            match heading {
+                Heading::Sure if !set.names.is_empty() => refused = refused.or(Some(message)),
+                Heading::Sure | Heading::Known => notes.push(message),
+                Heading::Other => {}
             }
-            let missing: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
-            if let Some(&first) = missing.first() {
-                let (count, name) = (missing.len(), set.name(first));
-                notes.push(format!("{count} of {} samples have no line, the first `{name}`", rows.len()));
-            }
-            return Ok(Join { by: Some(column.clone()), rows, notes });
+        }
+        if let Some(message) = refused {
+            return Err(self.error(message));
         }
         if self.rows.len() != set.n_samples() {
             let message = format!(
@@ -131,44 +117,167 @@ impl Table {
         Ok(Join { by: None, rows: (0..set.n_samples()).map(Some).collect(), notes })
     }
 
-    /// The sample of every line; None if no line names one.
-    fn named(&self, cells: &[&str], names: &[String]) -> Result<Option<Vec<Option<usize>>>> {
-        let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
-        // None: more than one.
-        let mut full: HashMap<&str, Option<usize>> = HashMap::new();
-        let mut short: HashMap<&str, Option<usize>> = HashMap::new();
-        for (i, name) in names.iter().enumerate() {
-            full.entry(name).and_modify(|at| *at = None).or_insert(Some(i));
-            let file = name.rsplit('/').next().unwrap_or(name);
-            short.entry(file).and_modify(|at| *at = None).or_insert(Some(i));
-            if let Some((stem, _)) = file.rsplit_once('.') {
-                short.entry(stem).and_modify(|at| *at = None).or_insert(Some(i));
+    /// The columns that may name the samples, the likeliest first: by their headings, then other texts, then names of lines,
+    /// then other numbers.
+    fn candidates(&self) -> Vec<(usize, Heading)> {
+        let last = NAME_COLUMNS.len();
+        let mut all: Vec<_> = (0..self.columns.len())
+            .map(|at| {
+                let is = |word: &&str| self.columns[at].eq_ignore_ascii_case(word);
+                match NAME_COLUMNS.iter().position(|word| is(&word)) {
+                    Some(rank) if rank < SURE => (rank, at, Heading::Sure),
+                    Some(rank) => (rank, at, Heading::Known),
+                    None if ROW_NAMES.iter().any(|word| is(&word)) => (last + 1, at, Heading::Known),
+                    None if whole(&self.cells(at)).is_none() => (last, at, Heading::Other),
+                    None => (last + 2, at, Heading::Other),
+                }
+            })
+            .collect();
+        all.sort_by_key(|&(rank, at, _)| (rank, at));
+        all.into_iter().map(|(_, at, heading)| (at, heading)).collect()
+    }
+
+    /// What a column is called; its place where it has no name.
+    fn heading(&self, at: usize) -> String {
+        if self.columns[at].is_empty() { format!("column {}", at + 1) } else { self.columns[at].clone() }
+    }
+
+    fn cells(&self, at: usize) -> Vec<&str> {
+        self.rows.iter().map(|row| row.get(at).unwrap_or_default()).collect()
+    }
+
+    /// The lines by `column`, of which every line is about the sample in `of`, and what is left over.
+    fn joined(&self, column: String, cells: &[&str], of: &[Option<usize>], set: &ImageSet) -> Result<Join> {
+        let mut notes = Vec::new();
+        let mut rows = vec![None; set.n_samples()];
+        let mut unused = Vec::new();
+        for (line, sample) in of.iter().enumerate() {
+            let Some(sample) = *sample else {
+                unused.push(cells[line]);
+                continue;
+            };
+            if let Some(other) = rows[sample].replace(line) {
+                let (a, b) = (cells[other], cells[line]);
+                let message = format!("lines {} and {} name the same sample: `{a}` and `{b}`", other + 2, line + 2);
+                return Err(self.error(message));
             }
         }
-        let mut of = Vec::with_capacity(cells.len());
-        for cell in cells {
-            let cell = plain(cell);
-            // With folders that lead to the data, one after the other left out.
-            let mut rest = cell.as_str();
-            let found = loop {
-                match (full.get(rest), rest.split_once('/')) {
-                    (Some(found), _) => {
-                        break Some(
-                            found.ok_or_else(|| self.error(format!("more than one sample is called `{rest}`")))?,
-                        );
-                    }
-                    (None, Some((_, inner))) => rest = inner,
-                    (None, None) => break short.get(cell.as_str()).copied().flatten(),
-                }
-            };
-            of.push(found);
+        if let Some(first) = unused.first() {
+            notes.push(format!("{} of {} lines name no sample, the first `{first}`", unused.len(), cells.len()));
         }
-        Ok(of.iter().any(Option::is_some).then_some(of))
+        let missing: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].is_none()).collect();
+        if let Some(&first) = missing.first() {
+            let (count, name) = (missing.len(), set.name(first));
+            notes.push(format!("{count} of {} samples have no line, the first `{name}`", rows.len()));
+        }
+        if set.names.is_empty() && of.windows(2).any(|pair| pair[0] > pair[1]) {
+            notes.push(format!(
+                "the samples have no names: the numbers in `{column}` are taken as numbers of the rows of the data; without \
+                 that column the lines are taken in their order"
+            ));
+        }
+        Ok(Join { by: Some(column), rows, notes })
     }
 
     fn error(&self, message: String) -> Error {
         Error::format(&self.path, message)
     }
+}
+
+/// What the heading of a column says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Heading {
+    /// That it names files.
+    Sure,
+    /// That it may name samples.
+    Known,
+    /// Nothing.
+    Other,
+}
+
+/// The names of the samples, and in which ways they may be written.
+struct Names {
+    /// None: more than one sample has the name.
+    full: HashMap<String, Option<usize>>,
+    /// Without folders, and without ending.
+    short: HashMap<String, Option<usize>>,
+    /// The least and the greatest, where all are different whole numbers.
+    range: Option<(u64, u64)>,
+}
+
+impl Names {
+    fn of(names: &[String]) -> Self {
+        let (mut full, mut short) = (HashMap::new(), HashMap::new());
+        let add = |map: &mut HashMap<_, _>, name: &str, i| {
+            map.entry(name.to_string()).and_modify(|at| *at = None).or_insert(Some(i));
+        };
+        let mut stems = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let name = plain(name);
+            add(&mut full, &name, i);
+            let file = name.rsplit('/').next().unwrap_or(&name);
+            add(&mut short, file, i);
+            let stem = file.rsplit_once('.').map(|(stem, _)| stem);
+            stem.into_iter().for_each(|stem| add(&mut short, stem, i));
+            stems.push(stem.unwrap_or(file).to_string());
+        }
+        let numbers = whole(&stems).filter(|numbers| numbers.iter().collect::<HashSet<_>>().len() == numbers.len());
+        Self { full, short, range: numbers.as_deref().and_then(range) }
+    }
+
+    /// The sample that a cell names, with folders that lead to the data left out one after the other.
+    fn find(&self, cell: &str) -> std::result::Result<Option<usize>, String> {
+        let cell = plain(cell);
+        let mut rest = cell.as_str();
+        loop {
+            match (self.full.get(rest), rest.split_once('/')) {
+                (Some(Some(found)), _) => return Ok(Some(*found)),
+                (Some(None), _) => return Err(format!("is not clear: more than one sample is called `{rest}`")),
+                (None, Some((_, inner))) => rest = inner,
+                (None, None) => return Ok(self.short.get(cell.as_str()).copied().flatten()),
+            }
+        }
+    }
+
+    /// The sample of every line; None if the column names none, or has another heading and names too few to be meant so.
+    fn lines(&self, cells: &[&str], heading: Heading) -> std::result::Result<Option<Vec<Option<usize>>>, String> {
+        let other = heading == Heading::Other;
+        let found = cells.iter().map(|cell| self.find(cell));
+        let of: Vec<_> = match other {
+            true => found.map(|at| at.unwrap_or(None)).collect(),
+            false => found.collect::<std::result::Result<_, _>>()?,
+        };
+        let numbers = whole(cells);
+        let distinct = of.iter().flatten().collect::<HashSet<_>>().len();
+        // Numbers may be anything: they have to be those of all samples.
+        let all = |n: usize| n == cells.len() && n == self.full.len();
+        if let (Some((least, most)), Some((first, last))) = (numbers.as_deref().and_then(range), self.range) {
+            let off = |a: u64, b: u64| a.checked_add(1) == Some(b);
+            let one_off = off(least, first) && off(most, last) || off(first, least) && off(last, most);
+            if one_off && (!other || all(numbers.iter().flatten().collect::<HashSet<_>>().len())) {
+                return Err(format!(
+                    "counts from {least} to {most}, the names of the samples from {first} to {last}: joined as they are, every \
+                     label would be one off; count from {first} in both"
+                ));
+            }
+        }
+        let enough = match (other, numbers.is_some()) {
+            (false, _) => distinct > 0,
+            (true, false) => 2 * distinct > cells.iter().filter(|cell| !cell.is_empty()).count(),
+            (true, true) => all(distinct),
+        };
+        Ok(enough.then_some(of))
+    }
+}
+
+/// The cells as whole numbers; None if one is none.
+fn whole(cells: &[impl AsRef<str>]) -> Option<Vec<u64>> {
+    cells.iter().map(|cell| cell.as_ref().parse().ok()).collect()
+}
+
+/// The least and the greatest.
+fn range(numbers: &[u64]) -> Option<(u64, u64)> {
+    Some((*numbers.iter().min()?, *numbers.iter().max()?))
 }
 
 /// With one kind of slash, and nothing that leads nowhere.
@@ -179,12 +288,12 @@ fn plain(name: &str) -> String {
 
 /// Numbers of all samples, from 0 or from 1.
 fn numbered(cells: &[&str], n: usize) -> Option<Vec<Option<usize>>> {
-    let numbers: Vec<usize> = cells.iter().map(|cell| cell.parse().ok()).collect::<Option<_>>()?;
-    let first = *numbers.iter().min()?;
+    let numbers = whole(cells)?;
+    let (first, _) = range(&numbers)?;
     let mut seen = vec![false; n];
     let mut of = Vec::with_capacity(n);
     for number in numbers {
-        let sample = number - first;
+        let sample = usize::try_from(number - first).ok()?;
         if first > 1 || sample >= n || std::mem::replace(&mut seen[sample], true) {
             return None;
         }

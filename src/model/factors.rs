@@ -122,6 +122,16 @@ impl<E: Element> Factors<E> {
         }
         Ok(errors)
     }
+
+    /// `‖X − X̂‖ / ‖X‖` of these samples, as in [`Factors::squared_errors`]; NaN where all are zero.
+    ///
+    /// # Errors
+    /// As [`Factors::squared_errors`].
+    pub fn relative_error(&self, x: ArrayView2<'_, E>, h: ArrayView2<'_, E>) -> Result<f64> {
+        let left: f64 = self.squared_errors(x, h)?.iter().sum();
+        let all: f64 = x.iter().map(|v| v.f64().powi(2)).sum();
+        Ok((left / all).sqrt())
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +160,7 @@ mod tests {
         let factors = Factors { w, h, hidden: Vec::new(), activation: None, activate: Activate::Hidden };
         let x = arr2(&[[2.0, 4.0], [4.0, 6.0]]);
         assert_eq!(factors.squared_errors(x.view(), factors.h.view()).unwrap(), [0.0, 25.0]);
+        assert_eq!(factors.relative_error(x.view(), factors.h.view()).unwrap(), (25.0f64 / 72.0).sqrt());
     }
 
     /// The fields are anybody's to fill.

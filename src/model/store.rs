@@ -332,11 +332,9 @@ impl Model {
         if x.dim() != (m.n_samples, self.factors.n_features()) {
             return false;
         }
-        let Ok(errors) = self.factors.squared_errors(x, self.factors.h.view()) else { return false };
-        let left: f64 = errors.iter().sum();
-        let all: f64 = x.iter().map(|&v| f64::from(v).powi(2)).sum();
+        let Ok(error) = self.factors.relative_error(x, self.factors.h.view()) else { return false };
         // The final error was computed in f32.
-        ((left / all).sqrt() - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
+        (error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
     }
 
     /// Whether factors and metadata fit each other; the same for a file to write and a file that was read.
