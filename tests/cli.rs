@@ -6,6 +6,7 @@ mod cli {
     mod commands;
     mod evaluate;
     mod fixtures;
+    mod labels;
     mod models;
     mod outputs;
     mod reading;

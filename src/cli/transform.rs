@@ -45,6 +45,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
+    let file = output(&args.out, &[&args.model, &args.data])?;
+    refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     if let Some(other) = args.out.extension().filter(|e| !e.eq_ignore_ascii_case("npy")) {
         let message = format!(
             "--out: transform writes NumPy's .npy, expected a name that ends so, found .{} in {}",
@@ -53,8 +55,6 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         );
         return Err(Error::Config(message).into());
     }
-    let file = output(&args.out, &[&args.model, &args.data])?;
-    refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     let path = existing(args.data)?;
     let model = Model::load(&args.model)?;
     let Model { factors, metadata } = &model;

@@ -138,7 +138,10 @@ pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &L
     }
     if let Some(size) = opts.resize {
         let Some(from) = set.image_shape else {
-            return Err(Error::Config(format!("{}: only images are resized, found numbers without a shape; --image-shape HxW gives one", path.display())));
+            return Err(Error::Config(format!(
+                "{}: only images are resized, found numbers without a shape; --image-shape HxW gives one",
+                path.display()
+            )));
         };
         let to = resized(from, size, set.n_samples(), path, opts.budget())?;
         if to != from {

@@ -110,7 +110,12 @@ impl Content<'_> {
         if is_missing(cell) {
             let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
             let found = if cell.is_empty() { "an empty cell".into() } else { format!("`{cell}`") };
-            return at_cell(self.path, record, column, &format!("a value{of} is missing: expected a number, found {found}"));
+            return at_cell(
+                self.path,
+                record,
+                column,
+                &format!("a value{of} is missing: expected a number, found {found}"),
+            );
         }
         match name.filter(|_| self.rows == 0) {
             // Not a slip: it is no number from the start.

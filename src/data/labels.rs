@@ -187,7 +187,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_no_class() {
-        let labels = from_names(["a", "", "NaN", "NA", "b", "<NA>", "null", "Na", "none", "None", "NONE", "?"].map(Some), String::new());
+        let labels = from_names(
+            ["a", "", "NaN", "NA", "b", "<NA>", "null", "Na", "none", "None", "NONE", "?"].map(Some),
+            String::new(),
+        );
         assert_eq!(labels.classes, ["Na", "a", "b"]);
         assert_eq!(labels.of[..8], [Some(1), None, None, None, Some(2), None, None, Some(0)]);
         assert_eq!(labels.of[8..], [None; 4]);

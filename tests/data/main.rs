@@ -9,6 +9,7 @@ mod arrays;
 mod csv;
 mod folders;
 mod idx;
+mod joins;
 mod mat;
 mod prepare;
 mod real;
@@ -115,7 +116,7 @@ fn options_that_mean_nothing_for_a_format_are_refused() {
         refusal(&csv, &opts).contains("`fea` means nothing") || refusal(&csv, &opts).contains("(`fea`) means nothing")
     );
     let opts = LoadOptions { resize: Some((2, 2)), ..Default::default() };
-    assert!(refusal(&csv, &opts).contains("image shape"));
+    assert!(refusal(&csv, &opts).contains("--image-shape HxW"));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn features_keep_the_order_of_the_file_and_images_are_read_column_by_column() {
     let luma = |r: f32, g: f32, b: f32| 0.2126 * r + 0.7152 * g + 0.0722 * b;
     assert_eq!(grey, arr2(&[[luma(0., 2., 4.), luma(1., 3., 5.)]]));
     let order = LoadOptions { pixel_order: Some(PixelOrder::Rows), ..Default::default() };
-    assert!(refusal(&path, &order).contains("an order of pixels needs the shape of an image"));
+    assert!(refusal(&path, &order).contains("--image-shape HxW"));
 }
 
 #[test]

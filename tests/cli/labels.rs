@@ -1,0 +1,110 @@
+//! Labels and files as a new user gives them: tables of pandas, errors of some samples, columns that are no labels.
+
+use super::fixtures::*;
+
+/// 18 samples of three kinds as a CSV file of pandas: an index without a heading, and, if asked for, the kind in a column `y`.
+fn frame(with_y: bool) -> String {
+    let x = samples(18, 6);
+    let lines = (0..18).map(|i| {
+        let cells: Vec<_> =
+            (0..6).map(|j| (x[6 * i + j] + [9.0, 0.0][usize::from(j / 2 != i % 3)]).to_string()).collect();
+        let y = if with_y { format!(",{}", ["red", "green", "blue"][i % 3]) } else { String::new() };
+        format!("{i},{}{y}\n", cells.join(","))
+    });
+    format!(",f0,f1,f2,f3,f4,f5{}\n{}", if with_y { ",y" } else { "" }, lines.collect::<String>())
+}
+
+#[test]
+fn a_table_of_pandas_in_another_order_gives_the_same_scores() {
+    let folder = Folder::new();
+    folder.write("x.csv", frame(false));
+    folder.ok("fit x.csv --layers 3 --device cpu --out m.safetensors -q");
+    let line = |i: usize, from: usize| format!("{},{}\n", i + from, ["red", "green", "blue"][i % 3]);
+    let turned = || (0..18).map(|i| 7 * i % 18);
+    folder.write("table.csv", format!(",who\n{}", turned().map(|i| line(i, 0)).collect::<String>()));
+    folder.write("one_off.csv", format!(",who\n{}", turned().map(|i| line(i, 1)).collect::<String>()));
+    let evaluate = "evaluate m.safetensors x.csv --label who --kmeans-seeds 3 --device cpu --labels";
+    let run = folder.ok(&format!("{evaluate} table.csv --json"));
+    let nmi = run.json()["results"][0]["nmi"]["mean"].as_f64().expect("a number");
+    assert!(nmi > 0.9 && run.json()["labels"][0]["from"].as_str().is_some_and(|f| f.contains("joined by")), "{nmi}");
+    folder.refused(&format!("{evaluate} one_off.csv"), 1, &["from 1 to 18", "from 0 to 17", "one off"]);
+    // Every sample its own class.
+    folder.write("own.csv", format!("id,who\n{}", (0..18).map(|i| format!("{i},p{i}\n")).collect::<String>()));
+    let run = folder.ok(&format!("{evaluate} own.csv"));
+    assert!(
+        run.stderr.contains("warning: who: every one of 18 training samples is a class of its own"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// The error of a row is that of its samples: those of two halves make up that of the whole.
+#[test]
+fn errors_are_of_the_samples_of_their_row() {
+    let folder = Folder::new();
+    let x = samples(60, 36);
+    folder.write("x.npy", npy("(60, 36)", &x));
+    let squares = |x: &[f32]| x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+    let (first, second) = (squares(&x[..30 * 36]), squares(&x[30 * 36..]));
+    for activation in ["", "--activation root", "--activation root --activate all"] {
+        let fit = "fit x.npy --layers 5,3 --scale none --sweeps 3 --device cpu --out m.safetensors -q";
+        folder.ok(&format!("{fit} {activation}"));
+        // Of the samples from `from` to `to`, by layer.
+        let errors = |from: usize, to: usize| -> Vec<f64> {
+            let label = |i| if (from..to).contains(&i) { format!("{i},k{}\n", i % 2) } else { format!("{i},\n") };
+            folder.write("labels.csv", format!("id,who\n{}", (0..60).map(label).collect::<String>()));
+            let evaluate = "evaluate m.safetensors x.npy --labels labels.csv --label who --layer all --kmeans-seeds 1";
+            let json = folder.ok(&format!("{evaluate} --device cpu --json")).json();
+            let rows = json["results"].as_array().expect("rows").clone();
+            rows.iter().map(|row| row["relative_error"].as_f64().expect("a number")).collect()
+        };
+        let (a, b, whole) = (errors(0, 30), errors(30, 60), errors(0, 60));
+        assert_eq!(whole.len(), 2);
+        for layer in 0..2 {
+            let (a, b, whole) = (a[layer], b[layer], whole[layer]);
+            let both = ((a * a * first + b * b * second) / (first + second)).sqrt();
+            assert!((both - whole).abs() < 1e-3 * whole, "{activation}, layer {layer}: {a} {b} {whole}");
+            assert!((a - b).abs() > 1e-3 * whole, "{activation}, layer {layer}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn new_samples_need_no_labels() {
+    let folder = Folder::new();
+    folder.write("x.csv", frame(true));
+    folder.write("new.csv", frame(false));
+    folder.ok("fit x.csv --y-key y --layers 3 --device cpu --out m.safetensors -q");
+    for command in ["transform m.safetensors new.csv --out h.npy", "report m.safetensors new.csv"] {
+        let run = folder.ok(&format!("{command} --device cpu"));
+        assert!(run.stderr.contains("there is no column `y`: read without labels"), "{}", run.stderr);
+    }
+    folder.ok("transform m.safetensors x.csv --out h.npy --device cpu");
+    // Asked for here, it has to be there.
+    folder.refused("transform m.safetensors new.csv --y-key y --out k.npy --device cpu", 1, &["expected a column `y`"]);
+    folder.refused("evaluate m.safetensors new.csv --device cpu", 1, &["expected labels"]);
+    for out in ["o.csv", "o.npz", "h.npy.gz", "o.txt"] {
+        let transform = format!("transform m.safetensors new.csv --out {out} --device cpu");
+        folder.refused(&transform, 2, &["transform writes NumPy's .npy", out]);
+    }
+    folder.ok("transform m.safetensors new.csv --out H.NPY --device cpu -q");
+}
+
+#[test]
+fn lists_may_have_blanks_and_images_need_a_shape() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (list, name) in [("5, 3", "--layers"), (" 5 ,3 ", "--layers"), ("0.1, 0.2", "--mu")] {
+        let mut command = folder.command("fit x.npy --device cpu --sweeps 1 --pretrain 1 -q");
+        command.args([name, list]);
+        if name != "--layers" {
+            command.args(["--layers", "5,3", "--model", "sdnmf-rl1"]);
+        }
+        let output = command.output().expect("started");
+        assert_eq!(output.status.code(), Some(0), "{name} {list}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for option in ["--resize 3x3", "--pixel-order columns"] {
+        folder.refused(&format!("fit x.npy --layers 3 {option} --out n.safetensors"), 2, &["--image-shape HxW"]);
+    }
+    folder.refused("fit x.npy --layers 5,x --out n.safetensors", 2, &["--layers"]);
+}
