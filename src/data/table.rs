@@ -123,11 +123,11 @@ impl Table {
         let last = NAME_COLUMNS.len();
         let mut all: Vec<_> = (0..self.columns.len())
             .map(|at| {
-                let is = |word: &&str| self.columns[at].eq_ignore_ascii_case(word);
-                match NAME_COLUMNS.iter().position(|word| is(&word)) {
+                let is = |word: &str| self.columns[at].eq_ignore_ascii_case(word);
+                match NAME_COLUMNS.iter().position(|word| is(word)) {
                     Some(rank) if rank < SURE => (rank, at, Heading::Sure),
                     Some(rank) => (rank, at, Heading::Known),
-                    None if ROW_NAMES.iter().any(|word| is(&word)) => (last + 1, at, Heading::Known),
+                    None if ROW_NAMES.iter().any(|word| is(word)) => (last + 1, at, Heading::Known),
                     None if whole(&self.cells(at)).is_none() => (last, at, Heading::Other),
                     None => (last + 2, at, Heading::Other),
                 }

@@ -110,11 +110,11 @@ pub(crate) fn finetune<B: Backend>(
         record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
         if balance {
             let scales = objective.equalize(b, turn)?;
-            for l in 0..=last + 1 {
-                let by = By::Entry(scales, l);
+            for (i, factor) in w.iter_mut().chain([&mut *h]).enumerate() {
+                let by = By::Entry(scales, i);
                 match ahead {
-                    Some(ahead) => ahead.scale(b, l, by)?,
-                    None => b.scale(if l > last { &mut *h } else { &mut w[l] }, by, false)?,
+                    Some(ahead) => ahead.scale(b, i, by)?,
+                    None => b.scale(factor, by, false)?,
                 }
             }
             let of_h = By::Entry(scales, last + 1);

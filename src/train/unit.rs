@@ -1,8 +1,8 @@
 //! The unit of X: training and projection work on `X' = X/s`, s a power of two, so that it does not matter in which unit X was
 //! measured.
 //!
-//! s is the power of two nearest to the root mean square of the norms of the samples, in octaves: 1 where they all have norm
-//! 1. Division by it is exact. What is reported is in the unit of X again. In a linear model the coefficients carry it,
+//! s is the power of two nearest to the root mean square of the norms of the samples, in octaves: it is 1 where
+//! all have norm one. Division by it is exact. What is reported is in the unit of X again. In a linear model the coefficients carry it,
 //! `H_l = s H_l'`, and the W none; with an activation, which does not go with a scale, W_1 does, and H none. So the objective of
 //! the whole is `s²` times that of X', and so is the constant of a penalty on a factor without a unit.
 

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(check(w.clone(), h.clone(), flat.clone(), 0.5, &config).unwrap(), []);
         let dead = Warning::DeadComponents { layer: 1, dead: 1, of: 2 };
         let unused = arr2(&[[1.0, 0.0], [2.0, 0.0]]);
-        assert_eq!(check(w.clone(), unused.clone(), flat.clone(), 0.5, &config).unwrap(), [dead.clone()]);
+        assert_eq!(check(w.clone(), unused.clone(), flat.clone(), 0.5, &config).unwrap(), std::slice::from_ref(&dead));
         assert_eq!(check(unused.clone(), h.clone(), flat.clone(), 0.5, &config).unwrap(), [dead]);
         // Each factor has something, but no component has both.
         let other = arr2(&[[0.0, 1.0]]);

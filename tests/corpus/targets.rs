@@ -23,8 +23,11 @@ pub const INPUT: usize = 64 << 10;
 /// The largest block that anything may ask for because of it, in bytes.
 pub const BLOCK: usize = 256 << 20;
 
+/// A name, and what reads the bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Every kind of input by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [Target; 11] = [
     ("npy", |bytes| load("x.npy", bytes)),
     ("npz", |bytes| load("x.npz", bytes)),
     ("mat", |bytes| load("x.mat", bytes)),
@@ -196,7 +199,7 @@ fn use_model(model: &Model, path: &Path) {
         let _ = model.is_of(x.view());
     }
     // A page takes its time: of every fourth model.
-    if hash(m.device.as_bytes()).wrapping_add(m.objective.to_bits() as usize) % 4 == 0 {
+    if hash(m.device.as_bytes()).wrapping_add(m.objective.to_bits() as usize).is_multiple_of(4) {
         let _ = Report { model, name: "m.safetensors", samples: None, clusters: None }.page();
     }
     model.save(path).expect("what was loaded can be saved");
