@@ -249,6 +249,9 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     let mut config = config(args.model, args.training);
     let refuse_unused = |config: &Config| given.map_or(Ok(()), |given| unused::refuse(given, config));
     refuse_unused(&config)?;
+    if let Some(given) = given {
+        unused::mention(given, &config, out);
+    }
     config.validate()?;
     let precision = args.precision;
     if precision == Precision::F16 {

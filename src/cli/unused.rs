@@ -8,6 +8,7 @@ use deepnmf::model::spec::Layers;
 use deepnmf::train::{Config, Solver};
 
 use super::Result;
+use super::output::Output;
 
 /// For what an option means nothing; None where it is used.
 type Unused = fn(&Config) -> Option<String>;
@@ -79,6 +80,7 @@ pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
     for (id, unused) in RULES {
         if given.value_source(id) == Some(ValueSource::CommandLine)
             && let Some(what) = unused(config)
+            && !is_other_penalty(id, config)
         {
             let option = id.replace('_', "-");
             return Err(Error::Config(format!("--{option} means nothing for {what}")).into());
@@ -90,6 +92,7 @@ pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
     {
         let unused =
             values.iter().enumerate().find(|(l, c)| values.len() > 1 && **c != 0.0 && !layers.contains(*l, depth));
+        let unused = unused.filter(|_| layers != Layers::None);
         if let Some((l, value)) = unused {
             let message = format!(
                 "--{name} {value} means nothing for layer {} of the model {}; expected 0 there, or one value alone",
@@ -100,6 +103,24 @@ pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
         }
     }
     Ok(())
+}
+
+/// Whether it is the constant of the factor that a sparse model does not penalise. Who goes through the models with one pair of
+/// constants is told so, not refused.
+fn is_other_penalty(id: &str, config: &Config) -> bool {
+    let sparse = config.model.mu != Layers::None || config.model.lambda != Layers::None;
+    sparse && matches!(id, "mu" | "lambda")
+}
+
+/// Says which constant was given and is left out.
+pub(super) fn mention(given: &ArgMatches, config: &Config, out: &Output) {
+    for (id, unused) in RULES.iter().filter(|(id, _)| is_other_penalty(id, config)) {
+        if given.value_source(id) == Some(ValueSource::CommandLine)
+            && let Some(what) = unused(config)
+        {
+            out.warn(&format!("--{id} means nothing for {what}, and is left out"));
+        }
+    }
 }
 
 #[cfg(test)]

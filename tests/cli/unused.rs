@@ -9,9 +9,9 @@ fn every_option_of_a_fit_is_used_or_refused() {
     // An option with a value, and for each: a fit that uses it, and one that would not.
     for (option, used, unused, why) in [
         ("--mu 0.1", "sdnmf-l --layers 3", "dnmf --layers 3", "the model dnmf"),
-        ("--mu 0.1", "sdnmf-rl2 --layers 3", "sdnmf-r --layers 3", "the model sdnmf-r"),
+        ("--mu 0.1", "sdnmf-rl2 --layers 3", "semi-nmf --layers 3", "the model semi-nmf"),
         ("--mu 0.1,0.2", "sdnmf-rl1 --layers 4,3", "nenmf --layers 3", "the model nenmf"),
-        ("--lambda 0.1", "sdnmf-r --layers 3", "sdnmf-l --layers 3", "the model sdnmf-l"),
+        ("--lambda 0.1", "sdnmf-r --layers 3", "dnmf --layers 3", "the model dnmf"),
         ("--lambda 0,0.1", "sdnmf-rl1 --layers 4,3", "gnmf --layers 3", "the model gnmf"),
         ("--penalties absolute", "sdnmf-r --layers 3", "dnmf --layers 3", "the model dnmf"),
         ("--theta 0.2", "nsnmf --layers 3", "nmf-mu --layers 3", "the model nmf-mu"),
@@ -38,6 +38,14 @@ fn every_option_of_a_fit_is_used_or_refused() {
         let name = option.split(' ').next().expect("a name");
         let message = format!("error: {name} means nothing for ");
         folder.refused(&format!("fit x.npy --model {unused} {option} --device cpu"), 2, &[&message, why]);
+    }
+    // One pair of constants for all sparse models: said, not refused.
+    for (model, option) in [("sdnmf-l", "--lambda"), ("sdnmf-r", "--mu")] {
+        let fit =
+            format!("fit x.npy --model {model} --layers 3 --mu 0.1 --lambda 0.1 --device cpu --out both.safetensors");
+        let run = folder.ok(&fit);
+        let said = format!("warning: {option} means nothing for the model {model}, and is left out");
+        assert!(run.stderr.contains(&said), "{}", run.stderr);
     }
     let part = "--lambda 0.2 means nothing for layer 1 of the model sdnmf-rl1; expected 0 there";
     folder.refused("fit x.npy --model sdnmf-rl1 --layers 4,3 --lambda 0.2,0.1 --device cpu", 2, &[part]);

@@ -13,7 +13,8 @@ if ! command -v c++ >/dev/null; then
     exit 0
 fi
 case "${1:-10}" in
-    *-runs) limit=(-runs="${1%-runs}") ;;
+    # The same inputs every time, so that what is found is found again.
+    *-runs) limit=(-runs="${1%-runs}" -seed=20170908) ;;
     *) limit=(-max_total_time="${1:-10}") ;;
 esac
 targets=("${@:2}")
