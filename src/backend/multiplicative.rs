@@ -17,7 +17,7 @@ pub enum Part {
     Absolute,
 }
 
-/// What a quotient does to an entry; ε is [`FLOOR`].
+/// What a quotient does to an entry; ε is 1e-30.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// `x · n/(d + ε)`: Lee & Seung.
