@@ -9,7 +9,8 @@
 //! so a sweep reads X twice (XᵀH_L and XΨ_L), whatever the depth. The H_l of the hidden layers enter no other
 //! update and not the objective; they are solved for once, afterwards.
 //!
-//! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): 40 of them get as far as some 200 plain ones.
+//! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): on PIE, layers 600,160, 40 of them
+//! lower the objective of DNMF to 2.73, plain ones to 2.99.
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
@@ -78,12 +79,12 @@ pub(crate) fn finetune<B: Backend>(
         ahead = Some(Extrapolation::new(b, factors)?);
     }
     let stop = Stopping::new(config.tol, config.target_error);
-    // `stale` where S is not that of the factors at which the blocks start.
-    let mut sweep = |b: &mut B, objective: &mut Objective<B>, turn, ahead: &mut Option<Extrapolation<B>>, stale| {
+    let stop = if ahead.is_some() { stop.of_trials() } else { stop };
+    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
         // Where the blocks start: the extrapolated factors, or the factors themselves.
         let at_h = ahead.as_ref().map_or(&*h, |ahead| ahead.at(last + 1));
         b.matmul(MatMul::TN, x, at_h, &mut c)?;
-        if stale {
+        if ahead.is_some() {
             b.matmul(MatMul::TN, at_h, at_h, &mut s)?;
         }
         for l in (0..last).rev() {
@@ -99,7 +100,7 @@ pub(crate) fn finetune<B: Backend>(
         h_block.set_gram(b, psi)?;
         h_block.set_rhs(b, x, psi)?;
         h_block.solve(b, ahead.as_mut().map_or(&mut *h, |ahead| ahead.at_mut(last + 1)))?;
-        if let Some(ahead) = ahead {
+        if let Some(ahead) = &mut ahead {
             for (i, accepted) in w.iter().chain([&*h]).enumerate() {
                 ahead.look_ahead(b, i, accepted)?;
             }
@@ -112,7 +113,7 @@ pub(crate) fn finetune<B: Backend>(
             let scales = objective.equalize(b, turn)?;
             for (i, factor) in w.iter_mut().chain([&mut *h]).enumerate() {
                 let by = By::Entry(scales, i);
-                match ahead {
+                match &mut ahead {
                     Some(ahead) => ahead.scale(b, i, by)?,
                     None => b.scale(factor, by, false)?,
                 }
@@ -122,24 +123,11 @@ pub(crate) fn finetune<B: Backend>(
             b.scale(&mut s, of_h, false)?;
             record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
         }
-        match ahead {
+        match &mut ahead {
             Some(ahead) => ahead.settle(b, objective, turn, w.iter_mut().chain([&mut *h])),
             None => Ok(()),
         }
-    };
-    let (mut history, mut plain, mut now, mut stale) = (vec![start.0], config.sweeps, start, false);
-    if ahead.is_some() {
-        let all = (Stage::Finetune, config.sweeps);
-        history = iterate(b, &mut objective, all, start, stop.of_trials(), progress, |b, objective, turn| {
-            sweep(b, objective, turn, &mut ahead, true)
-        })?;
-        (plain, now, stale) = (0, (history[history.len() - 1], f64::INFINITY), true);
-    }
-    let rest = iterate(b, &mut objective, (Stage::Finetune, plain), now, stop, progress, |b, objective, turn| {
-        sweep(b, objective, turn, &mut None, std::mem::take(&mut stale))
-    })?;
-    history.extend_from_slice(&rest[1..]);
-    Ok(history)
+    })
 }
 
 /// The penalties of the factors that the objective of a sweep is about.
