@@ -268,7 +268,7 @@ fn a_line_search_waits_about_once() {
 #[test]
 fn misuse_gives_the_same_error_on_every_backend() {
     fn messages<B: Backend<Elem = f32>>(b: &mut B) -> Vec<String> {
-        use deepnmf::backend::{Apply, By, ColumnSums, Domain, MatMul, Sum};
+        use deepnmf::backend::{Apply, By, ColumnSums, Domain, MatMul, Sum, Write};
         let (a, c) = (b.zeros(3, 4).unwrap(), b.zeros(5, 4).unwrap());
         let (mut out, mut sums) = (b.zeros(3, 3).unwrap(), b.scalars(2).unwrap());
         let (mut trial, mut moved) = (b.zeros(3, 4).unwrap(), b.zeros(3, 4).unwrap());
@@ -276,13 +276,13 @@ fn misuse_gives_the_same_error_on_every_backend() {
             b.matmul(MatMul::NN, &a, &c, &mut out),
             b.matmul(MatMul::NT, &a, &c, &mut out),
             b.copy(&a, &mut out),
-            b.column_sums(&a, ColumnSums::Sum, &mut out),
+            b.column_sums(&a, ColumnSums::Sum, Write::Replace, &mut out),
             b.sum(Sum::Dot(&a, &c), &mut sums, 0),
             b.sum(Sum::Entries(&a), &mut sums, 2),
             b.sum(Sum::Trace(&a), &mut sums, 0),
             b.scale(&mut out, By::Columns(&a), false),
             b.scale(&mut out, By::Entry(&a, 9), true),
-            b.residual(&a, &c, &a, &mut sums, 0),
+            b.residual(&a, &c, &a, Write::Replace, &mut sums, 0),
             b.activate(Activation::Root, Apply::P, &a, &mut out),
             b.add(&mut out, 1.0, &a),
             b.search_trial(&a, &c, &out, Domain::Real, &mut trial, &mut moved),
@@ -299,7 +299,7 @@ fn misuse_gives_the_same_error_on_every_backend() {
 /// What is stored as bytes is no matrix like others: every operation but those that read X says so in the same words.
 #[test]
 fn stored_data_are_only_read() {
-    use deepnmf::backend::{ColumnSums, MatMul, Sum};
+    use deepnmf::backend::{ColumnSums, MatMul, Sum, Write};
     let Some(mut b) = gpu("vulkan", GUARDED) else { return };
     let bytes = Array2::from_shape_fn((5, 5), |(i, j)| (i * 50 + j) as f32);
     let (mut x, found) = b.upload_data(bytes.view(), Storage::Auto).unwrap();
@@ -314,9 +314,9 @@ fn stored_data_are_only_read() {
         b.copy(&x, &mut out),
         b.copy(&other, &mut x),
         b.add(&mut out, 1.0, &x),
-        b.column_sums(&x, ColumnSums::Sum, &mut row),
+        b.column_sums(&x, ColumnSums::Sum, Write::Replace, &mut row),
         b.sum(Sum::Dot(&other, &x), &mut sums, 0),
-        b.residual(&other, &other, &x, &mut sums, 0),
+        b.residual(&other, &other, &x, Write::Replace, &mut sums, 0),
         b.inverse(&other, &mut x),
     ]
     .into_iter()

@@ -1,6 +1,6 @@
 //! The same misuse, the same error: the shape checks that every backend makes.
 
-use super::{Backend, By, MatMul, Momentum, NesterovRows, NesterovStep};
+use super::{Backend, By, ColumnSums, MatMul, Momentum, NesterovRows, NesterovStep, Write};
 use crate::{Error, Result};
 
 pub(crate) type Shape = (usize, usize);
@@ -27,6 +27,13 @@ pub(crate) fn product(op: MatMul, a: Shape, b: Shape, out: Shape) -> Result<(usi
     })?;
     same(what, (m, n), out)?;
     Ok((m, k, n))
+}
+
+pub(crate) fn column_sums(m: Shape, what: ColumnSums, write: Write, out: Shape) -> Result<()> {
+    if what == ColumnSums::SumSquared && write == Write::Add {
+        return Err(Error::Config("squares of column sums are of one matrix, and are not added".into()));
+    }
+    same("column sums", (1, m.1), out)
 }
 
 pub(crate) fn slot(len: usize, slot: usize) -> Result<()> {

@@ -53,6 +53,23 @@ impl MatMul {
     }
 }
 
+/// What an operation does with what is in its output. Sums over samples are made shard by shard: the first replaces what
+/// was there, the others add to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// The result replaces it.
+    Replace,
+    /// The result is added to it.
+    Add,
+}
+
+impl Write {
+    /// For the shard of that number: the first replaces.
+    pub(crate) fn of_shard(shard: usize) -> Self {
+        if shard == 0 { Self::Replace } else { Self::Add }
+    }
+}
+
 /// What [`Backend::column_sums`] computes of column j.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSums {
@@ -142,8 +159,20 @@ pub trait Backend {
     /// `len` sums, all 0.
     fn scalars(&mut self, len: usize) -> Result<Self::Scalars>;
 
+    /// `out = op(a) op(b)`, or that added to `out`.
+    fn product(
+        &mut self,
+        op: MatMul,
+        a: &Self::Matrix,
+        b: &Self::Matrix,
+        write: Write,
+        out: &mut Self::Matrix,
+    ) -> Result<()>;
+
     /// `out = op(a) op(b)`.
-    fn matmul(&mut self, op: MatMul, a: &Self::Matrix, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
+    fn matmul(&mut self, op: MatMul, a: &Self::Matrix, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()> {
+        self.product(op, a, b, Write::Replace, out)
+    }
 
     /// `to = from`.
     fn copy(&mut self, from: &Self::Matrix, to: &mut Self::Matrix) -> Result<()>;
@@ -164,8 +193,8 @@ pub trait Backend {
     /// `out = gram + lambda 11ᵀ` ([`HPenalty::SquaredL1`]) or `gram + lambda I` ([`HPenalty::Ridge`]).
     fn add_penalty(&mut self, gram: &Self::Matrix, kind: HPenalty, lambda: f64, out: &mut Self::Matrix) -> Result<()>;
 
-    /// Sums of columns, `out: 1 × columns`.
-    fn column_sums(&mut self, m: &Self::Matrix, what: ColumnSums, out: &mut Self::Matrix) -> Result<()>;
+    /// Sums of columns, `out: 1 × columns`. Squares of sums are of one matrix: they are not added.
+    fn column_sums(&mut self, m: &Self::Matrix, what: ColumnSums, write: Write, out: &mut Self::Matrix) -> Result<()>;
 
     /// One step of Nesterov's method with projection on x ≥ 0:
     ///
@@ -185,15 +214,22 @@ pub trait Backend {
     /// `β = (α − 1)/α'`, `α' = (1 + √(4α² + 1))/2` from α = 1. Every row stays where it is from the first step to the last.
     fn nesterov_rows(&mut self, block: NesterovRows<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
 
-    /// Writes a sum into a slot.
-    fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()>;
+    /// Writes a sum into a slot, or adds it to what is there.
+    fn reduce(&mut self, what: Sum<'_, Self::Matrix>, write: Write, out: &mut Self::Scalars, slot: usize)
+    -> Result<()>;
 
-    /// Writes `‖x − h psiᵀ‖²` into a slot, from the residual itself.
+    /// Writes a sum into a slot.
+    fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()> {
+        self.reduce(what, Write::Replace, out, slot)
+    }
+
+    /// Writes `‖x − h psiᵀ‖²` into a slot, or adds it to what is there, from the residual itself.
     fn residual(
         &mut self,
         x: &Self::Matrix,
         h: &Self::Matrix,
         psi: &Self::Matrix,
+        write: Write,
         out: &mut Self::Scalars,
         slot: usize,
     ) -> Result<()>;

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::backend::{Backend, ColumnSums, MatMul};
+use crate::backend::{Backend, ColumnSums, MatMul, Write};
 use crate::{Error, Result};
 
 /// How samples are clustered.
@@ -158,7 +158,7 @@ impl<B: Backend<Elem = f32>> Device<B> {
         b.matmul(MatMul::NT, &self.features, &centers, &mut self.products)?;
         b.nearest(&self.products, &halves, &mut self.membership)?;
         b.matmul(MatMul::TN, &self.membership, &self.features, &mut self.sums)?;
-        b.column_sums(&self.membership, ColumnSums::Sum, &mut self.counts)?;
+        b.column_sums(&self.membership, ColumnSums::Sum, Write::Replace, &mut self.counts)?;
         Ok((b.download(&self.sums)?, b.download(&self.counts)?.into_raw_vec_and_offset().0))
     }
 

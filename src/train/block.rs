@@ -13,7 +13,7 @@
 use super::{Config, Metric, Solver};
 use crate::Result;
 use crate::backend::{
-    Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part, momentum,
+    Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part, Write, momentum,
 };
 use crate::model::HPenalty;
 use ndarray::Array2;
@@ -165,7 +165,7 @@ fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &
             _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
         }
         if block.mu > 0.0 {
-            b.column_sums(at, ColumnSums::Sum, &mut work.sums)?;
+            b.column_sums(at, ColumnSums::Sum, Write::Replace, &mut work.sums)?;
         }
         b.nesterov_step(NesterovStep {
             gradient: &mut work.gradient,

@@ -18,7 +18,7 @@
 
 use super::objective::Objective;
 use crate::Result;
-use crate::backend::{Backend, By, ColumnSums, EXTRAPOLATION, Element};
+use crate::backend::{Backend, By, ColumnSums, EXTRAPOLATION, Element, Write};
 use ndarray::Array2;
 
 /// What lies between two iterations besides the factors themselves.
@@ -76,8 +76,8 @@ impl<B: Backend> Extrapolation<B> {
         let Point { at, ahead, lengths } = &mut self.points[i];
         b.look_ahead(at, accepted, &self.state, ahead)?;
         let Some(lengths) = lengths else { return Ok(()) };
-        b.column_sums(at, ColumnSums::SumOfSquares, &mut lengths.now)?;
-        b.column_sums(ahead, ColumnSums::SumOfSquares, &mut lengths.ahead)?;
+        b.column_sums(at, ColumnSums::SumOfSquares, Write::Replace, &mut lengths.now)?;
+        b.column_sums(ahead, ColumnSums::SumOfSquares, Write::Replace, &mut lengths.ahead)?;
         b.quarter_root(1.0, &lengths.now, &lengths.ahead, &mut lengths.root)?;
         b.scale(ahead, By::Columns(&lengths.root), false)?;
         b.scale(ahead, By::Columns(&lengths.root), false)

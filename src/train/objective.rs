@@ -8,7 +8,9 @@
 //! ```
 
 use super::history::{Progress, Stage};
-use crate::backend::{Backend, Cadence, ColumnSums, Combination, Course, Element, StopCheck, Stopping, Sum, VERDICT};
+use crate::backend::{
+    Backend, Cadence, ColumnSums, Combination, Course, Element, StopCheck, Stopping, Sum, VERDICT, Write,
+};
 use crate::model::HPenalty;
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -96,7 +98,7 @@ impl<B: Backend> Objective<B> {
         for (l, w) in w.into_iter().enumerate() {
             if self.mu[l] > 0.0 {
                 let slot = self.slot(turn, PENALTIES + l);
-                b.column_sums(w, ColumnSums::Sum, &mut self.sums[l])?;
+                b.column_sums(w, ColumnSums::Sum, Write::Replace, &mut self.sums[l])?;
                 b.sum(Sum::Dot(&self.sums[l], &self.sums[l]), &mut self.scalars, slot)?;
             }
         }
@@ -147,7 +149,7 @@ impl<B: Backend> Objective<B> {
 
     /// Replaces ⟨B, F⟩ and ⟨G, S⟩ by the residual itself; `(f, relative error)` of turn 0 as it then is. Waits.
     pub(crate) fn exact(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<(f64, f64)> {
-        b.residual(x, h, psi, &mut self.scalars, QUADRATIC)?;
+        b.residual(x, h, psi, Write::Replace, &mut self.scalars, QUADRATIC)?;
         let pending = b.start_read(&self.scalars)?;
         let sums = b.finish_read(pending)?;
         Ok((0.5 * sums[QUADRATIC] + self.penalty(&sums), (sums[QUADRATIC] / self.xx).sqrt()))

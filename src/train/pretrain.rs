@@ -5,7 +5,7 @@ use super::descent::Extrapolation;
 use super::objective::{Objective, iterate};
 use super::{Config, Extrapolate, Progress, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping};
+use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping, Write};
 use crate::model::HPenalty;
 
 /// One layer: `V ≈ H Wᵀ` with its penalties.
@@ -119,8 +119,8 @@ impl<B: Backend> Balance<B> {
         h: &mut B::Matrix,
         (of_w, of_h): (&mut B::Matrix, &mut B::Matrix),
     ) -> Result<()> {
-        b.column_sums(h, ColumnSums::SumOfSquares, &mut self.of_h)?;
-        b.column_sums(w, ColumnSums::SumSquared, &mut self.of_w)?;
+        b.column_sums(h, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_h)?;
+        b.column_sums(w, ColumnSums::SumSquared, Write::Replace, &mut self.of_w)?;
         self.apply(b, ratio, w, h)?;
         for by in [By::Columns(&self.d), By::Rows(&self.d)] {
             b.scale(of_w, by, false)?;
@@ -131,8 +131,8 @@ impl<B: Backend> Balance<B> {
 
     /// `d_j = (‖h_j‖/‖w_j‖)^½`: afterwards `‖w_j‖ = ‖h_j‖`.
     fn norms(&mut self, b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
-        b.column_sums(h, ColumnSums::SumOfSquares, &mut self.of_h)?;
-        b.column_sums(w, ColumnSums::SumOfSquares, &mut self.of_w)?;
+        b.column_sums(h, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_h)?;
+        b.column_sums(w, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_w)?;
         self.apply(b, 1.0, w, h)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Data, Verifier, gamma, wide};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, MatMul, Storage, Sum};
+use crate::backend::{Backend, ColumnSums, MatMul, Storage, Sum, Write};
 use ndarray::{Array2, Axis};
 
 /// Rows, inner size, columns: one, tiles of every size and their neighbours, primes, an inner size of one and long enough
@@ -97,8 +97,9 @@ fn compare_product<B: Backend<Elem = f32>>(
     let (mut expected, mut bound) = (Array2::zeros((m, n)), Array2::zeros((m, n)));
     v.oracle.matmul(op, &a, &b, &mut expected)?;
     v.oracle.matmul(op, &a.mapv(f64::abs), &b.mapv(f64::abs), &mut bound)?;
-    let bound = unless_whole(data, bound * gamma(k + 1));
-    v.compare_matrix(name, &out, &expected, &bound)
+    v.compare_matrix(name.clone(), &out, &expected, &unless_whole(data, &bound * gamma(k + 1)))?;
+    v.b.product(op, on_a, &on_b, Write::Add, &mut out)?;
+    v.compare_matrix(name + ", added", &out, &(2.0 * expected), &unless_whole(data, bound * 2.0 * gamma(k + 2)))
 }
 
 /// Products of halves, on a device that was opened for them. Whole numbers are halves too, and make them exact.
@@ -173,16 +174,21 @@ fn sums<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, u
     let (a, b) = (v.data(rows, cols, data), v.data(rows, cols, data));
     let square = v.data(cols, cols, data);
     let (on_a, on_b, on_square) = (v.b.upload(a.view())?, v.b.upload(b.view())?, v.b.upload(square.view())?);
-    let mut scalars = v.b.scalars(4)?;
+    let mut scalars = v.b.scalars(5)?;
     v.b.sum(Sum::Dot(&on_a, &on_b), &mut scalars, 3)?;
+    v.b.sum(Sum::Dot(&on_a, &on_b), &mut scalars, 4)?;
+    v.b.reduce(Sum::Entries(&on_a), Write::Add, &mut scalars, 4)?;
     v.b.sum(Sum::Entries(&on_a), &mut scalars, 0)?;
     v.b.sum(Sum::Trace(&on_square), &mut scalars, 2)?;
     let found = v.read(&scalars)?;
     let (a, b, square) = (wide(&a), wide(&b), wide(&square));
     let count = rows * cols;
+    let products = (&a * &b).mapv(f64::abs).sum();
+    let (dot, entries, magnitudes) = ((&a * &b).sum(), a.sum(), a.mapv(f64::abs).sum());
     let cases = [
-        ("inner product", found[3], (&a * &b).sum(), gamma(count + 1) * (&a * &b).mapv(f64::abs).sum()),
-        ("sum of entries", found[0], a.sum(), gamma(count) * a.mapv(f64::abs).sum()),
+        ("inner product", found[3], dot, gamma(count + 1) * products),
+        ("sum of entries", found[0], entries, gamma(count) * magnitudes),
+        ("sum that is added", found[4], dot + entries, gamma(count + 2) * (products + magnitudes)),
         ("trace", found[2], square.diag().sum(), gamma(cols) * square.diag().mapv(f64::abs).sum()),
         ("sum that was not asked for", found[1], 0.0, 0.0),
     ];
@@ -204,7 +210,7 @@ fn column_sums<B: Backend<Elem = f32>>(
     let row = |a: Array2<f64>| a.sum_axis(Axis(0)).insert_axis(Axis(0));
     for what in [ColumnSums::Sum, ColumnSums::SumOfSquares, ColumnSums::SumSquared] {
         let mut out = v.b.zeros(1, cols)?;
-        v.b.column_sums(&m, what, &mut out)?;
+        v.b.column_sums(&m, what, Write::Replace, &mut out)?;
         let sum = row(host.clone());
         let squares = row(&host * &host);
         let error = gamma(rows) * row(host.mapv(f64::abs));
@@ -217,8 +223,13 @@ fn column_sums<B: Backend<Elem = f32>>(
                 (&sum * &sum, slack + gamma(2) * (sum.mapv(f64::abs) + error).mapv(|s| s * s))
             }
         };
-        let bound = unless_whole(data, bound);
-        v.compare_matrix(format!("column {what:?} {rows}×{cols} {data:?}"), &out, &expected, &bound)?;
+        let (name, bound) = (format!("column {what:?} {rows}×{cols} {data:?}"), unless_whole(data, bound));
+        v.compare_matrix(name.clone(), &out, &expected, &bound)?;
+        if what != ColumnSums::SumSquared {
+            v.b.column_sums(&m, what, Write::Add, &mut out)?;
+            let bound = unless_whole(data, 2.0 * bound + 2.0 * gamma(1) * expected.mapv(f64::abs));
+            v.compare_matrix(name + ", added", &out, &(2.0 * expected), &bound)?;
+        }
     }
     Ok(())
 }
@@ -243,9 +254,11 @@ fn compare_residual<B: Backend<Elem = f32>>(
     let (n, m) = x.dim();
     let (h, psi) = (v.data(n, k, data), v.data(m, k, data));
     let (on_h, on_psi) = (v.b.upload(h.view())?, v.b.upload(psi.view())?);
-    let mut scalars = v.b.scalars(1)?;
-    v.b.residual(on_x, &on_h, &on_psi, &mut scalars, 0)?;
-    let found = v.read(&scalars)?[0];
+    let mut scalars = v.b.scalars(2)?;
+    v.b.residual(on_x, &on_h, &on_psi, Write::Replace, &mut scalars, 0)?;
+    v.b.residual(on_x, &on_h, &on_psi, Write::Replace, &mut scalars, 1)?;
+    v.b.residual(on_x, &on_h, &on_psi, Write::Add, &mut scalars, 1)?;
+    let found = v.read(&scalars)?;
     let (x, h, psi) = (wide(x), wide(&h), wide(&psi));
     let difference = (&x - &h.dot(&psi.t())).mapv(f64::abs);
     // The product's error and that of the subtraction, then squares and their sum.
@@ -253,6 +266,8 @@ fn compare_residual<B: Backend<Elem = f32>>(
     let bound = (2.0 * &difference * &error + &error * &error).sum()
         + gamma(n * m + 2) * (&difference + &error).mapv(|d| d * d).sum();
     let bound = if data == Data::Whole { 0.0 } else { bound };
-    v.compare_number(name, found, difference.mapv(|d| d * d).sum(), bound);
+    let expected = difference.mapv(|d| d * d).sum();
+    v.compare_number(name.clone(), found[0], expected, bound);
+    v.compare_number(name + ", added", found[1], 2.0 * expected, 2.0 * bound + 2.0 * gamma(1) * expected);
     Ok(())
 }

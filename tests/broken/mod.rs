@@ -2,7 +2,7 @@
 
 use deepnmf::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Course, Cpu, Curvature, Descent, Domain, MatMul, Momentum,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Stopping, Storage, Sum, Write,
 };
 use deepnmf::model::{Activation, HPenalty};
 use deepnmf::train::{Metric, Solver};
@@ -17,17 +17,21 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "product",
     "transposed product",
     "product with a transpose",
+    "product that adds",
     "copy",
     "bound",
     "penalty",
     "column sums",
+    "column sums that add",
     "step",
     "momentum",
     "Nesterov on rows",
     "restart",
     "sum",
+    "sum that adds",
     "trace",
     "residual",
+    "residual that adds",
     "quarter root",
     "equalize",
     "scale",
@@ -138,9 +142,18 @@ impl Backend for Broken {
     fn scalars(&mut self, len: usize) -> Result<Vec<f64>> {
         self.cpu.scalars(len)
     }
-    fn matmul(&mut self, op: MatMul, a: &Array2<f32>, b: &Array2<f32>, out: &mut Array2<f32>) -> Result<()> {
+    fn product(
+        &mut self,
+        op: MatMul,
+        a: &Array2<f32>,
+        b: &Array2<f32>,
+        write: Write,
+        out: &mut Array2<f32>,
+    ) -> Result<()> {
         self.products = self.products.checked_sub(1).ok_or_else(|| Error::OutOfMemory("as the test wants".into()))?;
-        self.cpu.matmul(op, a, b, out)?;
+        // What was there is forgotten.
+        let write = if self.what == "product that adds" { Write::Replace } else { write };
+        self.cpu.product(op, a, b, write, out)?;
         let name = match op {
             MatMul::NN => "product",
             MatMul::TN => "transposed product",
@@ -173,8 +186,9 @@ impl Backend for Broken {
         self.spoil("penalty", out);
         Ok(())
     }
-    fn column_sums(&mut self, m: &Array2<f32>, what: ColumnSums, out: &mut Array2<f32>) -> Result<()> {
-        self.cpu.column_sums(m, what, out)?;
+    fn column_sums(&mut self, m: &Array2<f32>, what: ColumnSums, write: Write, out: &mut Array2<f32>) -> Result<()> {
+        let write = if self.what == "column sums that add" { Write::Replace } else { write };
+        self.cpu.column_sums(m, what, write, out)?;
         if self.what == "column sums" {
             // The last row is forgotten.
             let last = m.row(m.nrows() - 1);
@@ -215,9 +229,10 @@ impl Backend for Broken {
         self.spoil("step", x);
         Ok(())
     }
-    fn sum(&mut self, what: Sum<'_, Array2<f32>>, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, Array2<f32>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         let name = if matches!(what, Sum::Trace(_)) { "trace" } else { "sum" };
-        self.cpu.sum(what, out, slot)?;
+        let write = if self.what == "sum that adds" { Write::Replace } else { write };
+        self.cpu.reduce(what, write, out, slot)?;
         self.spoil_slot(name, out, slot);
         Ok(())
     }
@@ -226,10 +241,12 @@ impl Backend for Broken {
         x: &Array2<f32>,
         h: &Array2<f32>,
         psi: &Array2<f32>,
+        write: Write,
         out: &mut Vec<f64>,
         slot: usize,
     ) -> Result<()> {
-        self.cpu.residual(x, h, psi, out, slot)?;
+        let write = if self.what == "residual that adds" { Write::Replace } else { write };
+        self.cpu.residual(x, h, psi, write, out, slot)?;
         self.spoil_slot("residual", out, slot);
         Ok(())
     }

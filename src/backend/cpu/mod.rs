@@ -13,7 +13,7 @@ mod sums;
 use crate::Result;
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Storage, Sum, check, check_descent,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Storage, Sum, Write, check, check_descent,
     check_state, check_three,
 };
 use crate::model::{Activation, HPenalty};
@@ -79,9 +79,9 @@ impl<E: Element> Backend for Cpu<E> {
         Ok(vec![0.0; len])
     }
 
-    fn matmul(&mut self, op: MatMul, a: &Array2<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+    fn product(&mut self, op: MatMul, a: &Array2<E>, b: &Array2<E>, write: Write, out: &mut Array2<E>) -> Result<()> {
         check::product(op, a.dim(), b.dim(), out.dim())?;
-        products::multiply(op, a.view(), b.view(), out.view_mut())
+        products::multiply(op, a.view(), b.view(), write, out.view_mut())
     }
 
     fn copy(&mut self, from: &Array2<E>, to: &mut Array2<E>) -> Result<()> {
@@ -142,9 +142,9 @@ impl<E: Element> Backend for Cpu<E> {
         Ok(())
     }
 
-    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, out: &mut Array2<E>) -> Result<()> {
-        check::same("column sums", (1, m.ncols()), out.dim())?;
-        sums::columns(m, what, out);
+    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) -> Result<()> {
+        check::column_sums(m.dim(), what, write, out.dim())?;
+        sums::columns(m, what, write, out);
         Ok(())
     }
 
@@ -162,9 +162,9 @@ impl<E: Element> Backend for Cpu<E> {
         nesterov::rows(block, x)
     }
 
-    fn sum(&mut self, what: Sum<'_, Array2<E>>, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, Array2<E>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         check::slot(out.len(), slot)?;
-        out[slot] = match what {
+        let sum = match what {
             Sum::Dot(a, b) => {
                 check::same("inner product", a.dim(), b.dim())?;
                 sums::dot(a, b)
@@ -175,6 +175,7 @@ impl<E: Element> Backend for Cpu<E> {
                 a.diag().iter().map(|&a| a.f64()).sum()
             }
         };
+        sums::put(sum, write, &mut out[slot]);
         Ok(())
     }
 
@@ -183,12 +184,13 @@ impl<E: Element> Backend for Cpu<E> {
         x: &Array2<E>,
         h: &Array2<E>,
         psi: &Array2<E>,
+        write: Write,
         out: &mut Vec<f64>,
         slot: usize,
     ) -> Result<()> {
         check::product(MatMul::NT, h.dim(), psi.dim(), x.dim())?;
         check::slot(out.len(), slot)?;
-        out[slot] = sums::residual(x, h, psi)?;
+        sums::put(sums::residual(x, h, psi)?, write, &mut out[slot]);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! Its own parallel product lets its threads spin at barriers, which on a machine with other work costs more than the
 //! product; and a result with few tiles, as sums over samples have, leaves threads without work.
 
-use crate::backend::{Element, MatMul};
+use crate::backend::{Element, MatMul, Write};
 use crate::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -31,11 +31,12 @@ pub(super) fn not_row_major() -> Error {
     Error::Shape { what: "matrix", expected: "row-major and contiguous".into(), found: "another layout".into() }
 }
 
-/// `out = op(a) op(b)`, of matrices that fit each other.
+/// `out = op(a) op(b)`, or that added to `out`, of matrices that fit each other.
 pub(super) fn multiply<E: Element>(
     op: MatMul,
     a: ArrayView2<'_, E>,
     b: ArrayView2<'_, E>,
+    write: Write,
     mut out: ArrayViewMut2<'_, E>,
 ) -> Result<()> {
     if out.is_empty() {
@@ -44,13 +45,14 @@ pub(super) fn multiply<E: Element>(
     let (mut left, mut right) = (faer_view(a)?, faer_view(b)?);
     match op {
         MatMul::NN => {}
-        MatMul::TN if a.nrows() >= 2 * MIN_SAMPLES => return sum_over_samples(a, b, out),
+        MatMul::TN if a.nrows() >= 2 * MIN_SAMPLES => return sum_over_samples(a, b, write, out),
         MatMul::TN => left = left.transpose(),
         MatMul::NT => right = right.transpose(),
     }
     let (rows, cols) = out.dim();
     let out = MatMut::from_row_major_slice_mut(out.as_slice_mut().ok_or_else(not_row_major)?, rows, cols);
-    in_parts(out, Accum::Replace, left, right);
+    let accum = if write == Write::Add { Accum::Add } else { Accum::Replace };
+    in_parts(out, accum, left, right);
     Ok(())
 }
 
@@ -84,6 +86,7 @@ pub(super) fn in_parts<E: Element>(mut out: MatMut<'_, E>, accum: Accum, left: M
 fn sum_over_samples<E: Element>(
     a: ArrayView2<'_, E>,
     b: ArrayView2<'_, E>,
+    write: Write,
     mut out: ArrayViewMut2<'_, E>,
 ) -> Result<()> {
     let part = a.nrows().div_ceil(SAMPLE_PARTS).max(MIN_SAMPLES);
@@ -98,7 +101,9 @@ fn sum_over_samples<E: Element>(
         Ok(part)
     });
     let parts = parts.collect::<Result<Vec<Array2<E>>>>()?;
-    out.fill(E::zero());
+    if write == Write::Replace {
+        out.fill(E::zero());
+    }
     for part in parts {
         out += &part;
     }

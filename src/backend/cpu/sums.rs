@@ -3,7 +3,7 @@
 use super::products::multiply;
 use super::rows_per_task;
 use crate::Result;
-use crate::backend::{ColumnSums, Element, MatMul};
+use crate::backend::{ColumnSums, Element, MatMul, Write};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use pulp::Arch;
@@ -12,6 +12,11 @@ use pulp::Arch;
 const LANES: usize = 16;
 /// Bytes of a product of which a residual is taken at a time.
 const RESIDUAL_BYTES: usize = 16 << 20;
+
+/// Writes a sum.
+pub(super) fn put(sum: f64, write: Write, to: &mut f64) {
+    *to = if write == Write::Add { *to + sum } else { sum };
+}
 
 /// `Σ_ij a_ij b_ij`.
 pub(super) fn dot<E: Element>(a: &Array2<E>, b: &Array2<E>) -> f64 {
@@ -31,7 +36,7 @@ pub(super) fn residual<E: Element>(x: &Array2<E>, h: &Array2<E>, psi: &Array2<E>
     for start in (0..x.nrows()).step_by(block) {
         let rows = start..(start + block).min(x.nrows());
         let mut product = product.slice_mut(s![..rows.len(), ..]);
-        multiply(MatMul::NT, h.slice(s![rows.clone(), ..]), psi.view(), product.view_mut())?;
+        multiply(MatMul::NT, h.slice(s![rows.clone(), ..]), psi.view(), Write::Replace, product.view_mut())?;
         total += blocked(x.slice(s![rows, ..]), product.view(), |x, p| (x.f64() - p.f64()).powi(2));
     }
     Ok(total)
@@ -69,7 +74,7 @@ fn lanes<E: Element>(a: &[E], b: &[E], term: impl Fn(E, E) -> f64) -> f64 {
 }
 
 /// Sums of columns into a row.
-pub(super) fn columns<E: Element>(m: &Array2<E>, what: ColumnSums, out: &mut Array2<E>) {
+pub(super) fn columns<E: Element>(m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) {
     let term = |x: E| if what == ColumnSums::SumOfSquares { x * x } else { x };
     let parts: Vec<Array1<E>> = m
         .axis_chunks_iter(Axis(0), rows_per_task(m.ncols()))
@@ -77,7 +82,9 @@ pub(super) fn columns<E: Element>(m: &Array2<E>, what: ColumnSums, out: &mut Arr
         .map(|block| block.fold_axis(Axis(0), E::zero(), |&sum, &x| sum + term(x)))
         .collect();
     let mut row = out.row_mut(0);
-    row.fill(E::zero());
+    if write == Write::Replace {
+        row.fill(E::zero());
+    }
     for part in parts {
         row += &part;
     }

@@ -7,7 +7,7 @@ use super::sparse::SparseMatrix;
 use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
     Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul, Momentum,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, check,
+    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check,
     check_descent, check_state, check_three, multiplicative,
 };
 use crate::model::{Activation, HPenalty};
@@ -93,18 +93,18 @@ impl Backend for Gpu {
         Ok(Scalars { buffer: self.buffer("sums", sums_bytes(len), Storage::F32)?, len })
     }
 
-    fn matmul(&mut self, op: MatMul, a: &Matrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
+    fn product(&mut self, op: MatMul, a: &Matrix, b: &Matrix, write: Write, out: &mut Matrix) -> Result<()> {
         let (_, k, _) = check::product(op, a.shape(), b.shape(), out.shape())?;
         if k == 0 {
             out.numbers()?;
-            for (shard, _, rows) in out.each() {
+            for (shard, _, rows) in out.each().filter(|_| write == Write::Replace) {
                 let bytes = 4 * (rows * out.ld) as u64;
                 self.context.check_own(&shard.raw)?;
                 self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, Some(bytes));
             }
             return Ok(());
         }
-        kernels::matmul::record(self, op, a, b, out)
+        kernels::matmul::record(self, op, a, b, write, out)
     }
 
     fn copy(&mut self, from: &Matrix, to: &mut Matrix) -> Result<()> {
@@ -131,9 +131,9 @@ impl Backend for Gpu {
         kernels::add_penalty::record(self, gram, kind == HPenalty::Ridge, f32::of(lambda), out)
     }
 
-    fn column_sums(&mut self, m: &Matrix, what: ColumnSums, out: &mut Matrix) -> Result<()> {
-        check::same("column sums", (1, m.cols), out.shape())?;
-        kernels::column_sums::record(self, m, what, out)
+    fn column_sums(&mut self, m: &Matrix, what: ColumnSums, write: Write, out: &mut Matrix) -> Result<()> {
+        check::column_sums(m.shape(), what, write, out.shape())?;
+        kernels::column_sums::record(self, m, what, write, out)
     }
 
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
@@ -153,7 +153,7 @@ impl Backend for Gpu {
         kernels::nesterov_rows::record(self, &block, x)
     }
 
-    fn sum(&mut self, what: Sum<'_, Matrix>, out: &mut Scalars, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, Matrix>, write: Write, out: &mut Scalars, slot: usize) -> Result<()> {
         use kernels::sum::{Mode, record};
         check::slot(out.len, slot)?;
         match what {
@@ -161,19 +161,27 @@ impl Backend for Gpu {
                 check::same("inner product", a.shape(), b.shape())?;
                 // A stored matrix is read from the left alone.
                 match a.storage != Storage::F32 && std::ptr::eq(a, b) {
-                    true => record(self, Mode::Squares, a, None, out, slot),
-                    false => record(self, Mode::Dot, a, Some(b), out, slot),
+                    true => record(self, Mode::Squares, a, None, write, out, slot),
+                    false => record(self, Mode::Dot, a, Some(b), write, out, slot),
                 }
             }
-            Sum::Entries(a) => record(self, Mode::Entries, a, None, out, slot),
+            Sum::Entries(a) => record(self, Mode::Entries, a, None, write, out, slot),
             Sum::Trace(a) => {
                 check::square("trace", a.shape())?;
-                record(self, Mode::Trace, a, None, out, slot)
+                record(self, Mode::Trace, a, None, write, out, slot)
             }
         }
     }
 
-    fn residual(&mut self, x: &Matrix, h: &Matrix, psi: &Matrix, out: &mut Scalars, slot: usize) -> Result<()> {
+    fn residual(
+        &mut self,
+        x: &Matrix,
+        h: &Matrix,
+        psi: &Matrix,
+        write: Write,
+        out: &mut Scalars,
+        slot: usize,
+    ) -> Result<()> {
         check::product(MatMul::NT, h.shape(), psi.shape(), x.shape())?;
         check::slot(out.len, slot)?;
         // The product of some rows at a time, kept for the next call.
@@ -184,15 +192,15 @@ impl Backend for Gpu {
             Some(product) => product,
             None => self.allocate_one_shard(rows, x.cols)?,
         };
-        let mut accumulate = false;
+        let mut write = write;
         for piece in pieces(x.rows, x.shard_rows, h.shard_rows) {
             for start in (0..piece.rows).step_by(product.rows) {
                 let rows = product.rows.min(piece.rows - start);
                 let (of_x, of_h) = (piece.a, piece.b);
                 kernels::matmul::record_rows_nt(self, h, (of_h.shard, of_h.row + start, rows), psi, &product)?;
                 let run = Run { shard: of_x.shard, row: of_x.row + start };
-                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), accumulate)?;
-                accumulate = true;
+                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), write)?;
+                write = Write::Add;
             }
         }
         self.residual = Some(product);

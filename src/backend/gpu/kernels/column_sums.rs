@@ -4,7 +4,7 @@ use super::super::Gpu;
 use super::super::matrix::Matrix;
 use super::super::scheduler::{Spec, word};
 use super::{Id, sum_partials};
-use crate::backend::ColumnSums;
+use crate::backend::{ColumnSums, Write};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 
@@ -36,7 +36,7 @@ fn chunk_rows(shard_rows: usize, shards: usize, room: usize) -> usize {
     shard_rows.div_ceil((room / shards.max(1)).max(1)).max(CHUNK)
 }
 
-pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, what: ColumnSums, out: &Matrix) -> Result<()> {
+pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, what: ColumnSums, write: Write, out: &Matrix) -> Result<()> {
     let scratch = gpu.scratch();
     let room = gpu.scratch_words() / m.cols.max(1);
     if m.shards.len() > room {
@@ -62,7 +62,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, m: &Matrix, what: ColumnSums, out:
     }
     let square = what == ColumnSums::SumSquared;
     let part = sum_partials::Parts { parts, stride: m.cols, ld: m.cols };
-    sum_partials::record(gpu, part, out.vector()?, out.ld, (0, 1, m.cols), false, square)
+    sum_partials::record(gpu, part, out.vector()?, out.ld, (0, 1, m.cols), write == Write::Add, square)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::super::matrix::{Matrix, pieces};
 use super::super::scheduler::{Spec, word};
 use super::{Id, column_sums};
 use crate::Result;
-use crate::backend::{ColumnSums, Descent, Element};
+use crate::backend::{ColumnSums, Descent, Element, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -58,7 +58,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
     let (t, sums) = gpu.chain_vectors(x.rows, x.cols)?;
     for _ in 0..block.sweeps {
         if block.mu > 0.0 {
-            column_sums::record(gpu, x, ColumnSums::Sum, &sums)?;
+            column_sums::record(gpu, x, ColumnSums::Sum, Write::Replace, &sums)?;
         }
         for (of_gram, g_row0, g_rows) in gram.each() {
             for j in 0..g_rows {

@@ -7,7 +7,7 @@ use super::super::scheduler::word;
 use super::matmul_tiled::{Program, VARIANTS};
 use super::{Lazy, matmul_halves, sum_partials};
 use crate::Result;
-use crate::backend::MatMul;
+use crate::backend::{MatMul, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -100,9 +100,16 @@ fn record_variant(
     sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
 }
 
-/// `out = op(a) op(b)`, whatever the shards.
-pub(in super::super) fn record(gpu: &mut Gpu, op: MatMul, a: &Matrix, b: &Matrix, out: &Matrix) -> Result<()> {
-    let n = out.cols;
+/// `out = op(a) op(b)`, or that added to `out`, whatever the shards.
+pub(in super::super) fn record(
+    gpu: &mut Gpu,
+    op: MatMul,
+    a: &Matrix,
+    b: &Matrix,
+    write: Write,
+    out: &Matrix,
+) -> Result<()> {
+    let (n, add) = (out.cols, write == Write::Add);
     match op {
         MatMul::NN => {
             for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
@@ -112,7 +119,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, op: MatMul, a: &Matrix, b: &Matrix
                         Part::of(b, j, 0, 0),
                         Part::of(out, piece.b.shard, piece.b.row, 0),
                     );
-                    record_part(gpu, op, (piece.rows, inner, n), parts, j > 0)?;
+                    record_part(gpu, op, (piece.rows, inner, n), parts, add || j > 0)?;
                 }
             }
         }
@@ -124,7 +131,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, op: MatMul, a: &Matrix, b: &Matrix
                         Part::of(b, j, 0, 0),
                         Part::of(out, piece.b.shard, piece.b.row, start),
                     );
-                    record_part(gpu, op, (piece.rows, a.cols, cols), parts, false)?;
+                    record_part(gpu, op, (piece.rows, a.cols, cols), parts, add)?;
                 }
             }
         }
@@ -136,7 +143,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, op: MatMul, a: &Matrix, b: &Matrix
                         Part::of(b, piece.b.shard, piece.b.row, 0),
                         Part::of(out, i, 0, 0),
                     );
-                    record_part(gpu, op, (rows, piece.rows, n), parts, j > 0)?;
+                    record_part(gpu, op, (rows, piece.rows, n), parts, add || j > 0)?;
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::super::scheduler::{Spec, word};
 use super::super::{Gpu, Scalars};
 use super::{Id, extrapolate, momentum, sum};
 use crate::Result;
-use crate::backend::{Element, Momentum, NesterovStep};
+use crate::backend::{Element, Momentum, NesterovStep, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -73,7 +73,7 @@ fn restart(
     slot: usize,
     first: bool,
 ) -> Result<()> {
-    sum::record(gpu, sum::Mode::Dot, gradient, Some(y), scalars, slot)?;
+    sum::record(gpu, sum::Mode::Dot, gradient, Some(y), Write::Replace, scalars, slot)?;
     momentum::record(gpu, scalars, slot, first, state)?;
     extrapolate::record(gpu, x, y, state)
 }

@@ -7,7 +7,7 @@ use super::Lazy;
 use super::matmul_tiled::{STORED, storage_values};
 use super::template::expand;
 use crate::Result;
-use crate::backend::Storage;
+use crate::backend::{Storage, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -53,6 +53,7 @@ pub(in super::super) fn record(
     mode: Mode,
     a: &Matrix,
     b: Option<&Matrix>,
+    write: Write,
     out: &Scalars,
     slot: usize,
 ) -> Result<()> {
@@ -68,7 +69,7 @@ pub(in super::super) fn record(
             row0: word(row0)?,
             slot: word(slot)?,
             mode: mode as u32,
-            accumulate: (i > 0).into(),
+            accumulate: (i > 0 || write == Write::Add).into(),
         };
         // What is not read has to be bound all the same.
         let other = b.map_or(&*scratch, |b| &b.shards[i]);
@@ -86,7 +87,7 @@ pub(in super::super) fn record_difference(
     rows: usize,
     b: &Matrix,
     out: (&Scalars, usize),
-    accumulate: bool,
+    write: Write,
 ) -> Result<()> {
     let params = Params {
         rows: word(rows)?,
@@ -98,7 +99,7 @@ pub(in super::super) fn record_difference(
         row0: 0,
         slot: word(out.1)?,
         mode: Mode::Difference as u32,
-        accumulate: accumulate.into(),
+        accumulate: (write == Write::Add).into(),
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
     let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
