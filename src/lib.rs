@@ -29,7 +29,7 @@
 //! From the file to the factors:
 //!
 //! * [`data`] reads image sets into one matrix and scales it.
-//! * [`model`] has the table of models, the factors, and the model file ([`model::store`]).
+//! * [`model`] has the table of models and the factors, [`store`] the model file.
 //! * [`train`] is the algorithm, written once over a [`backend::Backend`]; [`train::Config`] has the settings.
 //! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
 //! * [`memory`] asks how much of it is free.
@@ -42,10 +42,11 @@
 //!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 
+pub mod atomic;
 pub mod backend;
-mod baselines;
 pub mod bench;
 pub mod data;
+mod element;
 mod engine;
 mod error;
 pub mod evaluate;
@@ -53,10 +54,12 @@ pub mod memory;
 pub mod model;
 pub mod report;
 pub mod reproduce;
+pub mod store;
 pub mod train;
 pub mod verify;
 
-pub use engine::{DeviceInfo, DeviceRequest, Engine, Projected, devices};
+pub use backend::{DeviceInfo, DeviceRequest};
+pub use engine::{Engine, Projected, devices};
 pub use error::{Error, Result};
 
 /// The example of the README is a test as well.

@@ -7,7 +7,7 @@
 pub(crate) mod check;
 mod cpu;
 mod descent;
-mod element;
+mod device;
 pub mod gpu;
 pub(crate) mod multiplicative;
 mod nesterov;
@@ -19,7 +19,7 @@ pub use cpu::Cpu;
 pub(crate) use descent::LEAST_CURVATURE;
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 pub(crate) use descent::{check_descent, check_state, check_three};
-pub use element::Element;
+pub use device::{DeviceInfo, DeviceRequest};
 pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
 pub(crate) use nesterov::momentum;
 pub use nesterov::{Curvature, Momentum, NesterovRows, NesterovStep};
@@ -28,8 +28,8 @@ pub use stop::{Course, StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
 
 use crate::Result;
-use crate::model::{Activation, HPenalty};
-use crate::train::{Metric, Solver};
+pub use crate::element::Element;
+use crate::model::{Activation, HPenalty, Metric, Solver};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 

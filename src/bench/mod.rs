@@ -11,10 +11,10 @@ mod operations;
 mod stopwatch;
 mod training;
 
-pub use clock::{available_memory, cpu_seconds};
+pub use clock::cpu_seconds;
 
-use crate::Result;
 use crate::backend::Backend;
+use crate::{Result, memory};
 use stopwatch::Bench;
 
 /// How much a run may take.
@@ -29,7 +29,7 @@ pub struct Limits {
 impl Limits {
     /// `seconds`, and half of the memory that this machine has left: for devices that have none of their own.
     pub fn of_this_machine(seconds: f64) -> Self {
-        Self { seconds, bytes: Some(available_memory().map_or(4 << 30, |bytes| bytes / 2)) }
+        Self { seconds, bytes: Some(memory::available().map_or(4 << 30, |bytes| bytes / 2)) }
     }
 }
 

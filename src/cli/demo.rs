@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use deepnmf::Error;
+use deepnmf::atomic::NewFile;
 use deepnmf::backend::Precision;
 use deepnmf::data::{self, Features, LoadOptions, Scale};
 use deepnmf::model::ModelSpec;
-use deepnmf::model::store::NewFile;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
 use deepnmf::train::Config;
 use serde_json::json;

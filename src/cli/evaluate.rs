@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::data::ImageSet;
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
-use deepnmf::model::store::Model;
 use deepnmf::model::{Activate, Factors, ModelSpec};
+use deepnmf::store::Model;
 use deepnmf::train::Projection;
 use deepnmf::{Engine, Error};
 use ndarray::{Array2, Axis};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deepnmf::model::store::NewFile;
+use deepnmf::atomic::NewFile;
 use deepnmf::{Error, data};
 
 use super::Result;

@@ -10,8 +10,8 @@ use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Features, ImageSet, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
-use deepnmf::model::store::Split;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
+use deepnmf::store::Split;
 use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;

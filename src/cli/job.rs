@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use deepnmf::atomic::NewFile;
 use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Features, ImageSet, LoadOptions, Scale};
 use deepnmf::evaluate::zeros;
-use deepnmf::model::store::{Model, NewFile, Split};
 use deepnmf::model::{Activate, Method, ModelSpec};
+use deepnmf::store::{Model, Split};
 use deepnmf::train::{Config, Solver, Warning, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 /// Watches for SIGINT and SIGTERM. Elsewhere than on Unix the system ends the program; what it leaves is removed by the next one.
 #[cfg(unix)]
 pub(super) fn watch() {
-    use deepnmf::model::store::abandon_files;
+    use deepnmf::atomic::abandon_files;
     use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
     use super::output::{stderr_is_terminal, to_stderr};

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
+use deepnmf::atomic::{NewFile, write_atomically};
 use deepnmf::data::{ImageSet, ImageShape, LoadOptions};
 use deepnmf::model::ModelSpec;
-use deepnmf::model::store::{Metadata, Model, NewFile, write_atomically};
+use deepnmf::store::{Metadata, Model};
 use deepnmf::train::Projection;
 use ndarray::Array2;
 use serde_json::json;

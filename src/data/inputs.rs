@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::format::{self, Format};
 use super::{LoadOptions, SamplesAxis, folder, idx};
 use crate::Result;
-use crate::model::store::{folder_of, target_of};
+use crate::atomic::{folder_of, target_of};
 
 /// Whether [`load`](super::load) of `path` reads `file`, or would if it were there: the file itself by whatever name or link, an
 /// image in the folder, or the labels beside an IDX file.

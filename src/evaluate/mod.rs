@@ -24,7 +24,8 @@ mod kmeans;
 mod metrics;
 mod sparsity;
 
-pub use features::{Scaling, features};
+pub use crate::model::Scaling;
+pub use features::features;
 pub(crate) use kmeans::kmeans;
 pub use kmeans::{Clustering, KMeans};
 pub use metrics::{Contingency, METRICS, Metric, Scores};

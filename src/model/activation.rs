@@ -18,7 +18,7 @@
 //!
 //! The other place with these formulas is `shaders/activate.wgsl`.
 
-use crate::backend::Element;
+use crate::element::Element;
 use crate::{Error, Result};
 
 /// What stands between two layers.

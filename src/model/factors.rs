@@ -1,7 +1,7 @@
 //! The factors of a deep model and what is read from them.
 
 use super::{Activate, Activation};
-use crate::backend::Element;
+use crate::element::Element;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 

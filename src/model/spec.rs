@@ -29,11 +29,9 @@
 //! GZ: Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*. TR: Trigeorgis et al. 2014, *A Deep Semi-NMF Model
 //! for Learning Hidden Representations*; the sign in the numerator of its Algorithm 1 is a misprint, its (5) is right.
 //! Everything is in the row layout of this crate. A model that differs in its numbers is one more row here; one with a solver
-//! of its own is a row with a new [`Method`] and one file in `src/baselines/`.
+//! of its own is a row with a new [`Method`] and one file in `src/train/baselines/`.
 
-use super::Activation;
-use crate::evaluate::Scaling;
-use crate::train::{Init, Metric, Solver};
+use super::{Activation, Init, Metric, Scaling, Solver};
 use crate::{Error, Result};
 
 /// The layers on which a penalty stands.
@@ -230,7 +228,7 @@ pub const MODELS: &[ModelSpec] = &[
         ridge: RIDGE_OF_SIGNED,
         ..plain("deep-semi-nmf", "Deep Semi-NMF", Method::SemiNmf, Depth::Many)
     },
-    // Why so: `src/baselines/gnmf.rs`.
+    // Why so: `src/train/baselines/gnmf.rs`.
     ModelSpec { init: Init::Random, sweeps: 100, ..plain("gnmf", "GNMF", Method::Graph, Depth::One) },
 ];
 

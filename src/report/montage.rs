@@ -6,8 +6,8 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 use ndarray::{ArrayView1, ArrayView2};
 
+use crate::atomic::write_atomically;
 use crate::data::ImageShape;
-use crate::model::store::write_atomically;
 use crate::{Error, Result};
 
 /// The largest sheet, in pixels: a quarter of a gigabyte of grey.

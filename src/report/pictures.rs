@@ -8,8 +8,8 @@ use ndarray::{ArrayView1, s};
 use super::escape;
 use super::montage::{largest, png, tile};
 use crate::data::ImageShape;
-use crate::model::store::Metadata;
 use crate::model::{Factors, ModelSpec};
+use crate::store::Metadata;
 use crate::{Error, Result};
 
 /// Pictures with fewer pixels than this on their longer side are enlarged with visible pixels, not smoothly.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::data::Features;
 use crate::evaluate::Scaling;
-use crate::model::store::Training;
 use crate::model::{self, Activate, Activation, ModelSpec};
+use crate::store::Training;
 use crate::train::{Config, Solver};
 
 /// Pre-training per layer of models that are fine-tuned. The more of it sparse models have, the better held-out faces cluster:

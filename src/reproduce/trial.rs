@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::method::{Method, Settings};
+use crate::atomic::write_atomically;
 use crate::data::{self, ImageSet, Scale};
 use crate::evaluate::{self, KMeans, Scores};
-use crate::model::store::{Model, write_atomically};
 use crate::model::{Activate, Factors};
+use crate::store::Model;
 use crate::train::{Fit, History, Projection};
 use crate::{Error, Result};
 

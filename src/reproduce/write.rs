@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::method::Method;
 use super::{Repeats, Session};
-use crate::model::store::write_atomically;
+use crate::atomic::write_atomically;
 use crate::report::charts::Chart;
 use crate::report::one_line;
 use crate::train::Solver;

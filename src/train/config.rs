@@ -2,26 +2,8 @@
 
 use crate::backend::Storage;
 use crate::model::spec::Layers;
-use crate::model::{Activate, Activation, Depth, Method, ModelSpec};
+use crate::model::{Activate, Activation, Depth, Init, Method, Metric, ModelSpec, Solver};
 use crate::{Error, Result};
-
-/// How the first W and H of a layer are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// NNDSVD (Boutsidis & Gallopoulos 2008): sparse, zeros stay zero under multiplicative updates.
-    Nndsvd,
-    /// NNDSVDa: zeros become `√(mean(X)/k)`, so that a product of two of them has the unit of X, and k products its mean.
-    /// (Boutsidis & Gallopoulos, and scikit-learn, take the mean itself, which in factors has another weight in every unit.)
-    Nndsvda,
-    /// NNDSVDar: zeros become small random numbers, up to a hundredth of that.
-    Nndsvdar,
-    /// Uniform random numbers, up to `2√(mean(X)/k)`.
-    Random,
-    /// An H ≥ 0 with the span of the leading singular vectors, where there is one, as for all X ≥ 0; else these shifted until H ≥ 0
-    /// (Gillis & Kumar 2015). Only where W may be negative.
-    Svd,
-}
 
 /// What an edge of a neighbour graph weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,29 +34,6 @@ impl Default for GraphConfig {
     fn default() -> Self {
         Self { neighbors: 5, weights: GraphWeights::Heat, lambda: 100.0 }
     }
-}
-
-/// The metric of a Nesterov step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// The papers' step `1/L` with one Lipschitz constant for the block.
-    Plain,
-    /// A step `1/(L̂ d_j)` for every coordinate, `d = diag(G)`, `L̂ = ‖D^-½ G D^-½‖₂`.
-    Diagonal,
-}
-
-/// How a block is solved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Solver {
-    /// The one that reaches an objective first on the device:
-    /// [`fastest_solver`](crate::backend::Backend::fastest_solver).
-    Auto,
-    /// The papers': Nesterov's method with projection.
-    Nesterov,
-    /// Coordinate descent (HALS).
-    Cd,
 }
 
 /// Between which iterations the factors are extrapolated.

@@ -1,16 +1,16 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
 use super::block::curvature;
+use super::layer::Layer;
 use super::objective::Objective;
-use super::pretrain::{Layer, balance_norms};
+use super::pretrain::balance_norms;
 use super::project::{Projection, norm_squared, project};
 use super::warnings::warnings;
 use super::{
     Config, Extrapolate, Fit, History, Init, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
 };
-use super::{init, nonlinear};
+use super::{baselines, init, method, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
-use crate::baselines;
 use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -91,11 +91,11 @@ fn fit_divided<B: Backend>(
         let this = Layer { index: layer, iterations, mu, lambda };
         let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
             halves = on;
-            baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)
+            method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)
         })?;
         if halves && depth == 1 {
             let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
-            let last = baselines::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), progress)?;
+            let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), progress)?;
             trained.history.extend_from_slice(&last.history[1..]);
             trained.graph_penalty = last.graph_penalty;
         }
@@ -133,12 +133,11 @@ fn fit_divided<B: Backend>(
     let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
     drop(fed);
     if depth > 1 {
-        history.finetune = b.in_halves(halves, |b, _| {
-            baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)
-        })?;
+        history.finetune =
+            b.in_halves(halves, |b, _| method::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress))?;
         if halves {
             let config = &refined(config);
-            let rest = baselines::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+            let rest = method::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
             history.finetune.extend_from_slice(&rest[1..]);
         }
     }

@@ -1,9 +1,8 @@
 //! The host memory that a fit takes, told from its shapes alone.
 
 use super::{Config, Extrapolate, Solver};
-use crate::bench::available_memory;
 use crate::model::Method;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// The host memory that [`fit`](crate::train::fit) of `n × m` data takes besides the caller's samples, in bytes, about: what
 /// has to be there at once, in f32, but scratch that does not grow with the data.
@@ -49,7 +48,7 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
 /// [`Error::Config`] with what is needed and what is available.
 pub(crate) fn check_memory(config: &Config, n: usize, m: usize, on_gpu: bool) -> Result<()> {
     let needed = host_bytes(config, n, m, on_gpu);
-    let Some(available) = available_memory().filter(|available| *available < needed) else { return Ok(()) };
+    let Some(available) = memory::available().filter(|available| *available < needed) else { return Ok(()) };
     let size = |bytes: u64| match bytes as f64 / f64::from(1 << 30) {
         gib if gib >= 0.1 => format!("{gib:.1} GiB"),
         gib => format!("{:.1} MiB", 1024.0 * gib),

@@ -1,5 +1,6 @@
 //! The algorithm, written once over [`Backend`](crate::backend::Backend).
 
+mod baselines;
 mod block;
 mod config;
 mod descent;
@@ -9,7 +10,9 @@ mod fit;
 mod history;
 mod host;
 mod init;
+mod layer;
 mod memory;
+mod method;
 mod nonlinear;
 mod objective;
 mod pretrain;
@@ -18,8 +21,9 @@ mod unit;
 mod warnings;
 
 pub(crate) use crate::backend::Stopping;
+pub use crate::model::{Init, Metric, Solver};
 pub(crate) use block::{BlockSolver, HBlock, WBlock};
-pub use config::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+pub use config::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, PenaltyScale};
 pub(crate) use exact::iterate_exactly;
 pub(crate) use finetune::finetune;
 pub(crate) use fit::check_data;
@@ -27,11 +31,12 @@ pub use fit::{Start, fit};
 pub use history::{Fit, History, Penalties, Progress, Seconds, Stage};
 pub(crate) use host::check_memory;
 pub use host::host_bytes;
+pub(crate) use layer::Layer;
 pub use memory::device_bytes;
-pub(crate) use nonlinear::{apply, finetune as finetune_nonlinear};
+pub(crate) use nonlinear::apply;
+pub(crate) use nonlinear::layers::project_layers;
 pub(crate) use objective::{Objective, iterate};
-pub(crate) use pretrain::{Layer, pretrain};
 pub use project::Projection;
-pub(crate) use project::{norm_squared, project, project_layers};
+pub(crate) use project::{norm_squared, project};
 pub(crate) use unit::Unit;
 pub use warnings::Warning;

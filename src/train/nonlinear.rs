@@ -17,6 +17,7 @@
 //! XᵀH̃_1), whatever the depth and the number of trials.
 
 mod first;
+pub(super) mod layers;
 mod search;
 
 use super::exact::iterate_exactly;

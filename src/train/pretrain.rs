@@ -2,21 +2,12 @@
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
+use super::layer::Layer;
 use super::objective::{Objective, iterate};
 use super::{Config, Extrapolate, Progress, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping, Write};
 use crate::model::HPenalty;
-
-/// One layer: `V ≈ H Wᵀ` with its penalties.
-pub(crate) struct Layer {
-    /// From 0.
-    pub(crate) index: usize,
-    /// Outer iterations, at most.
-    pub(crate) iterations: usize,
-    pub(crate) mu: f64,
-    pub(crate) lambda: f64,
-}
 
 /// The factors in the order of their blocks.
 const H: usize = 0;

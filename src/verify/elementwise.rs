@@ -3,8 +3,7 @@
 use super::{Data, Verifier, gamma, wide};
 use crate::Result;
 use crate::backend::{Backend, By, Curvature, Element, Momentum, NesterovStep};
-use crate::model::HPenalty;
-use crate::train::Metric;
+use crate::model::{HPenalty, Metric};
 use ndarray::{Array2, Zip};
 
 pub(super) const U: f64 = f32::UNIT;

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deepnmf::backend::{Cpu, Storage};
 use deepnmf::data::{self, Features, ImageSet, ImageShape, LoadOptions, SamplesAxis, Scale, Table};
-use deepnmf::model::store::Model;
 use deepnmf::model::{Activate, Activation, MODELS};
 use deepnmf::report::html::Report;
+use deepnmf::store::Model;
 use deepnmf::train::{
     self, Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver,
 };

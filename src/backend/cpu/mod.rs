@@ -16,8 +16,7 @@ use crate::backend::{
     MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Storage, Sum, Write, check, check_descent,
     check_state, check_three,
 };
-use crate::model::{Activation, HPenalty};
-use crate::train::{Metric, Solver};
+use crate::model::{Activation, HPenalty, Metric, Solver};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 /// Matrices in host memory, all cores.

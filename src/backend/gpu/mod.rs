@@ -29,9 +29,9 @@ pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
 pub use tune::Tune;
 
+use crate::backend::DeviceInfo;
 use crate::backend::{MatMul, Storage};
-use crate::engine::DeviceInfo;
-use crate::train::Solver;
+use crate::model::Solver;
 use crate::{Error, Result};
 use context::Context;
 use gate::Gate;

@@ -10,8 +10,7 @@ use crate::backend::{
     MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check,
     check_descent, check_state, check_three, multiplicative,
 };
-use crate::model::{Activation, HPenalty};
-use crate::train::{Metric, Solver};
+use crate::model::{Activation, HPenalty, Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;

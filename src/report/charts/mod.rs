@@ -15,7 +15,7 @@ use plotters::style::{FontStyle, register_font};
 
 use self::frame::Medium;
 use super::montage;
-use crate::model::store::write_atomically;
+use crate::atomic::write_atomically;
 use crate::{Error, Result};
 
 /// A picture of numbers.

@@ -2,9 +2,9 @@
 
 use super::Section;
 use crate::Result;
-use crate::model::store::Model;
 use crate::model::{Method, ModelSpec};
 use crate::report::charts::{Axis, Chart, Series};
+use crate::store::Model;
 
 pub(super) fn section(model: &Model) -> Result<Section> {
     let m = &model.metadata;

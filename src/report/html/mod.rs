@@ -15,7 +15,8 @@ use ndarray::ArrayView2;
 
 use super::escape;
 use super::pictures::Pictures;
-use crate::model::store::{Model, NewFile};
+use crate::atomic::NewFile;
+use crate::store::Model;
 use crate::{Error, Result};
 
 /// What a page is about.

@@ -2,9 +2,9 @@
 
 use super::{Section, figure, sheet};
 use crate::Result;
-use crate::model::store::Model;
 use crate::report::hierarchy::{Part, Strengths, parts_of};
 use crate::report::pictures::Pictures;
+use crate::store::Model;
 use ndarray::Array2;
 
 /// Components of a layer that are shown.

@@ -3,8 +3,8 @@
 use super::{Report, Section, escape, percent, rows};
 use crate::Result;
 use crate::evaluate::{hoyer_columns, zeros};
-use crate::model::store::Model;
 use crate::model::{Activate, Method, ModelSpec};
+use crate::store::Model;
 use crate::train::Solver;
 
 fn arrows(sizes: impl IntoIterator<Item = usize>) -> String {

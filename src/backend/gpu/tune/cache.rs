@@ -2,7 +2,7 @@
 
 use super::super::kernels::matmul_tiled::VARIANTS;
 use super::{Class, Table};
-use crate::model::store::write_atomically;
+use crate::atomic::write_atomically;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,15 @@
-use super::*;
-use crate::data::Scale;
-use crate::model::ModelSpec;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use super::model::KEY;
+use super::tensors::{ROWS, Tensor};
+use super::{Model, Split};
+use crate::Error;
+use crate::atomic::{NewFile, write_atomically};
+use crate::data::{ImageShape, Scale};
+use crate::model::{Activate, Activation, Factors, ModelSpec, Solver};
+use crate::train::{Config, Fit, History, Penalties, Seconds};
 use ndarray::{Array, Array2, ShapeBuilder};
 use safetensors::Dtype;
 

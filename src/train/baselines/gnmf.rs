@@ -28,7 +28,7 @@ use crate::model::HPenalty;
 use crate::train::{Config, Layer, Objective, Progress, iterate};
 
 /// Alternates H and W; the objective never rises.
-pub(super) fn train<B: Backend>(
+pub(crate) fn train<B: Backend>(
     b: &mut B,
     (v, vv): (&B::Matrix, f64),
     w: &mut B::Matrix,

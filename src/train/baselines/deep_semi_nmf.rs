@@ -60,7 +60,7 @@ struct Below<B: Backend> {
 }
 
 /// Sweeps over `W_1 … W_L, H_L`; returns the objective over time, which never rises but by roundings.
-pub(super) fn finetune<B: Backend>(
+pub(crate) fn finetune<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
     w: &mut [B::Matrix],

@@ -24,7 +24,7 @@ const DONE: f64 = 1e-3;
 const TRIALS: usize = 20;
 
 /// Alternates W and H; returns the objective over time, which never rises.
-pub(super) fn train<B: Backend>(
+pub(crate) fn train<B: Backend>(
     b: &mut B,
     (v, vv): (&B::Matrix, f64),
     w: &mut B::Matrix,

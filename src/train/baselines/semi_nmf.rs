@@ -19,7 +19,7 @@ use crate::train::{Config, Layer, Objective, Progress, Solver, iterate_exactly};
 use ndarray::Axis;
 
 /// Alternates W and H; returns the objective over time, which never rises but by roundings.
-pub(super) fn train<B: Backend>(
+pub(crate) fn train<B: Backend>(
     b: &mut B,
     (v, vv): (&B::Matrix, f64),
     w: &mut B::Matrix,

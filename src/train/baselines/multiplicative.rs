@@ -16,7 +16,7 @@ use crate::train::{Config, Layer, Objective, Progress, iterate};
 use ndarray::Array2;
 
 /// Multiplicative updates of one layer; returns the objective over time, which never rises.
-pub(super) fn train<B: Backend>(
+pub(crate) fn train<B: Backend>(
     b: &mut B,
     (v, vv): (&B::Matrix, f64),
     w: &mut B::Matrix,

@@ -1,0 +1,161 @@
+//! Writing and reading a model file.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use ndarray::ArrayView2;
+use safetensors::SafeTensors;
+
+use super::check::check;
+use super::metadata::{FORMAT, Metadata, Training};
+use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
+use crate::atomic::NewFile;
+use crate::data::{LoadOptions, Preprocess};
+use crate::model::Factors;
+use crate::train::{Config, Fit};
+use crate::{Error, Result};
+
+pub(super) const KEY: &str = "deepnmf";
+
+/// Factors and what there is to know about them: the content of a model file.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The factors.
+    pub factors: Factors<f32>,
+    /// What there is to know about them.
+    pub metadata: Metadata,
+}
+
+impl Model {
+    /// The model that `fit` is, trained as `config` says on samples preprocessed as `preprocess` says on `device`.
+    ///
+    /// Image shape, split, classes and labels are left empty, the reading options at their defaults.
+    pub fn new(config: &Config, fit: Fit<f32>, preprocess: Preprocess, device: String) -> Self {
+        let metadata = Metadata {
+            format: FORMAT,
+            crate_version: env!("CARGO_PKG_VERSION").into(),
+            model: config.model.name.into(),
+            layers: fit.factors.layer_sizes(),
+            activation: fit.factors.activation,
+            activate: fit.factors.activate,
+            n_samples: fit.factors.h.nrows(),
+            penalties: fit.penalties,
+            h_penalty: config.model.h_penalty,
+            ridge: Some(config.projection_ridge()),
+            reading: LoadOptions::default(),
+            preprocess,
+            image_shape: None,
+            training: Training { solver: fit.solver, ..config.into() },
+            history: fit.history,
+            objective: fit.objective,
+            relative_error: fit.relative_error,
+            device,
+            seconds: fit.seconds,
+            split: None,
+            classes: Vec::new(),
+            labels: None,
+        };
+        Self { factors: fit.factors, metadata }
+    }
+
+    /// Writes the model to `path`, all of it or nothing.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.write_to(NewFile::create(path)?)
+    }
+
+    /// Writes the model to a file whose place was made sure of before.
+    pub fn write_to(&self, file: NewFile) -> Result<()> {
+        let path = file.path();
+        check(&self.factors, &self.metadata).map_err(|found| Error::format(path, format!("not written: {found}")))?;
+        let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("not written: {e}"));
+        let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
+        let f = &self.factors;
+        let mut tensors: Vec<_> =
+            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::matrix(w))).collect();
+        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::matrix(h))));
+        tensors.push((format!("H_{}", f.depth()), Tensor::matrix(&f.h)));
+        if let Some(split) = &self.metadata.split {
+            tensors.push((ROWS.into(), Tensor::Rows([split.rows.len()], &split.rows)));
+        }
+        let info = HashMap::from([(KEY.to_string(), json)]);
+        let bytes = safetensors::serialize(tensors, Some(info)).map_err(|e| failed(&e))?;
+        file.write(|out| out.write_all(&bytes))
+    }
+
+    /// Bytes that the file of a model of `config` and of `n × m` samples takes, with some to spare for what it says about them;
+    /// a lower bound where there are very many iterations.
+    pub fn expected_bytes(config: &Config, n: usize, m: usize) -> u64 {
+        let depth = config.layers.len();
+        let below = std::iter::once(m).chain(config.layers.iter().copied());
+        let weights = below.zip(&config.layers).fold(0, |sum: u64, (rows, &k)| sum.saturating_add(values(rows, k)));
+        let of_h = if config.hidden { &config.layers[..] } else { &config.layers[depth.saturating_sub(1)..] };
+        let coefficients = of_h.iter().fold(0, |sum: u64, &k| sum.saturating_add(values(n, k)));
+        // A number of the history or of the labels in decimals; not many fits make more iterations.
+        let iterations = config.pretrain.saturating_mul(depth).saturating_add(config.sweeps).min(10_000) as u64;
+        let text = 16_384 + 24 * iterations + 12 * n as u64;
+        weights.saturating_add(coefficients).saturating_mul(size_of::<f32>() as u64).saturating_add(text)
+    }
+
+    /// Reads the model in `path`, or [`Error::Format`] with what is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Self::from_bytes(&bytes).map_err(|found| Error::format(path, found))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        // Both calls compare the header's sizes with the length of the file before anything is allocated for them.
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+        let Some(json) = header.metadata().as_ref().and_then(|m| m.get(KEY)) else {
+            let names = header.offset_keys();
+            return Err(format!(
+                "expected a deepnmf model, found a safetensors file of something else (tensors: {})",
+                if names.is_empty() { "none".into() } else { names.join(", ") }
+            ));
+        };
+        let wrong = |e| format!("expected the metadata of a deepnmf model, found JSON that is not it: {e}");
+        let value: serde_json::Value = serde_json::from_str(json).map_err(wrong)?;
+        // The version first: another one may well have other fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(FORMAT) => {}
+            Some(v) => return Err(format!("expected a model file of format {FORMAT}, found format {v}")),
+            None => return Err(format!("expected a model file of format {FORMAT}, found no format number")),
+        }
+        let mut metadata: Metadata = serde_json::from_value(value).map_err(wrong)?;
+        if let Some(split) = &mut metadata.split {
+            split.rows = rows(&file)?;
+        }
+        let depth = metadata.layers.len();
+        if depth == 0 {
+            return Err("expected at least one layer, found none".into());
+        }
+        let w = (1..=depth).map(|l| matrix(&file, &format!("W_{l}"))).collect::<Result<_, _>>()?;
+        let h = matrix(&file, &format!("H_{depth}"))?;
+        let has_hidden = header.info("H_1").is_some() && depth > 1;
+        let hidden = match has_hidden {
+            true => (1..depth).map(|l| matrix(&file, &format!("H_{l}"))).collect::<Result<_, _>>()?,
+            false => Vec::new(),
+        };
+        let (activation, activate) = (metadata.activation, metadata.activate);
+        let model = Self { factors: Factors { w, h, hidden, activation, activate }, metadata };
+        check(&model.factors, &model.metadata)?;
+        Ok(model)
+    }
+
+    /// Whether `x` (preprocessed) are the samples that the model was trained on: whether its H explains them as well as it did
+    /// those. The file does not keep the samples themselves.
+    pub fn is_of(&self, x: ArrayView2<'_, f32>) -> bool {
+        let m = &self.metadata;
+        if x.dim() != (m.n_samples, self.factors.n_features()) {
+            return false;
+        }
+        let Ok(error) = self.factors.relative_error(x, self.factors.h.view()) else { return false };
+        // The final error was computed in f32.
+        (error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
+    }
+}
+
+fn values(rows: usize, columns: usize) -> u64 {
+    (rows as u64).saturating_mul(columns as u64)
+}
