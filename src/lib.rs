@@ -40,6 +40,21 @@
 //! * [`report`] makes pictures, charts and a page about a fit.
 //! * [`reproduce`] makes the papers' tables and figures.
 //!
+//! # Floors
+//!
+//! A file names what stands on a lower floor, or in the same place on its own: nothing above it, nothing beside it. `tests/floors.rs` reads
+//! this list, from the ground up.
+//!
+//! 1. `error`, `element`
+//! 2. `memory`, `atomic`
+//! 3. `model`, `data`
+//! 4. `backend`
+//! 5. `train`
+//! 6. `evaluate`, `store`, `verify`, `bench`
+//! 7. `engine`, `report`
+//! 8. `reproduce`
+//! 9. `cli`, `main`
+//!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 
 pub mod atomic;

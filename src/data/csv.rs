@@ -7,9 +7,14 @@ use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
 use super::budget::afford;
 use super::labels::{Collector, is_missing};
 use super::source::{Source, too_large};
-use super::table::{NAME_COLUMNS, ROW_NAMES};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
+
+/// Columns that say which sample a line is about, the likeliest first.
+pub(super) const NAME_COLUMNS: [&str; 10] =
+    ["file", "filename", "file_name", "path", "image", "fname", "name", "id", "sample", "sample_id"];
+/// The column of the names of lines, as pandas and R write it.
+pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 /// Columns that are labels by their name.
 const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];

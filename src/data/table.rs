@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 use ::csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::ImageSet;
+use super::csv::{NAME_COLUMNS, ROW_NAMES};
 use super::labels::{self, Labels};
 use super::source::Source;
 use crate::{Error, Result};
 
-/// Columns that say which sample a line is about, the likeliest first. Of the first five every one does.
-pub(super) const NAME_COLUMNS: [&str; 10] =
-    ["file", "filename", "file_name", "path", "image", "fname", "name", "id", "sample", "sample_id"];
+/// Of [`NAME_COLUMNS`] so many, the first, always name samples.
 const SURE: usize = 5;
-/// The column of the names of lines, as pandas and R write it.
-pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 /// A table in memory.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use super::method::Method;
 use super::printed::{Printed, table3 as printed_in};
-use super::trial::{Outcome, Scheme};
+use super::session::Scheme;
+use super::trial::Outcome;
 use super::write::Table;
 use super::{Options, Session};
 use crate::Result;

@@ -2,7 +2,8 @@
 
 use super::Session;
 use super::method::Method;
-use super::trial::{Outcome, Scheme};
+use super::session::Scheme;
+use super::trial::Outcome;
 use super::write::Table;
 use crate::Result;
 use crate::evaluate::{METRICS, Scores, Statistic};

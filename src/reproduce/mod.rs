@@ -26,43 +26,16 @@ mod curves;
 mod method;
 mod parts;
 mod printed;
+mod session;
 mod trial;
 mod write;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use self::method::Method;
-use crate::data::{Features, ImageSet};
-use crate::train::Init;
+use self::session::Session;
 use crate::{Engine, Error, Result};
 
-pub use write::Written;
-
-/// One table or figure.
-#[derive(Debug)]
-pub struct Experiment {
-    /// As the command line spells it.
-    pub name: &'static str,
-    /// What it shows.
-    pub title: &'static str,
-    /// The data it wants, and what stands in for data that cannot be had.
-    pub data: &'static str,
-    /// What its scores are the mean of.
-    pub repeats: Repeats,
-    run: fn(&mut Session<'_>) -> Result<()>,
-}
-
-/// What an experiment does more than once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Repeats {
-    /// Splits into training and test samples; without it all samples are fitted, and clustered.
-    pub splits: bool,
-    /// Fits of the same samples, with other seeds.
-    pub fits: bool,
-    /// Runs of k-means.
-    pub kmeans: bool,
-}
+pub use session::{Experiment, Options, Repeats, Samples, Step, Written};
 
 const HELD_OUT: Repeats = Repeats { splits: true, fits: true, kmeans: true };
 const WHOLE: Repeats = Repeats { splits: false, ..HELD_OUT };
@@ -119,54 +92,6 @@ impl Experiment {
     }
 }
 
-/// How an experiment is made; what [`Repeats`] does not have makes no difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Splits into training and test samples.
-    pub splits: usize,
-    /// Fits of the training samples of every split, with seeds from 0.
-    pub fits: usize,
-    /// Runs of k-means per fit.
-    pub kmeans_seeds: usize,
-    /// Fewer points of a curve.
-    pub quick: bool,
-}
-
-/// The samples of an experiment: as they were read, with at least one column of labels.
-#[derive(Debug)]
-pub struct Samples {
-    /// Where they are from.
-    pub source: String,
-    /// The samples, unscaled.
-    pub set: ImageSet,
-    /// Classes of all samples by the name of the attribute; the first is what clusters are compared with.
-    pub labels: Vec<(String, Vec<usize>)>,
-}
-
-impl Samples {
-    /// What tells them from others: a hash of every bit of the values, of their shape, and of the labels in their order.
-    fn identity(&self) -> String {
-        let Self { set, labels, .. } = self;
-        let mut hash = DefaultHasher::new();
-        set.x.dim().hash(&mut hash);
-        set.x.iter().for_each(|value| value.to_bits().hash(&mut hash));
-        set.image_shape.map(|s| (s.height, s.width, s.channels, s.order as u8)).hash(&mut hash);
-        labels.hash(&mut hash);
-        format!("{:016x}", hash.finish())
-    }
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    /// Fits that are done, or were found done.
-    pub done: usize,
-    /// All of them.
-    pub of: usize,
-    /// The next one.
-    pub what: &'a str,
-}
-
 /// Makes `experiment` of `samples` and writes it to the folder `out`, which is made; returns the files.
 ///
 /// # Errors
@@ -197,64 +122,4 @@ pub fn run(
     };
     (experiment.run)(&mut session)?;
     Ok(session.written)
-}
-
-/// An experiment under way.
-struct Session<'a> {
-    engine: &'a mut Engine,
-    experiment: &'a Experiment,
-    samples: &'a Samples,
-    /// Of the samples.
-    identity: String,
-    options: Options,
-    out: PathBuf,
-    trials: PathBuf,
-    done: usize,
-    of: usize,
-    progress: &'a mut dyn FnMut(Step<'_>),
-    /// The last fit, for methods that differ only in what they read from it.
-    last_fit: Option<trial::Fitted>,
-    written: Vec<Written>,
-}
-
-impl Session<'_> {
-    /// Counts the fits that are to come and makes the folder for what is kept of them; what cannot work is refused before the first.
-    fn plan<'m>(&mut self, methods: impl IntoIterator<Item = &'m Method>, fits_of_each: usize) -> Result<()> {
-        let Samples { source, set, .. } = self.samples;
-        for method in methods {
-            let what =
-                |e: Error| Error::Config(format!("{source}: {} does not go with this experiment: {e}", method.name()));
-            method.config.validate().map_err(what)?;
-            if method.features == Features::Igo && set.image_shape.is_none() {
-                let message = "expected images, of whose gradients the directions can be taken, found numbers without a shape; \
-                               --image-shape says it";
-                return Err(Error::Data(format!("{source}: {message}")));
-            }
-            let features = if method.features == Features::Igo { 2 } else { 1 } * set.n_features();
-            // The rank of the samples, and samples to fill up with, at most.
-            let (most, first) = (set.n_samples().min(features) + set.n_samples(), method.config.layers[0]);
-            if first > most && !matches!(method.config.init, Init::Random | Init::Svd) {
-                return Err(what(Error::Config(format!(
-                    "expected a layer 1 of at most {most} components, found {first}"
-                ))));
-            }
-            self.engine.check_memory(&method.config, set.n_samples(), features)?;
-            self.of += fits_of_each;
-        }
-        std::fs::create_dir_all(&self.trials).map_err(|e| Error::io(&self.trials, e))
-    }
-
-    fn step(&mut self, what: &str) {
-        (self.progress)(Step { done: self.done, of: self.of, what });
-        self.done += 1;
-    }
-
-    /// What is clustered against.
-    fn classes(&self) -> Result<&[usize]> {
-        self.samples
-            .labels
-            .first()
-            .map(|(_, of)| of.as_slice())
-            .ok_or_else(|| Error::Data(format!("{}: expected labels, found none", self.samples.source)))
-    }
 }

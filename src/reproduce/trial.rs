@@ -8,24 +8,15 @@ use std::time::Instant;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
 use super::method::{Method, Settings};
+use super::session::{Fitted, Scheme, Session};
 use crate::atomic::write_atomically;
 use crate::data::{self, ImageSet, Scale};
 use crate::evaluate::{self, KMeans, Scores};
 use crate::model::{Activate, Factors};
 use crate::store::Model;
-use crate::train::{Fit, History, Projection};
+use crate::train::{History, Projection};
 use crate::{Error, Result};
-
-/// Which samples are trained on, and which are scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Scheme {
-    /// All of them.
-    All,
-    /// This many of every class are trained on, the others scored; drawn with a seed.
-    Split { per_class: usize, seed: u64 },
-}
 
 /// What an outcome is the outcome of: all that it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,19 +54,6 @@ pub(super) struct Outcome {
 struct Kept {
     key: Key,
     outcome: Outcome,
-}
-
-/// A fit in memory.
-pub(super) struct Fitted {
-    settings: Settings,
-    scheme: Scheme,
-    fit: Fit<f32>,
-    course: Vec<(f64, f64)>,
-    /// Unscaled, rows that are trained on and scored.
-    rows: (Vec<usize>, Vec<usize>),
-    preprocess: data::Preprocess,
-    /// H of the samples that are scored, and their error, once they are known.
-    scored: Option<(Array2<f32>, f64)>,
 }
 
 fn layers_of(method: &Method, between: &str) -> String {

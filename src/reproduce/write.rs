@@ -4,21 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::method::Method;
-use super::{Repeats, Session};
+use super::session::{Repeats, Session, Written};
 use crate::atomic::write_atomically;
 use crate::report::charts::Chart;
 use crate::report::one_line;
 use crate::train::Solver;
 use crate::{Error, Result};
-
-/// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What is in it.
-    pub what: &'static str,
-}
 
 /// A table for people: the values as they are shown.
 #[derive(Debug, Default)]

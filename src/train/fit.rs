@@ -1,7 +1,7 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
 use super::block::curvature;
-use super::layer::Layer;
+use super::layer::{Layer, Start};
 use super::objective::Objective;
 use super::pretrain::balance_norms;
 use super::project::{Projection, norm_squared, project};
@@ -15,9 +15,6 @@ use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Instant;
-
-/// The first W (m × k) and H (n × k) of every layer, instead of those that [`Config::init`] would make.
-pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
 
 /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was
 /// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.

@@ -1,8 +1,7 @@
 //! What training reports, while it runs and afterwards.
 
-use super::{Solver, Warning};
 use crate::backend::Storage;
-use crate::model::Factors;
+use crate::model::{Factors, Solver};
 
 /// The objective after every iteration, from the start of each stage on.
 ///
@@ -104,4 +103,84 @@ pub struct Progress {
     pub objective: f64,
     /// The relative error after them, NaN where the stage has none.
     pub relative_error: f64,
+}
+
+/// Something odd about a finished fit. Its text says what was found and what may help.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Components of the last layer that are all zero: they explain nothing, in no sample.
+    DeadComponents {
+        /// The layer, from 1.
+        layer: usize,
+        /// How many of its components.
+        dead: usize,
+        /// How many it has.
+        of: usize,
+    },
+    /// Components of a hidden layer that the layer above makes no use of.
+    UnusedComponents {
+        /// The layer, from 1.
+        layer: usize,
+        /// How many of its components.
+        unused: usize,
+        /// How many it has.
+        of: usize,
+    },
+    /// Next to nothing of X is explained.
+    NothingExplained {
+        /// ‖X − H Psiᵀ‖/‖X‖.
+        relative_error: f64,
+    },
+    /// [`Config::target_error`](super::Config::target_error) was not reached.
+    TargetMissed {
+        /// What was asked for.
+        target: f64,
+        /// ‖X − H Psiᵀ‖/‖X‖.
+        relative_error: f64,
+    },
+    /// All iterations were used up, and the objective still changed by more than [`Config::tol`](super::Config::tol) in each of them.
+    StillFalling {
+        /// Iterations of the last stage.
+        iterations: usize,
+        /// The relative change per iteration at its end.
+        change: f64,
+        /// What would have ended it.
+        tol: f64,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::DeadComponents { layer, dead, of } => write!(
+                f,
+                "{dead} of {of} components of layer {layer} are all zero; a smaller layer, lower penalties or another init \
+                 (--init random) may help"
+            ),
+            Self::UnusedComponents { layer, unused, of } => write!(
+                f,
+                "{unused} of {of} components of layer {layer} are not used by the layer above; a smaller layer would do, or lower \
+                 penalties use more of them"
+            ),
+            Self::NothingExplained { relative_error } => write!(
+                f,
+                "next to nothing is explained: the relative error is {:.2} %; lower the penalties, take more components or \
+                 more sweeps",
+                100.0 * relative_error
+            ),
+            Self::TargetMissed { target, relative_error } => write!(
+                f,
+                "the relative error is {:.2} %, above the target of {:.2} %; take more sweeps or more components",
+                100.0 * relative_error,
+                100.0 * target
+            ),
+            Self::StillFalling { iterations, change, tol } => write!(
+                f,
+                "not converged: after {iterations} iterations the objective still falls by {:.2} % in each (--tol {tol} was \
+                 not met); more --sweeps lower the error further",
+                100.0 * change
+            ),
+        }
+    }
 }

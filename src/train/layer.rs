@@ -3,6 +3,10 @@
 use super::config::Config;
 use super::history::Stage;
 use crate::backend::Stopping;
+use ndarray::Array2;
+
+/// The first W (m × k) and H (n × k) of every layer, instead of those that [`Config::init`] would make.
+pub type Start<E> = Vec<(Array2<E>, Array2<E>)>;
 
 /// One layer: `V ≈ H Wᵀ` with its penalties.
 pub(crate) struct Layer {

@@ -24,10 +24,9 @@ pub use matrix::Matrix;
 pub(crate) use memory::{
     FIXED_BYTES, columns_bytes, fuses_rows, matrix_bytes, residual_bytes, stored_bytes, sums_bytes,
 };
-pub use options::GpuOptions;
+pub use options::{GpuOptions, Tune};
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;
-pub use tune::Tune;
 
 use crate::backend::DeviceInfo;
 use crate::backend::{MatMul, Storage};

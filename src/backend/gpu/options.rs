@@ -1,6 +1,5 @@
 //! What may be asked of a device beyond what it is.
 
-use super::tune::Tune;
 use crate::backend::Precision;
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -11,6 +10,18 @@ use std::path::PathBuf;
 const MAX_BINDING: u64 = (1 << 31) - 1;
 /// The least that [`GpuOptions::max_binding_bytes`] may be.
 const MIN_BINDING: u64 = 4 << 10;
+
+/// Whether the kernels of a device are chosen by measurement when it is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tune {
+    /// On a GPU, as far as that has not been done yet; never on a software adapter.
+    #[default]
+    Auto,
+    /// Not at all, and what was measured before does not count: as is reckoned for the shape.
+    Never,
+    /// On software adapters too.
+    Always,
+}
 
 /// What a user or a test may ask of a device beyond what it is.
 #[derive(Debug, Clone, Default)]

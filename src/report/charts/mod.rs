@@ -3,6 +3,7 @@
 //! A [`Chart`] is plain data. Colours can be told apart by the colour-blind and on white as on dark grey; box plots and
 //! bars lie, so that long names stay legible; the legend stands below the data, never on them.
 
+mod content;
 mod draw;
 mod frame;
 mod scale;
@@ -13,146 +14,22 @@ use std::sync::OnceLock;
 use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::{FontStyle, register_font};
 
+pub use content::{Axis, Bar, Chart, Content, Group, Series};
+
 use self::frame::Medium;
-use super::montage;
+use super::{escape, montage};
 use crate::atomic::write_atomically;
 use crate::{Error, Result};
-
-/// A picture of numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Chart {
-    /// Above the chart; may be empty.
-    pub title: String,
-    /// The axis from left to right: of the values, where boxes and bars are drawn.
-    pub x: Axis,
-    /// The axis upwards, of lines only.
-    pub y: Axis,
-    /// What is drawn.
-    pub content: Content,
-    /// Width and height in pixels of the SVG; a PNG has [`PNG_SCALE`] times as many. Height 0: as high as the content
-    /// needs.
-    pub size: (u32, u32),
-}
-
-/// What an axis measures.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Axis {
-    /// What it is called.
-    pub label: String,
-    /// Logarithmic; values that are not positive are left out.
-    pub log: bool,
-    /// Where it begins and ends; None: where the data do. What lies beyond is cut off.
-    pub limits: Option<(f64, f64)>,
-}
-
-impl Axis {
-    /// A linear axis from the smallest to the largest value.
-    pub fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), ..Self::default() }
-    }
-
-    /// The same with a logarithmic scale.
-    #[must_use]
-    pub fn log(self) -> Self {
-        Self { log: true, ..self }
-    }
-
-    /// The same from `min` to `max`.
-    #[must_use]
-    pub fn limits(self, min: f64, max: f64) -> Self {
-        Self { limits: Some((min, max)), ..self }
-    }
-}
-
-/// What is drawn.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// Polylines through points in the order in which they are given.
-    Lines(Vec<Series>),
-    /// One box for each group, one below the other: quartiles, and whiskers to the outermost values within 1.5
-    /// interquartile ranges of the box; values beyond them are circles.
-    Boxes {
-        /// The groups, from top to bottom.
-        groups: Vec<Group>,
-        /// What the reference marks are, for the legend; not used where there are none.
-        reference: String,
-    },
-    /// One bar for each value, one below the other, from zero.
-    Bars {
-        /// The bars, from top to bottom.
-        bars: Vec<Bar>,
-        /// What the reference marks are, for the legend; not used where there are none.
-        reference: String,
-    },
-}
-
-/// A line with a name.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Series {
-    /// What the legend says; a single series with an empty one has no legend.
-    pub label: String,
-    /// Points that are not finite, or not positive on a logarithmic axis, interrupt the line.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// Values that are one box.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Group {
-    /// The name beside the box.
-    pub label: String,
-    /// In any order; those that are not finite are left out.
-    pub values: Vec<f64>,
-    /// A value to compare with, such as a printed one: a diamond.
-    pub reference: Option<f64>,
-}
-
-/// A value that is a bar.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Bar {
-    /// The name beside the bar.
-    pub label: String,
-    /// Its length.
-    pub value: f64,
-    /// The half length of the error bar.
-    pub deviation: Option<f64>,
-    /// A value to compare with, such as a printed one: a diamond.
-    pub reference: Option<f64>,
-}
 
 /// Pixels of a PNG for one of the SVG.
 pub const PNG_SCALE: u32 = 2;
 
-/// The width of a chart where nothing else was asked for.
-const WIDTH: u32 = 480;
 /// Units of an SVG's drawing for one of its pixels: plotters draws at whole numbers, which would make steps of a curve.
 const SVG_SCALE: u32 = 8;
 /// No picture is larger than this on a side: the buffer of a PNG is then below 800 MB.
 const MAX_SIDE: u32 = 8192;
 
 impl Chart {
-    /// A chart of lines.
-    pub fn lines(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.into(), x, y, content: Content::Lines(series), size: (WIDTH, 0) }
-    }
-
-    /// A chart of box plots; `reference` says in the legend what the marks are.
-    pub fn boxes(title: impl Into<String>, x: Axis, groups: Vec<Group>, reference: impl Into<String>) -> Self {
-        let content = Content::Boxes { groups, reference: reference.into() };
-        Self { title: title.into(), x, y: Axis::default(), content, size: (WIDTH, 0) }
-    }
-
-    /// A chart of bars; `reference` says in the legend what the marks are.
-    pub fn bars(title: impl Into<String>, x: Axis, bars: Vec<Bar>, reference: impl Into<String>) -> Self {
-        let content = Content::Bars { bars, reference: reference.into() };
-        Self { title: title.into(), x, y: Axis::default(), content, size: (WIDTH, 0) }
-    }
-
-    /// The same of another size; see [`Chart::size`].
-    #[must_use]
-    pub fn sized(self, width: u32, height: u32) -> Self {
-        Self { size: (width, height), ..self }
-    }
-
     /// As an SVG document on white.
     ///
     /// # Errors
@@ -170,7 +47,7 @@ impl Chart {
         let svg = self.svg(false)?;
         // Texts are escaped: a quotation mark in the document is one of an attribute.
         let svg = svg.replace(&format!("\"{}\"", frame::INK_TEXT), "\"currentColor\"");
-        let name = super::escape(if self.title.is_empty() { "chart" } else { &self.title });
+        let name = escape(if self.title.is_empty() { "chart" } else { &self.title });
         Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{name}\" "), 1))
     }
 
@@ -240,16 +117,6 @@ impl Chart {
         }
         draw::chart(self, &area, medium).map_err(|e| failed(&e))?;
         area.present().map_err(|e| failed(&e))
-    }
-
-    fn has_values(&self) -> bool {
-        match &self.content {
-            Content::Lines(series) => {
-                series.iter().flat_map(|s| &s.points).any(|(x, y)| x.is_finite() && y.is_finite())
-            }
-            Content::Boxes { groups, .. } => groups.iter().flat_map(|g| &g.values).any(|v| v.is_finite()),
-            Content::Bars { bars, .. } => bars.iter().any(|b| b.value.is_finite()),
-        }
     }
 }
 

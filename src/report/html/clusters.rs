@@ -1,8 +1,10 @@
 //! Clusters of samples: what is in them, and how they agree with the classes.
 
-use super::{Clusters, Report, Section, escape, figure, samples, sheet, spread};
+use super::samples;
+use super::section::{Clusters, Report, Section, figure, sheet, spread};
 use crate::Result;
 use crate::evaluate::Contingency;
+use crate::report::escape;
 use crate::report::pictures::Pictures;
 use ndarray::Axis;
 

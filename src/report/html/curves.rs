@@ -1,6 +1,6 @@
 //! The objective over time, and the error where it can be told from it.
 
-use super::Section;
+use super::section::Section;
 use crate::Result;
 use crate::model::{Method, ModelSpec};
 use crate::report::charts::{Axis, Chart, Series};

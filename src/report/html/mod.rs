@@ -8,57 +8,16 @@ mod curves;
 mod parts;
 mod run;
 mod samples;
+mod section;
 
+pub use section::{Clusters, Report, Samples};
+
+use section::Section;
 use std::path::Path;
 
-use ndarray::ArrayView2;
-
-use super::escape;
 use super::pictures::Pictures;
 use crate::atomic::NewFile;
-use crate::store::Model;
 use crate::{Error, Result};
-
-/// What a page is about.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// What the model is called, such as its file.
-    pub name: &'a str,
-    /// Samples to show beside what the model makes of them.
-    pub samples: Option<Samples<'a>>,
-    /// Clusters of these samples, or without them of those of the model.
-    pub clusters: Option<Clusters>,
-}
-
-/// Samples with their coefficients.
-#[derive(Debug, Clone)]
-pub struct Samples<'a> {
-    /// What they are called, such as their folder.
-    pub source: &'a str,
-    /// `samples × features`, as the model was trained on: preprocessed.
-    pub x: ArrayView2<'a, f32>,
-    /// `samples × k_L`, as [`Factors::h`](crate::model::Factors::h).
-    pub h: ArrayView2<'a, f32>,
-    /// Where `h` is from, for people.
-    pub coefficients: &'a str,
-    /// A name for every sample; may be empty.
-    pub names: &'a [String],
-}
-
-/// Groups of samples that were found without labels.
-#[derive(Debug, Clone, Default)]
-pub struct Clusters {
-    /// The cluster of every sample, from 0.
-    pub of: Vec<usize>,
-    /// The names of the classes; empty without labels.
-    pub classes: Vec<String>,
-    /// The class of every sample; None for a sample without one.
-    pub labels: Option<Vec<Option<usize>>>,
-    /// Names and values of scores.
-    pub scores: Vec<(String, f64)>,
-}
 
 /// A page, and what is on it.
 #[derive(Debug, Clone)]
@@ -75,13 +34,6 @@ pub struct Page {
 const LARGEST: usize = 10_000_000;
 /// The longest side of a picture, in pixels: from the first to the last choice.
 const SIDES: [u32; 4] = [96, 64, 48, 32];
-
-/// A part of the page: what it shows, or why it is left out.
-struct Section {
-    id: &'static str,
-    title: &'static str,
-    body: Result<String, String>,
-}
 
 impl Report<'_> {
     /// The page.
@@ -164,17 +116,6 @@ impl Report<'_> {
     }
 }
 
-impl Section {
-    fn html(&self) -> String {
-        let Self { id, title, body } = self;
-        let body = match body {
-            Ok(body) => body.clone(),
-            Err(why) => format!("<p class=\"missing\">Not shown: {}.</p>\n", escape(why)),
-        };
-        format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n")
-    }
-}
-
 impl Page {
     /// Writes the page to `path`, all of it or nothing.
     ///
@@ -191,44 +132,6 @@ impl Page {
     pub fn write_to(&self, file: NewFile) -> Result<()> {
         file.write(|out| std::io::Write::write_all(out, self.html.as_bytes()))
     }
-}
-
-/// A picture, or the two of a pair, with what stands below it, which is HTML.
-fn figure(pictures: &str, caption: &str, class: &str) -> String {
-    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
-    format!("<figure{class}><div class=\"pictures\">{pictures}</div><figcaption>{caption}</figcaption></figure>\n")
-}
-
-/// The class of a sheet whose tiles have so many pictures each.
-fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
-    match (pairs, pictures.each() > 1) {
-        (false, false) => "sheet",
-        (false, true) => "sheet double",
-        (true, false) => "sheet pairs",
-        (true, true) => "sheet pairs double",
-    }
-}
-
-/// A table of names and values, which are HTML.
-fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let rows: String = rows.into_iter().map(|(name, v)| format!("<tr><th>{name}</th><td>{v}</td></tr>\n")).collect();
-    format!("<table>\n<tbody>\n{rows}</tbody>\n</table>\n")
-}
-
-/// `0.0812` → `8.12 %`.
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// `count` of `n` places, evenly spread, in ascending order; all of them if there are no more.
-///
-/// One of every stretch of the same length, but not always at the same place in it: where classes take turns, equal steps
-/// could meet the same class over and over.
-fn spread(n: usize, count: usize) -> Vec<usize> {
-    if n <= count {
-        return (0..n).collect();
-    }
-    (0..count).map(|i| i * n / count + i * i % (n / count)).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Pictures of the components, and of what they are made of.
 
-use super::{Section, figure, sheet};
+use super::section::{Section, figure, sheet};
 use crate::Result;
 use crate::report::hierarchy::{Part, Strengths, parts_of};
 use crate::report::pictures::Pictures;

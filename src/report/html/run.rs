@@ -1,9 +1,10 @@
 //! What was run, and what came of it in numbers.
 
-use super::{Report, Section, escape, percent, rows};
+use super::section::{Report, Section, percent, rows};
 use crate::Result;
 use crate::evaluate::{hoyer_columns, zeros};
 use crate::model::{Activate, Method, ModelSpec};
+use crate::report::escape;
 use crate::store::Model;
 use crate::train::Solver;
 

@@ -2,9 +2,10 @@
 
 use ndarray::{ArrayView2, Axis};
 
-use super::{Report, Samples, Section, escape, figure, percent, sheet, spread};
+use super::section::{Report, Samples, Section, figure, percent, sheet, spread};
 use crate::Result;
 use crate::model::Factors;
+use crate::report::escape;
 use crate::report::pictures::Pictures;
 
 /// Samples that are shown, from the first to the last.

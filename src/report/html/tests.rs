@@ -1,6 +1,8 @@
+use super::section::spread;
 use super::*;
 use crate::data::{ImageShape, Preprocess, Scale};
 use crate::model::{Activate, Factors, ModelSpec};
+use crate::store::Model;
 use crate::train::{Config, Fit, History, Penalties, Seconds, Solver};
 use ndarray::Array2;
 use roxmltree::{Document, ParsingOptions};

@@ -4,22 +4,11 @@ mod cache;
 
 use super::Gpu;
 use super::kernels::matmul_tiled::VARIANTS;
+use super::options::Tune;
 use crate::backend::{Backend, MatMul};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-
-/// Whether the kernels of a device are chosen by measurement when it is opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Tune {
-    /// On a GPU, as far as that has not been done yet; never on a software adapter.
-    #[default]
-    Auto,
-    /// Not at all, and what was measured before does not count: as is reckoned for the shape.
-    Never,
-    /// On software adapters too.
-    Always,
-}
 
 /// For all classes together: when it is over no other is begun, but one is always measured.
 const BUDGET: Duration = Duration::from_millis(1500);

@@ -1,0 +1,109 @@
+//! Samples in memory.
+
+use std::borrow::Cow;
+
+use ndarray::{Array2, Axis};
+
+use super::labels::{Labels, minus_one};
+use super::shape::{ImageShape, PixelOrder, reorder};
+
+/// Samples with what is known about them.
+#[derive(Debug, Clone)]
+pub struct ImageSet {
+    /// `samples × features`. Pixels of 8-bit images are 0..=255, as stored; see [`preprocess`](super::preprocess()).
+    pub x: Array2<f32>,
+    /// How a row is an image, where that is known.
+    pub image_shape: Option<ImageShape>,
+    /// The class of every sample, an index into [`ImageSet::classes`]; None for a sample without a label.
+    pub labels: Option<Vec<Option<usize>>>,
+    /// The names of the classes, as the source spells them: folder names in natural order, label
+    /// values in numeric order. Empty without labels.
+    pub classes: Vec<String>,
+    /// Where the labels are from, such as "sub-folders".
+    pub label_source: Option<String>,
+    /// A name for every sample, such as its file relative to the folder; empty where samples have only row numbers. See
+    /// [`ImageSet::name`].
+    pub names: Vec<String>,
+    /// What the reader decided without being asked, and which option changes it; for people.
+    pub notes: Vec<String>,
+}
+
+impl ImageSet {
+    /// A set whose samples have only numbers for names.
+    pub(super) fn new(
+        x: Array2<f32>,
+        image_shape: Option<ImageShape>,
+        labels: Option<Labels>,
+        notes: Vec<String>,
+    ) -> Self {
+        let mut set =
+            Self { x, image_shape, labels: None, classes: Vec::new(), label_source: None, names: Vec::new(), notes };
+        match labels {
+            Some(l) if l.classes.is_empty() => set.notes.push(format!("{} holds no label: all are missing", l.source)),
+            Some(l) => {
+                set.notes.extend(minus_one(&l.classes).map(|note| format!("{}: {note}", l.source)));
+                (set.labels, set.classes, set.label_source) = (Some(l.of), l.classes, Some(l.source));
+            }
+            None => {}
+        }
+        set
+    }
+
+    /// The name of a sample, or its row number from 0.
+    pub fn name(&self, row: usize) -> Cow<'_, str> {
+        self.names.get(row).map_or_else(|| row.to_string().into(), |name| name.as_str().into())
+    }
+
+    /// Puts the pixels of all samples into another order, where they are images.
+    pub fn reorder(&mut self, order: PixelOrder) {
+        self.image_shape = self.image_shape.map(|shape| reorder(&mut self.x, shape, order));
+    }
+
+    /// Makes negative values 0; how many there were, and the lowest.
+    pub(super) fn clip_negative(&mut self) -> (usize, f32) {
+        let (mut count, mut lowest) = (0, 0.0f32);
+        for value in self.x.iter_mut().filter(|v| **v < 0.0) {
+            (count, lowest) = (count + 1, lowest.min(*value));
+            *value = 0.0;
+        }
+        (count, lowest)
+    }
+
+    /// The number of samples, rows of `x`.
+    pub fn n_samples(&self) -> usize {
+        self.x.nrows()
+    }
+
+    /// The number of features, columns of `x`.
+    pub fn n_features(&self) -> usize {
+        self.x.ncols()
+    }
+
+    /// The samples of the given rows, in the given order; a row may be given more than once.
+    ///
+    /// The classes stay as they are, so that labels mean the same in every part of a split.
+    ///
+    /// # Panics
+    /// If a row is not less than [`ImageSet::n_samples`].
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            x: self.x.select(Axis(0), rows),
+            image_shape: self.image_shape,
+            labels: self.labels.as_ref().map(|l| rows.iter().map(|&r| l[r]).collect()),
+            classes: self.classes.clone(),
+            label_source: self.label_source.clone(),
+            names: rows.iter().map(|&r| self.name(r).into_owned()).collect(),
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// How many samples each of [`ImageSet::classes`] has; empty without labels.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in self.labels.iter().flatten().flatten() {
+            counts[label] += 1;
+        }
+        counts
+    }
+}

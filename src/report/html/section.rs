@@ -1,0 +1,104 @@
+//! What a page is about, and what its sections are made of.
+
+use ndarray::ArrayView2;
+
+use crate::report::escape;
+use crate::report::pictures::Pictures;
+use crate::store::Model;
+
+/// What a page is about.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What the model is called, such as its file.
+    pub name: &'a str,
+    /// Samples to show beside what the model makes of them.
+    pub samples: Option<Samples<'a>>,
+    /// Clusters of these samples, or without them of those of the model.
+    pub clusters: Option<Clusters>,
+}
+
+/// Samples with their coefficients.
+#[derive(Debug, Clone)]
+pub struct Samples<'a> {
+    /// What they are called, such as their folder.
+    pub source: &'a str,
+    /// `samples × features`, as the model was trained on: preprocessed.
+    pub x: ArrayView2<'a, f32>,
+    /// `samples × k_L`, as [`Factors::h`](crate::model::Factors::h).
+    pub h: ArrayView2<'a, f32>,
+    /// Where `h` is from, for people.
+    pub coefficients: &'a str,
+    /// A name for every sample; may be empty.
+    pub names: &'a [String],
+}
+
+/// Groups of samples that were found without labels.
+#[derive(Debug, Clone, Default)]
+pub struct Clusters {
+    /// The cluster of every sample, from 0.
+    pub of: Vec<usize>,
+    /// The names of the classes; empty without labels.
+    pub classes: Vec<String>,
+    /// The class of every sample; None for a sample without one.
+    pub labels: Option<Vec<Option<usize>>>,
+    /// Names and values of scores.
+    pub scores: Vec<(String, f64)>,
+}
+
+/// A part of the page: what it shows, or why it is left out.
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) body: Result<String, String>,
+}
+
+impl Section {
+    pub(super) fn html(&self) -> String {
+        let Self { id, title, body } = self;
+        let body = match body {
+            Ok(body) => body.clone(),
+            Err(why) => format!("<p class=\"missing\">Not shown: {}.</p>\n", escape(why)),
+        };
+        format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n")
+    }
+}
+
+/// A picture, or the two of a pair, with what stands below it, which is HTML.
+pub(super) fn figure(pictures: &str, caption: &str, class: &str) -> String {
+    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+    format!("<figure{class}><div class=\"pictures\">{pictures}</div><figcaption>{caption}</figcaption></figure>\n")
+}
+
+/// The class of a sheet whose tiles have so many pictures each.
+pub(super) fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
+    match (pairs, pictures.each() > 1) {
+        (false, false) => "sheet",
+        (false, true) => "sheet double",
+        (true, false) => "sheet pairs",
+        (true, true) => "sheet pairs double",
+    }
+}
+
+/// A table of names and values, which are HTML.
+pub(super) fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let rows: String = rows.into_iter().map(|(name, v)| format!("<tr><th>{name}</th><td>{v}</td></tr>\n")).collect();
+    format!("<table>\n<tbody>\n{rows}</tbody>\n</table>\n")
+}
+
+/// `0.0812` → `8.12 %`.
+pub(super) fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+/// `count` of `n` places, evenly spread, in ascending order; all of them if there are no more.
+///
+/// One of every stretch of the same length, but not always at the same place in it: where classes take turns, equal steps
+/// could meet the same class over and over.
+pub(super) fn spread(n: usize, count: usize) -> Vec<usize> {
+    if n <= count {
+        return (0..n).collect();
+    }
+    (0..count).map(|i| i * n / count + i * i % (n / count)).collect()
+}
