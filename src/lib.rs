@@ -26,16 +26,18 @@
 //!
 //! where the papers have a column for every sample: their X and H are the transposes of these, their W_l the same.
 //!
+//! [`guide`] is the manual: the command, files, the mathematics, settings, results, testing, and how to extend all this.
+//!
 //! From the file to the factors:
 //!
-//! * [`data`] reads image sets into one matrix and scales it.
-//! * [`model`] has the table of models and the factors, [`store`] the model file.
-//! * [`train`] is the algorithm, written once over a [`backend::Backend`]; [`train::Config`] has the settings.
-//! * [`backend`] is the seam: the CPU in ndarray, the GPU in WGSL.
-//! * [`memory`] asks how much of it is free.
+//! * [`data`] reads image sets into one matrix X and scales it.
+//! * [`model`] has the table of models and the factors.
+//! * [`backend`] is the seam: what a device must be able to do, on the CPU in ndarray, on the GPU in WGSL.
+//! * [`train`] is the algorithm, written once over a [`backend::Backend`]: start, pre-training, fine-tuning, projection of new
+//!   samples; [`train::Config`] has the settings.
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
-//! * [`verify`] compares a device with the CPU in `f64`.
-//! * [`mod@bench`] measures how fast a device is.
+//! * [`store`] is the model file; [`atomic`] writes files whole or not at all, and [`memory`] asks how much is free.
+//! * [`verify`] compares a device with the CPU in `f64`, [`mod@bench`] measures how fast it is.
 //! * [`evaluate`] clusters and scores.
 //! * [`report`] makes pictures, charts and a page about a fit.
 //! * [`reproduce`] makes the papers' tables and figures.
@@ -76,6 +78,25 @@ pub mod verify;
 pub use backend::{DeviceInfo, DeviceRequest};
 pub use engine::{Engine, Projected, devices};
 pub use error::{Error, Result};
+
+/// The manual.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[doc = include_str!("guide/command.md")]
+    pub mod command {}
+    #[doc = include_str!("guide/files.md")]
+    pub mod files {}
+    #[doc = include_str!("guide/mathematics.md")]
+    pub mod mathematics {}
+    #[doc = include_str!("guide/settings.md")]
+    pub mod settings {}
+    #[doc = include_str!("guide/results.md")]
+    pub mod results {}
+    #[doc = include_str!("guide/testing.md")]
+    pub mod testing {}
+    #[doc = include_str!("guide/extending.md")]
+    pub mod extending {}
+}
 
 /// The example of the README is a test as well.
 #[cfg(doctest)]

@@ -51,7 +51,7 @@ impl DeviceArg {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Reading the data")]
 pub(crate) struct DataArgs {
-    /// Resize every image to W×H pixels
+    /// Resize every image to W×H pixels; other proportions are stretched to these
     #[arg(long, value_name = "WxH", value_parser = size, requires = "data")]
     resize: Option<(usize, usize)>,
     /// The array of the samples in a .mat or .npz file [default: fea, x, data, …, or the only matrix]
