@@ -55,7 +55,8 @@
 //! 6. `evaluate`, `store`, `verify`, `bench`
 //! 7. `engine`, `report`
 //! 8. `reproduce`
-//! 9. `cli`, `main`
+//! 9. `cli`
+//! 10. `main`
 //!
 //! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
 

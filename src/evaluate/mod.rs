@@ -1,6 +1,6 @@
 //! How good a representation is: features, their clusters, and how well these agree with what is known.
 //!
-//! [`features`] makes of coefficients what is clustered, [`Engine::kmeans`](crate::Engine::kmeans) clusters it on the
+//! [`features()`] makes of coefficients what is clustered, [`Engine::kmeans`](crate::Engine::kmeans) clusters it on the
 //! device, [`score`] compares its clusters with classes by the measures of [`Contingency`], and [`zeros`] and
 //! [`hoyer_columns`] say how sparse a factor is.
 //!

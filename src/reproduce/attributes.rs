@@ -1,7 +1,7 @@
 //! Which layer knows which attribute: scores of the coefficients of every layer by every column of labels.
 
-use super::Session;
 use super::method::Method;
+use super::session::Session;
 use super::write::Table;
 use crate::Result;
 use crate::evaluate::{self, KMeans, Scores, Statistic};

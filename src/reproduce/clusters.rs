@@ -2,10 +2,9 @@
 
 use super::method::Method;
 use super::printed::{Printed, table3 as printed_in};
-use super::session::Scheme;
+use super::session::{Options, Scheme, Session};
 use super::trial::Outcome;
 use super::write::Table;
-use super::{Options, Session};
 use crate::Result;
 use crate::evaluate::{METRICS, Scores, Statistic};
 use crate::model::{Activate, Activation};

@@ -1,8 +1,7 @@
 //! Accuracy over the number of components and of layers, objectives over sweeps, errors over time.
 
-use super::Session;
 use super::method::Method;
-use super::session::Scheme;
+use super::session::{Scheme, Session};
 use super::trial::Outcome;
 use super::write::Table;
 use crate::Result;

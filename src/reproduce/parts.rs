@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Axis};
 
-use super::Session;
 use super::method::Method;
+use super::session::Session;
 use super::write::Table;
 use crate::data::ImageShape;
 use crate::evaluate::{hoyer_columns, zeros};

@@ -4,7 +4,7 @@ use super::{Config, Extrapolate, Solver};
 use crate::model::Method;
 use crate::{Error, Result, memory};
 
-/// The host memory that [`fit`](crate::train::fit) of `n × m` data takes besides the caller's samples, in bytes, about: what
+/// The host memory that [`fit`](crate::train::fit()) of `n × m` data takes besides the caller's samples, in bytes, about: what
 /// has to be there at once, in f32, but scratch that does not grow with the data.
 ///
 /// With `r(a, b) = 4ab`, `k₀ = m`, on the CPU backend the larger of

@@ -22,7 +22,7 @@ pub(crate) struct Layer {
 pub(crate) struct Trained {
     /// The layer's own objective over time.
     pub(crate) history: Vec<f64>,
-    /// What of the last one is neither residual nor a penalty of [`Penalties`].
+    /// What of the last one is neither residual nor a penalty of [`Penalties`](super::Penalties).
     pub(crate) graph_penalty: f64,
 }
 

@@ -10,7 +10,7 @@ use crate::backend::{EXTRAPOLATION, VERDICT};
 use crate::model::Method;
 use crate::train::init;
 
-/// The peak of the device memory of [`fit`](crate::train::fit) for `n × m` data on the GPU backend, in bytes; what
+/// The peak of the device memory of [`fit`](crate::train::fit()) for `n × m` data on the GPU backend, in bytes; what
 /// [`Stats::peak_bytes`](crate::backend::gpu::Stats::peak_bytes) then says of a device on which nothing else ran.
 ///
 /// `None` for models that it does not cover: those with an activation, and those that are not solved block by block

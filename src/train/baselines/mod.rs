@@ -1,5 +1,5 @@
 //! The models that the papers compare theirs with, one file for each way to fit one; all on the same backend, in the same
-//! [`fit`](crate::train::fit): start, layers, fine-tuning, score, history, stopping and progress are not theirs.
+//! [`fit`](crate::train::fit()): start, layers, fine-tuning, score, history, stopping and progress are not theirs.
 //!
 //! | file | models |
 //! |---|---|
