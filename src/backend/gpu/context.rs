@@ -1,8 +1,6 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
 use super::fault::Faults;
-use super::kernels::matmul_halves::SIZES;
-use super::kernels::matmul_tiled::VERSION;
 use super::memory::{Counted, Memory};
 use super::options::GpuOptions;
 use crate::backend::{DeviceInfo, DeviceRequest, Precision};
@@ -42,7 +40,7 @@ pub(super) struct Context {
     pub(super) timestamps: bool,
     pub(super) memory: Arc<Memory>,
     kind: DeviceType,
-    /// What kernels were measured on: the device, its driver, and the version of what there is to choose from.
+    /// What kernels are measured on: the device and its driver.
     pub(super) identity: String,
     /// Whether shaders unpack halves.
     pub(super) halves: bool,
@@ -183,6 +181,9 @@ fn choose(request: &DeviceRequest, list: &[DeviceInfo]) -> Result<Option<usize>>
     }
 }
 
+/// Sizes of the fragments that there are kernels for, the better one first; adapters list what they offer.
+pub(super) const FRAGMENT_SIZES: [usize; 2] = [16, 8];
+
 /// The best fragments that products of halves with sums of f32 can be made of.
 fn fragment(adapter: &wgpu::Adapter) -> Option<usize> {
     use wgpu::CooperativeScalarType::{F16, F32};
@@ -191,7 +192,7 @@ fn fragment(adapter: &wgpu::Adapter) -> Option<usize> {
         let sizes = |c: &wgpu::CooperativeMatrixProperties| [c.m_size, c.n_size, c.k_size].map(|n| n as usize);
         offered.iter().any(|c| sizes(c) == [*size; 3] && (c.ab_type, c.cr_type) == (F16, F32))
     };
-    SIZES.into_iter().find(offers).filter(|_| adapter.features().contains(FRAGMENTS))
+    FRAGMENT_SIZES.into_iter().find(offers).filter(|_| adapter.features().contains(FRAGMENTS))
 }
 
 fn no_fragments(info: &DeviceInfo) -> Error {
@@ -260,7 +261,7 @@ impl Context {
             fragment,
             stops,
             kind: info.device_type,
-            identity: format!("{} | {:?} | {} {} | {VERSION}", info.name, info.backend, info.driver, info.driver_info),
+            identity: format!("{} | {:?} | {} {}", info.name, info.backend, info.driver, info.driver_info),
         })
     }
 

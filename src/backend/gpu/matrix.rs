@@ -2,7 +2,6 @@
 
 use super::Gpu;
 use super::context::Context;
-use super::kernels::matmul_halves::SPARE_ROWS;
 use super::memory::Counted;
 use super::scheduler::word;
 use crate::backend::Storage;
@@ -45,6 +44,8 @@ pub struct Matrix {
 
 /// Rows are padded to a multiple of this, for loads of whole vectors.
 pub(super) const PAD: usize = 4;
+/// Rows behind every shard of halves, all 0: fragments reach that far.
+const SPARE_ROWS: usize = 32;
 
 /// A run of rows within one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

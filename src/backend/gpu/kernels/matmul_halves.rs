@@ -42,14 +42,10 @@ pub(in super::super) const HALVE: Spec<'_> = Spec {
     constants: &[],
 };
 
-/// Sizes of the fragments that there are kernels for, the better one first; adapters list what they offer.
-pub(in super::super) const SIZES: [usize; 2] = [16, 8];
 /// Fragments of a subgroup, down and across, and subgroups' regions of a workgroup.
 const ROWS: usize = 2;
 const COLS: usize = 4;
 const REGIONS: usize = 4;
-/// Rows behind every shard of halves, all 0: fragments reach that far.
-pub(in super::super) const SPARE_ROWS: usize = 32;
 /// Workgroups that a large GPU keeps busy, and terms per split, at least.
 const BUSY: usize = 512;
 const MIN_CHUNK: usize = 512;
@@ -148,11 +144,12 @@ pub(in super::super) fn record(
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::context::FRAGMENT_SIZES;
     use super::*;
 
     #[test]
     fn chunks_are_whole_fragments_and_fit_the_scratch() {
-        for size in SIZES {
+        for size in FRAGMENT_SIZES {
             for (m, k, n, words) in
                 [(784, 60_000, 112, 1 << 23), (16, 1 << 20, 16, 1 << 12), (60_000, 784, 112, 1 << 23)]
             {

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_product_of_halves_is_what_it_says() {
-        for size in matmul_halves::SIZES {
+        for size in context::FRAGMENT_SIZES {
             for transposed in [false, true] {
                 let program = Lazy::Halves(matmul_halves::Program { size, transposed });
                 let source = program.source();

@@ -3,7 +3,7 @@
 mod cache;
 
 use super::Gpu;
-use super::kernels::matmul_tiled::VARIANTS;
+use super::kernels::matmul_tiled::{VARIANTS, VERSION};
 use super::options::Tune;
 use crate::backend::{Backend, MatMul};
 use crate::{Error, Result};
@@ -74,7 +74,7 @@ pub(super) fn table(gpu: &mut Gpu) -> Result<Table> {
         return Ok(Table::new());
     }
     let file = cache::file(gpu.context.options.cache.as_deref());
-    let key = gpu.context.identity.clone();
+    let key = format!("{} | {VERSION}", gpu.context.identity);
     let known = file.as_deref().and_then(|file| cache::read(file, &key)).unwrap_or_default();
     if Class::all().all(|class| known.contains_key(&class)) {
         return Ok(known);
