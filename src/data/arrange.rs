@@ -1,4 +1,4 @@
-//! Arrays as files hold them → one row per sample, one pixel order.
+//! Arrays in any layout become one row per sample, in one pixel order.
 
 use std::path::Path;
 
@@ -13,15 +13,16 @@ use crate::{Error, Result};
 
 /// An array just read.
 pub(super) struct Raw {
-    /// As many as the product of `shape`.
+    /// Their number is the product of `shape`.
     pub(super) values: Vec<f32>,
-    /// As the file gives it.
+    /// As in the file.
     pub(super) shape: Vec<u64>,
-    /// The first index runs fastest.
+    /// Whether the first index varies fastest (column-major order).
     pub(super) fortran: bool,
 }
 
-/// Samples to rows: two dimensions are a matrix, three are `n×h×w`, four `n×h×w×channels`.
+/// An image set with one row per sample: two dimensions are a matrix, three are `n × height × width`, four
+/// `n × height × width × channels`.
 pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let dims: Vec<usize> = raw.shape.iter().map(|&d| d as usize).collect();
     if dims.contains(&0) {
@@ -62,7 +63,7 @@ pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &Lo
     Ok(ImageSet::new(x, image_shape, labels, notes))
 }
 
-/// Samples to rows; what was decided without being told goes to `notes`.
+/// A matrix with one row per sample. A choice that no option made is reported in `notes`.
 fn matrix(
     raw: Raw,
     (r, c): (usize, usize),
@@ -89,7 +90,7 @@ fn matrix(
         }
     };
     let inconsistent = |_| Error::format(path, format!("the numbers do not fill a {r}×{c} matrix"));
-    // A row-major matrix of rows and a column-major one of columns already lie as wanted.
+    // Samples in the rows of a row-major matrix, or in the columns of a column-major one, are in order already.
     if raw.fortran == columns {
         let shape = if columns { (c, r) } else { (r, c) };
         return Array2::from_shape_vec(shape, raw.values).map_err(inconsistent);
@@ -112,7 +113,7 @@ fn stack(raw: Raw, dims: [usize; 4], path: &Path, opts: &LoadOptions) -> Result<
     Array2::from_shape_vec(flat, x.into_raw_vec_and_offset().0).map_err(inconsistent)
 }
 
-/// The options that hold for every format: the shape the caller knows, grey, size. `order` is that of the format's pixels.
+/// Applies the options that every format has: image shape, grey, size. `order` is the pixel order of the format.
 pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     if set.x.is_empty() {
         return Err(Error::format(path, format!("expected samples, found {}×{}", set.n_samples(), set.n_features())));
@@ -126,7 +127,7 @@ pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &L
     }
     let make_grey = !opts.colour && set.image_shape.is_some_and(|s| s.channels == 3);
     if make_grey || opts.resize.is_some() {
-        // What is computed from pixels has no order in the file.
+        // Grey and resized pixels are computed row by row.
         set.reorder(PixelOrder::Rows);
     }
     if let Some(shape) = set.image_shape.filter(|_| make_grey) {
@@ -152,7 +153,7 @@ pub(super) fn finish(mut set: ImageSet, order: PixelOrder, path: &Path, opts: &L
     Ok(set)
 }
 
-/// The shape of `n` images resized to `(width, height)`, if memory suffices.
+/// The shape of `n` images resized to `(width, height)` pixels, or [`Error::Config`] if that takes over `budget` bytes.
 pub(super) fn resized(
     from: ImageShape,
     (width, height): (usize, usize),
@@ -167,7 +168,7 @@ pub(super) fn resized(
     let bytes = |a: usize, b: usize, c: usize| {
         [b, c, from.channels, 4].iter().fold(a as u64, |n, &f| n.saturating_mul(f as u64))
     };
-    // Every thread resizes across first, then down, and both sides of an image have weights.
+    // Every thread holds an image resized in width only, one resized in both, and the weights of both.
     let one = bytes(from.height, width, 1)
         .saturating_add(bytes(height, width, 1))
         .saturating_add(bytes(width, 16, 1))

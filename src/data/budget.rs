@@ -1,4 +1,4 @@
-//! How much memory reading may take.
+//! Limits on the memory that reading takes.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use super::LoadOptions;
 use crate::{Error, Result, memory};
 
 impl LoadOptions {
-    /// The bytes that reading may take: [`LoadOptions::memory`], else half of what is free.
+    /// The bytes of memory that reading may take: [`LoadOptions::memory`], else half of what is free ([`memory::available`]).
     pub fn budget(&self) -> u64 {
         self.memory.or_else(|| memory::available().map(|free| free / 2)).unwrap_or(u64::MAX)
     }
 }
 
-/// Refuses to allocate more than the budget.
+/// [`Error::Config`] if `what` needs more bytes than the budget.
 pub(super) fn afford(path: &Path, what: &str, needed: u64, budget: u64) -> Result<()> {
-    // A number that saturated is more than there ever is.
+    // `u64::MAX` is a sum that overflowed.
     if needed <= budget && needed < u64::MAX {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! CSV: one sample a line, with or without a header line, with or without columns of names and of labels.
+//! CSV files: one sample per line. A header line, a column of names and a column of labels are optional.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
 
-/// Columns that say which sample a line is about, the likeliest first.
+/// Headers of a column that names the samples, the likeliest first.
 pub(super) const NAME_COLUMNS: [&str; 10] =
     ["file", "filename", "file_name", "path", "image", "fname", "name", "id", "sample", "sample_id"];
-/// The column of the names of lines, as pandas and R write it.
+/// Headers of the index column that pandas and R write.
 pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
-/// Columns that are labels by their name.
+/// Headers of a column that is read as labels.
 const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
-/// Columns that may be meant as labels; they are only if --y-key says so.
+/// Headers that suggest labels. Those not in [`LABEL_COLUMNS`] are labels only with --y-key; a note says so.
 const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
@@ -57,7 +57,7 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     Ok(set)
 }
 
-/// What the lines hold.
+/// The lines read so far.
 struct Content<'a> {
     layout: Layout,
     path: &'a Path,
@@ -71,7 +71,7 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    /// One line more.
+    /// Adds a line.
     fn take(&mut self, record: &StringRecord) -> Result<()> {
         let path = self.path;
         if record.len() != self.layout.width {
@@ -97,7 +97,7 @@ impl Content<'_> {
             }
         }
         self.rows += 1;
-        // They grow by doubling: for a moment there are three times as many.
+        // Vectors grow by doubling: while one moves, three times its values are in memory.
         let of_names = 72 * self.names.len() as u64 + self.text;
         let needed = 12 * self.values.len() as u64 + of_names + self.labels.cost();
         if needed > self.budget {
@@ -105,10 +105,8 @@ impl Content<'_> {
         }
         Ok(())
     }
-}
 
-impl Content<'_> {
-    /// What is wrong with a cell that is no number.
+    /// The error for a cell that is not a number.
     fn no_number(&self, record: &StringRecord, column: usize) -> Error {
         let cell = record.get(column).unwrap_or_default();
         let name = self.layout.heading(column);
@@ -123,7 +121,7 @@ impl Content<'_> {
             );
         }
         match name.filter(|_| self.rows == 0) {
-            // Not a slip: it is no number from the start.
+            // In the first line of values: the column is text.
             Some(name) => {
                 let message = format!(
                     "expected a number in the column `{name}`, found `{cell}`; --y-key {name} takes it as labels, another \
@@ -136,13 +134,13 @@ impl Content<'_> {
     }
 }
 
-/// Whether the first column names the lines.
+/// Whether the first column holds names, and how that was recognised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Names {
     None,
-    /// By its header, whatever is in it.
+    /// By its header; the cells may be anything.
     Header,
-    /// By the text in it.
+    /// By its cells, which are text.
     Text,
 }
 
@@ -150,7 +148,7 @@ enum Names {
 #[derive(Debug)]
 struct Layout {
     header: Option<StringRecord>,
-    /// Cells of every line but a header.
+    /// Cells in every line of values.
     width: usize,
     names: Names,
     label: Option<usize>,
@@ -158,9 +156,11 @@ struct Layout {
 }
 
 impl Layout {
-    /// By the first two lines.
+    /// Recognises the layout from the first two lines.
     ///
-    /// A first line that is neither numbers nor a header is refused: a slip in it must not pass for a header.
+    /// # Errors
+    /// [`Error::Format`] for a first line that is neither all numbers nor a header, so that a typing error in it is not taken
+    /// for a header.
     fn of(first: &StringRecord, second: Option<&StringRecord>, path: &Path, opts: &LoadOptions) -> Result<Self> {
         let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
         let label = label_column(first, !texts.is_empty(), path, opts)?;
@@ -177,10 +177,10 @@ impl Layout {
                 return Err(not_a_number(path, first, only));
             }
             Some(_) if label.is_some() || called || texts.len() == first.len() => true,
-            // 0, 1, 2 … are what pandas calls columns without a name.
+            // pandas calls columns without a name 0, 1, 2 …
             Some(_) if only_first && counts(first) => true,
             Some(_) if only_first && second.is_none_or(is_name) => false,
-            // A column of text below no header.
+            // A column of text without a header.
             Some(&odd) if second.and_then(|line| line.get(odd)).is_some_and(|cell| number(cell).is_none()) => {
                 let cell = first.get(odd).unwrap_or_default();
                 let message = format!(
@@ -190,7 +190,7 @@ impl Layout {
             }
             Some(&odd) => return Err(not_a_number(path, first, odd)),
         };
-        // R leaves out the header of the names.
+        // R writes no header for the column of names.
         let shifted = header && second.is_some_and(|record| record.len() == first.len() + 1);
         let names = if shifted || header && called && label != Some(0) {
             Names::Header
@@ -205,7 +205,7 @@ impl Layout {
         Ok(Self { header, width: first.len() + shift, names, label: label.map(|at| at + shift), label_name })
     }
 
-    /// What a column is called, where there is a header.
+    /// The header of a column, where there is one.
     fn heading(&self, column: usize) -> Option<&str> {
         let header = self.header.as_ref()?;
         header.get(column.checked_sub(self.width - header.len())?)
@@ -226,7 +226,7 @@ impl Layout {
     }
 }
 
-/// The place of the labels in a header.
+/// The index of the column of labels.
 fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptions) -> Result<Option<usize>> {
     let position = |name: &str| first.iter().position(|cell| cell.eq_ignore_ascii_case(name));
     let Some(key) = &opts.y_key else { return Ok(LABEL_COLUMNS.into_iter().find_map(position)) };
@@ -244,7 +244,7 @@ fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptio
     found.ok_or_else(missing).map(Some)
 }
 
-/// Whether all cells but the first are numbers that count up from 0 or 1.
+/// Whether all cells but the first count up from 0 or 1.
 fn counts(record: &StringRecord) -> bool {
     let numbers: Option<Vec<usize>> = record.iter().skip(1).map(|cell| cell.parse().ok()).collect();
     numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
@@ -272,7 +272,7 @@ fn unequal(path: &Path, position: Option<&Position>, expected: usize, found: usi
     Error::format(path, format!("line {line}, column {column}: expected {expected} cells, found {found}"))
 }
 
-/// What the `csv` crate reports, in the terms of the file.
+/// An error of the `csv` crate as one of this crate, with line and column.
 pub(super) fn error(path: &Path, error: &::csv::Error) -> Error {
     let line = |pos: &Option<::csv::Position>| pos.as_ref().map_or(0, ::csv::Position::line);
     match error.kind() {

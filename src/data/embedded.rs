@@ -1,4 +1,4 @@
-//! A real data set that is always there: for demonstrations, first runs and tests.
+//! A small real data set inside the crate, for demonstrations, first runs and tests.
 
 use super::{ImageSet, idx};
 use crate::Result;
@@ -10,8 +10,8 @@ const CLASSES: [&str; 10] =
 
 /// 2,000 images of Fashion-MNIST (Zalando, MIT licence): 28×28 grey pixels in 0..=255.
 ///
-/// The first 200 training images of each of the ten classes, the classes taking turns: row `i` is
-/// of class `i % 10`, and the first `10 n` rows hold `n` images of every class.
+/// The first 200 training images of each of the ten classes. Row `i` is of class `i % 10`, so the first `10 n` rows hold `n`
+/// images of every class.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) if the crate was built with damaged assets.

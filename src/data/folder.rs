@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jpe", "pgm", "ppm", "pbm", "pnm", "pam", "bmp", "tif", "tiff", "gif", "webp"];
-/// Deeper folders are taken for a loop of links.
+/// Folders nested deeper are taken for a loop of links.
 const MAX_DEPTH: usize = 16;
 
 pub(super) fn is_image_extension(extension: &str) -> bool {
@@ -30,8 +30,8 @@ struct Entry {
     is_dir: bool,
 }
 
-/// Images directly in the folder have no labels; images in sub-folders, however deep, have the name
-/// of the outermost sub-folder. Other files and hidden ones are passed over.
+/// Images directly in the folder have no labels. The class of an image in a sub-folder, at any depth, is the name of the
+/// outermost sub-folder. Hidden files and files that are no images are skipped.
 pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let (mut images, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     for entry in list(folder)? {
@@ -46,7 +46,7 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
             images.push((entry.path, entry.name));
         }
     }
-    // Files sort among the folders, so a mixture may show in the number of labels or not at all.
+    // Files and folders are sorted together: `labels` cannot tell whether there are images of both kinds.
     let direct = images.iter().filter(|(_, name)| !name.contains('/')).count();
     if images.is_empty() {
         return Err(Error::format(folder, format!("expected images ({}), found none", EXTENSIONS.join(", "))));
@@ -69,7 +69,7 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     Ok(ImageSet { names, ..ImageSet::new(x, Some(shape), labels, Vec::new()) })
 }
 
-/// What is in a folder, hidden things aside, in natural order.
+/// The entries of a folder without the hidden ones, in natural order.
 fn list(folder: &Path) -> Result<Vec<Entry>> {
     let failed = |e| Error::io(folder, e);
     let mut entries = Vec::new();
@@ -77,7 +77,7 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
         let entry = entry.map_err(failed)?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if !name.starts_with('.') {
-            // Follows links; a link that leads nowhere is an error only if it is named as an image.
+            // Follows links. A broken link is an error only if it has the name of an image.
             let is_dir = path.is_dir();
             entries.push(Entry { path, name, is_dir });
         }
@@ -116,10 +116,10 @@ fn decode_all(folder: &Path, images: &[(PathBuf, String)], opts: &LoadOptions) -
     let m = shape.features();
     let needed = (n as u64).saturating_mul(m as u64).saturating_mul(4);
     afford(folder, &format!("{n} images of {m} numbers"), needed, budget)?;
-    // What is left is for the images that are being decoded.
+    // The rest of the budget is for the images that are being decoded, one per thread.
     let each = (budget - needed) / rayon::current_num_threads().min(n) as u64;
     let mut x = Array2::zeros((n, m));
-    // The first failure in the order of the files, however the threads run.
+    // The first failure in the order of the files, not in that of the threads.
     let failure = x.axis_iter_mut(Axis(0)).into_par_iter().zip(images).find_map_first(|(mut row, (path, name))| {
         let (mut pixels, found) = match decode(path, opts.colour, each) {
             Ok(decoded) => decoded,
@@ -143,15 +143,15 @@ fn decode_all(folder: &Path, images: &[(PathBuf, String)], opts: &LoadOptions) -
     failure.map_or(Ok((x, shape)), Err)
 }
 
-/// The pixels of one image in 0..=255, upright, row-major; floats are taken to run from 0 to 1.
+/// The pixels of one image in 0..=255, upright, row by row. Floats in a file are taken to be in 0..=1.
 fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShape)> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let undecoded = |e: &dyn Display| Error::format(path, format!("expected an image, but it does not decode: {e}"));
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(path, e))?;
-    // A small file cannot hold a large image: its header may claim what it likes.
+    // A small file cannot hold a large image, whatever its header claims.
     let most = (16 << 20) + length.saturating_mul(2048).min(512 << 20);
-    // Beside the bytes of the file there is a copy of another depth, and 32-bit floats.
+    // The decoded bytes, a copy with another number of bits, and 32-bit floats.
     let cost = |width: u32, height: u32, bytes: u64| {
         let pixels = u64::from(width).saturating_mul(u64::from(height));
         let needed = bytes.saturating_mul(2).saturating_add(pixels.saturating_mul(if colour { 12 } else { 4 }));
@@ -177,7 +177,7 @@ fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShap
     image.apply_orientation(orientation);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let bytes = |v: Vec<u8>| v.into_iter().map(f32::from).collect();
-    // 16 bits to the scale of 8, without losing the finer steps.
+    // 16 bits to the range of 8, keeping the finer steps.
     let words = |v: Vec<u16>| v.into_iter().map(|p| f32::from(p) / 257.0).collect();
     let floats = |v: Vec<f32>| v.into_iter().map(|p| p * 255.0).collect();
     let pixels = match (image.color(), colour) {
@@ -199,7 +199,8 @@ fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShap
     Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
 }
 
-/// Width, height and values of a TIFF of one channel of floats, which the crate `image` does not read; None for other TIFFs.
+/// Width, height and values of a TIFF with one channel of floats, which the crate `image` does not read; None for other
+/// TIFFs.
 fn float_tiff(
     file: File,
     most: u64,
@@ -219,7 +220,7 @@ fn float_tiff(
     let values = match decoder.read_image().map_err(failed)? {
         DecodingResult::F32(values) => values,
         DecodingResult::F64(values) => values.into_iter().map(|v| v as f32).collect(),
-        // Whole numbers of 32 bits: of no common scale.
+        // 32-bit integers have no common range.
         _ => return Ok(None),
     };
     Ok(Some((width, height, values)))

@@ -1,4 +1,4 @@
-//! What a file is: by its first bytes where they say it, else by its name.
+//! The format of a file: by its first bytes where they tell, else by its extension.
 
 use std::io::Read;
 use std::path::Path;
@@ -23,7 +23,7 @@ impl Format {
         matches!(self, Self::Mat | Self::Npz)
     }
 
-    /// Whether samples may be rows or columns.
+    /// Whether its samples may be columns instead of rows.
     pub(super) fn has_sides(self) -> bool {
         matches!(self, Self::Mat | Self::Npy | Self::Npz)
     }
@@ -44,7 +44,7 @@ impl Format {
 const KNOWN: &str =
     "expected a folder of images, .mat (version 5), .npy, .npz, IDX or .csv; .npy, IDX and .csv also as .gz";
 
-/// The format of what lies at `path`, and whether it is packed with gzip.
+/// The format of the file or folder `path`, and whether it is packed with gzip.
 pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if meta.is_dir() {
@@ -64,12 +64,12 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
     }
 }
 
-/// The first bytes, fewer if the file is shorter.
+/// The first 640 bytes, or all of a shorter file.
 fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     match Source::open(path, gzip, u64::MAX)?.take(640).read_to_end(&mut head) {
         Ok(_) => Ok(head),
-        // A cut gzip file: what came before the cut still tells the format.
+        // A truncated gzip file: its beginning still tells the format.
         Err(_) if gzip => Ok(head),
         Err(e) => Err(Error::io(path, e)),
     }

@@ -1,6 +1,6 @@
 //! IDX, the format of MNIST: big-endian arrays, images and labels in two files.
 //!
-//! `train-images-idx3-ubyte[.gz]` finds its labels in `train-labels-idx1-ubyte[.gz]` beside it.
+//! The labels of `train-images-idx3-ubyte[.gz]` are read from `train-labels-idx1-ubyte[.gz]` beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     parse(images, Some((labels, name)), path, opts)
 }
 
-/// Images and labels, with what these are called, from any two readers; `path` is for messages.
+/// Images and labels from any two readers. `label_source` comes with a name for the labels; `path` is for messages.
 pub(super) fn parse(
     mut images: Source<'_>,
     label_source: Option<(Source<'_>, String)>,
@@ -56,7 +56,7 @@ pub(super) fn parse(
             Some(labels::from_numbers(&values, path, name)?)
         }
     };
-    // The first axis of an IDX file is the samples, by definition.
+    // The first axis of an IDX file is that of the samples.
     let opts = LoadOptions { samples: super::SamplesAxis::Rows, ..opts.clone() };
     arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)
 }
@@ -81,7 +81,7 @@ fn header(source: &mut Source<'_>) -> Result<(Kind, Vec<u64>)> {
     Ok((kind, shape))
 }
 
-/// The labels file that belongs to an images file, if there is one, and whether it is packed.
+/// The labels file beside an images file, if there is one, and whether it is packed.
 pub(super) fn labels_beside(path: &Path) -> Option<(PathBuf, bool)> {
     let name = path.file_name()?.to_str()?;
     let (stem, packed) = name.strip_suffix(".gz").map_or((name, false), |stem| (stem, true));
@@ -97,7 +97,7 @@ pub(super) fn labels_beside(path: &Path) -> Option<(PathBuf, bool)> {
     candidates.into_iter().find(|(p, _)| p.is_file())
 }
 
-/// For errors that speak of the embedded set.
+/// Reads the embedded set from its bytes; errors name it `name`.
 pub(super) fn embedded(images: &[u8], label_bytes: &[u8], name: &str) -> Result<ImageSet> {
     let path = Path::new(name);
     let unpack = |bytes| {

@@ -1,17 +1,17 @@
 //! Image gradient orientations: cosine and sine of the angle of the gradient at every pixel.
 //!
-//! Tzimiropoulos, Zafeiriou & Pantic 2012; Trigeorgis et al. 2014 feed them to Deep Semi-NMF, because light changes the
-//! length of a gradient far more than its direction.
+//! After Tzimiropoulos, Zafeiriou & Pantic 2012. Trigeorgis et al. 2014 train Deep Semi-NMF on them, because light changes
+//! the length of a gradient far more than its direction.
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
 use super::ImageShape;
 
-/// `samples × features` → `samples × 2·features`: all cosines, then all sines, each laid out as the image was.
+/// From `samples × features` to `samples × 2·features`: all cosines, then all sines, each in the pixel order of the image.
 ///
-/// Gradients are differences of the two neighbours, at the border of the pixel and its one neighbour; every channel has its
-/// own. Where there is no gradient there is no direction, and both numbers are 0.
+/// The gradient at a pixel is the difference of its two neighbours, halved; at the border, that of the pixel and its one
+/// neighbour. Every channel is treated on its own. Where the gradient is 0, so are cosine and sine.
 pub(super) fn orientations(x: &Array2<f32>, shape: ImageShape) -> Array2<f32> {
     let ImageShape { height, width, .. } = shape;
     let features = shape.features();
@@ -30,7 +30,7 @@ pub(super) fn orientations(x: &Array2<f32>, shape: ImageShape) -> Array2<f32> {
     out
 }
 
-/// The derivative at place `at` of `len`.
+/// The derivative at position `at` of a line of `len` values.
 fn difference(at: usize, len: usize, value: impl Fn(usize) -> f32) -> f32 {
     let (back, forth) = (at.saturating_sub(1), (at + 1).min(len - 1));
     (value(forth) - value(back)) / (forth - back).max(1) as f32

@@ -1,4 +1,4 @@
-//! What a data set is made of, as far as that can be told without reading it.
+//! Which files a data set is read from, and which options apply to it: told without reading it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use super::{LoadOptions, SamplesAxis, folder, idx};
 use crate::Result;
 use crate::atomic::{folder_of, target_of};
 
-/// Whether [`load`](super::load) of `path` reads `file`, or would if it were there: the file itself by whatever name or link, an
-/// image in the folder, or the labels beside an IDX file.
+/// Whether [`load`](super::load) of `path` reads `file`, or would if `file` existed: the same file under any name or link, an
+/// image in the folder `path`, or the labels beside an IDX file.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for links in a circle.
 pub fn reads(path: &Path, file: &Path) -> Result<bool> {
-    // Nothing else than a file is opened: a pipe would wait for ever.
+    // Only files are opened: to open a pipe would block.
     let same = |path: &Path| file.is_file() && same_file::is_same_file(path, file).unwrap_or(false);
     if same(path) || idx::labels_beside(path).is_some_and(|(labels, _)| same(&labels)) {
         return Ok(true);
@@ -23,14 +23,14 @@ pub fn reads(path: &Path, file: &Path) -> Result<bool> {
     Ok(image && path.is_dir() && lies_in(folder_of(&target), path))
 }
 
-/// Whether `folder`, which may have to be made yet, is `outer` or lies in it.
+/// Whether `folder`, which need not exist yet, is `outer` or lies in it.
 pub(crate) fn lies_in(folder: &Path, outer: &Path) -> bool {
     let there = folder.ancestors().map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f });
     let there: Option<PathBuf> = there.filter_map(|f| f.canonicalize().ok()).next();
     outer.canonicalize().is_ok_and(|outer| there.is_some_and(|there| there.starts_with(outer)))
 }
 
-/// Those of `opts` that mean something for the format of `path`: what was said of one file, for another one.
+/// The part of `opts` that applies to the format of `path`: for reading a file with the options of another one.
 ///
 /// # Errors
 /// As [`load`](super::load), for a file of no known format.
@@ -38,7 +38,7 @@ pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
     let (format, _) = format::detect(path)?;
     let (folder, keys) = (format == Format::Folder, format.has_keys());
     let image_shape = opts.image_shape.filter(|_| !folder);
-    // Numbers without a shape are taken to be of the final size already.
+    // Samples without an image shape cannot be resized; they are taken to have the final size.
     let sized = folder || format == Format::Idx || image_shape.is_some();
     Ok(LoadOptions {
         x_key: opts.x_key.clone().filter(|_| keys),

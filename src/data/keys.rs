@@ -1,4 +1,4 @@
-//! Which array of a file holds the samples and which the labels, where arrays have names (`.mat`, `.npz`).
+//! Which arrays of a `.mat` or `.npz` file hold the samples and the labels.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::LoadOptions;
 use super::source::product_text;
 use crate::{Error, Result};
 
-/// Names of samples and of labels, the likeliest first; case does not matter.
+/// Usual names of the arrays of samples and of labels, the likeliest first, in upper or lower case.
 const X_KEYS: [&str; 5] = ["fea", "x", "data", "features", "arr_0"];
 const Y_KEYS: [&str; 5] = ["gnd", "y", "labels", "label", "arr_1"];
 
@@ -14,20 +14,20 @@ const Y_KEYS: [&str; 5] = ["gnd", "y", "labels", "label", "arr_1"];
 #[derive(Debug, Clone)]
 pub(super) struct Array {
     pub(super) name: String,
-    /// Empty where the file does not say it.
+    /// Empty if unknown.
     pub(super) shape: Vec<u64>,
-    /// What it is if it is not plain numbers.
+    /// What it holds, if that is not plain numbers.
     pub(super) odd: Option<String>,
 }
 
 impl Array {
-    /// For messages.
+    /// Name and shape, for messages.
     pub(super) fn describe(&self) -> String {
         let odd = self.odd.as_ref().map_or(String::new(), |odd| format!("{odd} "));
         format!("`{}` {odd}{}", self.name, product_text(&self.shape))
     }
 
-    /// Whether it can hold samples.
+    /// Whether it can hold samples: plain numbers along at least two axes.
     fn is_table(&self) -> bool {
         self.odd.is_none() && self.shape.len() >= 2 && self.shape.iter().filter(|&&d| d > 1).count() >= 2
     }
@@ -37,15 +37,15 @@ impl Array {
     }
 }
 
-/// Places in the list of arrays.
+/// Indices into the list of arrays.
 pub(super) struct Chosen {
     pub(super) x: usize,
     pub(super) y: Option<usize>,
-    /// What was decided without being asked.
+    /// Choices that no option made, for people.
     pub(super) notes: Vec<String>,
 }
 
-/// The arrays that are asked for, or those with the usual names, or the only one.
+/// The arrays that the options name, else those with the usual names, else for the samples the only matrix.
 pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Result<Chosen> {
     let all = || match arrays.is_empty() {
         true => "none".to_string(),
@@ -56,7 +56,7 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
         let missing = || Error::format(path, format!("expected an array `{key}` for the {what}, found: {}", all()));
         exact.or_else(|| arrays.iter().position(|a| a.name.eq_ignore_ascii_case(key))).ok_or_else(missing)
     };
-    // Those of the first usual name that any has.
+    // The arrays with the first usual name that occurs.
     let usual = |keys: &[&str], option: &str| {
         let named = |key: &&str| -> Vec<usize> {
             (0..arrays.len()).filter(|&i| arrays[i].name.eq_ignore_ascii_case(key)).collect()
@@ -102,7 +102,7 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
             found => Some(found?),
         },
         None => match usual(&Y_KEYS, "--y-key")?.filter(|&y| y != x) {
-            // Nobody asked for these: without them the rest can still be read.
+            // No option names these labels: the samples are read without them.
             Some(at) if arrays[at].odd.is_some() || !arrays[at].is_column() => {
                 notes.push(format!(
                     "{} is no column of labels that can be read: there are no labels",

@@ -1,4 +1,4 @@
-//! Labels: values or names → indices into a list of classes.
+//! Labels: numbers or names become indices into a list of classes.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,28 +12,28 @@ pub(super) struct Labels {
     /// Indices into `classes`; None where there is no label.
     pub(super) of: Vec<Option<usize>>,
     pub(super) classes: Vec<String>,
-    /// Where they are from, as in "40 classes from sub-folders".
+    /// Their source, as in "40 classes from sub-folders".
     pub(super) source: String,
 }
 
-/// What stands for no label in a table.
+/// Cells of a table that mean: no label.
 const MISSING: [&str; 11] = ["", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null"];
 
-/// Whether a cell stands for nothing.
+/// Whether a cell of a table means: no value.
 pub(super) fn is_missing(cell: &str) -> bool {
     MISSING.contains(&cell) || cell.eq_ignore_ascii_case("none")
 }
 
-/// What is to be said where -1, which often stands for no label, is one of these classes.
+/// A note for people if one of the classes is -1, which often means: no label.
 pub fn minus_one(classes: &[String]) -> Option<&'static str> {
     let found = classes.iter().any(|class| number(class) == Some(-1.0));
     found.then_some("-1 is a class of its own; leave it empty (NaN in an array) where a label is missing")
 }
 
-/// Whole numbers from here on are not told apart in f64.
+/// 2⁵³: from here on, f64 cannot tell neighbouring integers apart.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Classes in numeric order, named by their values; NaN is no label.
+/// Labels that are numbers: classes in numeric order, named by their values. NaN means: no label. `source` names the labels.
 pub(super) fn from_numbers(values: &[f64], path: &Path, source: String) -> Result<Labels> {
     if let Some(at) = values.iter().position(|v| v.is_infinite() || v.abs() >= EXACT) {
         let message = format!(
@@ -50,7 +50,7 @@ pub(super) fn from_numbers(values: &[f64], path: &Path, source: String) -> Resul
     Ok(Labels { of, classes: distinct.iter().map(f64::to_string).collect(), source })
 }
 
-/// Bytes of memory for the name of a class, about.
+/// Approximate bytes of memory for the name of a class.
 pub(super) const CLASS_COST: u64 = 128;
 
 /// Collects names one by one, each class once.
@@ -58,18 +58,18 @@ pub(super) const CLASS_COST: u64 = 128;
 pub(super) struct Collector {
     of: Vec<Option<usize>>,
     classes: Vec<String>,
-    /// By every spelling.
+    /// The class of every spelling.
     index: HashMap<String, usize>,
 }
 
 impl Collector {
-    /// The label of the next sample. Names of equal numbers, as 1 and 1.0, are one class.
+    /// Adds the label of the next sample. Names of the same number, such as 1 and 1.0, are one class.
     pub(super) fn push(&mut self, name: &str) {
         let class = (!is_missing(name)).then(|| self.class(name));
         self.of.push(class);
     }
 
-    /// Bytes of memory, about: growing by doubling, with every class in both spellings.
+    /// Approximate bytes of memory, while vectors grow by doubling and with two spellings of every class.
     pub(super) fn cost(&self) -> u64 {
         48 * self.of.len() as u64 + CLASS_COST * self.index.len() as u64
     }
@@ -78,7 +78,7 @@ impl Collector {
         if let Some(&class) = self.index.get(name) {
             return class;
         }
-        // How the number is written in the shortest way; other names stand for themselves.
+        // A number in its shortest form; any other name as it is.
         let canonical = number(name).map_or_else(|| name.to_string(), |v| (v + 0.0).to_string());
         let class = *self.index.entry(canonical).or_insert_with(|| {
             self.classes.push(name.to_string());
@@ -108,19 +108,19 @@ impl Collector {
     }
 }
 
-/// The labels that `names` are, one for every sample, None or a word for nothing (NaN, NA …) where there is none.
+/// Labels from one name per sample; None, NaN, NA and the like mean: no label.
 pub(super) fn from_names<'a>(names: impl IntoIterator<Item = Option<&'a str>>, source: String) -> Labels {
     let mut labels = Collector::default();
     names.into_iter().for_each(|name| labels.push(name.unwrap_or_default()));
     labels.finish(source)
 }
 
-/// A name that is a number which f64 tells from all others.
+/// The number that a name is, if f64 can tell it from its neighbours.
 fn number(name: &str) -> Option<f64> {
     name.parse().ok().filter(|v: &f64| v.abs() < EXACT)
 }
 
-/// Order in which `s2` comes before `s10`: runs of digits compare as numbers.
+/// An order in which `s2` comes before `s10`: runs of digits are compared as numbers.
 pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a, b);
     while let (Some(cx), Some(cy)) = (x.chars().next(), y.chars().next()) {

@@ -1,4 +1,4 @@
-//! MATLAB version 5 files: the full numeric matrices in them, compressed or not.
+//! MATLAB version 5 files: their dense numeric matrices, compressed or not.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -26,7 +26,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let raw = arrange::Raw { values: file.values(&x)?, shape: x.dims, fortran: true };
     let mut set = arrange::image_set(raw, labels, path, opts)?;
     set.notes.extend(chosen.notes);
-    // A square number of features may be images: then they can be shown. The features stay as they are.
+    // With a square number of features, samples may be images. The shape only serves to show them.
     let side = set.n_features().isqrt();
     if side > 1 && side * side == set.n_features() {
         set.image_shape = Some(ImageShape::new(side, side, 1).ordered(PixelOrder::Columns));
@@ -34,14 +34,14 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     Ok(set)
 }
 
-/// What is said of a matrix before its numbers.
+/// The header of a matrix.
 #[derive(Debug, Clone)]
 struct Matrix {
     name: String,
     dims: Vec<u64>,
     class: u8,
     complex: bool,
-    /// Where its element begins in the file.
+    /// The offset of its element in the file, in bytes.
     at: u64,
 }
 
@@ -66,7 +66,7 @@ impl Matrix {
 struct Tag {
     kind: u32,
     size: u32,
-    /// Elements of up to four bytes lie in the tag itself.
+    /// The content of an element of up to four bytes, which lies in the tag itself.
     inside: Option<[u8; 4]>,
 }
 
@@ -96,7 +96,7 @@ struct MatFile {
     file: File,
     length: u64,
     big_endian: bool,
-    /// Of memory, in bytes.
+    /// The bytes of memory that reading may take.
     budget: u64,
     matrices: Vec<Matrix>,
 }
@@ -150,7 +150,7 @@ impl MatFile {
         Ok(values)
     }
 
-    /// Lets `read` see the inside of the element at `at`, unpacked; also where the next one begins.
+    /// Calls `read` on the unpacked content of the element at offset `at`; also returns the offset of the next one.
     fn element<T>(&mut self, at: u64, read: impl FnOnce(&Self, &mut Source<'_>) -> Result<T>) -> Result<(T, u64)> {
         let failed = |e| Error::io(&self.path, e);
         (&self.file).seek(SeekFrom::Start(at)).map_err(failed)?;
@@ -176,7 +176,7 @@ impl MatFile {
         Ok((read(self, &mut source.at_most(8 + u64::from(inner.size)))?, next))
     }
 
-    /// The part of a matrix before its numbers; none for objects that are not laid out as matrices.
+    /// The header of a matrix; None for objects that are not laid out as matrices.
     fn header(&self, source: &mut Source<'_>, at: u64) -> Result<Option<Matrix>> {
         let flags = self.small_element(source, "array flags", 8)?;
         let Some(&[a, b, c, d]) = flags.first_chunk::<4>() else {
@@ -197,7 +197,7 @@ impl MatFile {
         Ok(Some(Matrix { name, dims, class, complex: bits & 8 != 0, at }))
     }
 
-    /// An element of at most `limit` bytes, with its padding.
+    /// The content of an element of at most `limit` bytes, whose padding is skipped.
     fn small_element(&self, source: &mut Source<'_>, what: &str, limit: u32) -> Result<Vec<u8>> {
         let Tag { size, inside, .. } = self.tag(source)?;
         if let Some(bytes) = inside {

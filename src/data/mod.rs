@@ -1,8 +1,8 @@
 //! Files → [`ImageSet`]: one row per sample, whatever the format.
 //!
-//! [`load`] tells the format by content and reads it; nothing in a file is believed before it is
-//! checked against the bytes that are there. [`preprocess()`] scales, [`validate_nonnegative`] refuses
-//! what a nonnegative factorization cannot take, [`train_per_class`] splits.
+//! [`load`] recognises the format by content and reads it; sizes that a file claims are checked against the bytes it has.
+//! [`preprocess()`] scales, [`validate_nonnegative`] refuses data that a nonnegative factorization cannot take,
+//! [`train_per_class`] splits into training and test samples.
 //!
 //! | source | samples | labels |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //! | IDX (MNIST) | `…images-idx3…` | `…labels-idx1…` beside it |
 //! | `.csv` | the rows | a column named `label`, `labels` or `class` |
 //!
-//! Names of arrays and columns may be in upper or lower case. A first column of a CSV file that is text, or is called nothing,
-//! `index`, `id`, `name`, `file` or the like, names the samples. Labels that are empty, NaN or NA are none. What was decided
-//! without being asked for stands in [`ImageSet::notes`].
+//! Names of arrays and columns may be in upper or lower case. The first column of a CSV file names the samples if it is text,
+//! or if its header is empty, `index`, `id`, `name`, `file` or the like. A label that is empty, NaN or NA means: no label.
+//! Choices that the reader makes on its own are reported in [`ImageSet::notes`].
 
 use std::path::Path;
 
@@ -56,15 +56,14 @@ pub use table::{Join, Table};
 
 /// Reads a folder of images, a `.mat`, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
 ///
-/// The format is told by the first bytes where they say it, else by the file's extension. Features keep the order of the file;
-/// a row of a `.mat` file with a square number of features (or of a given shape) is taken for an image whose pixels lie column
-/// by column, as MATLAB does it. Images with an alpha channel lose it. Values are not scaled. No more memory is taken than
-/// [`LoadOptions::memory`].
+/// The format is recognised by the first bytes of the file, else by its extension. Features keep the order of the file. A
+/// sample of a `.mat` file with a square number of features, or with a given image shape, is taken for an image whose pixels
+/// lie column by column, as in MATLAB. Alpha channels are dropped. Values are not scaled. Reading takes at most
+/// [`LoadOptions::memory`] bytes.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be read, [`Error::Format`] if it is not what it claims to be, with
-/// what was expected and what was found, [`Error::Config`] and [`Error::Shape`] if the options do not
-/// fit the file or it takes too much memory.
+/// [`Error::Io`] if a file cannot be read; [`Error::Format`] if its content is not as expected; [`Error::Config`] and
+/// [`Error::Shape`] if the options do not fit the file, [`Error::Config`] also if it takes too much memory.
 pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     use format::Format;
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
@@ -90,7 +89,7 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         Format::Idx => idx::load(path, gzip, opts)?,
         Format::Csv => csv::load(path, gzip, opts)?,
     };
-    // The images of a folder were made equal one by one, before there was a matrix.
+    // The images of a folder were resized one by one while they were read.
     if format != Format::Folder {
         let order = if format == Format::Mat { PixelOrder::Columns } else { PixelOrder::Rows };
         set = arrange::finish(set, order, path, opts)?;

@@ -1,4 +1,4 @@
-//! NumPy's `.npy`: a header that is a Python dictionary, then numbers.
+//! NumPy's `.npy`: a header, which is a Python dictionary, then the values.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     image_set(read_values(&mut Source::open(path, gzip, opts.budget())?)?, None, path, opts)
 }
 
-/// A whole file of numbers for the samples.
+/// Reads a whole file of numbers: the samples.
 pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
     let header = Header::read(source)?;
     let Type::Number(kind) = header.kind else {
@@ -26,7 +26,8 @@ pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
     Ok(Raw { values, shape: header.shape, fortran: header.fortran })
 }
 
-/// A whole file of labels, numbers or texts: one dimension, or a matrix of one column or row. `name` is what they are called.
+/// Reads a whole file of labels, numbers or texts, of one dimension or a matrix of one column or row. `name` names them in
+/// messages.
 pub(super) fn read_labels(source: &mut Source<'_>, path: &Path, name: String) -> Result<Labels> {
     let header = Header::read(source)?;
     let labels = match header.kind {
@@ -44,7 +45,7 @@ pub(super) fn read_labels(source: &mut Source<'_>, path: &Path, name: String) ->
     Ok(labels)
 }
 
-/// The shape of an array, and what it is if it is not numbers or texts.
+/// The shape of an array, and what it holds if that is neither numbers nor texts.
 pub(super) fn describe(source: &mut Source<'_>) -> Result<(Vec<u64>, Option<String>)> {
     let header = Header::read(source)?;
     let odd = (header.kind == Type::Object).then(|| "Python objects".to_string());
@@ -55,7 +56,7 @@ pub(super) fn describe(source: &mut Source<'_>) -> Result<(Vec<u64>, Option<Stri
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Type {
     Number(Kind),
-    /// Texts of so many characters, of four bytes if `wide`, else of one.
+    /// Texts of `width` characters, each of four bytes if `wide`, else of one.
     Text {
         width: u64,
         wide: bool,
@@ -92,7 +93,7 @@ impl Header {
     }
 }
 
-/// The three entries of the dictionary; anything else than what NumPy writes for plain arrays is refused.
+/// Reads the three entries of the dictionary; refuses all that NumPy does not write for plain arrays.
 fn parse(text: &str) -> std::result::Result<Header, String> {
     let mut tokens = Tokens(text);
     let (mut descr, mut fortran, mut shape) = (None, None, None);
@@ -138,7 +139,7 @@ fn parse(text: &str) -> std::result::Result<Header, String> {
     }
 }
 
-/// `'<f4'` → the kind of number, and whether it is big-endian.
+/// The type that `'<f4'` or the like means, and whether it is big-endian.
 fn dtype(token: &str) -> std::result::Result<(Type, bool), String> {
     let name = token.trim_matches(['\'', '"']);
     let plain = name.trim_start_matches(['<', '>', '|', '=']);
@@ -166,7 +167,7 @@ fn dtype(token: &str) -> std::result::Result<(Type, bool), String> {
     Ok((Type::Number(kind), name.starts_with('>')))
 }
 
-/// The header's text, cut into strings, words and punctuation; ends in empty tokens.
+/// Cuts the header's text into strings, words and punctuation; empty tokens follow the last one.
 struct Tokens<'a>(&'a str);
 
 impl<'a> Tokens<'a> {

@@ -17,7 +17,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| failed(path, e))?;
-    // A member whose name is not text cannot be asked for.
+    // Members whose names are not text are skipped: no option can name them.
     let names: Vec<String> =
         archive.file_names().flatten().filter_map(|n| n.strip_suffix(".npy").map(String::from)).collect();
     let has = |name: &str| names.iter().any(|n| n == name);
@@ -28,7 +28,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     }
     let mut arrays = Vec::with_capacity(names.len());
     for name in names {
-        // What cannot be described may be of no concern.
+        // An array that cannot be described may not be needed.
         let described = with_array(&mut archive, &name, path, length, u64::MAX, npy::describe);
         let (shape, odd) = described.unwrap_or_else(|_| (Vec::new(), Some("unreadable".into())));
         arrays.push(keys::Array { name, shape, odd });
@@ -47,7 +47,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     Ok(set)
 }
 
-/// Lets `read` take one member, and no more of it than the archive's directory and size allow.
+/// Calls `read` on one member, with no more bytes than the directory and the size of the archive (`length`) allow.
 fn with_array<T>(
     archive: &mut Archive,
     key: &str,

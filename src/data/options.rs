@@ -1,21 +1,21 @@
-//! How files are read.
+//! Options for reading.
 
 use super::shape::{ImageShape, PixelOrder};
 
-/// Which axis of a matrix is the samples.
+/// Which axis of a matrix holds the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplesAxis {
-    /// The axis as long as the labels; rows if both fit, or without labels.
+    /// The axis whose length is the number of labels; rows if both axes fit, or without labels.
     #[default]
     Auto,
-    /// One sample a row.
+    /// One sample per row.
     Rows,
-    /// One sample a column.
+    /// One sample per column.
     Columns,
 }
 
-/// How to read; the default suits every format.
+/// Options for reading; the default suits every format.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct LoadOptions {
@@ -23,23 +23,23 @@ pub struct LoadOptions {
     pub x_key: Option<String>,
     /// The array (`.mat`, `.npz`) or column (`.csv`) that holds the labels.
     pub y_key: Option<String>,
-    /// Data without that array or column are read without labels.
+    /// Whether data without the array or column [`LoadOptions::y_key`] are read without labels instead of refused.
     #[serde(skip)]
     pub y_optional: bool,
     /// Resize every image to `(width, height)` pixels.
     pub resize: Option<(usize, usize)>,
-    /// The shape of an image where the file does not say it, or says it wrongly; as in the file,
-    /// before grey and resizing. [`LoadOptions::pixel_order`] says the order of its pixels.
+    /// The image shape, if the file has none or a wrong one: as in the file, before grey and resizing. Its order of pixels
+    /// is [`LoadOptions::pixel_order`].
     pub image_shape: Option<ImageShape>,
-    /// In which order the pixels of an image lie in a row of a matrix; None: column by column in `.mat`, else row by row.
+    /// The order of the pixels of an image; None: column by column in `.mat`, else row by row.
     pub pixel_order: Option<PixelOrder>,
-    /// Which axis is the samples, in `.mat`, `.npy` and `.npz` matrices.
+    /// Which axis of a `.mat`, `.npy` or `.npz` matrix holds the samples.
     pub samples: SamplesAxis,
-    /// Keep three channels; else colour becomes grey by luma (0.2126 R + 0.7152 G + 0.0722 B).
+    /// Keeps three channels; otherwise colours become grey (luma: 0.2126 R + 0.7152 G + 0.0722 B).
     pub colour: bool,
-    /// Make negative values 0.
+    /// Replaces negative values by 0.
     pub clip_negative: bool,
-    /// How many bytes of memory reading may take; None: half of what is free.
+    /// The bytes of memory that reading may take; None: half of what is free.
     #[serde(skip)]
     pub memory: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What happens to X between the file and the factorization.
+//! Features and scaling: what is done to X between the file and the factorization.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// How values are scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Scale {
-    /// Every sample to Euclidean length 1, as the papers do; a sample of zeros stays. Spelt `unit`.
+    /// Every sample to Euclidean length 1, as in the papers; samples of zeros stay. Spelt `unit`.
     #[default]
     #[serde(rename = "unit")]
     UnitL2,
@@ -48,7 +48,7 @@ impl fmt::Display for Scale {
     }
 }
 
-/// What of an image is factorized.
+/// Which features of an image are factorized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Features {
@@ -59,26 +59,25 @@ pub enum Features {
     Igo,
 }
 
-/// Features and a scaling with what they learnt from the training data; kept with a model, so that new data is
-/// treated the same.
+/// The features and the scaling of the training data; kept with a model, so that new samples are treated the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
-    /// The rule.
+    /// How values are scaled.
     pub scale: Scale,
-    /// What values are divided by under [`Scale::Max`]: the training data's largest value; else 1.
+    /// Under [`Scale::Max`] the number that values are divided by: the largest magnitude of the training data. Else 1.
     pub factor: f32,
-    /// The shape of the images of which [`Features::Igo`] are taken, before the scaling; None: [`Features::Values`].
+    /// The image shape for [`Features::Igo`], which are computed before the scaling; None: [`Features::Values`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub igo: Option<ImageShape>,
 }
 
 impl Preprocess {
-    /// Features of one number of a sample.
+    /// The number of features per value of a sample: 2 for [`Features::Igo`], else 1.
     pub fn features_per_value(&self) -> usize {
         if self.igo.is_some() { 2 } else { 1 }
     }
 
-    /// Replaces `x` (`samples × values`) by what is factorized, by what was learnt.
+    /// Replaces new samples `x` (`samples × values`) by their scaled features.
     ///
     /// # Errors
     /// [`Error::Shape`] if the samples are not of the shape that [`Preprocess::igo`] needs.
@@ -110,10 +109,9 @@ impl Preprocess {
     }
 }
 
-/// Scales `x` (`samples × features`) in place and returns what it did.
+/// Scales `x` (`samples × features`) in place; returns how, for new samples.
 ///
-/// The largest value of [`Scale::Max`] is the largest magnitude; if there is none above zero, nothing
-/// is divided.
+/// [`Scale::Max`] divides by the largest magnitude; data of zeros stay.
 pub fn preprocess(x: &mut Array2<f32>, scale: Scale) -> Preprocess {
     let mut done = Preprocess { scale, factor: 1.0, igo: None };
     done.learn(x);
@@ -121,7 +119,7 @@ pub fn preprocess(x: &mut Array2<f32>, scale: Scale) -> Preprocess {
     done
 }
 
-/// Replaces `x` (`samples × values`) by the features of the images, scales these and returns what it did.
+/// Replaces `x` (`samples × values`) by its scaled features (`samples × features`); returns how, for new samples.
 ///
 /// # Errors
 /// [`Error::Data`] if the features need the shape of an image and there is none, or if no image has a gradient;
@@ -159,16 +157,16 @@ impl Preprocess {
     }
 }
 
-/// What [`validate_finite`] and [`validate_nonnegative`] noticed and let pass.
+/// What [`validate_finite`] and [`validate_nonnegative`] report without refusing it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// Rows of nothing but zeros. They cannot be normalised, and their features are zero.
+    /// The rows that are all zero. They cannot be normalised, and their coefficients are zero.
     pub zero_rows: Vec<usize>,
 }
 
 /// Checks that `x` (`samples × features`) can be factorized with nonnegative factors.
 ///
-/// `names` are the samples' names, for messages; may be empty. `source` says where `x` is from.
+/// `names` are the samples' names, or empty, and `source` the origin of `x`; both for messages.
 ///
 /// # Errors
 /// [`Error::Data`] if `x` is empty, holds NaN, infinite or negative values (the message says how many,
@@ -199,7 +197,7 @@ pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -
     Ok(Checked { zero_rows })
 }
 
-/// How many values are bad, and where the first one is.
+/// An error with the number of bad values and the place of the first one; None if there are none.
 fn located(
     (x, names, source): (ArrayView2<'_, f32>, &[String], &str),
     bad: fn(f32) -> bool,

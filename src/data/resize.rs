@@ -1,11 +1,11 @@
 //! Resizing by a triangle filter as wide as the pixels it merges.
 //!
-//! Linear, so that nothing is clipped: values beyond 0..=255, negative ones and NaN pass through to
-//! be judged later. Nonnegative images stay nonnegative.
+//! The filter is linear and clips nothing: negative values, those above 255 and NaN are kept and checked later. Nonnegative
+//! images stay nonnegative.
 
 use super::ImageShape;
 
-/// `pixels` of shape `from`, resized to the height and width of `to`; the channels are `from`'s.
+/// `pixels` of shape `from`, row by row, resized to the height and width of `to`, with the channels of `from`.
 pub(super) fn resize(pixels: &[f32], from: ImageShape, to: ImageShape) -> Vec<f32> {
     let channels = from.channels;
     let across = weights(from.width, to.width);
@@ -30,7 +30,7 @@ pub(super) fn resize(pixels: &[f32], from: ImageShape, to: ImageShape) -> Vec<f3
     out
 }
 
-/// For every target pixel the first source pixel it takes from, and the weights, which sum to 1.
+/// For every target pixel, its first source pixel and the weights of the source pixels from there on, which sum to 1.
 fn weights(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
     let scale = from as f64 / to as f64;
     let reach = scale.max(1.0);

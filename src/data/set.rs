@@ -7,29 +7,29 @@ use ndarray::{Array2, Axis};
 use super::labels::{Labels, minus_one};
 use super::shape::{ImageShape, PixelOrder, reorder};
 
-/// Samples with what is known about them.
+/// Samples with their image shape, labels and names.
 #[derive(Debug, Clone)]
 pub struct ImageSet {
     /// `samples × features`. Pixels of 8-bit images are 0..=255, as stored; see [`preprocess`](super::preprocess()).
     pub x: Array2<f32>,
-    /// How a row is an image, where that is known.
+    /// The image shape of a sample; None if unknown.
     pub image_shape: Option<ImageShape>,
     /// The class of every sample, an index into [`ImageSet::classes`]; None for a sample without a label.
     pub labels: Option<Vec<Option<usize>>>,
     /// The names of the classes, as the source spells them: folder names in natural order, label
     /// values in numeric order. Empty without labels.
     pub classes: Vec<String>,
-    /// Where the labels are from, such as "sub-folders".
+    /// The source of the labels, such as "sub-folders".
     pub label_source: Option<String>,
-    /// A name for every sample, such as its file relative to the folder; empty where samples have only row numbers. See
+    /// A name for every sample, such as its path relative to the folder; empty if the samples have no names. See
     /// [`ImageSet::name`].
     pub names: Vec<String>,
-    /// What the reader decided without being asked, and which option changes it; for people.
+    /// Choices that the reader made on its own, and the options that change them; for people.
     pub notes: Vec<String>,
 }
 
 impl ImageSet {
-    /// A set whose samples have only numbers for names.
+    /// A set without names of samples.
     pub(super) fn new(
         x: Array2<f32>,
         image_shape: Option<ImageShape>,
@@ -49,17 +49,17 @@ impl ImageSet {
         set
     }
 
-    /// The name of a sample, or its row number from 0.
+    /// The name of the sample in row `row` (from 0); without names the row number.
     pub fn name(&self, row: usize) -> Cow<'_, str> {
         self.names.get(row).map_or_else(|| row.to_string().into(), |name| name.as_str().into())
     }
 
-    /// Puts the pixels of all samples into another order, where they are images.
+    /// Reorders the pixels of all samples; does nothing without an image shape.
     pub fn reorder(&mut self, order: PixelOrder) {
         self.image_shape = self.image_shape.map(|shape| reorder(&mut self.x, shape, order));
     }
 
-    /// Makes negative values 0; how many there were, and the lowest.
+    /// Replaces negative values by 0; returns their number and the lowest.
     pub(super) fn clip_negative(&mut self) -> (usize, f32) {
         let (mut count, mut lowest) = (0, 0.0f32);
         for value in self.x.iter_mut().filter(|v| **v < 0.0) {
@@ -79,9 +79,9 @@ impl ImageSet {
         self.x.ncols()
     }
 
-    /// The samples of the given rows, in the given order; a row may be given more than once.
+    /// The samples of the given rows (from 0), in that order; a row may occur more than once.
     ///
-    /// The classes stay as they are, so that labels mean the same in every part of a split.
+    /// [`ImageSet::classes`] is kept whole, so that labels mean the same in every part of a split.
     ///
     /// # Panics
     /// If a row is not less than [`ImageSet::n_samples`].
@@ -98,7 +98,7 @@ impl ImageSet {
         }
     }
 
-    /// How many samples each of [`ImageSet::classes`] has; empty without labels.
+    /// The number of samples of each of [`ImageSet::classes`]; empty without labels.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &label in self.labels.iter().flatten().flatten() {

@@ -1,4 +1,4 @@
-//! How the numbers of a sample are an image.
+//! How the values of a sample form an image.
 
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// In which order the pixels of an image lie in a row of X.
+/// The order of the pixels of an image in a row of X.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PixelOrder {
@@ -17,10 +17,9 @@ pub enum PixelOrder {
     Columns,
 }
 
-/// How the pixels of one sample lie in its row of X.
+/// How the pixels of a sample lie in its row of X.
 ///
-/// Model files that say no `pixel_order` are from before features kept the order of their file: images were put in
-/// [`PixelOrder::Rows`] then.
+/// Model files without a `pixel_order` are of an earlier version, which put all images in [`PixelOrder::Rows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageShape {
     /// Rows of pixels.
@@ -29,7 +28,7 @@ pub struct ImageShape {
     pub width: usize,
     /// 1 for grey, 3 for colour.
     pub channels: usize,
-    /// Which pixel comes next.
+    /// The order of the pixels.
     #[serde(default, rename = "pixel_order")]
     pub order: PixelOrder,
 }
@@ -51,7 +50,8 @@ impl ImageShape {
         self.height * self.width * self.channels
     }
 
-    /// The place of a value in a row of X: `(r·width + c)·channels + k`, or `r + height·(c + width·k)` column by column.
+    /// The column of X that holds the value of channel `k` of the pixel in row `r`, column `c`: `(r·width + c)·channels + k`,
+    /// or `r + height·(c + width·k)` if pixels lie column by column.
     pub fn at(&self, row: usize, column: usize, channel: usize) -> usize {
         match self.order {
             PixelOrder::Rows => (row * self.width + column) * self.channels + channel,
@@ -79,7 +79,7 @@ impl ImageShape {
     }
 }
 
-/// Puts the pixels of every sample of `x`, images of `shape`, into another order; returns their shape then.
+/// Reorders the pixels of every sample of `x`, images of `shape`; returns the new shape.
 pub(super) fn reorder(x: &mut Array2<f32>, shape: ImageShape, order: PixelOrder) -> ImageShape {
     let to = shape.ordered(order);
     if to == shape {

@@ -1,7 +1,7 @@
-//! Bytes from a file, believed only as far as they arrive.
+//! Bytes from a file that is not trusted.
 //!
-//! Headers lie: a claim is first held against what the source can give at most, and memory then
-//! grows with the bytes that really come.
+//! A size that a header claims is first compared with the most that the file can hold; memory then grows with the bytes
+//! that are really read.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -13,9 +13,9 @@ use super::budget::afford;
 use super::labels::CLASS_COST;
 use crate::{Error, Result};
 
-/// Deflate cannot do better: 258 bytes from two bits.
+/// The best ratio that deflate can reach: 258 bytes from two bits.
 const DEFLATE_RATIO: u64 = 1032;
-/// Read in pieces of this many bytes; a multiple of every number's size.
+/// Bytes that are read at a time; a multiple of the size of every number.
 const CHUNK: usize = 1 << 16;
 
 /// How a file stores a number.
@@ -72,7 +72,7 @@ impl Kind {
 
 /// What numbers are read into: `f32` for data, `f64` for labels (exact for every 32-bit integer).
 pub(super) trait Number: Copy {
-    /// Bytes that reading one takes: as data itself, as a label with its copy in order and its class.
+    /// Bytes of memory per number: 4 for data; for a label also its sorted copy and its class.
     const COST: u64;
 
     fn from_f64(value: f64) -> Self;
@@ -104,24 +104,24 @@ impl Number for f64 {
     }
 }
 
-/// How many bytes a source can give.
+/// The number of bytes in a source.
 #[derive(Debug, Clone, Copy)]
 enum Limit {
-    /// Exactly so many, by the file system's word.
+    /// Exactly this many, as the file system says.
     Exact(u64),
-    /// No more than so many, by the compressed size.
+    /// At most this many, from the compressed size.
     AtMost(u64),
 }
 
-/// A reader that knows its file's name and the most it can give.
+/// A reader that knows the path of its file and how many bytes it can hold.
 pub(super) struct Source<'a> {
     path: PathBuf,
     reader: Box<dyn Read + 'a>,
     limit: Limit,
     taken: u64,
-    /// Bytes of memory that what is read may take.
+    /// The bytes of memory that reading may take.
     budget: u64,
-    /// The compressed data ended before its own end mark.
+    /// Whether the compressed data ended before its end mark.
     cut: bool,
 }
 
@@ -151,7 +151,7 @@ impl<'a> Source<'a> {
         Self { path: path.to_path_buf(), reader, limit, taken: 0, budget, cut: false }
     }
 
-    /// The same source with no more than `bytes` in it, by the word of an outer header.
+    /// The same source limited to `bytes`, the size that an outer header gives.
     pub(super) fn at_most(mut self, bytes: u64) -> Self {
         self.limit = match self.limit {
             Limit::Exact(n) => Limit::Exact(n.min(bytes)),
@@ -170,7 +170,7 @@ impl<'a> Source<'a> {
         n.saturating_sub(self.taken)
     }
 
-    /// Reads until `buffer` is full or nothing more comes; the number of bytes that came.
+    /// Reads until `buffer` is full or the source ends; returns the number of bytes.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -179,7 +179,7 @@ impl<'a> Source<'a> {
                 Ok(n) => filled += n,
                 Err(e) => match e.kind() {
                     ErrorKind::Interrupted => {}
-                    // A cut gzip stream says so; to the caller it is a file that ends.
+                    // A truncated gzip stream: to the caller a file that ends.
                     ErrorKind::UnexpectedEof => {
                         self.cut = true;
                         break;
@@ -205,7 +205,7 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// The next `count` bytes; for headers, whose length the caller has bounded.
+    /// The next `count` bytes. For headers: the caller has checked that `count` is small.
     pub(super) fn bytes(&mut self, count: usize, what: &str) -> Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         let found = self.fill(&mut bytes)?;
@@ -215,7 +215,8 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// How many items of `size` bytes a header claims, if as many can come and what they become can be afforded.
+    /// The number of items of `size` bytes that a header claims by `shape`, or an error if the source cannot hold them or
+    /// `cost` bytes of memory for each exceed the budget.
     fn claimed(&self, what: &str, size: u64, shape: &[u64], cost: u64) -> Result<u64> {
         let left = self.left();
         let claim = || format!("the header claims {} {what}", product_text(shape));
@@ -235,7 +236,7 @@ impl<'a> Source<'a> {
         Ok(items)
     }
 
-    /// Hands over `expected` bytes in pieces, which are whole where `size` divides [`CHUNK`].
+    /// Calls `take` on `expected` bytes, piece by piece; no piece ends inside an item of `size` bytes.
     fn pieces(&mut self, expected: u64, size: u64, mut take: impl FnMut(&Self, &[u8]) -> Result<()>) -> Result<()> {
         let mut buffer = vec![0; (CHUNK as u64 / size * size).min(expected) as usize];
         let mut done = 0;
@@ -255,7 +256,7 @@ impl<'a> Source<'a> {
     pub(super) fn numbers<T: Number>(&mut self, kind: Kind, big_endian: bool, shape: &[u64]) -> Result<Vec<T>> {
         let items = self.claimed(&format!("{kind:?} numbers"), kind.size(), shape, T::COST)?;
         let mut out: Vec<T> = Vec::new();
-        // Only a size that the file system vouches for is reserved at once; what is unpacked grows with the bytes that come.
+        // Memory is reserved at once only for a size that the file system confirms; unpacked data grow as they are read.
         let vouched = matches!(self.limit, Limit::Exact(_));
         self.pieces(items * kind.size(), kind.size(), |source, bytes| {
             let start = out.len();
@@ -277,7 +278,7 @@ impl<'a> Source<'a> {
         Ok(out)
     }
 
-    /// Hands over texts of `width` characters, of four bytes if `wide`, else of one; padding with zeros is not part of them.
+    /// Calls `take` on texts of `width` characters, each of four bytes if `wide`, else of one, without their padding of zeros.
     pub(super) fn texts(
         &mut self,
         width: u64,
@@ -309,7 +310,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Checks that nothing follows and that a checksum, if there is one, holds.
+    /// Checks that no bytes follow and, in compressed data, the checksum.
     pub(super) fn end(&mut self) -> Result<()> {
         let taken = self.taken;
         if self.fill(&mut [0])? > 0 {
@@ -321,7 +322,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Like [`Source::end`] for compressed data, after up to 7 bytes of padding; nothing otherwise.
+    /// For compressed data as [`Source::end`], after up to 7 bytes of padding; else nothing.
     pub(super) fn end_padded(&mut self) -> Result<()> {
         if matches!(self.limit, Limit::Exact(_)) {
             return Ok(());
@@ -337,7 +338,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// What to say of a finite number that f32 cannot hold.
+/// The message for a finite number that f32 cannot hold.
 pub(super) fn too_large(value: &str) -> String {
     format!(
         "expected numbers up to {:.1e}, the largest of 32-bit floats, found {value}; divide the data by a constant",

@@ -5,11 +5,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::{Error, Result};
 
-/// Draws `n` samples of every class for training; returns `(training, test)` rows, both ascending, the
-/// test rows being all others.
+/// Draws `n` samples of every class for training; returns the `(training, test)` rows, each ascending. All others are test
+/// rows.
 ///
-/// `labels` are indices into `classes`, which only serve the messages and may be empty. The draw is
-/// the same for the same labels and seed, on every platform and in every release.
+/// `labels` has the class of every sample, an index into `classes`, which are for messages and may be empty. The same labels
+/// and seed give the same rows, on every platform and in every release.
 ///
 /// # Errors
 /// [`Error::Data`] without labels or if a class that occurs has fewer than `n` samples;
@@ -33,7 +33,7 @@ pub fn train_per_class(labels: &[usize], classes: &[String], n: usize, seed: u64
             let message = format!("expected at least {n} samples of class `{name}`, found {}", rows.len());
             return Err(Error::Data(message));
         }
-        // Fisher and Yates by hand: a library's shuffle may change from release to release.
+        // Fisher–Yates written out, because a library's shuffle may change between releases.
         for i in 0..n {
             let rest = (rows.len() - i) as u128;
             let j = i + ((u128::from(rng.next_u64()) * rest) >> 64) as usize;

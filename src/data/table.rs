@@ -11,10 +11,10 @@ use super::labels::{self, Labels};
 use super::source::Source;
 use crate::{Error, Result};
 
-/// Of [`NAME_COLUMNS`] so many, the first, always name samples.
+/// The first 5 of [`NAME_COLUMNS`] always name samples.
 const SURE: usize = 5;
 
-/// A table in memory.
+/// A table of labels in memory.
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub struct Join {
     pub by: Option<String>,
     /// The line of every sample, from 0 after the header; None where the table has none.
     pub rows: Vec<Option<usize>>,
-    /// What was decided or left over, in sentences without a full stop.
+    /// Choices that were made, and lines and samples without a partner; sentences without a full stop.
     pub notes: Vec<String>,
 }
 
@@ -37,8 +37,8 @@ impl Table {
     /// Reads a CSV file with a header line.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if a line has another number of cells than the header, or
-    /// is no text.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if a line has more or fewer cells than the header, or is
+    /// not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
         let source = Source::open(path, false, u64::MAX)?;
         let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(source);
@@ -53,11 +53,11 @@ impl Table {
         &self.columns
     }
 
-    /// The classes of all samples by a column, and the names of the classes: in natural order, or in numeric order if they are
-    /// numbers. None: the sample has no line or its cell is empty, NaN or NA.
+    /// The class of every sample by the column `column`, and the names of the classes: in numeric order if they are numbers,
+    /// else in natural order. None for a sample without a line, or whose cell is empty, NaN or NA.
     ///
     /// # Errors
-    /// [`Error::Format`] if there is no such column; the message lists those there are.
+    /// [`Error::Format`] if there is no such column; the message lists the columns.
     pub fn labels(&self, column: &str, join: &Join) -> Result<(Vec<Option<usize>>, Vec<String>)> {
         let Some(at) = self.columns.iter().position(|name| name == column) else {
             let found = self.columns.join(", ");
@@ -68,14 +68,16 @@ impl Table {
         Ok((of, classes))
     }
 
-    /// Which line is about which sample of `set`: by a column that holds names of samples (with more folders before them, or
-    /// without folders or ending where that is enough), or numbers of the samples where they have no names. Columns called
-    /// `file`, `filename`, `file_name`, `path`, `image`, `fname`, `name`, `id`, `sample` or `sample_id` come first; then, where
-    /// samples have names, any in which most cells name one. Without such a column by position.
+    /// Finds the line of every sample of `set`.
+    ///
+    /// Lines are joined by a column of names of samples (more folders may precede a name; folders and extension may be missing
+    /// where the name stays unique), or of row numbers if the samples have no names. Columns called `file`, `filename`,
+    /// `file_name`, `path`, `image`, `fname`, `name`, `id`, `sample` or `sample_id` are tried first; then, if the samples have
+    /// names, columns most of whose cells are such names. Without such a column, lines are taken in the order of the samples.
     ///
     /// # Errors
-    /// [`Error::Format`] if two lines name the same sample, if a column of files names no sample, if the numbers in a column are
-    /// one off those of the samples, or if without names there are not as many lines as samples.
+    /// [`Error::Format`] if two lines name the same sample, if a column of files names no sample, if the numbers in a column
+    /// are off by one, or if lines taken in order are not as many as the samples.
     pub fn join(&self, set: &ImageSet) -> Result<Join> {
         let names = Names::of(&set.names);
         let (mut notes, mut refused) = (Vec::new(), None);
@@ -114,8 +116,8 @@ impl Table {
         Ok(Join { by: None, rows: (0..set.n_samples()).map(Some).collect(), notes })
     }
 
-    /// The columns that may name the samples, the likeliest first: by their headings, then other texts, then names of lines,
-    /// then other numbers.
+    /// The columns that may name the samples, the likeliest first: those with a known heading, other texts, index columns,
+    /// other numbers.
     fn candidates(&self) -> Vec<(usize, Heading)> {
         let last = NAME_COLUMNS.len();
         let mut all: Vec<_> = (0..self.columns.len())
@@ -134,7 +136,7 @@ impl Table {
         all.into_iter().map(|(_, at, heading)| (at, heading)).collect()
     }
 
-    /// What a column is called; its place where it has no name.
+    /// The heading of a column; without one its number, from 1.
     fn heading(&self, at: usize) -> String {
         if self.columns[at].is_empty() { format!("column {}", at + 1) } else { self.columns[at].clone() }
     }
@@ -143,7 +145,7 @@ impl Table {
         self.rows.iter().map(|row| row.get(at).unwrap_or_default()).collect()
     }
 
-    /// The lines by `column`, of which every line is about the sample in `of`, and what is left over.
+    /// The join by `column`; `of` has the sample of every line.
     fn joined(&self, column: String, cells: &[&str], of: &[Option<usize>], set: &ImageSet) -> Result<Join> {
         let mut notes = Vec::new();
         let mut rows = vec![None; set.n_samples()];
@@ -181,24 +183,24 @@ impl Table {
     }
 }
 
-/// What the heading of a column says.
+/// What a heading tells about its column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Heading {
-    /// That it names files.
+    /// It names files.
     Sure,
-    /// That it may name samples.
+    /// It may name samples.
     Known,
     /// Nothing.
     Other,
 }
 
-/// The names of the samples, and in which ways they may be written.
+/// The names of the samples in the forms in which a cell may have them; None for a form that more than one sample has.
 struct Names {
-    /// None: more than one sample has the name.
+    /// As they are.
     full: HashMap<String, Option<usize>>,
-    /// Without folders, and without ending.
+    /// Without folders, with and without extension.
     short: HashMap<String, Option<usize>>,
-    /// The least and the greatest, where all are different whole numbers.
+    /// The least and the greatest, if the names are whole numbers, all different.
     range: Option<(u64, u64)>,
 }
 
@@ -222,7 +224,7 @@ impl Names {
         Self { full, short, range: numbers.as_deref().and_then(range) }
     }
 
-    /// The sample that a cell names, with folders that lead to the data left out one after the other.
+    /// The sample that a cell names: leading folders are dropped one by one until a name fits.
     fn find(&self, cell: &str) -> std::result::Result<Option<usize>, String> {
         let cell = plain(cell);
         let mut rest = cell.as_str();
@@ -236,7 +238,7 @@ impl Names {
         }
     }
 
-    /// The sample of every line; None if the column names none, or has another heading and names too few to be meant so.
+    /// The sample of every line; None if the column names no sample or, with an unknown heading, too few.
     fn lines(&self, cells: &[&str], heading: Heading) -> std::result::Result<Option<Vec<Option<usize>>>, String> {
         let other = heading == Heading::Other;
         let found = cells.iter().map(|cell| self.find(cell));
@@ -246,7 +248,7 @@ impl Names {
         };
         let numbers = whole(cells);
         let distinct = of.iter().flatten().collect::<HashSet<_>>().len();
-        // Numbers may be anything: they have to be those of all samples.
+        // Numbers are taken for names only if they name all samples.
         let all = |n: usize| n == cells.len() && n == self.full.len();
         if let (Some((least, most)), Some((first, last))) = (numbers.as_deref().and_then(range), self.range) {
             let off = |a: u64, b: u64| a.checked_add(1) == Some(b);
@@ -267,23 +269,23 @@ impl Names {
     }
 }
 
-/// The cells as whole numbers; None if one is none.
+/// The cells as whole numbers; None if a cell is not one.
 fn whole(cells: &[impl AsRef<str>]) -> Option<Vec<u64>> {
     cells.iter().map(|cell| cell.as_ref().parse().ok()).collect()
 }
 
-/// The least and the greatest.
+/// The least and the greatest number.
 fn range(numbers: &[u64]) -> Option<(u64, u64)> {
     Some((*numbers.iter().min()?, *numbers.iter().max()?))
 }
 
-/// With one kind of slash, and nothing that leads nowhere.
+/// With `/` instead of `\`, and without a leading `./`.
 fn plain(name: &str) -> String {
     let name = name.replace('\\', "/");
     name.trim_start_matches("./").to_string()
 }
 
-/// Numbers of all samples, from 0 or from 1.
+/// The sample of every line, if the cells number all samples from 0 or from 1.
 fn numbered(cells: &[&str], n: usize) -> Option<Vec<Option<usize>>> {
     let numbers = whole(cells)?;
     let (first, _) = range(&numbers)?;
