@@ -1,4 +1,4 @@
-//! Files that are there as a whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Seek, Write};
@@ -10,11 +10,11 @@ use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
-/// Temporary files are called so, with [`RANDOM`] letters and digits in between.
+/// Names of temporary files begin and end so, with [`RANDOM`] letters and digits in between.
 const PREFIX: &str = ".deepnmf-";
 const SUFFIX: &str = ".tmp";
 const RANDOM: usize = 6;
-/// Links that are followed to a file, at most.
+/// The most links that are followed to a file.
 const MAX_LINKS: usize = 40;
 
 /// The temporary files of this process.
@@ -24,9 +24,9 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every unfinished file of this process, and blocks whoever would make or finish one as long as the guard lives: for
-/// a process that is about to end.
-#[must_use = "files can be made again when the guard is gone"]
+/// Removes every unfinished file of this process. While the returned guard lives, threads that create or finish a file block:
+/// for a process that is about to end.
+#[must_use = "files can be created again when the guard is dropped"]
 pub fn abandon_files() -> impl Sized {
     let unfinished = unfinished();
     for path in &*unfinished {
@@ -35,11 +35,11 @@ pub fn abandon_files() -> impl Sized {
     unfinished
 }
 
-/// A file that is about to be written. Until it is, its content lies in a temporary file beside it, and a file that is
-/// already there is untouched; if it is dropped, nothing is left behind.
+/// A file that is about to be written. Its content goes to a temporary file beside it, which replaces an existing file only
+/// when it is complete. Dropped before that, it leaves nothing behind.
 ///
-/// A file that is replaced keeps its mode and, where the system allows it, its owner; a symbolic link stays one, and the file
-/// that it leads to is replaced.
+/// A file that is replaced keeps its mode and, where the system allows it, its owner. Symbolic links are followed: the file
+/// that they lead to is replaced.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
@@ -60,11 +60,11 @@ impl Drop for Listed {
 }
 
 impl NewFile {
-    /// Makes the temporary file: whether the place can be written to is known from then on. Temporary files that dead processes
-    /// have left there are removed.
+    /// Creates the temporary file, so that an unwritable place is noticed now. Removes temporary files of processes that
+    /// ended without removing theirs.
     ///
     /// # Errors
-    /// [`Error::Format`] where there is something else than a file, or no folder; [`Error::Io`].
+    /// [`Error::Format`] if `path` exists and is no file, or its folder does not exist; [`Error::Io`] if the system refuses.
     pub fn create(path: &Path) -> Result<Self> {
         let target = target_of(path)?;
         if target.file_name().is_none() || target.exists() && !target.is_file() {
@@ -87,22 +87,22 @@ impl NewFile {
         Ok(Self { path: path.to_path_buf(), target, file, listed })
     }
 
-    /// The path as it was given.
+    /// The path that [`NewFile::create`] was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes sure that there is room for `bytes`, so that a full disk is noticed before there is something to lose.
+    /// Reserves room for `bytes`, so that a full disk is noticed before anything is computed.
     ///
     /// # Errors
-    /// [`Error::Format`] with what is there.
+    /// [`Error::Format`] with the bytes that are available.
     pub fn reserve(&self, bytes: u64) -> Result<()> {
         let available = fs4::available_space(folder_of(&self.target)).ok();
         let too_little = match self.file.as_file().allocate(bytes) {
             Ok(()) => false,
             Err(e) => match e.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => true,
-                // Not every file system can reserve.
+                // Not every file system can reserve room.
                 _ => available.is_some_and(|available| available < bytes),
             },
         };
@@ -113,14 +113,17 @@ impl NewFile {
         Err(Error::format(&self.path, format!("expected room for {bytes} bytes, found {found}; nothing was computed")))
     }
 
-    /// Writes the content, and puts the file in its place when everything is on disk.
+    /// Writes the content, then moves the file to its place once all is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn write(mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>) -> Result<()> {
         let failed = |e| Error::io(&self.path, e);
         let mut out = BufWriter::new(self.file.as_file_mut());
         write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
         drop(out);
         let mut file = self.file.as_file();
-        // What was reserved may be more.
+        // More may have been reserved.
         file.stream_position().and_then(|end| file.set_len(end)).and_then(|()| file.sync_all()).map_err(failed)?;
         let unfinished = unfinished();
         let placed = self.file.persist(&self.target);
@@ -130,7 +133,10 @@ impl NewFile {
     }
 }
 
-/// Writes the file `path`, all of it or nothing: [`NewFile`].
+/// Writes the file `path` completely or not at all, as [`NewFile`] does.
+///
+/// # Errors
+/// As [`NewFile::create`] and [`NewFile::write`].
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>,
@@ -138,7 +144,7 @@ pub fn write_atomically(
     NewFile::create(path)?.write(write)
 }
 
-/// Where links lead; the last one may lead to a file that is not there yet.
+/// The file that a link leads to, which need not exist yet; other paths as they are.
 pub(crate) fn target_of(path: &Path) -> Result<PathBuf> {
     let mut target = path.to_path_buf();
     for _ in 0..MAX_LINKS {
@@ -154,11 +160,11 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A temporary file in `folder` that is locked as long as it is open, which tells those of living processes from leftovers.
+/// A temporary file in `folder`. It is locked while it is open: an unlocked one is of a process that has ended.
 fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(NamedTempFile, Listed)> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
-    // Temporary files are private by default; a result is as readable as the user's umask, or the replaced file, says.
+    // Temporary files are private by default. A result gets the mode of the file it replaces, or that of the user's umask.
     #[cfg(unix)]
     let anyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
@@ -169,7 +175,7 @@ fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(Nam
         let listed = Listed(file.path().to_path_buf());
         unfinished.push(listed.0.clone());
         drop(unfinished);
-        // Another process may take it for a leftover before it is locked.
+        // Another process may remove it before it is locked.
         let mine = !matches!(file.as_file().try_lock(), Err(std::fs::TryLockError::WouldBlock));
         if mine && file.path().exists() {
             if let Some(replaced) = replaced {
@@ -180,7 +186,7 @@ fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(Nam
     }
 }
 
-/// The mode of the file that is replaced, and its owner where the system allows it.
+/// Sets mode and, where the system allows it, owner to those of the replaced file.
 fn inherit(file: &File, replaced: &Metadata) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -190,7 +196,7 @@ fn inherit(file: &File, replaced: &Metadata) -> std::io::Result<()> {
     file.set_permissions(replaced.permissions())
 }
 
-/// Removes temporary files that nobody holds a lock on: those of processes that were killed.
+/// Removes temporary files that no process has locked: those of processes that were killed.
 fn remove_leftovers(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

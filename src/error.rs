@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong, said in the terms of whoever has to mend it.
+/// Everything that can go wrong.
 ///
-/// Every message says what was expected and what was found. The same misuse gives the same error on
-/// every backend.
+/// Every message says what was expected and what was found. The same mistake gives the same error on every backend.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Matrices whose shapes do not fit each other.
+    /// Shapes of matrices that do not match.
     #[error("{what}: expected {expected}, found {found}")]
     Shape {
         /// The operation or argument.
@@ -19,10 +18,10 @@ pub enum Error {
         /// The shape that was given.
         found: String,
     },
-    /// A setting that makes no sense, alone or for this data.
+    /// A setting that is invalid, or does not fit the data.
     #[error("{0}")]
     Config(String),
-    /// A file that is not what it claims to be, or not what is needed.
+    /// A file whose content is not as expected.
     #[error("{}: {message}", path.display())]
     Format {
         /// The file.
@@ -42,29 +41,29 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// No device that fits the request; the message lists those there are.
+    /// No device fits the request; the message lists the devices.
     #[error("{0}")]
     NoDevice(String),
-    /// More of something than there may be.
+    /// A size above a limit.
     #[error("{what} needs {needed} {unit}, {limit} are allowed")]
     TooLarge {
         /// What was asked for.
         what: String,
-        /// How much of it.
+        /// The size.
         needed: u64,
-        /// How much of it there may be.
+        /// The limit.
         limit: u64,
-        /// What both count: bytes, pixels, samples.
+        /// The unit of both, such as bytes, pixels or samples.
         unit: &'static str,
     },
-    /// The device has no room for what was asked for. What it holds is as it was, and it can go on with less.
+    /// The device has not enough memory for a request. What it holds is unchanged; smaller requests can succeed.
     #[error("the device is out of memory: {0}")]
     OutOfMemory(String),
-    /// The driver refused something, or a kernel did what it must not. What was queued by then counts as not computed; the
-    /// device can go on with new work.
+    /// The driver refused an operation, or a kernel failed. Results of all queued operations are invalid; the device can
+    /// take new work.
     #[error("the device failed: {0}")]
     DeviceFault(String),
-    /// The device went away, and what it held with it. It has to be opened anew.
+    /// The device is gone, with all data on it. It has to be opened again.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
     /// The objective is no longer a finite number.
@@ -74,15 +73,15 @@ pub enum Error {
     Diverged {
         /// Where in the training.
         stage: String,
-        /// How many iterations had been done.
+        /// Iterations before it.
         iterations: usize,
-        /// What it became.
+        /// The objective.
         objective: f64,
     },
 }
 
 impl Error {
-    /// A [`Error::Format`] for `path`.
+    /// An [`Error::Format`] for `path`.
     pub fn format(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Format { path: path.as_ref().to_path_buf(), message: message.into() }
     }
@@ -99,5 +98,5 @@ impl Error {
     }
 }
 
-/// The crate's result.
+/// The result type of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

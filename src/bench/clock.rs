@@ -1,9 +1,9 @@
 //! The CPU time of this process.
 
-/// User and system seconds of all threads of this process; None where the system does not tell.
+/// User and system seconds of all threads of this process; None if the system does not tell.
 ///
-/// Divided by wall time it says how many cores were at work: less than there are threads means that others were at work
-/// on the machine, or that what was measured does not use them.
+/// Divided by wall seconds it is the number of cores that were busy. If it is less than the number of threads, other processes
+/// were busy too, or the measured work does not use all threads.
 pub fn cpu_seconds() -> Option<f64> {
     #[cfg(unix)]
     {

@@ -1,10 +1,10 @@
-//! The data of measurements: the same every time, and never zero, which would be quicker and cooler than data.
+//! The data of measurements: the same in every run, and without zeros, which some processors multiply faster.
 
 use crate::Result;
 use crate::backend::{Backend, MatMul};
 use ndarray::Array2;
 
-/// Uniform in (0, 1], by Marsaglia's xorshift: a set of 60,000 images in a fraction of a second.
+/// Uniform random numbers in (0, 1], by Marsaglia's xorshift, which is fast enough for sets of 60,000 images.
 pub(super) fn random(seed: u64, rows: usize, cols: usize) -> Array2<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     Array2::from_shape_simple_fn((rows, cols), || {
@@ -15,10 +15,10 @@ pub(super) fn random(seed: u64, rows: usize, cols: usize) -> Array2<f32> {
     })
 }
 
-/// Components of a set.
+/// The rank of a set.
 const RANK: usize = 16;
 
-/// Samples on the device with something to begin with: X = A Bᵀ of rank 16, made there, and H = A C.
+/// Samples X = A Bᵀ of rank 16 and a first H = A C, computed on the device.
 pub(super) struct Set<B: Backend> {
     /// n × m.
     pub(super) x: B::Matrix,
@@ -28,9 +28,8 @@ pub(super) struct Set<B: Backend> {
 
 impl<B: Backend<Elem = f32>> Set<B> {
     pub(super) fn new(b: &mut B, (n, m): (usize, usize), k: usize) -> Result<Self> {
-        // Room for the largest first: what does not fit is known at once.
+        // The largest matrices first: if they do not fit, nothing else is done.
         let (mut x, mut h) = (b.zeros(n, m)?, b.zeros(n, k)?);
-        // Samples lie apart; as many as the host has use for are different.
         let a = b.upload(random(1, n, RANK).view())?;
         let of_x = b.upload(random(2, m, RANK).mapv(|v| v.powi(4)).view())?;
         let of_h = b.upload(random(3, RANK, k).mapv(|v| v.powi(4) / RANK as f32).view())?;
@@ -41,7 +40,7 @@ impl<B: Backend<Elem = f32>> Set<B> {
     }
 }
 
-/// `n × m` of rank `rank`, sparse and nonnegative, plus uniform noise of `noise` times its norm, cut off at 0.
+/// A sparse nonnegative `n × m` matrix of rank `rank`, plus uniform noise with `noise` times its norm; negative sums become 0.
 pub(super) fn noisy((n, m): (usize, usize), rank: usize, noise: f32) -> Array2<f32> {
     let sparse = |seed, rows| random(seed, rows, rank).mapv(|v: f32| v.powi(6));
     let mut x = sparse(4, n).dot(&sparse(5, m).t());

@@ -1,9 +1,8 @@
-//! How fast a device is at what a fit does: the measuring behind `deepnmf bench`.
+//! How fast a device is at the operations of a fit: the measurements of `deepnmf bench`.
 //!
-//! Every measurement warms up, then repeats until its share of the time is over, and reports the median. Many launches are
-//! queued and waited for once. What one launch would cost is estimated first, from what was measured before; a shape that
-//! would take too long is halved until it does not, and every row says which shape it had. One body of code measures every
-//! backend.
+//! Every measurement warms up, repeats for its share of the time, and reports the median. Many launches are queued and waited
+//! for once. The time of a launch is first estimated from earlier measurements; a shape that would take too long is halved
+//! until it does not, and every row has the shape that was measured. The code is the same for all backends.
 
 mod clock;
 mod data;
@@ -19,14 +18,14 @@ use crate::Result;
 use crate::backend::Backend;
 use stopwatch::Bench;
 
-/// Measurements that [`run`] makes.
+/// The number of measurements that [`run`] makes.
 pub const MEASUREMENTS: usize = 18;
 
-/// Measures everything. `progress` gets the number (from 1) of every measurement with its row before it is made: a name and a
-/// shape.
+/// Makes all measurements. Before each one, `progress` is called with its number (from 1) and its row, which has name and
+/// shape only.
 ///
 /// # Errors
-/// Whatever the device reports, but where only the largest sets do not fit: their rows say so.
+/// Errors of the device, except that sweeps over sets that do not fit are left out; a note in their rows says so.
 pub fn run<B: Backend<Elem = f32>>(
     b: &mut B,
     limits: Limits,

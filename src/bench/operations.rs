@@ -1,4 +1,4 @@
-//! Copies and products, at the shapes at which a fit asks for them.
+//! Copies and products, with the shapes that they have in a fit.
 
 use super::Row;
 use super::data::random;
@@ -9,7 +9,7 @@ use crate::backend::{Backend, MatMul, Storage};
 /// The unit of products.
 pub(super) const FLOPS: &str = "GFLOP/s";
 
-/// Rows and columns of the copied matrix, 256 MiB.
+/// Rows and columns of the copied matrix, which has 256 MiB.
 const COPY: [usize; 2] = [8192, 8192];
 
 /// From one matrix on the device to another.
@@ -33,8 +33,8 @@ pub(super) fn copy<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
     Ok(())
 }
 
-/// Name, operands, rows × inner size × columns, weight. Fashion-MNIST with 100 components, PIE with 600 and 160, and what
-/// products are usually judged by.
+/// Name, operands, rows × inner size × columns, weight. The shapes are those of Fashion-MNIST with 100 components and of PIE
+/// with 600 and 160, and the square one of other benchmarks.
 const PRODUCTS: [(&str, MatMul, [usize; 3], f64); 7] = [
     ("product XΨ", MatMul::NN, [60_000, 784, 100], 3.0),
     ("product XᵀH", MatMul::TN, [784, 60_000, 100], 3.0),
@@ -50,13 +50,13 @@ fn operations([m, k, n]: [usize; 3]) -> f64 {
 }
 
 pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
-    // A first idea of how fast the device is.
+    // A first estimate of the rate of the device.
     let probe = [256; 3];
     bench.flops = operations(probe) / product(bench, MatMul::NN, probe, Storage::F32, 0.1)?.seconds;
     for (name, op, usual, weight) in PRODUCTS {
         let share = bench.share(weight);
         let flops = bench.flops;
-        // Two thirds of the best rate: not every shape has it.
+        // At two thirds of the best rate, which not every shape reaches.
         let shape = shrink(usual, share, longest, |shape| 1.5 * operations(shape) / flops);
         let text = |[m, k, n]: [usize; 3]| format!("{m}×{k}×{n}");
         let note = (shape != usual).then(|| format!("instead of {}", text(usual)));
@@ -69,7 +69,7 @@ pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Resu
     Ok(())
 }
 
-/// The large products again, with X as bytes and as halves, and of halves on tensor cores.
+/// The large products with X as bytes, and with X as halves on tensor cores.
 const STORED: [(&str, MatMul, [usize; 3], Storage, bool); 4] = [
     ("product XΨ u8", MatMul::NN, [60_000, 784, 100], Storage::U8, false),
     ("product XᵀH u8", MatMul::TN, [784, 60_000, 100], Storage::U8, false),
@@ -77,7 +77,7 @@ const STORED: [(&str, MatMul, [usize; 3], Storage, bool); 4] = [
     ("product XᵀH f16", MatMul::TN, [784, 60_000, 100], Storage::F16, true),
 ];
 
-/// Those of a device with memory of its own; in that of the host X stays as it is.
+/// Products with stored X, for devices with memory of their own: in host memory, X is always f32.
 pub(super) fn stored_products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     for (name, op, usual, storage, halves) in STORED {
         let share = bench.share(2.0);

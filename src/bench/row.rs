@@ -1,54 +1,54 @@
-//! What a run may take, and what it measured.
+//! Limits and results of measurements.
 
 use crate::memory;
 
-/// How much a run may take.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Seconds for all measurements together, about.
+    /// Approximate seconds for all measurements together.
     pub seconds: f64,
-    /// Bytes that the data of a measurement may take; None where only the device knows.
+    /// The most bytes that the data of a measurement may take; None: until the device refuses.
     pub bytes: Option<u64>,
 }
 
 impl Limits {
-    /// `seconds`, and half of the memory that this machine has left: for devices that have none of their own.
+    /// `seconds`, and half of the free memory of the host, or 4 GiB if that is unknown: for devices without memory of their own.
     pub fn of_this_machine(seconds: f64) -> Self {
         Self { seconds, bytes: Some(memory::available().map_or(4 << 30, |bytes| bytes / 2)) }
     }
 }
 
-/// What was measured, or why it was not.
+/// A measurement, or why it was left out.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Row {
-    /// What: `copy`, `product …`, `H block`, `W block`, `sweep …` or `fit`.
+    /// `copy`, `product …`, `H block`, `W block`, `sweep …` or `fit`.
     pub name: &'static str,
     /// Rows × columns of a copy; rows × inner size × columns of a product; samples × features → layers otherwise.
     pub shape: String,
-    /// Wall seconds of one, the median; None where it was left out.
+    /// The median of the wall seconds of one launch, sweep or fit; None if the measurement was left out.
     pub seconds: Option<f64>,
-    /// What was done per second.
+    /// Work per second, in [`Row::unit`].
     pub rate: Option<f64>,
-    /// Of what: GB (read and written), GFLOP or images.
+    /// The unit of the rate: GB/s (read and written), GFLOP/s or images/s.
     pub unit: &'static str,
-    /// How many samples the median is of.
+    /// The number of times that the median is of.
     pub samples: usize,
     /// Of a product: its rate ÷ the best of all products on this device.
     pub of_best: Option<f64>,
-    /// Of a sweep over more samples: its time ÷ the time that the smaller sweep's would make it.
+    /// Of a sweep over more samples: its time ÷ (the time of the smallest sweep, times the ratio of their samples).
     pub of_linear: Option<f64>,
-    /// Seconds of one by the clock of the device, where it has one.
+    /// Seconds of one by the clock of the device; None if it has none.
     pub device_seconds: Option<f64>,
-    /// Seconds of one that the host spent on anything but waiting; None where the host is the device.
+    /// Seconds of one in which the host did not wait for the device; None if the host is the device.
     pub host_seconds: Option<f64>,
     /// CPU seconds of this process ÷ wall seconds.
     pub cpu_per_wall: Option<f64>,
-    /// Of a fit: the relative error that ends it.
+    /// Of a fit: the relative error at which it stops.
     pub target_error: Option<f64>,
-    /// Of a fit: the relative error that it ended with.
+    /// Of a fit: the relative error at its end.
     pub relative_error: Option<f64>,
-    /// Of a fit: iterations of pre-training and sweeps.
+    /// Of a fit: the iterations of pre-training and fine-tuning.
     pub iterations: Option<usize>,
-    /// Why the shape is not the usual one, or why it was left out.
+    /// The usual shape, if another one was measured; or why the measurement was left out.
     pub note: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! How something is measured.
+//! Timing.
 
 use super::clock::cpu_seconds;
 use super::{Limits, Row};
@@ -6,31 +6,31 @@ use crate::Result;
 use crate::backend::Backend;
 use std::time::{Duration, Instant};
 
-/// Launches per command buffer: about those of a block, and few enough for drivers that lose patience.
+/// Launches per command buffer: about as many as in a block, and few enough not to trip the timeouts of drivers.
 const LAUNCHES_PER_SUBMIT: usize = 16;
-/// Seconds of a sample, about: far above what a wait costs.
+/// Approximate seconds of a sample, far more than a wait for the device costs.
 const SAMPLE: f64 = 0.05;
-/// Launches of a sample, at most.
+/// The most launches of a sample.
 const MOST_LAUNCHES: f64 = 512.0;
-/// Samples, at most.
+/// The most samples of a measurement.
 const MOST_SAMPLES: usize = 50;
 
 /// A device under measurement.
 pub(super) struct Bench<'a, B: Backend> {
     pub(super) b: &'a mut B,
     pub(super) rows: Vec<Row>,
-    /// The best rate of a product so far, in operations per second: what costs are estimated by.
+    /// The best rate of a product so far, in operations per second: from it times are estimated.
     pub(super) flops: f64,
-    /// Bytes that a set may take.
+    /// The most bytes that a set may take.
     pub(super) bytes: Option<u64>,
     progress: &'a mut dyn FnMut(usize, &Row),
     fence: B::Scalars,
     end: Instant,
-    /// Of the measurements that are still to come, relative to each other.
+    /// The sum of the weights of the measurements that are left.
     weights: f64,
 }
 
-/// What one launch took.
+/// The times of one launch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Taken {
     pub(super) seconds: f64,
@@ -68,7 +68,7 @@ impl Clocks {
         Self { wall: Instant::now(), waited: b.waited(), cpu: cpu_seconds() }
     }
 
-    /// Seconds since: `(wall, of the host without waits, of all CPUs)`.
+    /// Seconds since then: wall time, host time without waits, CPU time.
     pub(super) fn since<B: Backend>(self, b: &B) -> (f64, Option<f64>, Option<f64>) {
         let wall = self.wall.elapsed().as_secs_f64();
         let waited = self.waited.zip(b.waited()).map(|(before, now)| (now - before).as_secs_f64());
@@ -93,7 +93,7 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
         Ok(Self { b, rows: Vec::new(), flops: 0.0, bytes: limits.bytes, progress, fence, end, weights: 108.0 })
     }
 
-    /// The seconds of a measurement of that weight, of 108 in all. Those that took less leave more for the others.
+    /// The seconds for a measurement of this weight; all weights sum to 108. Time that is not used is left to the others.
     pub(super) fn share(&mut self, weight: f64) -> f64 {
         let left = self.end.saturating_duration_since(Instant::now()).as_secs_f64();
         let share = left * weight / self.weights.max(weight);
@@ -106,13 +106,13 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
         (self.progress)(self.rows.len() + 1, row);
     }
 
-    /// Until everything queued is done.
+    /// Waits until everything queued is done.
     pub(super) fn wait(&mut self) -> Result<()> {
         let pending = self.b.start_read(&self.fence)?;
         self.b.finish_read(pending).map(drop)
     }
 
-    /// Seconds of one of so many launches.
+    /// Seconds per launch, over `launches` of them.
     fn sample(&mut self, launches: usize, launch: &mut impl FnMut(&mut B) -> Result<()>) -> Result<f64> {
         let begin = Instant::now();
         for i in 1..=launches {
@@ -125,13 +125,13 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
         Ok(begin.elapsed().as_secs_f64() / launches as f64)
     }
 
-    /// Warms up, then takes samples of `launch` for `share` seconds: three at least, unless one takes too long for that.
+    /// Warms up, then takes samples of `launch` for `share` seconds, at least one.
     pub(super) fn time(&mut self, share: f64, mut launch: impl FnMut(&mut B) -> Result<()>) -> Result<Taken> {
         let begin = Instant::now();
         self.sample(1, &mut launch)?;
         let once = self.sample(1, &mut launch)?;
         let launches = (SAMPLE.min(share / 5.0) / once).clamp(1.0, MOST_LAUNCHES) as usize;
-        // The seconds that are left when one more sample and the device's own clock have had theirs.
+        // The seconds left after one more sample and one by the clock of the device.
         let left = |begin: Instant| share - begin.elapsed().as_secs_f64() - 2.0 * once * launches as f64;
         let mut samples = Vec::new();
         let clocks = Clocks::now(self.b);
@@ -156,8 +156,8 @@ impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
     }
 }
 
-/// Halves sides as `halve` does until a launch of `cost` seconds takes at most a sixth of `share`: two to warm up, three
-/// samples and one for the device's clock. No further than to a longest side of 16.
+/// Halves sides with `halve` until a launch, of `cost` seconds, takes at most a sixth of `share`: enough for two to warm up,
+/// three samples and one by the clock of the device. Stops when no side is above 16.
 pub(super) fn shrink<const N: usize>(
     mut sides: [usize; N],
     share: f64,
@@ -170,7 +170,7 @@ pub(super) fn shrink<const N: usize>(
     sides
 }
 
-/// All sides that are the longest: for products.
+/// Halves the longest sides: for products.
 pub(super) fn longest<const N: usize>(sides: &mut [usize; N]) {
     let longest = sides.iter().copied().max().unwrap_or(0);
     for side in sides.iter_mut().filter(|side| **side == longest) {
@@ -178,7 +178,7 @@ pub(super) fn longest<const N: usize>(sides: &mut [usize; N]) {
     }
 }
 
-/// Samples while there are many, then samples, features and layers alike.
+/// Halves the samples while they are many, then samples, features and layers alike.
 pub(super) fn samples<const N: usize>(sides: &mut [usize; N]) {
     let many = sides[0] > 8 * sides[1];
     for side in sides.iter_mut().take(if many { 1 } else { N }) {

@@ -1,4 +1,4 @@
-//! Blocks, sweeps and a whole fit, by the solver that the device is said to be fastest with.
+//! Blocks, sweeps and a whole fit, by the fastest solver of the device.
 
 use super::Row;
 use super::data::{Set, noisy, random};
@@ -9,23 +9,23 @@ use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, 
 use crate::{Error, Result};
 use std::time::Instant;
 
-/// Images, pixels and components of a block: Fashion-MNIST.
+/// Images, pixels and components of a block, as in Fashion-MNIST.
 const BLOCK: [usize; 3] = [60_000, 784, 100];
 /// Images, pixels and components of two layers.
 const SWEEP: [usize; 4] = [60_000, 784, 300, 100];
 /// Samples and features of the fit.
 const FIT: [usize; 2] = [10_000, 784];
-/// Its layers; the last one is the rank of its data.
+/// The layers of the fit; the last one is the rank of its data.
 const LAYERS: [usize; 2] = [32, 16];
-/// The noise of its data, relative to their norm: no model of that rank gets far below it.
+/// The noise in the data of the fit, relative to their norm: the relative error of a model of that rank is not far below.
 const NOISE: f32 = 0.05;
-/// The relative error that ends it.
+/// The relative error at which the fit stops.
 const TARGET: f64 = 0.055;
 /// The penalty on the columns of W in blocks and sweeps.
 const MU: f64 = 0.01;
 
 fn config<B: Backend>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
-    // As f32, so that all devices do the same.
+    // X as f32, so that all devices do the same work.
     Ok(Config {
         solver: b.fastest_solver(),
         x_storage: Storage::F32,
@@ -34,7 +34,7 @@ fn config<B: Backend>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
     })
 }
 
-/// Passes over a Gram, counted as products: those of coordinate descent take up to twice as long, and are up to six.
+/// Products with a Gram per block, for estimates. Coordinate descent makes up to 6 passes of up to two products' time.
 fn steps(c: &Config) -> f64 {
     if c.solver == Solver::Cd { 12.0 } else { c.inner as f64 }
 }
@@ -44,12 +44,12 @@ fn text([n, m]: [usize; 2], layers: &[usize]) -> String {
     format!("{n}×{m} → {}", layers.join(" → "))
 }
 
-/// What the cost of `operations` is thought to be, in seconds.
+/// The estimated seconds of `operations`.
 fn cost<B: Backend>(bench: &Bench<'_, B>, operations: f64) -> f64 {
     2.0 * operations / bench.flops
 }
 
-/// One block each: its Gram, its right side, its solution.
+/// An H block and a W block: Gram, right side, solution.
 pub(super) fn blocks<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(12.0) / 2.0;
     let config = config(bench.b, "sdnmf-l", &[BLOCK[2]])?;
@@ -85,14 +85,14 @@ pub(super) fn blocks<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
     Ok(())
 }
 
-/// From noisy data of low rank to a relative error a little above that of the noise.
+/// A fit of noisy low-rank data until the relative error is a little above that of the noise.
 pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(16.0);
     let config = Config { sweeps: 300, target_error: Some(TARGET), ..config(bench.b, "dnmf", &LAYERS)? };
     let (steps, [k1, k]) = (steps(&config), LAYERS.map(|k| k as f64));
-    // Twenty iterations of each layer, and about as many sweeps.
+    // Estimated with twenty iterations per layer, and twenty sweeps.
     let shape = shrink(FIT, 2.0 * share, samples, |[n, m]| {
-        // The layers stay, and want data that have more of both.
+        // The layers are not halved, so samples and features must stay above them.
         if n.min(m) < 128 {
             return 0.0;
         }
@@ -114,7 +114,7 @@ pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()
     let mut taken = Vec::new();
     let mut last = None;
     let timed = bench.b.time_passes(true);
-    // The first one warms up, where there is time for another.
+    // The first one warms up, if there is time for another.
     while taken.len() < 6 && taken.last().is_none_or(|t: &Taken| begin.elapsed().as_secs_f64() + t.seconds < share) {
         let clocks = Clocks::now(bench.b);
         last = Some(train::fit(bench.b, x.view(), &config, None, &mut |_| ())?);
@@ -131,7 +131,7 @@ pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()
     bench.b.time_passes(false);
     let warm = &taken[usize::from(taken.len() > 1)..];
     let middle = median(warm.iter().map(|t| t.seconds).collect());
-    // The shares of the run that is nearest to the median.
+    // Host, device and CPU times of the run nearest to the median.
     let nearest = warm.iter().min_by(|a, b| (a.seconds - middle).abs().total_cmp(&(b.seconds - middle).abs()));
     let taken = Taken { seconds: middle, samples: warm.len(), ..nearest.copied().unwrap_or_default() };
     let iterations = last
@@ -142,11 +142,11 @@ pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()
     Ok(())
 }
 
-/// One sweep of fine-tuning: of as many samples as Fashion-MNIST has, then of ten and a hundred times as many.
+/// A sweep of fine-tuning over as many samples as Fashion-MNIST has, then over 10 and 100 times as many.
 pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(10.0);
     let config = config(bench.b, "sdnmf-l", &SWEEP[2..])?;
-    // Two runs, and about a sweep more for the beginning of each.
+    // Two runs, and about one sweep more to begin each.
     let (steps, sweeps) = (steps(&config), (2 * first_run(bench.b) + bench.b.cadence().every + 2) as f64);
     let shape = shrink(SWEEP, 3.0 * share, samples, |[n, m, k1, k]| {
         let (n, m, k1, k) = (n as f64, m as f64, k1 as f64, k as f64);
@@ -196,12 +196,12 @@ pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
     Ok(())
 }
 
-/// Sweeps of the first run: with one interval between two looks at the objective that counts.
+/// The sweeps of the first run: just enough for one measured interval between two looks at the objective.
 fn first_run<B: Backend>(b: &B) -> usize {
     (2 + b.cadence().ahead) * b.cadence().every
 }
 
-/// What a run of sweeps took from its beginning to its end, and from look to look per sweep.
+/// The times of a run of sweeps: as a whole, and per sweep between two looks at the objective.
 struct Run {
     sweeps: usize,
     wall: f64,
@@ -211,8 +211,8 @@ struct Run {
     of_one: Vec<f64>,
 }
 
-/// Sweeps for `share` seconds. A short run and a longer one, where there is time for it or it is asked for: what they differ
-/// in is sweeps alone.
+/// Times a sweep for `share` seconds: by a short run, and a longer one if there is time for it or `both` asks for it. The
+/// runs differ in the number of sweeps only.
 fn sweep<B: Backend<Elem = f32>>(
     bench: &mut Bench<'_, B>,
     (n, m): (usize, usize),
@@ -238,7 +238,7 @@ fn sweep<B: Backend<Elem = f32>>(
         })?;
         let (wall, host, cpu) = clocks.since(b);
         let device = if timed { b.pass_seconds()? } else { None };
-        // The last looks are not waited for by any sweep: what an adapter computes while it is handed work is done by then.
+        // No sweep is queued behind the last looks, so their intervals would be too short.
         looks.truncate(looks.len().saturating_sub(ahead));
         let of_one = looks.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() / every as f64).collect();
         Ok(Run { sweeps, wall, host, cpu, device, of_one })

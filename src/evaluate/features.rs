@@ -1,4 +1,4 @@
-//! What of the coefficients is clustered.
+//! Features to cluster, from coefficients.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use crate::model::{Activation, Factors, Scaling};
 use crate::{Error, Result};
 
-/// The features of samples with the coefficients `h` (samples × k) in layer `layer` (from 1) of a model.
+/// The features (samples × k) of samples with the coefficients `h` (samples × k) in layer `layer` (from 1) of a model.
 ///
-/// A sample of zeros stays one.
+/// Samples of zeros stay zero.
 ///
 /// # Errors
-/// As [`Factors::components`]; [`Error::Shape`] where `h` has not as many columns as the layer has components.
+/// As [`Factors::components`]; [`Error::Shape`] if `h` does not have as many columns as the layer has components.
 pub fn features(h: ArrayView2<'_, f32>, factors: &Factors<f32>, layer: usize, scaling: Scaling) -> Result<Array2<f32>> {
     let mut out = h.to_owned();
     let lengths = match scaling {
@@ -30,7 +30,7 @@ pub fn features(h: ArrayView2<'_, f32>, factors: &Factors<f32>, layer: usize, sc
     Ok(out)
 }
 
-/// What a unit of every coefficient stands for. Of the activations only the root is not as good as linear near 0.
+/// The length that a coefficient of 1 adds to a sample. Of the activations only `root` is not about linear near 0.
 fn lengths(factors: &Factors<f32>, layer: usize) -> Result<Vec<f64>> {
     let squares = factors.components(layer)?.fold_axis(Axis(0), 0.0, |sum, &v| sum + f64::from(v).powi(2));
     let roots = layer == factors.depth() && factors.of_last() == Some(Activation::Root);

@@ -1,7 +1,7 @@
-//! How well clusters agree with classes.
+//! Scores of how well clusters agree with classes.
 //!
-//! Everything is a function of the contingency table `N_ij`, the samples of class i in cluster j, with the sums `N_i·` of
-//! its rows, `N_·j` of its columns and n of all. Classes and clusters without samples do not count.
+//! All are functions of the contingency table: `N_ij` is the number of samples of class i in cluster j, `N_i·` the sum of a
+//! row, `N_·j` that of a column, n that of all. Classes and clusters without samples do not count.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::{Error, Result};
 pub struct Contingency {
     /// `N_ij`.
     pub counts: Array2<u64>,
-    /// The class of every row, as it was given.
+    /// The class of every row.
     pub classes: Vec<usize>,
-    /// The cluster of every column, as it was given.
+    /// The cluster of every column.
     pub clusters: Vec<usize>,
 }
 
-/// What clusters are scored by; see [`Contingency`] for the formulas.
+/// The scores of a clustering; the formulas are with the methods of [`Contingency`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scores {
     /// [`Contingency::nmi`].
@@ -37,14 +37,11 @@ pub struct Scores {
     pub purity: f64,
 }
 
-/// Reads one of the scores.
-pub type Metric = fn(&Scores) -> f64;
-
-/// The scores by the names of the papers.
-pub const METRICS: [(&str, Metric); 5] =
+/// Every score by its name in the papers.
+pub const METRICS: [(&str, fn(&Scores) -> f64); 5] =
     [("NMI", |s| s.nmi), ("NP", |s| s.np), ("ER", |s| s.er), ("AC", |s| s.ac), ("purity", |s| s.purity)];
 
-/// The distinct values in ascending order, and the place of each value among them.
+/// The distinct values in ascending order, and the index of each value among them.
 fn ranks(values: &[usize]) -> (Vec<usize>, Vec<usize>) {
     let mut places: BTreeMap<usize, usize> = values.iter().map(|&v| (v, 0)).collect();
     places.values_mut().enumerate().for_each(|(place, of)| *of = place);
@@ -53,10 +50,10 @@ fn ranks(values: &[usize]) -> (Vec<usize>, Vec<usize>) {
 }
 
 impl Contingency {
-    /// Of samples with these classes in these clusters.
+    /// The table of samples whose classes and clusters are given, one of each per sample.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are no samples or not as many classes as clusters.
+    /// [`Error::Data`] without samples, or if the two have different lengths.
     pub fn new(classes: &[usize], clusters: &[usize]) -> Result<Self> {
         if classes.is_empty() || classes.len() != clusters.len() {
             let (n, m) = (classes.len(), clusters.len());
@@ -82,8 +79,8 @@ impl Contingency {
         self.counts.sum() as f64
     }
 
-    /// Normalised mutual information `2I / (H(classes) + H(clusters))`, with natural logarithms or any other: 1 where
-    /// they say the same, 0 where they are independent. 1 if there is one class and one cluster.
+    /// Normalised mutual information `2I / (H(classes) + H(clusters))`: 1 if classes and clusters are the same partition, 0 if
+    /// they are independent. 1 for one class and one cluster.
     ///
     /// A. Strehl, J. Ghosh: *Cluster Ensembles*, JMLR 3, 583–617, 2002, with the arithmetic mean of the entropies.
     pub fn nmi(&self) -> f64 {
@@ -99,8 +96,8 @@ impl Contingency {
         (2.0 * information / (of_classes + of_clusters)).clamp(0.0, 1.0)
     }
 
-    /// Naive precision `mean_i max_j N_ij / N_i·`: how much of a class is in one cluster. Merging classes costs nothing,
-    /// so [`Contingency::accuracy`] belongs beside it.
+    /// Naive precision `mean_i max_j N_ij / N_i·`: the largest share of a class in one cluster. Clusters that merge classes
+    /// are not punished, so report [`Contingency::accuracy`] beside it.
     ///
     /// Guo & Zhang 2017, section IV.
     pub fn naive_precision(&self) -> f64 {
@@ -109,8 +106,8 @@ impl Contingency {
     }
 
     /// Error rate `√‖Z*Z*ᵀ − ZZᵀ‖_F = (Σ_i N_i·² + Σ_j N_·j² − 2 Σ_ij N_ij²)^¼`, Z and Z* the 0–1 matrices of samples in
-    /// classes and in clusters: the fourth root of twice the number of pairs that are together in one and not in the
-    /// other. It grows with the number of samples: compare it on the same samples only.
+    /// classes and in clusters: the fourth root of twice the number of pairs of samples that are together in one of the two
+    /// only. It grows with the number of samples: compare it on the same samples only.
     ///
     /// Guo & Zhang 2017, section IV.
     pub fn error_rate(&self) -> f64 {
@@ -121,10 +118,10 @@ impl Contingency {
         (apart as f64).sqrt().sqrt()
     }
 
-    /// Accuracy: the share of samples whose class is that of their cluster under the best assignment of clusters to
-    /// classes, no two to one (Hungarian method).
+    /// Accuracy: the share of samples whose class is that of their cluster, under the best one-to-one assignment of clusters
+    /// to classes (Hungarian method).
     pub fn accuracy(&self) -> f64 {
-        // The method wants no more rows than columns.
+        // The method expects no more rows than columns.
         let (rows, columns) = self.counts.dim();
         let (short, long) = (rows.min(columns), rows.max(columns));
         let weights = Matrix::from_fn(short, long, |(i, j)| {
@@ -134,12 +131,13 @@ impl Contingency {
         kuhn_munkres(&weights).0 as f64 / self.total()
     }
 
-    /// Purity `1/n Σ_j max_i N_ij`: how much of a cluster is of one class. Many clusters are pure.
+    /// Purity `1/n Σ_j max_i N_ij`: the share of samples that are of the largest class of their cluster. It grows with the
+    /// number of clusters.
     pub fn purity(&self) -> f64 {
         self.counts.columns().into_iter().map(largest).sum::<f64>() / self.total()
     }
 
-    /// All of them.
+    /// All scores.
     pub fn scores(&self) -> Scores {
         Scores {
             nmi: self.nmi(),

@@ -1,8 +1,8 @@
-//! How good a representation is: features, their clusters, and how well these agree with what is known.
+//! How good a representation is: features, their clusters, and how well these agree with known classes.
 //!
-//! [`features()`] makes of coefficients what is clustered, [`Engine::kmeans`](crate::Engine::kmeans) clusters it on the
-//! device, [`score`] compares its clusters with classes by the measures of [`Contingency`], and [`zeros`] and
-//! [`hoyer_columns`] say how sparse a factor is.
+//! [`features()`] turns coefficients into features, [`Engine::kmeans`](crate::Engine::kmeans) clusters them on the device,
+//! [`score`] compares clusters with classes by the scores of [`Contingency`], [`zeros`] and [`hoyer_columns`] measure how
+//! sparse a factor is.
 //!
 //! ```
 //! use deepnmf::{DeviceRequest, Engine, evaluate, model::ModelSpec, train::Config};
@@ -28,12 +28,12 @@ pub use crate::model::Scaling;
 pub use features::features;
 pub(crate) use kmeans::kmeans;
 pub use kmeans::{Clustering, KMeans};
-pub use metrics::{Contingency, METRICS, Metric, Scores};
+pub use metrics::{Contingency, METRICS, Scores};
 pub use sparsity::{hoyer_columns, zeros};
 
 use crate::Result;
 
-/// The scores of every clustering of samples with these classes.
+/// The scores of every clustering in `runs`; `classes` has the class of every sample.
 ///
 /// # Errors
 /// As [`Contingency::new`].
@@ -41,7 +41,7 @@ pub fn score(runs: &[Clustering], classes: &[usize]) -> Result<Vec<Scores>> {
     runs.iter().map(|run| Ok(Contingency::new(classes, &run.of)?.scores())).collect()
 }
 
-/// How many classes there are samples of.
+/// The number of distinct classes in `of`, the class of every sample.
 pub fn count_classes(of: &[usize]) -> usize {
     of.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
@@ -51,12 +51,12 @@ pub fn count_classes(of: &[usize]) -> usize {
 pub struct Statistic {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation, with n − 1 in the denominator; 0 for one run.
+    /// The standard deviation with n − 1 in the denominator; 0 for one value.
     pub sd: f64,
 }
 
 impl Statistic {
-    /// Of these values; NaN for none.
+    /// Mean and standard deviation of `values`; NaN without values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.into_iter().collect();
         let n = values.len() as f64;

@@ -1,14 +1,14 @@
-//! How sparse a factor is.
+//! Measures of how sparse a factor is.
 
 use ndarray::Array2;
 
-/// The fraction of entries that are 0, exactly: projections make such zeros.
+/// The fraction of entries that are exactly 0.
 pub fn zeros(a: &Array2<f32>) -> f64 {
     a.iter().filter(|v| **v == 0.0).count() as f64 / a.len().max(1) as f64
 }
 
 /// Hoyer's sparseness of a column v of n numbers, `(√n − ‖v‖₁/‖v‖₂) / (√n − 1)`, averaged over the columns that are not
-/// zero: 0 where all entries are equal, 1 where there is only one. None where no column says anything.
+/// zero: 0 for equal entries, 1 for a single nonzero entry. None if all columns are zero or have fewer than two entries.
 ///
 /// P. O. Hoyer: *Non-negative Matrix Factorization with Sparseness Constraints*, JMLR 5, 1457–1469, 2004.
 pub fn hoyer_columns(a: &Array2<f32>) -> Option<f64> {

@@ -21,7 +21,7 @@
 use crate::element::Element;
 use crate::{Error, Result};
 
-/// What stands between two layers.
+/// The activation between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
@@ -47,7 +47,7 @@ pub enum Activate {
     All,
 }
 
-/// All of them, by their names on the command line.
+/// All activations, with their names on the command line.
 pub const ACTIVATIONS: &[(&str, Activation)] = &[
     ("root", Activation::Root),
     ("tanh", Activation::Tanh),
@@ -58,17 +58,17 @@ pub const ACTIVATIONS: &[(&str, Activation)] = &[
 /// The largest argument of atanh: 1 − 17·2⁻²⁴ < 1 − 10⁻⁶, which is the same number in f32 and f64.
 pub const LARGEST: f64 = 1.0 - 17.0 / 16_777_216.0;
 
-/// What the largest coefficient is scaled to before all pass through g, unless g is homogeneous.
+/// Coefficients are scaled so that the largest is this before they pass through g, unless g is homogeneous.
 pub(crate) const BOUND: f64 = 0.95;
 
 impl Activation {
-    /// Whether g is defined on [0, 1) only; coefficients are scaled into it, and clamped to [`LARGEST`] where they
-    /// cannot be.
+    /// Whether g is defined on [0, 1) only. Coefficients are scaled into this range, or clamped to [`LARGEST`] where they
+    /// cannot be scaled.
     pub fn is_bounded(self) -> bool {
         matches!(self, Self::Tanh | Self::Sigmoid)
     }
 
-    /// Whether a multiple of h has a multiple of g(h), so that the size of the coefficients makes no difference. Those of
+    /// Whether g(c·h) is a multiple of g(h) for every c > 0: then the size of the coefficients makes no difference. Those of
     /// the other activations are scaled to one size before they pass through g.
     pub fn is_homogeneous(self) -> bool {
         self == Self::Root

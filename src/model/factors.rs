@@ -1,4 +1,4 @@
-//! The factors of a deep model and what is read from them.
+//! The factors of a deep model: components, reconstruction and its error.
 
 use super::{Activate, Activation};
 use crate::element::Element;
@@ -12,11 +12,11 @@ pub struct Factors<E> {
     pub w: Vec<Array2<E>>,
     /// The coefficients of the last layer, `n × k_L`: one row per sample. With [`Activate::All`] this is g(H_L).
     pub h: Array2<E>,
-    /// The coefficients of the layers before it, `n × k_l` each; empty unless they were asked for.
+    /// The coefficients of the layers below the last, `n × k_l` each; empty unless they were asked for.
     pub hidden: Vec<Array2<E>>,
-    /// What stands between two layers; None in a linear model.
+    /// The activation between two layers; None in a linear model.
     pub activation: Option<Activation>,
-    /// Which coefficients passed through it.
+    /// Which coefficients passed through g.
     pub activate: Activate,
 }
 
@@ -36,7 +36,7 @@ impl<E: Element> Factors<E> {
         self.w.first().map_or(0, Array2::nrows)
     }
 
-    /// The activation through which the last coefficients passed, if any.
+    /// The activation that the last coefficients passed through, if any.
     pub fn of_last(&self) -> Option<Activation> {
         self.activation.filter(|_| self.activate == Activate::All)
     }
@@ -48,13 +48,13 @@ impl<E: Element> Factors<E> {
         h_l.sum_axis(Axis(0)).mapv(|sum| sum / n).insert_axis(Axis(0))
     }
 
-    /// `Psi_l = W_1 … W_l` (m × k_l): what the components of layer `l` (from 1) look like as samples.
+    /// `Psi_l = W_1 … W_l` (m × k_l): the components of layer `l` (from 1), as samples.
     ///
-    /// With an activation it is the same product: which parts of the layers below a component is made of, for
-    /// pictures. What a component adds to a sample then depends on the others, and [`Factors::reconstruct`] says it.
+    /// With an activation it is the same product, for pictures: what a component adds to a sample then depends on the other
+    /// components too; see [`Factors::reconstruct`].
     ///
     /// # Errors
-    /// [`Error::Config`] for a layer that there is not, [`Error::Shape`] where a W does not fit the one before it.
+    /// [`Error::Config`] for `l` outside 1 … L; [`Error::Shape`] if the W do not fit each other.
     pub fn components(&self, l: usize) -> Result<Array2<E>> {
         self.check()?;
         let depth = self.depth();
@@ -68,7 +68,7 @@ impl<E: Element> Factors<E> {
         Ok(psi)
     }
 
-    /// Whether every W fits the one before it.
+    /// [`Error::Shape`] if a W does not fit the one before it.
     fn check(&self) -> Result<()> {
         for pair in self.w.windows(2) {
             let (k, found) = (pair[0].ncols(), pair[1].dim());
@@ -79,11 +79,11 @@ impl<E: Element> Factors<E> {
         Ok(())
     }
 
-    /// The reconstruction of the samples whose coefficients, as in [`Factors::h`], are `h` (samples × k_L): `H Psi_Lᵀ`,
-    /// or with an activation `p(… p(H W_Lᵀ) …) W_1ᵀ`.
+    /// The reconstruction (samples × m) of samples with the coefficients `h` (samples × k_L), which are as in [`Factors::h`]:
+    /// `H Psi_Lᵀ`, or with an activation `p(… p(H W_Lᵀ) …) W_1ᵀ`.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the factors do not fit each other.
+    /// [`Error::Shape`] if the factors, or h and the factors, do not fit each other.
     pub fn reconstruct(&self, h: ArrayView2<'_, E>) -> Result<Array2<E>> {
         self.check()?;
         let k = self.w.last().map_or(h.ncols(), Array2::ncols);
@@ -103,11 +103,11 @@ impl<E: Element> Factors<E> {
         Ok(x)
     }
 
-    /// `‖x_s − x̂_s‖²` of every sample s of `x` (samples × features), x̂ the reconstruction from `h` (samples × k_L). Without a
-    /// second X in memory.
+    /// `‖x_s − x̂_s‖²` of every sample s of `x` (samples × m), x̂ the reconstruction from `h` (samples × k_L). It is made
+    /// block by block, never as a whole.
     ///
     /// # Errors
-    /// [`Error::Shape`] where x, h and the factors do not fit each other.
+    /// [`Error::Shape`] if x, h and the factors do not fit each other.
     pub fn squared_errors(&self, x: ArrayView2<'_, E>, h: ArrayView2<'_, E>) -> Result<Vec<f64>> {
         let expected = (h.nrows(), self.n_features());
         if x.dim() != expected {
@@ -123,7 +123,7 @@ impl<E: Element> Factors<E> {
         Ok(errors)
     }
 
-    /// `‖X − X̂‖ / ‖X‖` of these samples, as in [`Factors::squared_errors`]; NaN where all are zero.
+    /// `‖X − X̂‖ / ‖X‖` of the samples `x`, with the arguments of [`Factors::squared_errors`]; NaN if all samples are zero.
     ///
     /// # Errors
     /// As [`Factors::squared_errors`].

@@ -1,4 +1,4 @@
-//! What is fitted: the table of models and the factors.
+//! The table of models, activations, and the factors of a fitted model.
 
 pub mod activation;
 mod choices;

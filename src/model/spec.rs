@@ -1,4 +1,4 @@
-//! The table of models. A model is a row, never a code path.
+//! The table of models. A model is a row of it; the code asks for its properties, never for its name.
 //!
 //! The models of Guo & Zhang minimise, for `x: n × m`, `h: n × k_L`, `w[l]: k_{l-1} × k_l` and `Psi = w[1] … w[L]`,
 //!
@@ -7,7 +7,7 @@
 //! pen_H = ½ lambda Σ_s (Σ_j H[s,j])²   (squared L1 norm of every sample)   or   ½ lambda ‖H‖²   (ridge)
 //! ```
 //!
-//! and the models they are compared with the same without penalties on W and H, each with a solver of its own:
+//! The models they are compared with minimise the same without penalties on W and H, each with a solver of its own:
 //!
 //! | `--model` | constraint | penalty | solver | paper | command line |
 //! |---|---|---|---|---|---|
@@ -28,13 +28,13 @@
 //!
 //! GZ: Guo & Zhang 2017, *Sparse Deep Nonnegative Matrix Factorization*. TR: Trigeorgis et al. 2014, *A Deep Semi-NMF Model
 //! for Learning Hidden Representations*; the sign in the numerator of its Algorithm 1 is a misprint, its (5) is right.
-//! Everything is in the row layout of this crate. A model that differs in its numbers is one more row here; one with a solver
-//! of its own is a row with a new [`Method`] and one file in `src/train/baselines/`.
+//! Formulas are in the layout of this crate, one row per sample. A model that differs in its numbers is one more row here; a
+//! model with a solver of its own is a row with a new [`Method`] and one file in `src/train/baselines/`.
 
 use super::{Activation, Init, Metric, Scaling, Solver};
 use crate::{Error, Result};
 
-/// The layers on which a penalty stands.
+/// The layers that a penalty applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layers {
     /// No layer.
@@ -46,7 +46,7 @@ pub enum Layers {
 }
 
 impl Layers {
-    /// Whether the penalty stands on layer `l` (from 0) of `depth`.
+    /// Whether the penalty applies to layer `l` (from 0) of `depth`.
     pub fn contains(self, l: usize, depth: usize) -> bool {
         match self {
             Self::None => false,
@@ -66,7 +66,7 @@ pub enum HPenalty {
     Ridge,
 }
 
-/// What fits a model.
+/// The method that fits a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Alternating convex blocks layer by layer, then over the whole chain: [`crate::train`].
@@ -90,46 +90,46 @@ pub enum Depth {
     Many,
 }
 
-/// One row of the table.
+/// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelSpec {
     /// As the command line spells it.
     pub name: &'static str,
     /// As the paper spells it.
     pub title: &'static str,
-    /// Where the squared column sums of W are penalised.
+    /// The layers whose squared column sums of W are penalised.
     pub mu: Layers,
-    /// Where H is penalised.
+    /// The layers whose H is penalised.
     pub lambda: Layers,
     /// How H is penalised.
     pub h_penalty: HPenalty,
-    /// The scale-free penalty constant c of W that is used when none is given.
+    /// The default scale-free penalty constant c of W.
     pub default_mu: f64,
-    /// The scale-free penalty constant c of H that is used when none is given.
+    /// The default scale-free penalty constant c of H.
     pub default_lambda: f64,
-    /// What fits it.
+    /// The method that fits it.
     pub method: Method,
     /// How many layers it has.
     pub depth: Depth,
     /// Whether X and the W_l may have negative entries; H never has.
     pub signed: bool,
-    /// The smoothing θ that is used when none is given; None where the model has none.
+    /// The default smoothing θ; None if the model has no smoothing.
     pub theta: Option<f64>,
-    /// How every layer starts when nothing else is asked for.
+    /// The default initialisation of every layer.
     pub init: Init,
-    /// The solver of its blocks, where it has such, when nothing else is asked for.
+    /// The default solver of its blocks, if it has blocks.
     pub solver: Solver,
-    /// The metric of the steps, where it has such, when nothing else is asked for.
+    /// The default metric of its Nesterov steps, if it has them.
     pub metric: Metric,
-    /// Outer iterations of pre-training per layer when nothing else is asked for.
+    /// The default number of pre-training iterations per layer.
     pub pretrain: usize,
-    /// Sweeps, for one layer outer iterations, when nothing else is asked for.
+    /// The default number of sweeps; with one layer, of outer iterations.
     pub sweeps: usize,
-    /// The relative change at which it stops when nothing else is asked for.
+    /// The default relative change of the objective at which it stops.
     pub tol: f64,
-    /// What of its coefficients is clustered when nothing else is asked for.
+    /// The default features to cluster.
     pub features: Scaling,
-    /// C of the ridge on the coefficients of new samples of a linear model, when nothing else is asked for.
+    /// The default constant C of the ridge on the coefficients of new samples; linear models only.
     pub ridge: f64,
 }
 
@@ -165,13 +165,13 @@ const fn sparse(
     }
 }
 
-/// Of new samples under components of both signs, which cancel each other: exact least squares use that to explain what the
-/// training never saw. NMI of samples that were not trained on, Deep Semi-NMF, with a ridge of 0, .01, .03 and .1: PIE .872, .965,
+/// The ridge of models with components of both signs. These can cancel each other, and exact least squares of new samples
+/// overfit by it. NMI of samples that were not trained on, Deep Semi-NMF, with a ridge of 0, .01, .03 and .1: PIE .872, .965,
 /// .966, .957; ORL .855, .878, .905, .909; CMU Face Images .637, .677, .719, .768.
 const RIDGE_OF_SIGNED: f64 = 0.03;
 
-/// A model without penalties on W and H. Multiplicative steps are cheap and slow: more of them, from a start without
-/// zeros, which they would keep.
+/// A model without penalties on W and H. Multiplicative updates are cheap but slow, so there are more of them; they keep
+/// zeros, so the start has none.
 const fn plain(name: &'static str, title: &'static str, method: Method, depth: Depth) -> ModelSpec {
     ModelSpec {
         method,
@@ -180,14 +180,14 @@ const fn plain(name: &'static str, title: &'static str, method: Method, depth: D
         pretrain: 200,
         sweeps: 200,
         tol: 1e-5,
-        // Measured on PIE: .95 instead of .93 with scaled ones for PgNMF, .94 instead of .90 for Multi-layer NMF. Components of
-        // both signs take away from each other: their lengths are not what they stand for in a sample.
+        // NMI on PIE: PgNMF .95, with `ScaledUnit` .93; Multi-layer NMF .94, with `ScaledUnit` .90. Components of both signs
+        // cancel each other, so their lengths do not tell their share of a sample.
         features: Scaling::Unit,
         ..sparse(name, title, Layers::None, Layers::None, HPenalty::SquaredL1, 0.001)
     }
 }
 
-/// The models of Guo & Zhang 2017, and those they are compared with.
+/// The models of Guo & Zhang 2017, then the models they are compared with.
 pub const MODELS: &[ModelSpec] = &[
     sparse("dnmf", "DNMF", Layers::None, Layers::None, HPenalty::SquaredL1, 0.001),
     sparse("sdnmf-l", "SDNMF/L", Layers::All, Layers::None, HPenalty::SquaredL1, 0.001),
@@ -199,7 +199,7 @@ pub const MODELS: &[ModelSpec] = &[
         solver: Solver::Nesterov,
         metric: Metric::Plain,
         tol: 1e-4,
-        // .97 instead of .94 with unit ones, as above.
+        // NMI on PIE: .97, with `Unit` .94.
         features: Scaling::ScaledUnit,
         ..plain("nenmf", "NeNMF", Method::Blocks, Depth::One)
     },
@@ -212,7 +212,7 @@ pub const MODELS: &[ModelSpec] = &[
     },
     ModelSpec { theta: Some(0.5), ..plain("nsnmf", "nsNMF", Method::Multiplicative, Depth::One) },
     ModelSpec { theta: Some(0.001), ..plain("multilayer-nmf", "Multi-layer NMF", Method::Multiplicative, Depth::Many) },
-    // For these two `Nesterov` stands for the papers' own step on H.
+    // In these two models `Nesterov` means the papers' multiplicative update of H.
     ModelSpec {
         signed: true,
         init: Init::Svd,
@@ -228,17 +228,20 @@ pub const MODELS: &[ModelSpec] = &[
         ridge: RIDGE_OF_SIGNED,
         ..plain("deep-semi-nmf", "Deep Semi-NMF", Method::SemiNmf, Depth::Many)
     },
-    // Why so: `src/train/baselines/gnmf.rs`.
+    // The reasons are in `src/train/baselines/gnmf.rs`.
     ModelSpec { init: Init::Random, sweeps: 100, ..plain("gnmf", "GNMF", Method::Graph, Depth::One) },
 ];
 
 impl ModelSpec {
-    /// The ridge on the coefficients of new samples that is used when none is given: none with an activation.
+    /// The default ridge on the coefficients of new samples: [`ModelSpec::ridge`], 0 with an activation.
     pub fn ridge_under(&self, activation: Option<Activation>) -> f64 {
         if activation.is_none() { self.ridge } else { 0.0 }
     }
 
-    /// Whether that ridge makes sense, or [`Error::Config`].
+    /// Checks a ridge on the coefficients of new samples.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a ridge that is negative, not finite, or positive with an activation.
     pub fn check_ridge(&self, ridge: f64, activation: Option<Activation>) -> Result<()> {
         if !(ridge >= 0.0 && ridge.is_finite()) {
             return Err(Error::Config(format!("ridge: expected a number of at least 0, found {ridge}")));
@@ -251,7 +254,10 @@ impl ModelSpec {
         }
     }
 
-    /// The row called `name`, or [`Error::Config`] with the names there are.
+    /// The row called `name`, the name or the title in upper or lower case.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the names of all models.
     pub fn by_name(name: &str) -> Result<Self> {
         let found = MODELS.iter().find(|m| m.name.eq_ignore_ascii_case(name) || m.title.eq_ignore_ascii_case(name));
         found.copied().ok_or_else(|| {

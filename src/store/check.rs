@@ -1,10 +1,10 @@
-//! Whether a model is whole.
+//! Checks of a model, before it is written and after it was read.
 
 use super::metadata::Metadata;
 use super::tensors::ROWS;
 use crate::model::{Factors, ModelSpec};
 
-/// Whether factors and metadata fit each other; the same for a file to write and a file that was read.
+/// Checks that factors and metadata fit each other. The error says what was expected and what was found.
 pub(super) fn check(f: &Factors<f32>, m: &Metadata) -> Result<(), String> {
     if f.w.is_empty() || m.layers.contains(&0) {
         return Err(format!("layers: expected at least one and none of size 0, found {:?}", m.layers));

@@ -1,4 +1,4 @@
-//! What a model file says about its factors.
+//! The metadata of a model file.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,56 +6,56 @@ use crate::data::{ImageShape, LoadOptions, Preprocess};
 use crate::model::{Activate, Activation, HPenalty, Init, Method, Metric, Solver};
 use crate::train::{Balance, Config, Extrapolate, GraphConfig, History, Penalties, PenaltyScale, Seconds};
 
-/// The version of the layout of a model file; raised when older programs could no longer read it.
+/// The version of the layout of model files; it rises when older programs can no longer read them.
 pub const FORMAT: u64 = 1;
 
-/// How a model was trained: the part of [`Config`] that is not the model itself.
+/// How a model was trained: [`Config`] without the model itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// How each layer started.
+    /// The initialisation of every layer.
     pub init: Init,
-    /// The seed of whatever was random.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Outer iterations of pre-training per layer, at most.
+    /// The most iterations of pre-training per layer.
     pub pretrain: usize,
-    /// Sweeps of fine-tuning, at most.
+    /// The most sweeps of fine-tuning.
     pub sweeps: usize,
-    /// How blocks were solved: what `auto` came to.
+    /// The solver of the blocks: for `auto`, the one that was chosen.
     pub solver: Solver,
     /// Nesterov steps per block.
     pub inner: usize,
-    /// Visits of every coordinate per block of coordinate descent; None: as the shapes said.
+    /// Passes of coordinate descent per block; None: chosen by shape, see [`Config::passes_of`].
     pub passes: Option<usize>,
-    /// Between which iterations the factors were extrapolated.
+    /// The iterations between which the factors were extrapolated.
     #[serde(deserialize_with = "extrapolate")]
     pub extrapolate: Extrapolate,
-    /// The relative change at which it stopped.
+    /// The relative change of the objective at which training stops.
     pub tol: f64,
-    /// The relative error at which it stopped.
+    /// The relative error at which training stops.
     pub target_error: Option<f64>,
     /// The metric of the steps.
     pub metric: Metric,
     /// Whether the momentum restarted.
     pub restart: bool,
-    /// Which scale freedoms were taken out.
+    /// The scale freedoms that were removed.
     pub balance: Balance,
     /// Power iterations per Lipschitz bound.
     pub power_iterations: usize,
-    /// The smoothing of the model, where it has one; what is stored as W_l is W_l S.
+    /// The smoothing of the model, if it has one; the stored W_l are then W_l S.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theta: Option<f64>,
-    /// The neighbour graph of the model, where it has one.
+    /// The neighbour graph of the model, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<GraphConfig>,
     /// How `mu` and `lambda` were read.
     pub penalty_scale: PenaltyScale,
-    /// Penalty constants of W as they were given.
+    /// The penalty constants of W in the configuration.
     pub mu: Vec<f64>,
-    /// Penalty constants of H as they were given.
+    /// The penalty constants of H in the configuration.
     pub lambda: Vec<f64>,
 }
 
-/// Earlier versions extrapolated the pre-training or nothing, and wrote true or false.
+/// Files of earlier versions have true (the pre-training was extrapolated) or false (nothing was).
 fn extrapolate<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Extrapolate, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -99,21 +99,22 @@ impl From<&Config> for Training {
 /// Which samples of a labelled set were trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
-    /// Training samples of every class.
+    /// The number of training samples of every class.
     pub per_class: usize,
-    /// The seed they were drawn with.
+    /// The seed of the draw.
     pub seed: u64,
-    /// Training samples altogether.
+    /// The number of all training samples.
     pub train: usize,
-    /// Samples left for testing.
+    /// The number of test samples.
     pub test: usize,
-    /// The training samples: their rows in the whole set, ascending.
+    /// The rows of the training samples in the whole set, ascending.
     #[serde(skip)]
     pub rows: Vec<u32>,
 }
 
 impl Split {
-    /// Training and test rows of a set of `samples`, both ascending; None if the model was split from a set of another size.
+    /// The training and the test rows of a set of `samples` samples, each ascending; None if the split is of a set of another
+    /// size.
     pub fn parts(&self, samples: usize) -> Option<(Vec<usize>, Vec<usize>)> {
         if self.train.checked_add(self.test) != Some(samples) {
             return None;
@@ -126,7 +127,7 @@ impl Split {
     }
 }
 
-/// What a model file says about its factors.
+/// What a model file says about its factors and their training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
     /// [`FORMAT`].
@@ -137,10 +138,10 @@ pub struct Metadata {
     pub model: String,
     /// `[k_1, …, k_L]`.
     pub layers: Vec<usize>,
-    /// What stands between two layers; files from before there were nonlinear models do not say.
+    /// The activation between two layers; missing in files of versions without nonlinear models.
     #[serde(default)]
     pub activation: Option<Activation>,
-    /// Which coefficients passed through it.
+    /// Which coefficients passed through g.
     #[serde(default)]
     pub activate: Activate,
     /// The number of samples of H.
@@ -149,15 +150,15 @@ pub struct Metadata {
     pub penalties: Penalties,
     /// How H is penalised.
     pub h_penalty: HPenalty,
-    /// C of the ridge on the coefficients of new samples; files from before there was one do not say.
+    /// The constant C of the ridge on the coefficients of new samples; missing in files of versions without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
-    /// How the file of the samples was read; what is read for this model later is read so too, as far as its format allows.
+    /// The options that the samples were read with. New samples are read with those that apply to their format.
     #[serde(default)]
     pub reading: LoadOptions,
-    /// What was done to the samples before training; new ones need the same.
+    /// The features and the scaling of the samples; new samples need the same.
     pub preprocess: Preprocess,
-    /// How a sample is an image.
+    /// The image shape of a sample; None if unknown.
     pub image_shape: Option<ImageShape>,
     /// How the model was trained.
     pub training: Training,
@@ -169,12 +170,12 @@ pub struct Metadata {
     pub relative_error: f64,
     /// The device it was trained on.
     pub device: String,
-    /// Where the time went.
+    /// The time that the parts of the fit took.
     pub seconds: Seconds,
-    /// Which samples were trained on, where only some were.
+    /// The training samples, if only a part of a set was trained on.
     pub split: Option<Split>,
-    /// The names of the classes, where there are labels.
+    /// The names of the classes; empty without labels.
     pub classes: Vec<String>,
-    /// The class of every row of H, where known; None for a row without a label.
+    /// The class of every row of H, None for a row without a label; None without labels.
     pub labels: Option<Vec<Option<usize>>>,
 }

@@ -18,19 +18,19 @@ use crate::{Error, Result};
 
 pub(super) const KEY: &str = "deepnmf";
 
-/// Factors and what there is to know about them: the content of a model file.
+/// The content of a model file: factors and metadata.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The factors.
     pub factors: Factors<f32>,
-    /// What there is to know about them.
+    /// Their metadata.
     pub metadata: Metadata,
 }
 
 impl Model {
-    /// The model that `fit` is, trained as `config` says on samples preprocessed as `preprocess` says on `device`.
+    /// The model of `fit`, which was trained with `config` on samples after `preprocess`, on `device`.
     ///
-    /// Image shape, split, classes and labels are left empty, the reading options at their defaults.
+    /// Image shape, split, classes and labels are left empty, and the reading options at their defaults.
     pub fn new(config: &Config, fit: Fit<f32>, preprocess: Preprocess, device: String) -> Self {
         let metadata = Metadata {
             format: FORMAT,
@@ -59,12 +59,18 @@ impl Model {
         Self { factors: fit.factors, metadata }
     }
 
-    /// Writes the model to `path`, all of it or nothing.
+    /// Writes the model to `path`, completely or not at all.
+    ///
+    /// # Errors
+    /// As [`NewFile::create`] and [`Model::write_to`].
     pub fn save(&self, path: &Path) -> Result<()> {
         self.write_to(NewFile::create(path)?)
     }
 
-    /// Writes the model to a file whose place was made sure of before.
+    /// Writes the model to a file that was created before.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if factors and metadata do not fit each other; [`Error::Io`].
     pub fn write_to(&self, file: NewFile) -> Result<()> {
         let path = file.path();
         check(&self.factors, &self.metadata).map_err(|found| Error::format(path, format!("not written: {found}")))?;
@@ -83,28 +89,31 @@ impl Model {
         file.write(|out| out.write_all(&bytes))
     }
 
-    /// Bytes that the file of a model of `config` and of `n × m` samples takes, with some to spare for what it says about them;
-    /// a lower bound where there are very many iterations.
+    /// Approximate bytes of the file of a model of `config` and `n × m` samples, with some to spare for the metadata; a lower
+    /// bound for more than 10,000 iterations.
     pub fn expected_bytes(config: &Config, n: usize, m: usize) -> u64 {
         let depth = config.layers.len();
         let below = std::iter::once(m).chain(config.layers.iter().copied());
         let weights = below.zip(&config.layers).fold(0, |sum: u64, (rows, &k)| sum.saturating_add(values(rows, k)));
         let of_h = if config.hidden { &config.layers[..] } else { &config.layers[depth.saturating_sub(1)..] };
         let coefficients = of_h.iter().fold(0, |sum: u64, &k| sum.saturating_add(values(n, k)));
-        // A number of the history or of the labels in decimals; not many fits make more iterations.
+        // Every number of the history, and every label, in decimal digits.
         let iterations = config.pretrain.saturating_mul(depth).saturating_add(config.sweeps).min(10_000) as u64;
         let text = 16_384 + 24 * iterations + 12 * n as u64;
         weights.saturating_add(coefficients).saturating_mul(size_of::<f32>() as u64).saturating_add(text)
     }
 
-    /// Reads the model in `path`, or [`Error::Format`] with what is wrong with the file.
+    /// Reads the model in `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if it is not a model file, or not a valid one.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         Self::from_bytes(&bytes).map_err(|found| Error::format(path, found))
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        // Both calls compare the header's sizes with the length of the file before anything is allocated for them.
+        // Both calls compare the sizes in the header with the length of the file before they allocate memory.
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
         let Some(json) = header.metadata().as_ref().and_then(|m| m.get(KEY)) else {
@@ -143,8 +152,8 @@ impl Model {
         Ok(model)
     }
 
-    /// Whether `x` (preprocessed) are the samples that the model was trained on: whether its H explains them as well as it did
-    /// those. The file does not keep the samples themselves.
+    /// Whether `x` (samples × features, preprocessed) are the samples that the model was trained on: H reconstructs them with
+    /// the relative error of the training. The file does not contain the samples themselves.
     pub fn is_of(&self, x: ArrayView2<'_, f32>) -> bool {
         let m = &self.metadata;
         if x.dim() != (m.n_samples, self.factors.n_features()) {

@@ -1,4 +1,4 @@
-//! Matrices and row numbers as tensors of a file.
+//! Matrices and row numbers as tensors of a model file.
 
 use ndarray::Array2;
 use safetensors::{Dtype, SafeTensors, View};
@@ -20,7 +20,7 @@ pub(super) fn matrix(file: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, 
     Array2::from_shape_vec((rows, cols), values).map_err(|e| format!("{name}: {e}"))
 }
 
-/// Row numbers; those of a file from before they were kept are missing.
+/// The row numbers; files of earlier versions lack them.
 pub(super) fn rows(file: &SafeTensors<'_>) -> Result<Vec<u32>, String> {
     let missing =
         "expected the rows of the training samples, found none; the model is of an earlier version: fit it again";
@@ -32,7 +32,7 @@ pub(super) fn rows(file: &SafeTensors<'_>) -> Result<Vec<u32>, String> {
     Ok(tensor.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// A tensor as safetensors wants it: shape and little-endian bytes, made only while they are written.
+/// A tensor to write. Its little-endian bytes are made only when safetensors asks for them.
 pub(super) enum Tensor<'a> {
     Matrix([usize; 2], &'a Array2<f32>),
     Rows([usize; 1], &'a [u32]),
