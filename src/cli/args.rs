@@ -1,4 +1,4 @@
-//! Arguments that several commands share, and how they are read.
+//! Arguments that several commands share.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -47,7 +47,7 @@ impl DeviceArg {
     }
 }
 
-/// How a data set is read.
+/// Options for reading a data set.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Reading the data")]
 pub(crate) struct DataArgs {
@@ -64,16 +64,16 @@ pub(crate) struct DataArgs {
     /// How a row of a matrix is an image: height × width, and 3 for colour
     #[arg(long, value_name = "HxW[xC]", value_parser = image_shape, requires = "data")]
     image_shape: Option<ImageShape>,
-    /// Which side of a matrix is the samples: auto (the one as long as the labels, else rows), rows or columns [default: auto]
+    /// Whether samples are the rows or the columns of a matrix; auto: the side as long as the labels, else rows [default: auto]
     #[arg(long, value_parser = named::<SamplesAxis>(["auto", "rows", "columns"]), requires = "data")]
     samples: Option<SamplesAxis>,
     /// Keep the colours of images; otherwise they become grey
     #[arg(long, requires = "data")]
     pub(crate) colour: bool,
-    /// In which order the pixels of an image lie in a row of a matrix [default: columns in .mat files, else rows]
+    /// The order of the pixels of an image: row by row or column by column [default: columns in .mat files, else rows]
     #[arg(long, value_name = "ORDER", value_parser = named::<PixelOrder>(["rows", "columns"]), requires = "data")]
     pixel_order: Option<PixelOrder>,
-    /// Make negative values 0
+    /// Replace negative values by 0
     #[arg(long, requires = "data")]
     clip_negative: bool,
     /// The memory that reading may take, as in 512M or 8G [default: half of what is free]
@@ -97,8 +97,8 @@ impl DataArgs {
         }
     }
 
-    /// These options, and where they say nothing those by which the data of a model were read, as far as they mean something
-    /// for the format of `path`. Says which those are, and where they are overruled.
+    /// These options, completed by those that the data of a model were read with, as far as they apply to the format of `path`.
+    /// Notes say which are taken over and which are overridden.
     pub(crate) fn over(self, of_model: &LoadOptions, path: &Path, out: &Output) -> Result<LoadOptions> {
         let kept = data::applicable(path, of_model)?;
         let auto = self.samples == Some(SamplesAxis::Auto);
@@ -106,7 +106,7 @@ impl DataArgs {
         let before = flags(&options);
         options.resize = options.resize.or(kept.resize);
         options.x_key = options.x_key.or_else(|| kept.x_key.clone());
-        // Nobody asked for the labels of these data.
+        // No option asks for labels: data without them are read too.
         options.y_optional = options.y_key.is_none();
         options.y_key = options.y_key.or_else(|| kept.y_key.clone());
         options.image_shape = options.image_shape.or(kept.image_shape);
@@ -131,7 +131,7 @@ impl DataArgs {
         Ok(options)
     }
 
-    /// Refuses what was asked of data that have none of it.
+    /// Refuses --colour for data without colours.
     pub(crate) fn check(colour: bool, set: &ImageSet, path: &Path) -> Result {
         if colour && set.image_shape.is_none_or(|shape| shape.channels != 3) {
             return Err(
@@ -145,7 +145,7 @@ impl DataArgs {
 /// An option and its value.
 type Flag = (&'static str, String);
 
-/// The options that were given, as the command line spells them.
+/// The options that differ from the default, as on the command line.
 fn flags(options: &LoadOptions) -> Vec<Flag> {
     let LoadOptions { resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, .. } = options;
     let shape = |s: &ImageShape| format!("{}x{}{}", s.height, s.width, if s.channels == 3 { "x3" } else { "" });
@@ -162,7 +162,7 @@ fn flags(options: &LoadOptions) -> Vec<Flag> {
     values.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
 
-/// A value by the name it is serialised by, one of `names`.
+/// Parses a value by its serialised name, one of `names`.
 pub(crate) fn named<T>(names: impl Into<PossibleValuesParser>) -> impl TypedValueParser<Value = T>
 where
     T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
@@ -170,7 +170,7 @@ where
     names.into().try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
 }
 
-/// A number in a list, with blanks around it or without.
+/// Parses an item of a list, which may have blanks around it.
 pub(crate) fn item<T: FromStr>(text: &str) -> std::result::Result<T, T::Err> {
     text.trim().parse()
 }
@@ -200,7 +200,7 @@ fn image_shape(text: &str) -> std::result::Result<ImageShape, String> {
     }
 }
 
-/// Bytes; K, M, G and T are powers of 1024, with or without B or iB behind them.
+/// Parses a number of bytes. K, M, G and T are powers of 1024; B or iB may follow them.
 fn memory(text: &str) -> std::result::Result<u64, String> {
     let upper = text.trim().to_ascii_uppercase();
     let at = upper.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(upper.len());

@@ -1,4 +1,4 @@
-//! `deepnmf bench`: how fast the device is, with the CPU beside it.
+//! `deepnmf bench`: the speed of the device beside that of the CPU.
 
 use std::time::Instant;
 
@@ -12,8 +12,7 @@ use super::Result;
 use super::args::DeviceArg;
 use super::output::{Output, name_of, percent};
 
-/// Measure how fast the device is at what a fit does, with the CPU backend beside it: copies, products, blocks, sweeps and a
-/// whole fit.
+/// Measure the speed of the device, beside that of the CPU backend: copies, products, blocks, sweeps and a whole fit.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -30,7 +29,7 @@ pub(crate) struct Args {
     /// As --seconds 24
     #[arg(long, conflicts_with = "seconds")]
     quick: bool,
-    /// Seconds for all measurements together, about
+    /// Approximate seconds for all measurements together
     #[arg(long, value_name = "S", default_value_t = 90.0, value_parser = positive)]
     seconds: f64,
 }
@@ -42,7 +41,7 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
     seconds.ok_or_else(|| "expected a number of seconds above 0, of a day at most".into())
 }
 
-/// A device with what was measured on it.
+/// A device with its measurements.
 struct Measured {
     /// `gpu` or `cpu`.
     backend: &'static str,
@@ -64,7 +63,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut measured = Vec::with_capacity(count);
     for (i, mut engine) in engines.into_iter().enumerate() {
         let backend = if engine.adapter().is_some() { "gpu" } else { "cpu" };
-        // Opening and compiling are no measurements; what a device leaves of its time goes to the next.
+        // The time for opening and compiling does not count; time that a device does not use is left to the next.
         let left = (seconds - begin.elapsed().as_secs_f64()).max(0.1 * seconds) / (count - i) as f64;
         let rows = engine.bench(left, &mut |number, row| {
             out.note(format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape).trim_end());
@@ -95,13 +94,13 @@ impl Measured {
     }
 }
 
-/// The devices' rows under each other, measurement by measurement.
+/// Prints the rows of all devices, measurement by measurement.
 fn table(measured: &[Measured], out: &Output) -> Result {
     for Measured { backend, name, adapter, solver, .. } in measured {
         let driver = adapter.as_ref().map_or(String::new(), |a| format!(", {}", a.driver));
         out.line(&format!("{backend}  {name}{driver}; blocks by --solver {}", name_of(solver)))?;
     }
-    // The CPU has no clock besides that of the wall, and no host.
+    // The CPU backend has wall time only.
     let clocks = measured.iter().any(|m| m.adapter.is_some());
     let head = ["measurement", "on", "shape", "time", "rate", "of best", "device", "host", "CPU/wall"];
     out.line(&format!("\n{}", columns(head, clocks)))?;
@@ -133,7 +132,7 @@ fn columns([name, on, shape, time, rate, of_best, device, host, busy]: [&str; 9]
     line.trim_end().to_string()
 }
 
-/// What has no column.
+/// What has no column of its own.
 fn remark(row: &Row) -> Option<String> {
     let mut parts = Vec::new();
     if let (Some(error), Some(target), Some(iterations)) = (row.relative_error, row.target_error, row.iterations) {
@@ -145,7 +144,7 @@ fn remark(row: &Row) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// Three digits that count.
+/// Three significant digits.
 fn number(value: f64) -> String {
     match value {
         v if v >= 100.0 => {

@@ -1,4 +1,4 @@
-//! `deepnmf demo`: what this is about, in a minute, without any data at hand.
+//! `deepnmf demo`: a fit of built-in data, with pictures.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,7 +25,7 @@ use super::report::about;
 Example:
   deepnmf demo --out clothes && open clothes/report.html")]
 pub(crate) struct Args {
-    /// The folder for the model, the pictures and the page; it is made if need be, and files in it are replaced
+    /// The folder for the model, the pictures and the page; it is created if need be, and existing files are replaced
     #[arg(long, value_name = "FOLDER", default_value = "deepnmf-demo")]
     out: PathBuf,
     #[command(flatten)]

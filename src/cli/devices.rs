@@ -1,4 +1,4 @@
-//! `deepnmf devices`: what there is to compute on.
+//! `deepnmf devices`: the adapters of this machine.
 
 use deepnmf::DeviceInfo;
 use serde_json::json;

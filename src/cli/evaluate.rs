@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// of the samples says which one a line is about; without one the lines are in the order of the samples
     #[arg(long, value_name = "FILE", requires = "label")]
     labels: Option<PathBuf>,
-    /// The column of that file that has the labels; may be given more than once
+    /// The column of that file with the labels; may be given more than once
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Vec<String>,
     #[arg(long, help = by_model("What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm \
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// Runs of k-means; scores are their mean ± standard deviation
     #[arg(long, value_name = "N", default_value_t = 10)]
     kmeans_seeds: usize,
-    /// The seed of the first run; the others follow
+    /// The seed of the first run; the other runs have the next ones
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
     /// Only samples that the model was not trained on
@@ -70,12 +70,12 @@ pub(crate) struct Args {
     reading: DataArgs,
 }
 
-/// Samples that are scored together.
+/// Samples that are scored together: training samples, test samples or all.
 struct Part {
     name: &'static str,
-    /// Rows of the data.
+    /// Their rows in the data.
     rows: Vec<usize>,
-    /// Whether H of the model is theirs.
+    /// Whether the H of the model is that of these samples.
     stored: bool,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             let (h, error_of_part) = coefficients(&mut engine, &model, layer, part, &set, &projections, out)?;
             for attribute in &attributes {
                 let label = attribute.name.as_str();
-                // Samples without a label are left out, of the clusters too: they may be of classes that are not looked for.
+                // Samples without a label are not clustered: they may be of other classes.
                 let places: Vec<usize> =
                     (0..part.rows.len()).filter(|&i| attribute.of[part.rows[i]].is_some()).collect();
                 let of: Vec<usize> = part.rows.iter().filter_map(|&row| attribute.of[row]).collect();
@@ -192,7 +192,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     table(&rows, out)
 }
 
-/// The layers that are asked for, from 1.
+/// The layers to score, from 1.
 fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
     match text {
         None => Ok(vec![depth]),
@@ -204,7 +204,8 @@ fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
     }
 }
 
-/// Training and test samples where the model knows them; else its own samples or others, told from each other by [`Model::is_of`].
+/// Training and test samples if the model has a split; else all samples, which are those of the model by [`Model::is_of`] or
+/// others.
 fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
     let n = set.n_samples();
     let Some(split) = &model.metadata.split else {
@@ -231,7 +232,7 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The coefficients of a part's samples in a layer, and the error of what they stand for.
+/// The coefficients of the samples of a part in a layer, and their relative error.
 fn coefficients(
     engine: &mut Engine,
     model: &Model,
@@ -251,18 +252,18 @@ fn coefficients(
     Ok((projected.h, projected.relative_error))
 }
 
-/// The first layers of a model, without coefficients. Only those of the last layer may have passed through the activation.
+/// The first layers of a model, without coefficients. Only coefficients of the last layer may have passed through g.
 fn up_to(f: &Factors<f32>, layer: usize) -> Factors<f32> {
     let activate = if layer == f.depth() { f.activate } else { Activate::Hidden };
     let (w, h) = (f.w[..layer].to_vec(), Array2::zeros((0, 0)));
     Factors { w, h, hidden: Vec::new(), activation: f.activation, activate }
 }
 
-/// Scores of one part by one layer and one label.
+/// The scores of a part by a layer and a label.
 struct Row<'a> {
     part: &'static str,
     samples: usize,
-    /// Samples of the part without a label.
+    /// The number of samples of the part without a label.
     unlabelled: usize,
     layer: usize,
     label: &'a str,
@@ -312,7 +313,7 @@ fn table(rows: &[Row<'_>], out: &Output) -> Result {
     Ok(())
 }
 
-/// Zeros and Hoyer's sparseness.
+/// Zeros and Hoyer's sparseness of a factor.
 fn sparsity(a: &Array2<f32>) -> Value {
     json!({ "zeros": evaluate::zeros(a), "hoyer": evaluate::hoyer_columns(a) })
 }

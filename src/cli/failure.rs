@@ -1,15 +1,15 @@
-//! Why a command fails.
+//! Failures of a command.
 
-/// Why the command did not do what it was asked to do; `main` makes exit codes of it.
+/// Why a command failed; `main` turns it into an exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The library refused, or an argument only it can judge was wrong.
+    /// An error of the library, or an argument that only it can check.
     Failed(deepnmf::Error),
-    /// clap refused, or was asked for help.
+    /// clap refused the arguments, or printed help.
     Usage(clap::Error),
-    /// Standard output did not take what was written.
+    /// Writing to standard output failed.
     Stdout(std::io::Error),
-    /// `verify` found a value out of bounds and has said so.
+    /// `verify` has printed failed checks.
     ChecksFailed,
 }
 

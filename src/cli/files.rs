@@ -1,4 +1,4 @@
-//! The files of a command: inputs are there, and no output is one of them.
+//! Checks of the files of a command: inputs exist, and no output is an input.
 
 use std::path::{Path, PathBuf};
 
@@ -7,23 +7,22 @@ use deepnmf::{Error, data};
 
 use super::Result;
 
-/// A path that has to exist: said before anything else is done, and in the words of the file system.
+/// The path if it exists, or the error of the file system.
 pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
     std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
     Ok(path)
 }
 
-/// The file `out` that a command with these inputs is going to write, made sure of before anything is computed.
+/// Creates the output `out` of a command with these inputs, before anything is computed.
 pub(super) fn output(out: &Path, inputs: &[&Path]) -> Result<NewFile> {
     refuse_input(out, inputs)?;
     Ok(NewFile::create(out)?)
 }
 
-/// The folder `out`, in which a command with these inputs is going to write files that are called `name…`, itself and in
-/// sub-folders.
+/// Checks the folder `out`, in which and in whose sub-folders a command with these inputs will write files called `name…`.
 pub(super) fn output_folder(out: &Path, name: &str, inputs: &[&Path]) -> Result {
     for input in inputs.iter().filter(|input| input.is_dir()) {
-        // Pictures in a folder of images, or in a new sub-folder of it, would be read as more of them.
+        // Pictures written into a folder of images would later be read as samples.
         let picture = out.join(name).with_extension("png");
         if data::reads(input, &picture)? {
             let message = "expected a folder that is not in the folder of the images, found";
@@ -54,10 +53,10 @@ pub(super) fn refuse_input(out: &Path, inputs: &[&Path]) -> Result {
     Ok(())
 }
 
-/// A path as a shell takes it.
+/// A path quoted for a shell.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    // It would be taken for an option.
+    // Otherwise it would be taken for an option.
     let text = if text.starts_with('-') { format!("./{text}") } else { text };
     shlex::try_quote(&text).map(Into::into).unwrap_or(text)
 }

@@ -30,7 +30,7 @@ Example:
 pub(crate) struct Args {
     /// A folder of images (sub-folders are classes), .mat (version 5), .npy, .npz, IDX (also .gz) or .csv
     data: PathBuf,
-    /// Where the model goes; a file that is there is replaced
+    /// The model file to write; an existing file is replaced
     #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
     out: PathBuf,
     #[command(flatten)]
@@ -46,21 +46,20 @@ pub(crate) struct Args {
     scale: Scale,
     #[arg(
         long,
-        help = with_default("What of an image is factorized: its values, or the directions of its gradients (igo), which \
-                             are of both signs", name_of(&Features::default())),
+        help = with_default("The features of an image: its values, or the directions of its gradients (igo), which have \
+                             both signs", name_of(&Features::default())),
         value_parser = named::<Features>(["values", "igo"]),
         help_heading = "Reading the data"
     )]
     features: Option<Features>,
-    /// What products with the data are made of: f32, or f16 on the tensor cores of a GPU that has them; the last iterations
-    /// are of f32 then too
+    /// The precision of products with the data: f32, or f16 on a GPU with tensor cores, with f32 again in the last iterations
     #[arg(long, value_name = "P", default_value = "f32", value_parser = named::<Precision>(["f32", "f16"]),
           help_heading = "Training")]
     precision: Precision,
     /// Train on N samples of every class only
     #[arg(long, value_name = "N", help_heading = "Reading the data")]
     train_per_class: Option<usize>,
-    /// Which samples these are
+    /// The seed that these samples are drawn with
     #[arg(
         long,
         value_name = "S",
@@ -90,7 +89,7 @@ struct ModelArgs {
     /// Penalty constant of H, one or one per layer [default: the model's]
     #[arg(long, value_name = "C,…", value_delimiter = ',', value_parser = item::<f64>, allow_negative_numbers = true)]
     lambda: Option<Vec<f64>>,
-    /// How these constants are read: relative to the data at the initialisation, or as they stand in the objective
+    /// The meaning of these constants: relative to the data at the initialisation, or absolute, as in the objective
     #[arg(long, default_value = "scale-free", value_parser = named::<PenaltyScale>(["scale-free", "absolute"]))]
     penalties: PenaltyScale,
     /// Smoothing of nsnmf and multilayer-nmf, from 0 to below 1 [default: the model's]
@@ -100,10 +99,10 @@ struct ModelArgs {
           help = with_default("Neighbours of every sample in the graph of gnmf", GraphConfig::default().neighbors))]
     neighbors: Option<usize>,
     #[arg(long, value_parser = named::<GraphWeights>(["binary", "heat", "cosine"]),
-          help = with_default("What an edge of that graph weighs", name_of(&GraphConfig::default().weights)))]
+          help = with_default("The weights of the edges of that graph", name_of(&GraphConfig::default().weights)))]
     graph: Option<GraphWeights>,
     #[arg(long, value_name = "C", allow_negative_numbers = true,
-          help = with_default("The constant of its penalty", GraphConfig::default().lambda))]
+          help = with_default("The penalty constant of that graph", GraphConfig::default().lambda))]
     graph_lambda: Option<f64>,
     #[arg(long, value_name = "C", allow_negative_numbers = true,
           help = by_model("A ridge of C·tr(G)/k on the coefficients of new samples, for transform and evaluate; 0 for none",
@@ -114,16 +113,16 @@ struct ModelArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training")]
 struct TrainingArgs {
-    #[arg(long, help = by_model("How every layer starts", |m| name_of(&m.init)),
+    #[arg(long, help = by_model("The initialisation of every layer", |m| name_of(&m.init)),
           value_parser = named::<Init>(["nndsvd", "nndsvda", "nndsvdar", "random", "svd"]))]
     init: Option<Init>,
-    /// Seeds whatever is random
+    /// The seed of all random numbers
     #[arg(long, value_name = "S", default_value_t = defaults().seed)]
     seed: u64,
-    #[arg(long, value_name = "N", help = by_model("Outer iterations of pre-training per layer, at most", |m| m.pretrain))]
+    #[arg(long, value_name = "N", help = by_model("The most iterations of pre-training per layer", |m| m.pretrain))]
     pretrain: Option<usize>,
     #[arg(long, value_name = "N",
-          help = by_model("Sweeps of fine-tuning, at most; for one layer its outer iterations", |m| m.sweeps))]
+          help = by_model("The most sweeps of fine-tuning; with one layer, of its iterations", |m| m.sweeps))]
     sweeps: Option<usize>,
     #[arg(long, help = with_default("How blocks are solved: by the papers' method, by coordinate descent, or by the one \
                                      that is faster on the device", name_of(&defaults().solver)),
@@ -132,12 +131,10 @@ struct TrainingArgs {
     /// Nesterov steps per block
     #[arg(long, value_name = "N", default_value_t = defaults().inner)]
     inner: usize,
-    /// Visits of every coordinate per block of coordinate descent; half as many for the W of a fine-tuning sweep
-    /// [default: from 2 to 6, as the shapes say]
+    /// Passes of coordinate descent per block; half as many for W in fine-tuning [default: 2 to 6, by shape]
     #[arg(long, value_name = "N")]
     passes: Option<usize>,
-    /// Where the factors are extrapolated from iteration to iteration: nowhere, in the pre-training by coordinate descent, or in
-    /// the fine-tuning too
+    /// Stages in which factors are extrapolated between iterations: none, pre-training by coordinate descent, or fine-tuning too
     #[arg(long, value_name = "WHERE", default_value = "all", value_parser = named::<Extrapolate>(["none", "pretrain", "all"]))]
     extrapolate: Extrapolate,
     #[arg(long, value_name = "T", allow_negative_numbers = true,
@@ -146,17 +143,16 @@ struct TrainingArgs {
     /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     target_error: Option<f64>,
-    #[arg(long, help = by_model("The step size: one for the block, or one for every coordinate", |m| name_of(&m.metric)),
+    #[arg(long, help = by_model("The step size: one per block (plain), or one per coordinate (diagonal)", |m| name_of(&m.metric)),
           value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
-    /// How the samples are stored on the device: auto (as bytes where that loses nothing, on a GPU), f32, f16 or u8, of which
-    /// the last two round them
+    /// How the samples are stored on the device: auto (on a GPU as bytes if that is exact), f32, f16 or u8; the last two round
     #[arg(long, value_name = "S", default_value = "auto", value_parser = named::<Storage>(["auto", "f32", "f16", "u8"]))]
     x_storage: Storage,
     /// Restart the momentum when it points uphill
     #[arg(long)]
     restart: bool,
-    /// Which scale freedoms are taken out: between layers, between the penalties, both or neither
+    /// Which scale freedoms are removed: between layers, between penalties, both or neither
     #[arg(long, default_value = "all", value_parser = ["all", "layers", "penalties", "none"])]
     balance: String,
     /// Also solve for the coefficients of the hidden layers at the end
@@ -167,7 +163,7 @@ struct TrainingArgs {
     power_iterations: usize,
 }
 
-/// The library's; which model and layers does not matter for what is asked of them.
+/// The defaults of the library that are the same for all models and layers.
 fn defaults() -> Config {
     Config::new(MODELS[0], [1])
 }
@@ -176,7 +172,7 @@ fn with_default(help: &str, default: impl std::fmt::Display) -> String {
     format!("{help} [default: {default}]")
 }
 
-/// The value that most models have, and those that have another.
+/// Help with the default of most models, and the other defaults.
 pub(super) fn by_model<T: PartialEq + std::fmt::Display>(help: &str, of: impl Fn(&ModelSpec) -> T) -> String {
     let usual = of(&MODELS[0]);
     let mut others: Vec<(T, Vec<&str>)> = Vec::new();
@@ -245,7 +241,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Config {
 }
 
 pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Result {
-    // What can be refused at once is refused before anything is read.
+    // Invalid options are refused before anything is read.
     let mut config = config(args.model, args.training);
     let refuse_unused = |config: &Config| given.map_or(Ok(()), |given| unused::refuse(given, config));
     refuse_unused(&config)?;

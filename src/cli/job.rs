@@ -1,4 +1,4 @@
-//! A data set on its way to a model: checked, scaled and fitted; and what is said of that.
+//! From a data set to a model file: checking, scaling, fitting, and the reports on it.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -19,39 +19,39 @@ use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::progress::Reporter;
 
-/// A data set that is to be fitted.
+/// A data set to fit.
 pub(crate) struct Job {
     pub(crate) set: ImageSet,
-    /// What to call it.
+    /// Its name, for messages.
     pub(crate) source: String,
-    /// How it was read.
+    /// The options that it was read with.
     pub(crate) reading: LoadOptions,
     pub(crate) scale: Scale,
     pub(crate) features: Features,
     pub(crate) split: Option<Split>,
-    /// Of the engine.
+    /// The precision of the engine.
     pub(crate) precision: Precision,
-    /// When its reading began.
+    /// When reading began.
     pub(crate) start: Instant,
-    /// Where the model goes.
+    /// The model file.
     pub(crate) file: NewFile,
 }
 
-/// A model that has been written, with what its file does not say.
+/// A model that was written, with information that is not in its file.
 pub(crate) struct Fitted {
-    /// What its user should know.
+    /// Warnings of the fit.
     warnings: Vec<Warning>,
     pub(crate) model: Model,
     source: String,
-    /// What was taken as labels, for people and as JSON.
+    /// The labels, described for people and as JSON.
     labels: Option<(String, Value)>,
-    /// What the reader decided.
+    /// Notes of the reader.
     notes: Vec<String>,
     x_storage: Storage,
     precision: Precision,
     zero_samples: usize,
     load_seconds: f64,
-    /// Bytes of the device's memory at their peak, and as foretold; of a GPU only.
+    /// The peak of the memory of a GPU in bytes, measured and predicted.
     memory: Option<(u64, Option<u64>)>,
     start: Instant,
 }
@@ -132,7 +132,7 @@ impl Job {
     }
 }
 
-/// Writes the model to `file`; where that fails, to another place, which the error tells: what was learnt is not lost.
+/// Writes the model to `file`. If that fails, it writes it to another folder, which the error names, so that it is not lost.
 fn save(model: &Model, file: NewFile) -> Result {
     let Err(failure) = model.write_to(file) else { return Ok(()) };
     let name = format!("deepnmf-{}.safetensors", std::process::id());
@@ -143,7 +143,7 @@ fn save(model: &Model, file: NewFile) -> Result {
     }
 }
 
-/// Reads a data set, and says what the reader decided.
+/// Reads a data set and prints the notes of the reader.
 pub(crate) fn read(path: &Path, options: &LoadOptions, out: &Output) -> Result<ImageSet> {
     out.note(&format!("reading {}", path.display()));
     out.detail(&format!("memory for reading: at most {}", bytes(options.budget())));
@@ -152,7 +152,7 @@ pub(crate) fn read(path: &Path, options: &LoadOptions, out: &Output) -> Result<I
     Ok(set)
 }
 
-/// The number of all-zero samples, of which it warns; what the model cannot take is an error.
+/// Checks samples for a model; warns of all-zero samples and returns their number.
 pub(crate) fn checked(set: &ImageSet, source: &str, signed: bool, out: &Output) -> Result<usize> {
     let validate = if signed { data::validate_finite } else { data::validate_nonnegative };
     let zeros = validate(set.x.view(), &set.names, source)?.zero_rows;
@@ -205,7 +205,7 @@ impl Fitted {
         })
     }
 
-    /// The same for people.
+    /// Prints the summary for people.
     pub(crate) fn summary(&self, out: &Output) -> Result {
         let (f, m) = (&self.model.factors, &self.model.metadata);
         let shape = m.image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
@@ -222,7 +222,7 @@ impl Fitted {
         };
         out.summary("model", &format!("{title}, layers {}{between}", arrows(&m.layers)))?;
         out.summary("device", &m.device)?;
-        // The other models have a method of their own, which their name says.
+        // The other models have one solver only.
         if ModelSpec::by_name(&m.model)?.method == Method::Blocks {
             let solver = match m.training.solver {
                 Solver::Cd => "coordinate descent",

@@ -1,4 +1,4 @@
-//! Labels that came with the samples, or stand in a table beside them.
+//! Labels from the data or from a table.
 
 use std::path::Path;
 
@@ -9,29 +9,29 @@ use serde_json::{Value, json};
 use super::Result;
 use super::output::Output;
 
-/// The classes of all samples by one attribute.
+/// An attribute: a class for every sample.
 pub(super) struct Attribute {
-    /// What it is called.
+    /// Its name.
     pub(super) name: String,
-    /// None for a sample without a label.
+    /// The class of every sample; None for a sample without a label.
     pub(super) of: Vec<Option<usize>>,
-    /// How many there are.
+    /// The number of classes.
     classes: usize,
     source: String,
 }
 
 impl Attribute {
-    /// How many classes there are.
+    /// The number of classes.
     pub(super) fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Samples without a label.
+    /// The number of samples without a label.
     pub(super) fn missing(&self) -> usize {
         self.of.iter().filter(|class| class.is_none()).count()
     }
 
-    /// What was taken as labels, for people.
+    /// A description for people.
     pub(super) fn text(&self) -> String {
         let without = match self.missing() {
             0 => String::new(),
@@ -41,12 +41,12 @@ impl Attribute {
         format!("{} {plural} from {}{without}", self.classes, self.source)
     }
 
-    /// The same for `--json`.
+    /// A description for `--json`.
     pub(super) fn json(&self) -> Value {
         json!({ "name": self.name, "classes": self.classes, "from": self.source, "missing": self.missing() })
     }
 
-    /// The class of every sample, where all have one.
+    /// The class of every sample; an error if one has none.
     pub(super) fn complete(self, path: &Path) -> Result<(String, Vec<usize>)> {
         let missing = self.missing();
         let Self { name, of, source, .. } = self;
@@ -58,7 +58,7 @@ impl Attribute {
     }
 }
 
-/// Those that came with the samples.
+/// The labels in the data, if there are any.
 pub(super) fn of_set(set: &ImageSet) -> Option<Attribute> {
     let of = set.labels.clone()?;
     let classes = set.class_counts().iter().filter(|&&count| count > 0).count();
@@ -66,18 +66,18 @@ pub(super) fn of_set(set: &ImageSet) -> Option<Attribute> {
     Some(Attribute { name: "class".into(), of, classes, source })
 }
 
-/// Those that came with the samples of `path`, which has to have some.
+/// The labels in the data `path`; an error if there are none.
 pub(super) fn own(set: &ImageSet, path: &Path) -> Result<Attribute> {
     Ok(of_set(set).ok_or_else(|| missing(path))?)
 }
 
-/// There are none for the samples of `path`.
+/// The error for data without labels.
 pub(super) fn missing(path: &Path) -> Error {
     let message = "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
     Error::format(path, message)
 }
 
-/// Those of some columns of a table, or of all.
+/// The labels in some columns of a table, or in all.
 pub(super) fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<Attribute>> {
     let table = Table::read(file)?;
     let join = table.join(set)?;

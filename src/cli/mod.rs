@@ -48,19 +48,19 @@ struct Cli {
     command: Command,
 }
 
-/// Where what every command takes stands in its help: behind its own, before `--help`.
+/// The position of the common options in every help: after those of the command, before `--help`.
 const LAST: usize = 900;
 
-/// What every command takes.
+/// The options of every command.
 #[derive(clap::Args)]
 struct How {
     /// Print one JSON object on standard output; everything else goes to standard error.
     #[arg(long, global = true, display_order = LAST)]
     json: bool,
-    /// Say nothing but what was asked for: no progress, no summaries.
+    /// Print no progress and no summaries.
     #[arg(short, long, global = true, display_order = LAST, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more: settings, penalty constants, every step of the progress.
+    /// Print more: settings, penalty constants, every step of the progress.
     #[arg(short, long, global = true, display_order = LAST)]
     verbose: bool,
 }

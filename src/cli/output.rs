@@ -1,11 +1,11 @@
-//! What is written where: results to standard output, everything else to standard error.
+//! Output: results to standard output, everything else to standard error.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use super::{Failure, Result};
 
-/// Who reads the output, and how much of it is wanted.
+/// The form and the amount of output.
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
@@ -31,68 +31,68 @@ impl Output {
 
     /// The JSON object of `--json`.
     pub(crate) fn json(&self, value: &serde_json::Value) -> Result {
-        // Of what JSON leaves as it is, too, nothing commands a terminal.
+        // Characters that JSON does not escape but a terminal may act on are escaped too.
         let text: String =
             value.to_string().chars().flat_map(|c| escaped(c, |c| format!("\\u{:04x}", c as u32))).collect();
         to_stdout(&text)
     }
 
-    /// A line for people that is the result itself; it gives way to JSON.
+    /// A line of the result; not printed with `--json`.
     pub(crate) fn line(&self, text: &str) -> Result {
         let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
         if self.json { Ok(()) } else { to_stdout(&lines()) }
     }
 
-    /// A line for people about a result that is in a file; `-q` does without it.
+    /// A line about a result in a file; not printed with `--json` or `-q`.
     pub(crate) fn summary(&self, name: &str, text: &str) -> Result {
         if self.quiet { Ok(()) } else { self.line(&format!("{name:<10} {}", printable(text))) }
     }
 
-    /// What is going on.
+    /// A note on progress or on a choice.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             to_stderr(text);
         }
     }
 
-    /// What is going on, for those who want to know.
+    /// A note that is printed only with `-v`.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbose {
             to_stderr(text);
         }
     }
 
-    /// What is odd about the input but no reason to stop; even `-q` wants to know.
+    /// A warning; printed even with `-q`.
     pub(crate) fn warn(&self, text: &str) {
         to_stderr(&format!("warning: {text}"));
     }
 }
 
-/// `println!` panics when the reader has gone; this says so.
+/// Prints a line; an error where `println!` would panic.
 fn to_stdout(text: &str) -> Result {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Stdout)
 }
 
-/// `eprintln!` of one line without its panic: where standard error is closed there is nobody to tell.
+/// Prints a line to standard error; does nothing if that is closed.
 pub(crate) fn to_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
-/// `text` in one line, for a terminal: names of files and classes may hold what would command it, or turn the text around.
-/// Control characters are written as in Rust, `\n` or `\u{1b}`.
+/// `text` in one line that is safe for a terminal: control characters, which names of files and classes may contain, and those
+/// that change the direction of text are written as in Rust, `\n` or `\u{1b}`.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| escaped(c, |c| c.escape_default().collect())).collect()
 }
 
-/// `c`, or what `how` makes of it if it is a control character or changes the direction of the text.
+/// `c`, or `how(c)` if it is a control character or changes the direction of text.
 fn escaped(c: char, how: impl Fn(char) -> String) -> impl Iterator<Item = char> {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let text = if c.is_control() || turns { how(c) } else { c.to_string() };
     text.chars().collect::<Vec<_>>().into_iter()
 }
 
-/// Whether progress can be drawn over itself.
+/// Whether standard error is a terminal, on which progress can be redrawn.
 pub(crate) fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
@@ -112,7 +112,7 @@ pub(crate) fn bytes(n: u64) -> String {
     indicatif::HumanBytes(n).to_string()
 }
 
-/// The path with its size, as far as the system tells it.
+/// The path with the size of the file, if the system tells it.
 pub(crate) fn written(path: &Path) -> String {
     match std::fs::metadata(path) {
         Ok(m) => format!("{} ({})", path.display(), bytes(m.len())),
@@ -120,7 +120,7 @@ pub(crate) fn written(path: &Path) -> String {
     }
 }
 
-/// What a setting is called on the command line: the name by which it is serialised.
+/// The name of a setting on the command line, which is its serialised name.
 pub(crate) fn name_of(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,

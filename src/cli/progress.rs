@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::{Output, percent, stderr_is_terminal, to_stderr};
 
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
-/// A bar that wraps cannot be drawn over itself: with the longest text this has 80 columns, and less is cut off.
+/// With the longest text this has 80 columns; narrower terminals cut it off, because a wrapped bar cannot be redrawn.
 const TEMPLATE: &str = "{prefix:<23} [{bar:14}] {wide_msg}";
 
-/// Shows the reports of a running engine, one stage after the other.
+/// Prints the progress of a running engine, one stage after the other.
 pub(crate) struct Reporter {
     how: How,
     stage: Option<Running>,
@@ -25,12 +25,12 @@ enum How {
 
 struct Running {
     last: Progress,
-    /// Of the first report: the rate counts from there.
+    /// Time and iterations at the first report, from where the rate counts.
     since: Instant,
     first: usize,
     said: Option<(Instant, usize)>,
     bar: Option<ProgressBar>,
-    /// It may end before its last iteration; then nothing is left to wait for.
+    /// Whether the stage is over, perhaps before its last iteration: then there is no ETA.
     ended: bool,
 }
 
@@ -60,7 +60,7 @@ impl Reporter {
             bar.set_position(p.done as u64);
             bar.set_message(running.text());
         } else if let How::Lines { between } = how {
-            // The first report starts the clock; a stage that is over before it strikes gets its last line only.
+            // The first report starts the clock; a shorter stage prints its last line only.
             let quiet_since = running.said.map_or(running.since, |(at, _)| at);
             if quiet_since.elapsed() >= *between {
                 running.say();
@@ -81,7 +81,7 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
-    /// An error in the middle of a stage must not be drawn into its bar.
+    /// Clears the bar, so that an error is not printed into it.
     fn drop(&mut self) {
         self.finish();
     }
@@ -101,11 +101,11 @@ impl Running {
         self.said = Some((Instant::now(), self.last.done));
     }
 
-    /// `12/40, 22.1/s, ETA 1 s, error 26.10 %`, as far as there is something to say.
+    /// `12/40, 22.1/s, ETA 1 s, error 26.10 %`, without what is unknown.
     fn text(&self) -> String {
         let p = &self.last;
         let mut parts = vec![format!("{}/{}", p.done, p.of)];
-        // The bar of indicatif counts from 0 and from its own start, which makes the first rates absurd.
+        // indicatif's own rate counts from 0 and from its start, which makes the first rates wrong.
         let rate = p.done.saturating_sub(self.first) as f64 / self.since.elapsed().as_secs_f64();
         if rate > 0.0 && rate.is_finite() && !matches!(p.stage, Stage::Init { .. }) {
             parts.push(format!("{rate:.1}/s"));

@@ -19,7 +19,7 @@ use super::output::{Output, written};
 use super::progress::Reporter;
 use super::transform::{load, projections};
 
-/// Write a page about a model: its course, its components and what they are made of, reconstructions, clusters.
+/// Write a page about a model: curves, components and their parts, reconstructions, clusters.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     model: PathBuf,
     /// Samples to show beside their reconstruction: those the model was trained on, or others
     data: Option<PathBuf>,
-    /// Where the page goes; a file that is there is replaced
+    /// The page to write; an existing file is replaced
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     out: PathBuf,
     /// Clusters to show, by k-means on the coefficients; 0 for none [default: as many as there are classes]
@@ -96,12 +96,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
 pub(super) struct Shown {
     set: ImageSet,
     source: String,
-    /// None: those of the model.
+    /// None: the coefficients of the model.
     projected: Option<Array2<f32>>,
 }
 
 impl Shown {
-    /// With the model's own coefficients if these are its samples, and with new ones otherwise.
+    /// With the coefficients of the model if these are its samples, else with new ones.
     pub(super) fn new(engine: &mut Engine, model: &Model, set: ImageSet, source: String, out: &Output) -> Result<Self> {
         if model.is_of(set.x.view()) {
             return Ok(Self { set, source, projected: None });
@@ -117,7 +117,7 @@ impl Shown {
     }
 }
 
-/// What a page is about.
+/// The content of a page.
 pub(super) struct What<'a> {
     pub(super) model: &'a Model,
     pub(super) name: String,
@@ -125,7 +125,7 @@ pub(super) struct What<'a> {
 }
 
 impl What<'_> {
-    /// The page, with so many clusters, or as many as there are classes.
+    /// Makes the page with `clusters` clusters; None: as many as classes.
     pub(super) fn page(&self, engine: &mut Engine, clusters: Option<usize>, seed: u64, out: &Output) -> Result<Page> {
         let f = &self.model.factors;
         let h = self.shown.as_ref().and_then(|s| s.projected.as_ref()).unwrap_or(&f.h);
@@ -143,7 +143,7 @@ impl What<'_> {
         Ok(Report { model: self.model, name: &self.name, samples, clusters }.page()?)
     }
 
-    /// Classes and their names: those of the data, else those of the model if these are its samples.
+    /// The classes of the data; without them those of the model, if the samples are its own.
     fn labels(&self) -> Option<(&[Option<usize>], &[String])> {
         let m = &self.model.metadata;
         let of_model = || m.labels.as_deref().map(|labels| (labels, m.classes.as_slice()));
@@ -175,7 +175,7 @@ impl What<'_> {
                 );
             }
             Some(k) => k,
-            // One class is not worth a cluster.
+            // One class is not clustered.
             None => {
                 if classes > 1 {
                     classes
@@ -207,7 +207,7 @@ impl What<'_> {
     }
 }
 
-/// A page about a model and the samples that it was trained on, which are preprocessed.
+/// A page about a model and the preprocessed samples that it was trained on.
 pub(super) fn about(
     engine: &mut Engine,
     model: &Model,

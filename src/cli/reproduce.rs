@@ -15,7 +15,7 @@ use super::job::{checked, read};
 use super::labels;
 use super::output::{Output, written};
 
-/// Make a table or figure of the papers again, ours beside the printed values: CSV, Markdown, SVG and PNG.
+/// Reproduce a table or figure of the papers beside the printed values: CSV, Markdown, SVG and PNG.
 #[derive(clap::Args)]
 #[command(after_help = experiments())]
 pub(crate) struct Args {
@@ -29,8 +29,8 @@ pub(crate) struct Args {
     /// there, else the labels in the data]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// The columns of that file that are attributes; the first is what clusters are compared with [default: all but those
-    /// with another value for every sample]
+    /// The columns of that file that are attributes; clusters are compared with the first [default: all but those with a
+    /// different value for every sample]
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Vec<String>,
     /// Random splits into training and test samples [default: 5, with --quick 1]
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// Fewer runs and fewer points of curves, the same methods
     #[arg(long)]
     quick: bool,
-    /// The folder for the results; fits that are already there are not made again
+    /// The folder for the results; fits whose results are there are not repeated
     #[arg(long, value_name = "DIR", default_value = "reproduced")]
     out: PathBuf,
     #[command(flatten)]
@@ -149,7 +149,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     files.iter().try_for_each(|file| out.summary("written", &format!("{}, {}", written(&file.path), file.what)))
 }
 
-/// The columns that are asked for, or all that say something about more than one sample.
+/// The columns of the options; else all in which a value occurs more than once.
 fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<(String, Vec<usize>)>> {
     let asked = !columns.is_empty();
     let mut attributes = Vec::new();

@@ -1,6 +1,6 @@
-//! What a signal does: a line, no unfinished file, and the exit code that shells know.
+//! Signals: the command prints a line, removes unfinished files and ends with the usual exit code.
 
-/// Watches for SIGINT and SIGTERM. Elsewhere than on Unix the system ends the program; what it leaves is removed by the next one.
+/// Watches for SIGINT and SIGTERM. On other systems than Unix the program just ends; the next one removes its unfinished files.
 #[cfg(unix)]
 pub(super) fn watch() {
     use deepnmf::atomic::abandon_files;
@@ -8,7 +8,7 @@ pub(super) fn watch() {
 
     use super::output::{stderr_is_terminal, to_stderr};
 
-    // A file that grows beyond the limit of the user is an error of the write; the signal for it would end the program.
+    // A file above the size limit of the user should be an error of the write, not a signal that ends the program.
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGXFSZ]) else { return };
     std::thread::spawn(move || {
         for signal in &mut signals {
@@ -20,7 +20,7 @@ pub(super) fn watch() {
             let _no_more_files = abandon_files();
             let line = if stderr_is_terminal() { "\n" } else { "" };
             to_stderr(&format!("{line}stopped by {name}: files that are there are whole, unfinished ones are removed"));
-            // Without what runs at a usual exit: other threads are still at work.
+            // Without the handlers of a usual exit, because other threads are still running.
             signal_hook::low_level::exit(128 + signal);
         }
     });

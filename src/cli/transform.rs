@@ -1,4 +1,4 @@
-//! `deepnmf transform`: new samples by the parts of a model.
+//! `deepnmf transform`: coefficients of new samples.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub(crate) struct Args {
     model: PathBuf,
     /// Samples of the kind the model was trained on; they are scaled as those were
     data: PathBuf,
-    /// Where the coefficients go, one row per sample, as .npy; a file that is there is replaced. Samples that have names have them
-    /// written beside it, a line for every row: to H.names.txt for H.npy
+    /// The .npy file for the coefficients, one row per sample; an existing file is replaced. Names of samples go to a file beside
+    /// it, one line per row: H.names.txt for H.npy
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The layer whose components are used, from 1 [default: the last]
@@ -123,8 +123,8 @@ fn names_file_of(h: &Path) -> PathBuf {
     h.with_extension("names.txt")
 }
 
-/// The names of the samples in a text file beside `H.npy`, `H.names.txt`: a line for every row, with control characters
-/// written as `\n` or `\u{1b}`. Nothing where the samples have only row numbers.
+/// Writes the names of the samples to `H.names.txt` beside `H.npy`, one line per row, with control characters escaped as `\n` or
+/// `\u{1b}`. Does nothing for samples without names.
 fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf>> {
     let path = names_file_of(h);
     if names.is_empty() {
@@ -141,7 +141,7 @@ fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf
     Ok(Some(path))
 }
 
-/// How new samples are projected.
+/// The ridge on new samples.
 #[derive(clap::Args)]
 pub(super) struct RidgeArg {
     /// A ridge of C·tr(G)/k on the coefficients of new samples, G the Gram of the k components; 0 for exact nonnegative least
@@ -150,8 +150,7 @@ pub(super) struct RidgeArg {
     pub(super) ridge: Option<f64>,
 }
 
-/// How the samples of a model are projected, for every layer: with this ridge, or that of the file, or of the table for files that
-/// do not say.
+/// The projection on every layer of a model: with `ridge`, else with that of the file, else with the default of the model.
 pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projection>> {
     let spec = ModelSpec::by_name(&m.model)?;
     let ridge = ridge.or(m.ridge).unwrap_or_else(|| spec.ridge_under(m.activation));
@@ -159,8 +158,7 @@ pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projec
     Ok(Projection::of_layers(m.h_penalty, spec.signed, ridge, &m.penalties.lambda))
 }
 
-/// Samples of the shape that the model (of the file `file`) was trained on, as they are in the data, checked; and how many
-/// of them are all zero.
+/// Reads and checks samples for a model, which is in `file`; not scaled yet. Also returns the number of all-zero samples.
 pub(super) fn load(
     path: &Path,
     reading: DataArgs,
@@ -183,13 +181,13 @@ fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: 
     let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
     let options = LoadOptions { colour, ..options };
     let mut set = match read(path, &options, out) {
-        // Numbers that are of the final size already, not of that of the training data before they were resized.
+        // The samples may have the final size already: try without the image shape and size of the training data.
         Err(Failure::Failed(Error::Shape { .. })) if options.image_shape == m.reading.image_shape => {
             read(path, &LoadOptions { image_shape: None, resize: None, ..options }, out)?
         }
         set => set?,
     };
-    // A matrix without a word on its images has those of the model.
+    // A matrix without an image shape has that of the model.
     if set.image_shape.is_none() && set.n_features() == features {
         set.image_shape = m.image_shape;
     }
@@ -229,11 +227,11 @@ fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: 
     Err(Error::format(path, message).into())
 }
 
-/// Bytes of a header in NumPy's format, at most.
+/// The most bytes of a header in NumPy's format.
 const NPY_HEADER: u64 = 256;
 
-/// NumPy's format, version 1.0: a header in Python's notation, padded with blanks to a multiple of 64 bytes, then the
-/// values row by row.
+/// Writes NumPy's format, version 1.0: a header, which is a Python dictionary padded with blanks to a multiple of 64 bytes, then
+/// the values row by row.
 fn save_npy(file: NewFile, h: &Array2<f32>) -> Result {
     let (rows, columns) = h.dim();
     let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
@@ -242,7 +240,7 @@ fn save_npy(file: NewFile, h: &Array2<f32>) -> Result {
         out.write_all(b"\x93NUMPY\x01\x00")?;
         out.write_all(&(length as u16).to_le_bytes())?;
         writeln!(out, "{dict:<width$}", width = length - 1)?;
-        // In logical order, whatever the layout in memory.
+        // Row by row, whatever the layout in memory.
         h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
     })?;
     Ok(())

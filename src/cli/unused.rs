@@ -1,4 +1,4 @@
-//! Which options of `fit` mean something for which model: who gives one expects something of it.
+//! Options of `fit` that have no effect for a model: they are refused, because their user expects one.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -10,10 +10,10 @@ use deepnmf::train::{Config, Solver};
 use super::Result;
 use super::output::Output;
 
-/// For what an option means nothing; None where it is used.
+/// The model or setting for which an option has no effect; None if it has one.
 type Unused = fn(&Config) -> Option<String>;
 
-/// Options that do not mean something for every fit, by their names in clap.
+/// Options without effect for some fits, by their names in clap.
 const RULES: &[(&str, Unused)] = &[
     ("mu", |c| model_without(c, c.model.mu != Layers::None)),
     ("lambda", |c| model_without(c, c.model.lambda != Layers::None)),
@@ -40,24 +40,24 @@ fn model_without(c: &Config, used: bool) -> Option<String> {
     (!used).then(|| format!("the model {}", c.model.name))
 }
 
-/// Whether the blocks of the model, or its H, are solved by the one or the other.
+/// Whether the model has a choice of solvers, for its blocks or for H.
 fn has_solvers(c: &Config) -> bool {
     matches!(c.model.method, Method::Blocks | Method::SemiNmf)
 }
 
-/// What only Nesterov's method on blocks has.
+/// For options of Nesterov's method on blocks.
 fn nesterov(c: &Config) -> Option<String> {
     let other = || (c.solver == Solver::Cd).then(|| "coordinate descent (--solver cd)".into());
     model_without(c, c.model.method == Method::Blocks).or_else(other)
 }
 
-/// What only coordinate descent has.
+/// For options of coordinate descent.
 fn descent(c: &Config) -> Option<String> {
     let other = || (c.solver == Solver::Nesterov).then(|| "Nesterov's method (--solver nesterov)".into());
     model_without(c, has_solvers(c)).or_else(other)
 }
 
-/// What coordinate descent has, and by either solver the fine-tuning of a linear chain.
+/// For options of coordinate descent and, by either solver, of the fine-tuning of a linear chain.
 fn extrapolation(c: &Config) -> Option<String> {
     let blocks = c.model.method == Method::Blocks;
     let fine_tuning = c.layers.len() > 1 && c.activation.is_none();
@@ -68,14 +68,13 @@ fn one_layer(c: &Config) -> Option<String> {
     (c.layers.len() == 1).then(|| "a model of one layer".into())
 }
 
-/// What belongs to the training of all layers together, or of the only one.
+/// For options of the training of all layers together, or of a single one.
 fn fine_tuning(c: &Config) -> Option<String> {
     let used = c.layers.len() == 1 || has_solvers(c);
     model_without(c, used).map(|model| format!("more than one layer of {model}, which are trained one by one"))
 }
 
-/// Refuses options that were given and that a fit by `config` would not look at. A solver that is left to the device counts as
-/// either.
+/// Refuses options that were given and have no effect in a fit with `config`. The solver `auto` counts as both.
 pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
     for (id, unused) in RULES {
         if given.value_source(id) == Some(ValueSource::CommandLine)
@@ -86,7 +85,7 @@ pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
             return Err(Error::Config(format!("--{option} means nothing for {what}")).into());
         }
     }
-    // One value for every layer, of which the model has not all.
+    // One value per layer, for a model that does not penalise all of them.
     let depth = config.layers.len();
     for (name, values, layers) in [("mu", &config.mu, config.model.mu), ("lambda", &config.lambda, config.model.lambda)]
     {
@@ -105,14 +104,14 @@ pub(super) fn refuse(given: &ArgMatches, config: &Config) -> Result {
     Ok(())
 }
 
-/// Whether it is the constant of the factor that a sparse model does not penalise. Who goes through the models with one pair of
-/// constants is told so, not refused.
+/// Whether it is the constant of a factor that this sparse model does not penalise. That is a warning, not an error, so that all
+/// sparse models can be run with the same two constants.
 fn is_other_penalty(id: &str, config: &Config) -> bool {
     let sparse = config.model.mu != Layers::None || config.model.lambda != Layers::None;
     sparse && matches!(id, "mu" | "lambda")
 }
 
-/// Says which constant was given and is left out.
+/// Warns of a constant without effect.
 pub(super) fn mention(given: &ArgMatches, config: &Config, out: &Output) {
     for (id, unused) in RULES.iter().filter(|(id, _)| is_other_penalty(id, config)) {
         if given.value_source(id) == Some(ValueSource::CommandLine)

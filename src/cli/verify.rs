@@ -1,4 +1,4 @@
-//! `deepnmf verify`: whether the device computes what it should.
+//! `deepnmf verify`: checks of the device.
 
 use deepnmf::backend::Precision;
 use serde_json::json;
@@ -17,7 +17,7 @@ Exit code 1 if an error exceeds its bound.")]
 pub(crate) struct Args {
     #[command(flatten)]
     device: DeviceArg,
-    /// What products with the data are made of: f16 checks those on tensor cores too
+    /// The precision of products with the data: f16 checks those on tensor cores too
     #[arg(long, value_name = "P", default_value = "f32", value_parser = named::<Precision>(["f32", "f16"]))]
     precision: Precision,
 }
@@ -27,7 +27,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let device = engine.device_name();
     out.line(&format!("device {device}"))?;
     out.line(&format!("{:<61} {:>10} {:>10}", "check", "error", "bound"))?;
-    // A line as soon as its check is done: some take a while. A reader who leaves does not stop the checks.
+    // Every check is printed at once, as some take a while. Checks go on if the reader closes the output.
     let mut printed = Ok(());
     let checks = engine.verify(&mut |c| {
         let verdict = if c.passed { "ok" } else { "FAILED" };
@@ -38,7 +38,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     })?;
     printed?;
     let failed = checks.iter().filter(|c| !c.passed).count();
-    // No checks at all prove nothing.
+    // No checks are no success.
     let passed = failed == 0 && !checks.is_empty();
     out.line(&format!("{} of {} checks passed", checks.len() - failed, checks.len()))?;
     if out.is_json() {

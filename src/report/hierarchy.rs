@@ -1,42 +1,42 @@
-//! Which parts of the layers below a component is made of (Guo & Zhang 2017, figure 8).
+//! The hierarchy of parts: the components of the layer below that a component is made of (Guo & Zhang 2017, figure 8).
 
 use ndarray::{Array2, Axis};
 
 use crate::model::Factors;
 use crate::{Error, Result};
 
-/// A component and the strongest of the components that it is made of.
+/// A component with its strongest parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// Its layer, from 1.
     pub layer: usize,
     /// Its column in `W_layer`.
     pub component: usize,
-    /// `W_{l+1}[component, whole]`, its coefficient in the component of the layer above; 1 for the one at the top.
+    /// `W_{l+1}[component, whole]`, its coefficient in a component of the layer above; 1 at the top.
     pub coefficient: f32,
-    /// The length of what it adds, as a part of the length of the whole: `|coefficient| ‖Psi_l e_i‖ / ‖Psi_{l+1} e_j‖`.
+    /// Its length relative to that of the whole: `|coefficient| ‖Psi_l e_i‖ / ‖Psi_{l+1} e_j‖`.
     ///
-    /// Coefficients alone do not say what is strong: a factorization leaves free how long the parts themselves are.
+    /// Coefficients alone do not tell the strength of a part, because the lengths of components are arbitrary.
     pub share: f64,
-    /// What it is made of, the strongest first; empty in layer 1.
+    /// Its parts, the strongest first; empty in layer 1.
     pub parts: Vec<Part>,
 }
 
-/// Lengths of components and how much they stand for, for every layer.
+/// Lengths and strengths of the components of every layer.
 #[derive(Debug, Clone)]
 pub struct Strengths {
     /// `‖Psi_l e_j‖`, by layer from 0 and component.
     pub lengths: Vec<Vec<f64>>,
-    /// `‖Psi_l e_j‖ ‖H_l e_j‖`, the length of what component j adds to all samples together, H_l being what H makes of the
-    /// layer; by layer from 0 and component.
+    /// `‖Psi_l e_j‖ ‖H_l e_j‖`, what component j adds to all samples, H_l the coefficients of the layer; by layer from 0 and
+    /// component.
     pub strengths: Vec<Vec<f64>>,
 }
 
 impl Strengths {
-    /// Those of a model.
+    /// Of the components of `factors`.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the factors do not fit each other.
+    /// [`Error::Shape`] if the factors do not fit each other.
     pub fn of(factors: &Factors<f32>) -> Result<Self> {
         let lengths = |l: usize| factors.components(l).map(|psi| column_lengths(&psi));
         let lengths = (1..=factors.depth()).map(lengths).collect::<Result<Vec<_>>>()?;
@@ -61,17 +61,17 @@ impl Strengths {
         Ok(Self { lengths, strengths })
     }
 
-    /// The components of layer `layer` (from 1), the strongest first, `count` of them at most; none of a layer that there is not.
+    /// The at most `count` strongest components of layer `layer` (from 1), the strongest first; none if there is no such layer.
     pub fn strongest(&self, layer: usize, count: usize) -> Vec<usize> {
         layer.checked_sub(1).and_then(|l| self.strengths.get(l)).map_or(Vec::new(), |all| strongest(all, count))
     }
 }
 
-/// What component `component` of layer `layer` (from 1) is made of, `count` parts for every whole at most; parts that
-/// add nothing are left out.
+/// Component `component` (from 0) of layer `layer` (from 1) with at most `count` parts, and these with theirs, down to layer 1.
+/// Parts with coefficient 0 are left out.
 ///
 /// # Errors
-/// [`Error::Config`] for a component that there is not, [`Error::Shape`] for strengths of other factors.
+/// [`Error::Config`] if there is no such component; [`Error::Shape`] if `strengths` is of other factors.
 pub fn parts_of(
     w: &[Array2<f32>],
     strengths: &Strengths,
@@ -108,7 +108,7 @@ fn below(
         let added: Vec<f64> =
             column.iter().zip(&strengths.lengths[layer - 2]).map(|(c, length)| f64::from(c.abs()) * length).collect();
         for i in strongest(&added, count).into_iter().filter(|i| added[*i] > 0.0) {
-            // Parts that cancel each other can make a whole of length 0.
+            // A whole has length 0 if its parts cancel each other.
             let share = if whole > 0.0 { added[i] / whole } else { f64::INFINITY };
             parts.push(below(w, strengths, (layer - 1, i), (column[i], share), count));
         }
@@ -116,7 +116,7 @@ fn below(
     Part { layer, component, coefficient, share, parts }
 }
 
-/// The places of the largest values, the largest first, and among equal ones the first first.
+/// The indices of the largest values, the largest first; equal values in their order.
 fn strongest(values: &[f64], count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));

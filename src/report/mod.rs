@@ -1,4 +1,4 @@
-//! What a fit looks like to people: pictures of its components, charts of its course, and a page with all of it.
+//! A fit for people: pictures of its components, charts of its course, and a page with all of them.
 
 pub mod charts;
 pub mod hierarchy;

@@ -1,4 +1,4 @@
-//! A contact sheet of components: one tile for each, all in one picture.
+//! A sheet of components: one picture with a tile for each.
 
 use std::path::Path;
 
@@ -10,24 +10,24 @@ use crate::atomic::write_atomically;
 use crate::data::ImageShape;
 use crate::{Error, Result};
 
-/// The largest sheet, in pixels: a quarter of a gigabyte of grey.
+/// The most pixels of a sheet: a quarter of a gigabyte in grey.
 const MAX_PIXELS: u64 = 1 << 28;
-/// The grey between the tiles: neither the black of nothing nor the white of a tile's maximum.
+/// The grey between the tiles: different from black, which is 0, and from white, which is the maximum.
 const BETWEEN: u8 = 96;
 
-/// How a sheet is laid out.
+/// The layout of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GridOptions {
-    /// Whether all tiles share one scale, so that weak components look weak; otherwise each has its own.
+    /// Whether all tiles share one scale, so that weak components look weak; otherwise each tile has its own.
     pub common_scale: bool,
     /// Pixels between tiles and around them.
     pub gap: u32,
-    /// Tiles are enlarged by a whole number until their longer side has at least this many pixels.
+    /// The least pixels of the longer side of a tile; tiles are enlarged by a whole number.
     pub min_side: u32,
-    /// Tiles in a line; None: as many as make the sheet about square.
+    /// Tiles per line; None: so that the sheet is about square.
     pub columns: Option<usize>,
-    /// Whether values are of both signs: blue below zero, white at zero, red above; in colour grey at zero. Otherwise
-    /// zero and what is below are black.
+    /// Whether values have both signs: blue below zero, white at zero, red above; for images in colour, grey at zero.
+    /// Otherwise values of 0 and below are black.
     pub diverging: bool,
 }
 
@@ -37,7 +37,7 @@ impl Default for GridOptions {
     }
 }
 
-/// The sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the maximum.
+/// A sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the maximum.
 pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOptions) -> Result<DynamicImage> {
     let ImageShape { height, width, channels, .. } = shape;
     let pixels = height.checked_mul(width).and_then(|p| p.checked_mul(channels));
@@ -81,7 +81,7 @@ pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOp
     }
 }
 
-/// The ends of the scale for values of both signs, and its middle: from ColorBrewer's RdBu, which the colour-blind can read.
+/// The ends and the middle of the scale for values of both signs: ColorBrewer's RdBu, which is safe for the colour-blind.
 const BELOW: [f32; 3] = [33.0, 102.0, 172.0];
 const MIDDLE: [f32; 3] = [247.0, 247.0, 247.0];
 const ABOVE: [f32; 3] = [178.0, 24.0, 43.0];
@@ -89,7 +89,7 @@ const ABOVE: [f32; 3] = [178.0, 24.0, 43.0];
 /// Shades from the middle to an end.
 const STEPS: f32 = 30.0;
 
-/// The colour of the pixel in a row and a column of the image `values`, whose largest value is `top`.
+/// The colour of a pixel of the image `values`; `top` is the value at the end of the scale.
 fn painter(
     values: ArrayView1<'_, f32>,
     shape: ImageShape,
@@ -99,11 +99,11 @@ fn painter(
     let scale = if top > 0.0 { 1.0 / top } else { 0.0 };
     let channels = shape.channels;
     let value = move |y: usize, x: usize, c: usize| values[shape.at(y, x, c.min(channels - 1))] * scale;
-    // `as u8` saturates: what is out of range is the end of the range, and NaN is 0.
+    // `as u8` saturates, and NaN becomes 0.
     move |y, x| match (diverging, channels) {
         (false, _) => [0, 1, 2].map(|c| (value(y, x, c) * 255.0).round() as u8),
         (true, 1) => {
-            // In steps that the eye does not see: fewer colours make a PNG a third as large.
+            // In steps too small to see: with fewer colours a PNG has a third of the size.
             let v = (value(y, x, 0).clamp(-1.0, 1.0) * STEPS).round() / STEPS;
             let end = if v < 0.0 { BELOW } else { ABOVE };
             [0, 1, 2].map(|c: usize| (MIDDLE[c] + (end[c] - MIDDLE[c]) * v.abs()).round() as u8)
@@ -112,7 +112,7 @@ fn painter(
     }
 }
 
-/// One image of `shape` in its own pixels: from black at 0, or on the scale for both signs, to `top`.
+/// An image of `shape` as a picture, not enlarged: from black at 0, or on the scale for both signs, to `top`.
 pub(super) fn tile(values: ArrayView1<'_, f32>, shape: ImageShape, top: f32, diverging: bool) -> DynamicImage {
     let at = painter(values, shape, top, diverging);
     let (width, height) = (shape.width as u32, shape.height as u32);
@@ -122,13 +122,13 @@ pub(super) fn tile(values: ArrayView1<'_, f32>, shape: ImageShape, top: f32, div
     }
 }
 
-/// Writes `picture` to `path` as PNG, all of it or nothing.
+/// Writes `picture` to `path` as PNG, completely or not at all.
 pub fn save_png(path: &Path, picture: &DynamicImage) -> Result<()> {
     let bytes = png(picture).map_err(|e| Error::format(path, format!("the picture cannot be encoded: {e}")))?;
     write_atomically(path, |out| std::io::Write::write_all(out, &bytes))
 }
 
-/// The bytes of a PNG. Encoded in memory: the encoder wants to seek and has errors of its own.
+/// The bytes of a PNG, encoded in memory because the encoder has to seek and has errors of its own.
 pub(super) fn png(picture: &DynamicImage) -> image::ImageResult<Vec<u8>> {
     let mut bytes = Vec::new();
     let how = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
@@ -136,13 +136,13 @@ pub(super) fn png(picture: &DynamicImage) -> image::ImageResult<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The largest value, of values of both signs the largest magnitude; at least 0.
+/// The largest value, at least 0; for values of both signs the largest magnitude.
 pub(super) fn largest<'a>(values: impl Iterator<Item = &'a f32>, diverging: bool) -> f32 {
     let of = |v: f32| if diverging { v.abs() } else { v };
     values.copied().filter(|v| v.is_finite()).map(of).fold(0.0, f32::max)
 }
 
-/// Where the tiles lie.
+/// Positions of the tiles.
 struct Layout {
     tile_height: u32,
     tile_width: u32,
@@ -159,7 +159,7 @@ impl Layout {
         let zoom = u64::from(options.min_side).div_ceil(h.max(w)).max(1);
         let gap = u64::from(options.gap);
         let (cell_h, cell_w) = (h.saturating_mul(zoom).saturating_add(gap), w.saturating_mul(zoom).saturating_add(gap));
-        // Square on the paper, not in tiles: √(k · height/width of a cell) columns.
+        // √(k · height/width of a cell) columns make a square of pixels.
         let square = (k as f64 * cell_h as f64 / cell_w as f64).sqrt().ceil() as u64;
         let columns = options.columns.map_or(square, |columns| columns as u64).clamp(1, k);
         let rows = k.div_ceil(columns);

@@ -1,4 +1,4 @@
-//! Samples and components as pictures in a page: PNG inside the address.
+//! Samples and components as pictures of a page: PNG in `data:` addresses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,22 +12,22 @@ use crate::model::{Factors, ModelSpec};
 use crate::store::Metadata;
 use crate::{Error, Result};
 
-/// Pictures with fewer pixels than this on their longer side are enlarged with visible pixels, not smoothly.
+/// Pictures whose longer side has fewer pixels are enlarged with visible pixels, not smoothly.
 const SMALL: usize = 48;
 
-/// How rows of X and columns of the components are pictures.
+/// How samples and components are drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pictures {
     shape: ImageShape,
-    /// What every half of the values is called, where there are two.
+    /// The names of the two halves of the values, if there are two.
     halves: &'static [&'static str],
     diverging: bool,
-    /// The longer side is made no longer than this.
+    /// The most pixels of the longer side.
     side: u32,
 }
 
 impl Pictures {
-    /// Those of a model, or why there are none.
+    /// For the components of a model; the error says why there can be no pictures.
     pub(super) fn of(factors: &Factors<f32>, m: &Metadata, side: u32) -> Result<Self, String> {
         let shape = m.image_shape.ok_or("the model does not know how a sample is an image")?;
         if !matches!(shape.channels, 1 | 3) {
@@ -35,7 +35,7 @@ impl Pictures {
         }
         let igo = m.preprocess.igo.is_some();
         let halves: &[_] = if igo { &["cosine", "sine"] } else { &[""] };
-        // What `Model::check` has ensured for a file; a model can be made without one.
+        // Checked in models that were read from a file, but not in others.
         if shape.features() * halves.len() != factors.n_features() {
             return Err("the shape of the images does not fit the components".into());
         }
@@ -44,7 +44,7 @@ impl Pictures {
         Ok(Self { shape, halves, diverging: igo || signed && negative(), side })
     }
 
-    /// How values become shades, for people.
+    /// The colours, explained for people.
     pub(super) fn scale_text(&self) -> &'static str {
         match (self.halves.len(), self.diverging, self.shape.channels) {
             (2, ..) => {
@@ -57,7 +57,7 @@ impl Pictures {
         }
     }
 
-    /// `<img>` of `values`, two of them where there are two halves; the scale ends at `top` or at the largest value.
+    /// `<img>` of `values`, or two if there are two halves; the scale ends at `top` or at the largest value.
     pub(super) fn html(&self, values: ArrayView1<'_, f32>, top: Option<f32>, alt: &str) -> Result<String> {
         let top = top.unwrap_or_else(|| self.top(values));
         let mut html = String::new();
@@ -86,7 +86,7 @@ impl Pictures {
         largest(values.iter(), self.diverging)
     }
 
-    /// Pictures for every set of values.
+    /// The number of pictures of a sample or a component.
     pub(super) fn each(&self) -> usize {
         self.halves.len()
     }

@@ -1,4 +1,4 @@
-//! Text that cannot be taken for markup.
+//! Escaping of text.
 
 /// `text` as the content of an element or of a quoted attribute of HTML or XML.
 ///

@@ -1,4 +1,4 @@
-//! Which layer knows which attribute: scores of the coefficients of every layer by every column of labels.
+//! Scores of the coefficients of every layer by every attribute (column of labels).
 
 use super::method::Method;
 use super::session::Session;
@@ -8,10 +8,10 @@ use crate::evaluate::{self, KMeans, Scores, Statistic};
 use crate::report::charts::{Axis, Bar, Chart};
 use crate::train::Projection;
 
-/// Two layers, the upper one for the many persons.
+/// Two layers; the upper one has enough components for the many persons.
 const LAYERS: [usize; 2] = [100, 40];
 
-/// Scores by one layer and one attribute.
+/// The scores of a layer by an attribute.
 struct Row {
     method: String,
     layer: usize,
@@ -26,13 +26,13 @@ impl Row {
     }
 }
 
-/// AC of every layer by every attribute.
+/// The table of the AC of every layer by every attribute.
 pub(super) fn table(s: &mut Session<'_>) -> Result<()> {
     let (methods, rows) = rows(s)?;
     files(s, &methods, &rows)
 }
 
-/// The same as bars, against what guessing gives.
+/// The same as bars, beside 1 ÷ classes, the AC of a guess.
 pub(super) fn figure(s: &mut Session<'_>) -> Result<()> {
     let (methods, rows) = rows(s)?;
     files(s, &methods, &rows)?;
@@ -92,7 +92,7 @@ fn files(s: &mut Session<'_>, methods: &[Method], rows: &[Row]) -> Result<()> {
         if !table.columns.contains(&title) {
             table.columns.push(title);
         }
-        // The attributes of a layer follow each other.
+        // In the order of layers, then of attributes.
         match table.rows.last_mut().filter(|last| last[..2] == [row.method.clone(), from.clone()]) {
             Some(last) => last.push(shown(ac)),
             None => table.rows.push(vec![row.method.clone(), from.clone(), shown(ac)]),

@@ -10,10 +10,10 @@ use crate::evaluate::{METRICS, Scores, Statistic};
 use crate::model::{Activate, Activation};
 use crate::report::charts::{Axis, Chart, Group, Series};
 
-/// GZ: 36 of the 42 faces of every person.
+/// Training faces per person, of 42: as in GZ.
 const PIE_TRAINING: usize = 36;
 const PIE_LAYERS: [usize; 2] = [600, 160];
-/// 8 of the 10 faces of every person.
+/// Training faces per person, of 10.
 const ORL_TRAINING: usize = 8;
 const ORL_LAYERS: [usize; 2] = [200, 80];
 const SPARSE: [&str; 5] = ["sdnmf-l", "sdnmf-rl2", "sdnmf-r", "sdnmf-rl1", "dnmf"];
@@ -94,7 +94,7 @@ pub(super) fn penalties(s: &mut Session<'_>) -> Result<()> {
         methods.push(method);
     }
     let outcomes = compare(s, &methods, PIE_TRAINING, |_| None, &[])?;
-    // A logarithmic axis has no place for 0.
+    // A logarithmic axis cannot show 0.
     let over = |of: &dyn Fn(&Outcome) -> f64| -> Vec<(f64, f64)> {
         let mean = |outcomes: &Vec<Outcome>| outcomes.iter().map(of).sum::<f64>() / outcomes.len() as f64;
         constants.iter().zip(&outcomes).filter(|(c, _)| **c > 0.0).map(|(c, o)| (*c, mean(o))).collect()
@@ -108,7 +108,7 @@ pub(super) fn penalties(s: &mut Session<'_>) -> Result<()> {
     s.chart("-constants", &Chart::lines("SDNMF/L", axis, Axis::new("").limits(0.0, 1.0), series))
 }
 
-/// Trials of all methods on all splits: every score of every run of k-means in the CSV, a table of means, box plots.
+/// Runs all methods on all splits: a CSV with every score of every run of k-means, a table of means, box plots.
 fn compare(
     s: &mut Session<'_>,
     methods: &[Method],
@@ -118,7 +118,7 @@ fn compare(
 ) -> Result<Vec<Vec<Outcome>>> {
     let Options { splits, fits, .. } = s.options;
     s.plan(methods, splits.saturating_mul(fits))?;
-    // Method by method within a fit: methods that share one follow each other.
+    // The methods are in the inner loop, so that those that share a fit follow each other.
     let runs: Vec<(usize, usize)> = (0..splits).flat_map(|split| (0..fits).map(move |fit| (split, fit))).collect();
     let mut outcomes: Vec<Vec<Outcome>> = methods.iter().map(|_| Vec::new()).collect();
     for &(split, fit) in &runs {

@@ -9,7 +9,7 @@ use crate::evaluate::{METRICS, Scores, Statistic};
 use crate::report::charts::{Axis, Bar, Chart, Series};
 use crate::train::Solver;
 
-/// TR's first layer on PIE; on fewer samples half of them.
+/// The first layer of TR on PIE; half as large for fewer samples.
 const FIRST: usize = 625;
 /// GZ's layers on PIE.
 const GZ: [usize; 2] = [600, 160];
@@ -39,7 +39,7 @@ pub(super) fn pixels(s: &mut Session<'_>) -> Result<()> {
     })
 }
 
-/// Gradient orientations are of both signs: for the models that take them.
+/// Methods on gradient orientations. These have both signs, which only these models accept.
 pub(super) fn igo(s: &mut Session<'_>) -> Result<()> {
     let first = first_layer(s);
     accuracy(s, |k| Ok(vec![Method::new("deep-semi-nmf", [first, k])?.igo(), Method::new("semi-nmf", [k])?.igo()]))
@@ -50,7 +50,7 @@ fn accuracy(s: &mut Session<'_>, methods: impl Fn(usize) -> Result<Vec<Method>>)
     let ks = components(s);
     let all = ks.iter().map(|&k| methods(k)).collect::<Result<Vec<_>>>()?;
     s.plan(all.iter().flatten(), s.options.fits)?;
-    // Of all fits, by k and method.
+    // The outcomes of all fits, by k and method.
     let mut outcomes: Vec<Vec<Vec<Outcome>>> = Vec::new();
     for methods in &all {
         outcomes.push(methods.iter().map(|method| s.trials(method, Scheme::All)).collect::<Result<_>>()?);
@@ -100,12 +100,12 @@ fn accuracy(s: &mut Session<'_>, methods: impl Fn(usize) -> Result<Vec<Method>>)
     s.chart("", &chart)
 }
 
-/// Of every run of k-means of all fits.
+/// A score of every run of k-means of all fits.
 fn scores(outcomes: &[Outcome]) -> impl Iterator<Item = &Scores> {
     outcomes.iter().flat_map(|o| &o.scores)
 }
 
-/// By the trapezoidal rule, over the range: the mean height.
+/// The area under a curve by the trapezoidal rule, divided by its range: the mean height.
 fn area(points: &[(f64, f64)]) -> f64 {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return f64::NAN };
     if points.len() == 1 {
@@ -115,7 +115,7 @@ fn area(points: &[(f64, f64)]) -> f64 {
     under / (last.0 - first.0)
 }
 
-/// One to three layers that end in as many components.
+/// Models of one to three layers with the same number of components in the last one.
 fn depths(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Vec<Outcome>>)> {
     let (first, k) = (first_layer(s), 70);
     let middle = first / 2;

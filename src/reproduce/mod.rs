@@ -1,16 +1,16 @@
-//! The tables and figures of the papers, made again: ours beside what is printed.
+//! The tables and figures of the papers, reproduced beside the printed values.
 //!
 //! An [`Experiment`] is a row of [`EXPERIMENTS`]. Each writes a CSV file, a Markdown table and its charts (SVG and PNG) to a
-//! folder, and keeps there what came of every fit, so that it goes on where it was interrupted. What is kept is taken only for the
-//! same samples and labels, settings, device and version.
+//! folder. It also keeps the result of every fit there, so that it continues where it was interrupted. Results are used again
+//! only for the same samples, labels, settings, device and version.
 //!
 //! * GZ: Z. Guo, S. Zhang, *Sparse Deep Nonnegative Matrix Factorization*, 2017. The printed values are those of its
 //!   Table III; its figures print none.
 //! * TR: G. Trigeorgis et al., *A Deep Semi-NMF Model for Learning Hidden Representations*, 2014. Its figures print
 //!   curves, no values.
 //!
-//! Where a title names a table or a figure by its number, the experiment is that one. The others are numbered here, and show what
-//! the papers say in words of convergence, sparsity, activations and depth.
+//! If the title of an experiment has the number of a table or figure, it reproduces that one. The others are numbered here and
+//! show what the papers say in words about convergence, sparsity, activations and depth.
 //!
 //! | file | experiments |
 //! |---|---|
@@ -18,7 +18,7 @@
 //! | `curves.rs` | accuracy over the number of components, objectives over iterations and time |
 //! | `parts.rs` | pictures of components and of their hierarchy |
 //! | `attributes.rs` | scores of every layer by every attribute |
-//! | `method.rs`, `trial.rs` | what is fitted, and one fit with its scores |
+//! | `method.rs`, `trial.rs` | a model with its settings, and one fit with its scores |
 
 mod attributes;
 mod clusters;
@@ -48,7 +48,7 @@ const XM2VTS: &str = "ORL, in the place of XM2VTS, which is not public";
 const MULTI_PIE: &str =
     "CMU face images (a folder with labels.csv in it), in the place of CMU Multi-PIE, which is not public";
 
-/// All of them.
+/// All experiments.
 pub const EXPERIMENTS: &[Experiment] = &[
     experiment("gz-table3", "GZ Table III: clusters of held-out faces, every method", PIE, HELD_OUT, clusters::table3),
     experiment("gz-fig1", "the objective of the five models over the sweeps", PIE, ONCE, curves::sweeps),
@@ -83,7 +83,7 @@ impl Experiment {
     /// The experiment of that name.
     ///
     /// # Errors
-    /// [`Error::Config`] with those there are.
+    /// [`Error::Config`] with the names of all experiments.
     pub fn by_name(name: &str) -> Result<&'static Self> {
         EXPERIMENTS.iter().find(|e| e.name == name).ok_or_else(|| {
             let names: Vec<_> = EXPERIMENTS.iter().map(|e| e.name).collect();
@@ -92,10 +92,10 @@ impl Experiment {
     }
 }
 
-/// Makes `experiment` of `samples` and writes it to the folder `out`, which is made; returns the files.
+/// Runs `experiment` on `samples` and writes its files to the folder `out`, which is created if need be; returns the files.
 ///
 /// # Errors
-/// Whatever a fit or the file system reports; [`Error::Data`] for samples that do not do for the experiment.
+/// Errors of fits and of the file system; [`Error::Data`] or [`Error::Config`] for samples that the experiment cannot use.
 pub fn run(
     engine: &mut Engine,
     experiment: &Experiment,

@@ -1,4 +1,4 @@
-//! Pictures of what layers learn.
+//! Pictures of components and of their hierarchy.
 
 use ndarray::{Array2, Axis};
 
@@ -12,14 +12,14 @@ use crate::report::montage::{GridOptions, grid, save_png};
 use crate::{Error, Result};
 
 const LAYERS: [usize; 2] = [160, 40];
-/// Components in a picture, at most.
+/// The most components in a picture.
 const SHOWN: usize = 100;
-/// Components of the top layer in the hierarchy.
+/// The components of the top layer in the hierarchy.
 const TOPS: usize = 12;
-/// Parts of each of them.
+/// The parts of each of them.
 const PARTS: usize = 5;
 
-/// The components of both layers of the five models, and how sparse these are.
+/// The components of both layers of the five models, and their sparsity.
 pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
     let shape = shape(s)?;
     let names = ["dnmf", "sdnmf-l", "sdnmf-r", "sdnmf-rl1", "sdnmf-rl2"];
@@ -54,7 +54,7 @@ pub(super) fn layers(s: &mut Session<'_>) -> Result<()> {
     s.markdown(&table, &methods, &notes)
 }
 
-/// Every one of the strongest top components beside the parts it is made of.
+/// The strongest top components beside their parts.
 pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
     let shape = shape(s)?;
     let method = Method::new("sdnmf-l", LAYERS)?;
@@ -67,7 +67,7 @@ pub(super) fn hierarchy(s: &mut Session<'_>) -> Result<()> {
     let mut table = Table::new(&["component"]);
     table.columns.extend(columns);
     let mut lines = Vec::new();
-    // A line of tiles for every component, empty ones where it has fewer parts.
+    // A line of tiles for every component; those with fewer parts are filled up with empty tiles.
     let tops = strengths.strongest(depth, TOPS);
     let mut tiles = Array2::zeros((whole.nrows(), tops.len() * (1 + PARTS)));
     for (i, &top) in tops.iter().enumerate() {

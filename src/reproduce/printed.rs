@@ -19,7 +19,7 @@ const fn row(
     (title, variant, Printed { nmi, np, er })
 }
 
-/// GZ Table III, whole.
+/// GZ Table III.
 const TABLE3: &[(&str, &str, Printed)] = &[
     row("PgNMF", "linear", 0.884, 0.786, 6.691),
     row("NeNMF", "linear", 0.914, 0.868, 6.729),
@@ -44,7 +44,7 @@ const TABLE3: &[(&str, &str, Printed)] = &[
     row("SDNMF/RL1", "Square2", 0.789, 0.636, 7.717),
 ];
 
-/// What GZ Table III has for a method.
+/// The row of GZ Table III for a method.
 pub(super) fn table3(title: &str, variant: &str) -> Option<Printed> {
     TABLE3.iter().find(|(name, of, _)| (*name, *of) == (title, variant)).map(|(.., printed)| *printed)
 }

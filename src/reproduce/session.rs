@@ -11,24 +11,24 @@ use crate::data::{Features, ImageSet, Preprocess};
 use crate::train::{Fit, Init};
 use crate::{Engine, Error, Result};
 
-/// One table or figure.
+/// A table or figure.
 #[derive(Debug)]
 pub struct Experiment {
-    /// As the command line spells it.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it shows.
+    /// Its title.
     pub title: &'static str,
-    /// The data it wants, and what stands in for data that cannot be had.
+    /// The data set; a substitute if that of the paper is not public.
     pub data: &'static str,
-    /// What its scores are the mean of.
+    /// What is repeated; scores are means over the repeats.
     pub repeats: Repeats,
     pub(super) run: fn(&mut Session<'_>) -> Result<()>,
 }
 
-/// What an experiment does more than once.
+/// What an experiment repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeats {
-    /// Splits into training and test samples; without it all samples are fitted, and clustered.
+    /// Splits into training and test samples. Without them, all samples are trained on and clustered.
     pub splits: bool,
     /// Fits of the same samples, with other seeds.
     pub fits: bool,
@@ -36,32 +36,32 @@ pub struct Repeats {
     pub kmeans: bool,
 }
 
-/// How an experiment is made; what [`Repeats`] does not have makes no difference.
+/// The number of repeats; one counts only if [`Repeats`] has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Splits into training and test samples.
+    /// The number of splits into training and test samples.
     pub splits: usize,
-    /// Fits of the training samples of every split, with seeds from 0.
+    /// The number of fits per split, with seeds from 0.
     pub fits: usize,
-    /// Runs of k-means per fit.
+    /// The number of runs of k-means per fit.
     pub kmeans_seeds: usize,
-    /// Fewer points of a curve.
+    /// Whether curves have fewer points.
     pub quick: bool,
 }
 
-/// The samples of an experiment: as they were read, with at least one column of labels.
+/// The samples of an experiment, with at least one column of labels.
 #[derive(Debug)]
 pub struct Samples {
-    /// Where they are from.
+    /// Their source, for people.
     pub source: String,
     /// The samples, unscaled.
     pub set: ImageSet,
-    /// Classes of all samples by the name of the attribute; the first is what clusters are compared with.
+    /// Names of attributes, with the class of every sample. Clusters are compared with the first attribute.
     pub labels: Vec<(String, Vec<usize>)>,
 }
 
 impl Samples {
-    /// What tells them from others: a hash of every bit of the values, of their shape, and of the labels in their order.
+    /// A hash that identifies them: of all values bit by bit, of shapes, and of labels.
     pub(super) fn identity(&self) -> String {
         let Self { set, labels, .. } = self;
         let mut hash = DefaultHasher::new();
@@ -73,12 +73,12 @@ impl Samples {
     }
 }
 
-/// What is being done.
+/// A report of progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
-    /// Fits that are done, or were found done.
+    /// Fits that are done, or were done before.
     pub done: usize,
-    /// All of them.
+    /// All fits.
     pub of: usize,
     /// The next one.
     pub what: &'a str,
@@ -87,31 +87,31 @@ pub struct Step<'a> {
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its content, for people.
     pub what: &'static str,
 }
 
 /// Which samples are trained on, and which are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Scheme {
-    /// All of them.
+    /// All samples, for both.
     All,
-    /// This many of every class are trained on, the others scored; drawn with a seed.
+    /// `per_class` samples of every class are trained on, the others are scored.
     Split { per_class: usize, seed: u64 },
 }
 
-/// A fit in memory.
+/// The last fit, for methods that share it.
 pub(super) struct Fitted {
     pub(super) settings: Settings,
     pub(super) scheme: Scheme,
     pub(super) fit: Fit<f32>,
     pub(super) course: Vec<(f64, f64)>,
-    /// Unscaled, rows that are trained on and scored.
+    /// The rows that were trained on, and those that are scored.
     pub(super) rows: (Vec<usize>, Vec<usize>),
     pub(super) preprocess: Preprocess,
-    /// H of the samples that are scored, and their error, once they are known.
+    /// H and the error of the samples that are scored; None until they are computed.
     pub(super) scored: Option<(Array2<f32>, f64)>,
 }
 
@@ -120,7 +120,7 @@ pub(super) struct Session<'a> {
     pub(super) engine: &'a mut Engine,
     pub(super) experiment: &'a Experiment,
     pub(super) samples: &'a Samples,
-    /// Of the samples.
+    /// [`Samples::identity`].
     pub(super) identity: String,
     pub(super) options: Options,
     pub(super) out: PathBuf,
@@ -128,13 +128,13 @@ pub(super) struct Session<'a> {
     pub(super) done: usize,
     pub(super) of: usize,
     pub(super) progress: &'a mut dyn FnMut(Step<'_>),
-    /// The last fit, for methods that differ only in what they read from it.
+    /// The last fit, for methods that differ only in the coefficients that they cluster.
     pub(super) last_fit: Option<Fitted>,
     pub(super) written: Vec<Written>,
 }
 
 impl Session<'_> {
-    /// Counts the fits that are to come and makes the folder for what is kept of them; what cannot work is refused before the first.
+    /// Counts the fits of an experiment, creates the folder for their results, and checks all methods before the first fit.
     pub(super) fn plan<'m>(
         &mut self,
         methods: impl IntoIterator<Item = &'m Method>,
@@ -151,7 +151,7 @@ impl Session<'_> {
                 return Err(Error::Data(format!("{source}: {message}")));
             }
             let features = if method.features == Features::Igo { 2 } else { 1 } * set.n_features();
-            // The rank of the samples, and samples to fill up with, at most.
+            // The other initialisations use singular vectors, then samples.
             let (most, first) = (set.n_samples().min(features) + set.n_samples(), method.config.layers[0]);
             if first > most && !matches!(method.config.init, Init::Random | Init::Svd) {
                 return Err(what(Error::Config(format!(
@@ -169,7 +169,7 @@ impl Session<'_> {
         self.done += 1;
     }
 
-    /// What is clustered against.
+    /// The classes that clusters are compared with.
     pub(super) fn classes(&self) -> Result<&[usize]> {
         self.samples
             .labels

@@ -1,4 +1,4 @@
-//! One fit and its scores, kept in a file so that it is made once.
+//! A trial: a fit with its scores, kept in a file so that it is made only once.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -18,31 +18,31 @@ use crate::store::Model;
 use crate::train::{History, Projection};
 use crate::{Error, Result};
 
-/// What an outcome is the outcome of: all that it depends on.
+/// All that an outcome depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Key {
     settings: Settings,
     scheme: Scheme,
-    /// Runs; None for a fit that is not clustered.
+    /// Runs of k-means; None for a fit that is not clustered.
     kmeans: Option<usize>,
     samples: String,
     device: String,
     version: String,
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    /// Of every run of k-means.
+    /// The scores of every run of k-means.
     pub(super) scores: Vec<Scores>,
-    /// Of the samples that were trained on.
+    /// The relative error of the training samples.
     pub(super) relative_error: f64,
-    /// Of those that were scored.
+    /// The relative error of the scored samples.
     pub(super) scored_error: f64,
     /// Seconds of the fit.
     pub(super) seconds: f64,
     pub(super) history: History,
-    /// `(seconds since the start, relative error)` of every report of the last stage.
+    /// Seconds since the start and relative error, from every report of the last stage.
     pub(super) course: Vec<(f64, f64)>,
     /// Hoyer's sparseness of W_1 … W_L, then of H.
     pub(super) hoyer: Vec<Option<f64>>,
@@ -60,7 +60,7 @@ fn layers_of(method: &Method, between: &str) -> String {
     method.config.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
-/// What is said of a trial before it is made.
+/// A trial in words, for the report of progress.
 fn described(method: &Method, scheme: Scheme) -> String {
     let fit = if method.config.seed == 0 { String::new() } else { format!(", fit {}", method.config.seed + 1) };
     match scheme {
@@ -70,12 +70,12 @@ fn described(method: &Method, scheme: Scheme) -> String {
 }
 
 impl Session<'_> {
-    /// Fits `method` and scores it, or finds that this was done.
+    /// Fits and scores `method`, or reads the outcome of an earlier trial.
     pub(super) fn trial(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
         let key = self.key(method.settings(), scheme, Some(self.options.kmeans_seeds));
         let path = self.kept(method, scheme, ".json");
         self.step(&described(method, scheme));
-        // A file that cannot be read, or is of other settings, is made again.
+        // A file that cannot be read, or has another key, is replaced.
         let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
         if let Some(kept) = kept.filter(|kept| kept.key == key) {
             return Ok(kept.outcome);
@@ -87,19 +87,19 @@ impl Session<'_> {
         Ok(kept.outcome)
     }
 
-    /// The trials of all fits of `method` that differ in their seed.
+    /// The trials of `method` with all seeds.
     pub(super) fn trials(&mut self, method: &Method, scheme: Scheme) -> Result<Vec<Outcome>> {
         (0..self.options.fits as u64).map(|seed| self.trial(&method.clone().seeded(seed), scheme)).collect()
     }
 
-    /// The model that `method` makes of all samples, or that it was found to have made.
+    /// The model that `method` fits to all samples, or that an earlier trial has kept.
     pub(super) fn model(&mut self, method: &Method) -> Result<Model> {
         let scheme = Scheme::All;
         let key = self.key(method.settings_of_fit(), scheme, None);
         let json = serde_json::to_string(&key).map_err(|e| Error::Config(format!("a trial has no key: {e}")))?;
         let mut hash = DefaultHasher::new();
         json.hash(&mut hash);
-        // The name says what it is of, so that it and its key are always there together.
+        // The key is in the file name, so that a model and its key cannot be separated.
         let path = self.kept(method, scheme, &format!("-{:016x}.safetensors", hash.finish()));
         self.step(&described(method, scheme));
         if let Ok(model) = Model::load(&path) {
@@ -142,7 +142,7 @@ impl Session<'_> {
             return Err(Error::Config("a fit is missing".into()));
         };
         let config = &method.config;
-        // H of the scored samples, before any g: the same for all that is read from it.
+        // H of the scored samples before any g, which methods that share the fit use again.
         let (h, scored_error) = match (scored.take(), scheme) {
             (Some(scored), _) => scored,
             (None, Scheme::All) => (fit.factors.h.clone(), fit.relative_error),
@@ -184,7 +184,7 @@ impl Session<'_> {
         Ok(outcome)
     }
 
-    /// Fits `method`, unless the last fit was the same, and leaves it in `last_fit`.
+    /// Fits `method` into `last_fit`, unless that is the same fit.
     fn fit(&mut self, method: &Method, scheme: Scheme) -> Result<()> {
         let settings = method.settings_of_fit();
         if self.last_fit.as_ref().is_some_and(|last| last.settings == settings && last.scheme == scheme) {

@@ -1,4 +1,4 @@
-//! The files of an experiment.
+//! Writing the files of an experiment.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::report::one_line;
 use crate::train::Solver;
 use crate::{Error, Result};
 
-/// A table for people: the values as they are shown.
+/// A table for people, with formatted values.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) columns: Vec<String>,
@@ -24,7 +24,7 @@ impl Table {
     }
 
     fn markdown(&self) -> String {
-        // A bar would end a cell.
+        // An unescaped bar would end a cell.
         let line = |cells: &[String]| {
             let cells: Vec<_> = cells.iter().map(|cell| one_line(cell).replace('|', "\\|")).collect();
             format!("| {} |\n", cells.join(" | "))
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula: names from data could begin like one.
+/// The cell with a quote before it if spreadsheets would take it for a formula, as names from data might be.
 fn no_formula(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
     if formula { format!("'{cell}") } else { cell.to_string() }
@@ -50,7 +50,7 @@ impl Session<'_> {
         self.written.push(Written { path, what });
     }
 
-    /// All values, one observation a line.
+    /// Writes the CSV file of all values, one observation per line.
     pub(super) fn csv(&mut self, header: &[&str], rows: &[Vec<String>]) -> Result<()> {
         let path = self.path(".csv");
         let failed = |e: csv::Error| Error::format(&path, format!("not written: {e}"));
@@ -63,7 +63,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The table for people, with how it was made above, and notes and the settings of its methods below.
+    /// Writes the Markdown table: above it data and device, below it notes and the settings of the methods.
     pub(super) fn markdown<'m>(
         &mut self,
         table: &Table,
@@ -81,14 +81,14 @@ impl Session<'_> {
         }
         let mut settings = Table::new(&Method::SAID);
         settings.rows = methods.into_iter().map(|m| self.method_on_this_device(m).said()).collect();
-        text += "\nSettings; iterations are at most so many:\n\n";
+        text += "\nSettings (iterations: at most):\n\n";
         text += &settings.markdown();
         write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
         self.wrote(path, "the table");
         Ok(())
     }
 
-    /// What the numbers are the mean of, and what ± covers.
+    /// A sentence on what the numbers are means over, and what ± covers.
     fn spread(&self) -> String {
         let (Repeats { splits, fits, kmeans }, options) = (self.experiment.repeats, self.options);
         let counted = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
@@ -112,7 +112,7 @@ impl Session<'_> {
         format!("Mean ± standard deviation over {}.{samples}", parts.join(" × "))
     }
 
-    /// The method with the solver that is taken.
+    /// The method with the solver that `auto` is on this device.
     fn method_on_this_device(&self, method: &Method) -> Method {
         let mut method = method.clone();
         if method.config.solver == Solver::Auto {
@@ -121,7 +121,7 @@ impl Session<'_> {
         method
     }
 
-    /// A chart as SVG and as PNG; `suffix` tells it from others of the experiment.
+    /// Writes a chart as SVG and as PNG; `suffix` distinguishes it from other charts of the experiment.
     pub(super) fn chart(&mut self, suffix: &str, chart: &Chart) -> Result<()> {
         let (svg, png) = (self.path(&format!("{suffix}.svg")), self.path(&format!("{suffix}.png")));
         chart.save_svg(&svg)?;

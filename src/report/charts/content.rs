@@ -1,13 +1,13 @@
 //! What a chart shows: plain data.
 
-/// A picture of numbers.
+/// A chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     /// Above the chart; may be empty.
     pub title: String,
-    /// The axis from left to right: of the values, where boxes and bars are drawn.
+    /// The horizontal axis; for boxes and bars that of the values.
     pub x: Axis,
-    /// The axis upwards, of lines only.
+    /// The vertical axis; for lines only.
     pub y: Axis,
     /// What is drawn.
     pub content: Content,
@@ -16,14 +16,14 @@ pub struct Chart {
     pub size: (u32, u32),
 }
 
-/// What an axis measures.
+/// An axis.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Axis {
-    /// What it is called.
+    /// Its title.
     pub label: String,
-    /// Logarithmic; values that are not positive are left out.
+    /// Whether it is logarithmic; values that are not positive are then left out.
     pub log: bool,
-    /// Where it begins and ends; None: where the data do. What lies beyond is cut off.
+    /// Its first and last value; None: those of the data. Values outside are cut off.
     pub limits: Option<(f64, f64)>,
 }
 
@@ -49,17 +49,17 @@ impl Axis {
 /// What is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Polylines through points in the order in which they are given.
+    /// Lines through points, in their order.
     Lines(Vec<Series>),
-    /// One box for each group, one below the other: quartiles, and whiskers to the outermost values within 1.5
-    /// interquartile ranges of the box; values beyond them are circles.
+    /// One box per group: quartiles, whiskers to the outermost values within 1.5 interquartile ranges of the box, circles
+    /// for values outside.
     Boxes {
         /// The groups, from top to bottom.
         groups: Vec<Group>,
         /// What the reference marks are, for the legend; not used where there are none.
         reference: String,
     },
-    /// One bar for each value, one below the other, from zero.
+    /// One bar per value, from zero.
     Bars {
         /// The bars, from top to bottom.
         bars: Vec<Bar>,
@@ -71,24 +71,24 @@ pub enum Content {
 /// A line with a name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
-    /// What the legend says; a single series with an empty one has no legend.
+    /// Its name in the legend; a single series with an empty label has no legend.
     pub label: String,
     /// Points that are not finite, or not positive on a logarithmic axis, interrupt the line.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Values that are one box.
+/// The values of a box.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Group {
     /// The name beside the box.
     pub label: String,
-    /// In any order; those that are not finite are left out.
+    /// The values in any order; those that are not finite are left out.
     pub values: Vec<f64>,
     /// A value to compare with, such as a printed one: a diamond.
     pub reference: Option<f64>,
 }
 
-/// A value that is a bar.
+/// A bar.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bar {
     /// The name beside the bar.
@@ -101,7 +101,7 @@ pub struct Bar {
     pub reference: Option<f64>,
 }
 
-/// The width of a chart where nothing else was asked for.
+/// The default width of a chart, in pixels.
 const WIDTH: u32 = 480;
 
 impl Chart {

@@ -1,4 +1,4 @@
-//! The contents of a chart: one function for each kind.
+//! Drawing lines, boxes and bars.
 
 use plotters::prelude::{Circle, DrawingBackend};
 use plotters::style::Color;
@@ -40,7 +40,7 @@ fn lines<DB: DrawingBackend>(
     medium: Medium,
 ) -> Result<(), Failed<DB>> {
     let Chart { title, x, y, .. } = chart;
-    // A point counts for an axis only where the other one can show it.
+    // A point determines the range of an axis only if the other axis can show it.
     let shown = |axis: &Axis, v: f64| v.is_finite() && (!axis.log || v > 0.0);
     let points = || series.iter().flat_map(|s| s.points.iter().copied()).filter(|(a, b)| shown(x, *a) && shown(y, *b));
     let (of_x, of_y) = (Scale::new(x, points().map(|p| p.0), None), Scale::new(y, points().map(|p| p.1), None));
@@ -78,7 +78,7 @@ fn inside((x, y): (f64, f64)) -> bool {
     (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y)
 }
 
-/// The parts of a polyline that lie in the unit square; None interrupts it.
+/// The pieces of a polyline inside the unit square; None interrupts it.
 pub(super) fn visible(places: &[Option<(f64, f64)>]) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
     for pair in places.windows(2) {
@@ -92,7 +92,7 @@ pub(super) fn visible(places: &[Option<(f64, f64)>]) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// The part of a segment that lies in the unit square (Liang and Barsky).
+/// The piece of a segment inside the unit square (Liang and Barsky).
 fn clipped(a: (f64, f64), b: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
     let (dx, dy) = (b.0 - a.0, b.1 - a.1);
     let (mut from, mut to) = (0.0f64, 1.0f64);
@@ -127,7 +127,7 @@ fn rows_frame<'a, DB: DrawingBackend>(
     Frame::new(area, medium, &Around { title, x_label, y_label: "", left_texts: names, legend })
 }
 
-/// The middle of a row and half the height of what stands in it.
+/// The middle of a row, and half the height of its box or bar.
 #[derive(Clone, Copy)]
 struct Row {
     middle: i32,
@@ -148,7 +148,7 @@ fn each_row<DB: DrawingBackend, T>(
     frame.line(vec![(frame.left, frame.top), (frame.left, frame.bottom)], frame.stroke(INK, 1))
 }
 
-/// The mark of a reference value, where it is on the axis.
+/// Draws the mark of a reference value, if it is on the axis.
 fn reference<DB: DrawingBackend>(
     frame: &Frame<'_, DB>,
     value: Option<f64>,
@@ -177,7 +177,7 @@ fn one_box<DB: DrawingBackend>(frame: &Frame<'_, DB>, group: &Group, axis: &Scal
         }
         let corners = [(x(five.lower), middle - half), (x(five.upper), middle + half)];
         frame.rectangle(corners, colour.mix(0.3).filled())?;
-        // As a line: the SVG of a rectangle has no width of its rim.
+        // A closed line, because rectangles in SVG have no stroke width.
         let [(l, t), (r, b)] = corners;
         frame.line(vec![(l, t), (r, t), (r, b), (l, b), (l, t)], frame.stroke(colour, 1))?;
         frame.line(vec![(x(five.median), middle - half), (x(five.median), middle + half)], frame.stroke(colour, 3))?;
@@ -201,7 +201,7 @@ pub(super) struct Five {
 }
 
 impl Five {
-    /// Of values in ascending order; quartiles are interpolated as NumPy's are.
+    /// Of values in ascending order; quartiles are interpolated as in NumPy.
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         let last = values.len().checked_sub(1)?;
         let quantile = |q: f64| {
@@ -211,7 +211,7 @@ impl Five {
         };
         let (lower, median, upper) = (quantile(0.25), quantile(0.5), quantile(0.75));
         let reach = 1.5 * (upper - lower);
-        // A quartile between two values can lie beyond all that are in reach: then there is no whisker.
+        // An interpolated quartile can lie outside all values within reach: then there is no whisker.
         let low = values.iter().copied().find(|v| *v >= lower - reach).unwrap_or(lower).min(lower);
         let high = values.iter().rev().copied().find(|v| *v <= upper + reach).unwrap_or(upper).max(upper);
         Some(Self { low, lower, median, upper, high })
@@ -221,7 +221,7 @@ impl Five {
 fn one_bar<DB: DrawingBackend>(frame: &Frame<'_, DB>, bar: &Bar, axis: &Scale, row: Row) -> Result<(), Failed<DB>> {
     frame.row_text(&bar.label, row.middle)?;
     let Row { middle, half } = row;
-    // On a logarithmic axis a bar has no zero to start from: it starts where the axis does.
+    // On a logarithmic axis, which has no zero, bars begin where the axis begins.
     let x = |v: f64| frame.x(axis.place(v).unwrap_or(0.0).clamp(0.0, 1.0));
     if axis.place(bar.value).is_some() {
         let (zero, end) = (x(0.0), x(bar.value));

@@ -1,4 +1,4 @@
-//! What all charts have: the room for title, axes and legend, and how these are drawn.
+//! Title, axes and legend of all charts.
 
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, RGBColor, Rectangle, Text};
@@ -8,18 +8,18 @@ use plotters::style::{Color, IntoFont, ShapeStyle, TextStyle};
 use super::scale::Scale;
 use crate::report::one_line;
 
-/// The name under which the font is known; an SVG says it too.
+/// The name of the font, also in SVG.
 pub(super) const FONT: &str = "sans-serif";
-/// Lettering and axes.
+/// The colour of text and axes.
 pub(super) const INK: RGBColor = RGBColor(0x24, 0x29, 0x2F);
-/// The same as an SVG says it.
+/// The same as in SVG.
 pub(super) const INK_TEXT: &str = "#24292F";
 const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
-/// Nothing but [`INK`], so that a page can turn it into its own colour.
+/// The opacity of the grid, which is drawn in [`INK`], so that a page can replace the colour.
 const GRID_OPACITY: f64 = 0.15;
 
-/// Told apart with normal sight, without red, without green and without blue cones, with at least 3 : 1 on white and on
-/// dark grey; those after the last one are dashed.
+/// The colours of series. They differ for all kinds of colour vision and have a contrast of at least 3 : 1 on white and on dark
+/// grey. Further series use them again, dashed.
 pub(super) const COLOURS: [RGBColor; 5] = [
     RGBColor(0x44, 0x77, 0xAA),
     RGBColor(0xC7, 0x85, 0x14),
@@ -28,7 +28,7 @@ pub(super) const COLOURS: [RGBColor; 5] = [
     RGBColor(0x8E, 0x8E, 0x8E),
 ];
 
-/// Pixels of an SVG: letters, the title, a row of boxes or bars, a line of the legend, the gap around everything.
+/// Sizes in pixels of an SVG: text, title, a row of boxes or bars, a line of the legend, the margin.
 const LETTERS: i32 = 13;
 const TITLE: i32 = 15;
 const ROW: u32 = 30;
@@ -38,37 +38,37 @@ const GAP: i32 = 10;
 pub(super) type Failed<DB> = DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>;
 pub(super) type Area<DB> = DrawingArea<DB, Shift>;
 
-/// What is drawn on.
+/// The medium that is drawn on.
 #[derive(Clone, Copy)]
 pub(super) struct Medium {
-    /// Its pixels for one of the chart.
+    /// Its pixels per pixel of the chart.
     pub(super) scale: u32,
-    /// Whether it is white, or whatever is behind it.
+    /// Whether it has a white background, or none.
     pub(super) background: bool,
-    /// Whether the letters are drawn by us: plotters sets these a little higher than a browser does.
+    /// Whether plotters draws the letters, a little higher than a browser does.
     pub(super) letters: bool,
 }
 
-/// The height of a chart with so many rows.
+/// The height in pixels of a chart with `rows` rows.
 pub(super) fn height(rows: u32) -> u32 {
     rows.saturating_mul(ROW).saturating_add(120)
 }
 
-/// The height of a chart of lines with so many names in its legend.
+/// The height in pixels of a chart of lines with `names` names in its legend.
 pub(super) fn lines_height(names: u32) -> u32 {
     names.div_ceil(2).saturating_mul(LINE as u32).saturating_add(300)
 }
 
-/// How the legend shows a name.
+/// The mark of a name in the legend.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
-    /// The line of the series with that number.
+    /// The line of the series with this number, from 0.
     Line(usize),
     /// The diamond of reference values.
     Diamond,
 }
 
-/// The paper, and the plot on it, in pixels of the picture.
+/// The picture and the plot in it, in pixels.
 pub(super) struct Frame<'a, DB: DrawingBackend> {
     pub(super) area: &'a Area<DB>,
     pub(super) left: i32,
@@ -79,18 +79,18 @@ pub(super) struct Frame<'a, DB: DrawingBackend> {
     letters: bool,
 }
 
-/// What stands around the plot.
+/// Texts around the plot.
 pub(super) struct Around<'a> {
     pub(super) title: &'a str,
     pub(super) x_label: &'a str,
     pub(super) y_label: &'a str,
-    /// What stands left of the plot: its width counts.
+    /// Texts left of the plot, which determine the room there.
     pub(super) left_texts: Vec<&'a str>,
     pub(super) legend: Vec<(Mark, &'a str)>,
 }
 
 impl<'a, DB: DrawingBackend> Frame<'a, DB> {
-    /// Draws what stands around the plot and leaves the room for it.
+    /// Draws the texts around the plot, and determines its place.
     pub(super) fn new(area: &'a Area<DB>, medium: Medium, around: &Around<'_>) -> Result<Self, Failed<DB>> {
         let Medium { scale, background, letters } = medium;
         let scale = scale as i32;
@@ -114,22 +114,22 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
             frame.text(around.x_label, (frame.right, frame.bottom), LETTERS, HPos::Right, VPos::Bottom)?;
             frame.bottom -= LINE * scale;
         }
-        // The numbers below the plot.
+        // Room for the numbers below the plot.
         frame.bottom -= LINE * scale;
         let widest = around.left_texts.iter().map(|t| frame.width(t)).max().unwrap_or(0);
-        // However long the names are, half of the picture is the plot's.
+        // The plot has at least half of the width, however long the names are.
         frame.left += (widest + 8 * scale).min(width / 2 - gap);
         Ok(frame)
     }
 
-    /// The width of a text in letters of the usual size. The reader's font may be wider than ours.
+    /// The width of a text of the usual size, with some to spare: the reader's font may be wider.
     fn width(&self, text: &str) -> i32 {
         let size = self.area.estimate_text_size(text, &self.style(LETTERS, HPos::Left, VPos::Top));
         size.map_or(0, |(w, _)| (f64::from(w) * 1.1) as i32)
     }
 
     fn style(&self, size: i32, h: HPos, v: VPos) -> TextStyle<'static> {
-        // plotters counts the height of a line, of which the letters' size is a part.
+        // plotters' size is the height of a line, not of the letters.
         let font = (FONT, f64::from(size * self.scale) * 1.24).into_font();
         TextStyle::from(font).color(&INK).pos(Pos::new(h, v))
     }
@@ -139,7 +139,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         self.area.draw(&Text::new(one_line(text), (at.0, at.1 + down), self.style(size, h, v)))
     }
 
-    /// A name beside its row.
+    /// Draws a name beside its row.
     pub(super) fn row_text(&self, text: &str, y: i32) -> Result<(), Failed<DB>> {
         self.text(text, (self.left - 8 * self.scale, y), LETTERS, HPos::Right, VPos::Center)
     }
@@ -160,20 +160,20 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         self.area.draw(&Rectangle::new(corners, style))
     }
 
-    /// The pixel of a place between 0 and 1 on the horizontal axis.
+    /// The pixel of a position from 0 to 1 on the horizontal axis.
     pub(super) fn x(&self, place: f64) -> i32 {
         self.left + (place * f64::from(self.right - self.left)).round() as i32
     }
 
-    /// The same on the vertical axis, which runs upwards.
+    /// The pixel of a position from 0 to 1 on the vertical axis, which points upwards.
     pub(super) fn y(&self, place: f64) -> i32 {
         self.bottom - (place * f64::from(self.bottom - self.top)).round() as i32
     }
 
-    /// Grid and numbers of the horizontal axis.
+    /// Draws grid and numbers of the horizontal axis.
     pub(super) fn x_axis(&self, scale: &Scale) -> Result<(), Failed<DB>> {
         let wanted = (self.right - self.left) / self.px(70);
-        // Numbers that would touch are left out.
+        // Numbers that would overlap are left out.
         let mut free = i32::MIN;
         for (v, text) in scale.ticks(wanted.max(2) as usize) {
             let x = self.x(scale.place(v).unwrap_or_default());
@@ -187,7 +187,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         self.line(vec![(self.left, self.bottom), (self.right, self.bottom)], self.stroke(INK, 1))
     }
 
-    /// Grid and numbers of the vertical axis.
+    /// Draws grid and numbers of the vertical axis.
     pub(super) fn y_axis(&self, ticks: &[(f64, String)], scale: &Scale) -> Result<(), Failed<DB>> {
         for (v, text) in ticks {
             let y = self.y(scale.place(*v).unwrap_or_default());
@@ -197,7 +197,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         self.line(vec![(self.left, self.top), (self.left, self.bottom)], self.stroke(INK, 1))
     }
 
-    /// A diamond around a point, in ink with a rim of the paper's colour.
+    /// Draws a diamond around a point, with a rim in the colour of the background.
     pub(super) fn diamond(&self, (x, y): (i32, i32)) -> Result<(), Failed<DB>> {
         let r = self.px(5);
         let corners = vec![(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
@@ -205,7 +205,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         self.line([corners.clone(), vec![corners[0]]].concat(), self.stroke(PAPER, 1))
     }
 
-    /// The names below everything, in columns.
+    /// Draws the legend below the plot, in columns.
     fn legend(&mut self, entries: &[(Mark, &str)]) -> Result<(), Failed<DB>> {
         if entries.is_empty() {
             return Ok(());
@@ -229,7 +229,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         Ok(())
     }
 
-    /// The line of series `i`: its colour, and dashes once the colours are used up.
+    /// The style of series `i`: its colour, dashed when all colours are used.
     pub(super) fn series_line(&self, points: Vec<(i32, i32)>, i: usize) -> Result<(), Failed<DB>> {
         let style = self.stroke(COLOURS[i % COLOURS.len()], 2);
         let (dash, space) = match i / COLOURS.len() {

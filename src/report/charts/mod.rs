@@ -1,7 +1,7 @@
 //! Charts of numbers: lines, box plots and bars, the same as SVG and as PNG.
 //!
-//! A [`Chart`] is plain data. Colours can be told apart by the colour-blind and on white as on dark grey; box plots and
-//! bars lie, so that long names stay legible; the legend stands below the data, never on them.
+//! A [`Chart`] is plain data. Its colours are safe for the colour-blind, on white and on dark grey. Boxes and bars are
+//! horizontal, so that there is room for long names. The legend is below the plot.
 
 mod content;
 mod draw;
@@ -21,12 +21,12 @@ use super::{escape, montage};
 use crate::atomic::write_atomically;
 use crate::{Error, Result};
 
-/// Pixels of a PNG for one of the SVG.
+/// Pixels of a PNG per pixel of the SVG.
 pub const PNG_SCALE: u32 = 2;
 
-/// Units of an SVG's drawing for one of its pixels: plotters draws at whole numbers, which would make steps of a curve.
+/// Units of an SVG per pixel: plotters rounds coordinates to whole units, which would make steps of curves.
 const SVG_SCALE: u32 = 8;
-/// No picture is larger than this on a side: the buffer of a PNG is then below 800 MB.
+/// The most pixels of a side, so that the buffer of a PNG stays below 800 MB.
 const MAX_SIDE: u32 = 8192;
 
 impl Chart {
@@ -38,20 +38,19 @@ impl Chart {
         self.svg(true)
     }
 
-    /// As an SVG element for a page: no background, lettering and axes in `currentColor`, and the title for those who
-    /// hear it.
+    /// As an SVG element for a page: no background, text and axes in `currentColor`, the title for screen readers.
     ///
     /// # Errors
     /// As [`Chart::to_svg`].
     pub fn to_inline_svg(&self) -> Result<String> {
         let svg = self.svg(false)?;
-        // Texts are escaped: a quotation mark in the document is one of an attribute.
+        // Texts are escaped: every quotation mark in the document belongs to an attribute.
         let svg = svg.replace(&format!("\"{}\"", frame::INK_TEXT), "\"currentColor\"");
         let name = escape(if self.title.is_empty() { "chart" } else { &self.title });
         Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{name}\" "), 1))
     }
 
-    /// Writes [`Chart::to_svg`] to `path`, all of it or nothing.
+    /// Writes [`Chart::to_svg`] to `path`, completely or not at all.
     ///
     /// # Errors
     /// As [`Chart::to_svg`], and [`Error::Io`].
@@ -60,7 +59,7 @@ impl Chart {
         write_atomically(path, |out| std::io::Write::write_all(out, svg.as_bytes()))
     }
 
-    /// Writes the chart to `path` as PNG, all of it or nothing.
+    /// Writes the chart to `path` as PNG, completely or not at all.
     ///
     /// # Errors
     /// As [`Chart::to_svg`], and [`Error::Io`].
@@ -86,7 +85,7 @@ impl Chart {
         Ok(svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1))
     }
 
-    /// Width and height, the height by the content if none was given.
+    /// Width and height in pixels; a height of 0 is computed from the content.
     fn measured(&self) -> Result<(u32, u32)> {
         let (width, height) = self.size;
         let count = |n: usize| u32::try_from(n).unwrap_or(MAX_SIDE);
@@ -108,7 +107,7 @@ impl Chart {
     fn draw_on<DB: DrawingBackend>(&self, backend: DB, medium: Medium) -> Result<()> {
         register();
         let area = backend.into_drawing_area();
-        // Neither backend fails but for a font that is not there; a chart is too small a thing for an error of its own.
+        // Both backends fail only if the font is missing.
         let failed =
             |e: &dyn std::fmt::Display| Error::Data(format!("the chart `{}` cannot be drawn: {e}", self.title));
         if !self.has_values() {
@@ -120,12 +119,12 @@ impl Chart {
     }
 }
 
-/// The letters of PNGs, and the measure of those of an SVG, which the reader's own font draws.
+/// Registers the font that PNGs are drawn with. For SVG it only measures texts, which the reader's font draws.
 fn register() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let font = include_bytes!("../../../assets/Roboto-subset.ttf");
-        // A font that is no font would be an error of every chart that is drawn with it.
+        // An invalid font would be an error of every chart.
         let _ = register_font(frame::FONT, FontStyle::Normal, font);
     });
 }

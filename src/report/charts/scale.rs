@@ -1,8 +1,8 @@
-//! One axis: which numbers it spans, where they lie, and which of them are written beside it.
+//! The scale of an axis: its range, positions on it, and ticks.
 
 use super::Axis;
 
-/// The numbers of an axis and where they lie on it.
+/// The range of an axis, and positions on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scale {
     min: f64,
@@ -10,14 +10,14 @@ pub(super) struct Scale {
     log: bool,
 }
 
-/// Room beyond the outermost values, as a part of the axis.
+/// Room beyond the outermost values, as a fraction of the range.
 const MARGIN: f64 = 0.04;
-/// Numbers further from zero than this are drawn here, and those nearer to it than its reciprocal there: beyond them
-/// differences and quotients of two numbers are no numbers.
+/// Larger magnitudes are drawn as this, and smaller ones than its reciprocal as that, so that differences and quotients of two
+/// numbers stay finite.
 const FARTHEST: f64 = 1e280;
 
 impl Scale {
-    /// The limits of `axis`, or those of `values` with a little room; `include` is in it in any case.
+    /// The range of `axis.limits`, or else of `values` with a little room; it always contains `include`.
     pub(super) fn new(axis: &Axis, values: impl Iterator<Item = f64>, include: Option<f64>) -> Self {
         let log = axis.log;
         let mut found: Option<(f64, f64)> = None;
@@ -26,7 +26,7 @@ impl Scale {
         }
         let (a, b) = axis.limits.or(found).unwrap_or(if log { (1.0, 10.0) } else { (0.0, 1.0) });
         let (mut min, mut max) = (within(a.min(b), log), within(a.max(b), log));
-        // One value alone still wants an axis to lie on.
+        // A single value needs a range too.
         if max - min <= f64::EPSILON * max.abs() {
             (min, max) = match (log, min == 0.0) {
                 (true, _) => (min / 2.0, max * 2.0),
@@ -36,7 +36,7 @@ impl Scale {
         }
         if axis.limits.is_none() {
             let room = if log { ((max.ln() - min.ln()) * MARGIN).exp() } else { (max - min) * MARGIN };
-            // What starts at zero is drawn from zero.
+            // A range that begins at zero has no room before it.
             (min, max) = match log {
                 true => (min / room, max * room),
                 false => (if include == Some(min) { min } else { min - room }, max + room),
@@ -45,19 +45,19 @@ impl Scale {
         Self { min, max, log }
     }
 
-    /// Where `v` lies: 0 at the start of the axis, 1 at its end, beyond them outside; None where it has no place.
+    /// The position of `v`: 0 at the start of the axis, 1 at its end, values outside beyond; None if it has no position.
     pub(super) fn place(&self, v: f64) -> Option<f64> {
         let to = |v: f64| if self.log { v.ln() } else { v };
         let place = |v: f64| (to(v) - to(self.min)) / (to(self.max) - to(self.min));
         drawable(v, self.log).then(|| place(within(v, self.log)).clamp(-1e9, 1e9))
     }
 
-    /// The numbers beside the axis with what is written there: about `wanted` of them, all on the axis.
+    /// About `wanted` ticks on the axis, with their texts.
     pub(super) fn ticks(&self, wanted: usize) -> Vec<(f64, String)> {
         let on_it = |v: &f64| self.place(*v).is_some_and(|p| (-1e-9..=1.0 + 1e-9).contains(&p));
         let shown = |ticks: Vec<(f64, String)>| ticks.into_iter().filter(|(v, _)| on_it(v)).collect::<Vec<_>>();
         let ticks = shown(if self.log { self.log_ticks(wanted) } else { Vec::new() });
-        // Within a decade powers of ten are too few.
+        // Powers of ten are too few within a decade.
         if ticks.len() < 3 { shown(self.linear_ticks(wanted)) } else { ticks }
     }
 
@@ -67,7 +67,7 @@ impl Scale {
         let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * decade).into_iter().find(|s| *s >= rough * 0.999);
         let step = step.unwrap_or(10.0 * decade);
         let (first, last) = ((self.min / step - 1e-9).ceil(), (self.max / step + 1e-9).floor());
-        // A range so far from zero that f64 cannot count its steps has no ticks but its ends.
+        // Far from zero f64 cannot tell the steps of a short range apart: then there are ticks at the ends only.
         if !(first.is_finite() && last.is_finite()) || last - first > 1000.0 {
             return [self.min, self.max].map(|v| (v, number(v, step))).into();
         }
@@ -89,7 +89,7 @@ fn drawable(v: f64, log: bool) -> bool {
     v.is_finite() && (!log || v > 0.0)
 }
 
-/// The number nearest to `v` that an axis can show.
+/// The number nearest to `v` that can be drawn.
 fn within(v: f64, log: bool) -> f64 {
     match log {
         true => v.clamp(1.0 / FARTHEST, FARTHEST),
@@ -98,7 +98,7 @@ fn within(v: f64, log: bool) -> f64 {
     }
 }
 
-/// `v` with the digits that a step of `step` needs, as people write it: `0.25`, `12`, `3·10⁶`.
+/// `v` with the digits that a step of `step` needs: `0.25`, `12`, `3·10⁶`.
 fn number(v: f64, step: f64) -> String {
     let magnitude = v.abs().max(step.abs());
     let decimals = |step: f64| (-step.log10() - 1e-9).ceil().max(0.0) as usize;
@@ -115,7 +115,7 @@ fn number(v: f64, step: f64) -> String {
     minus(if mantissa == "1" { power } else { format!("{mantissa}·{power}") })
 }
 
-/// With the sign of mathematics, and without one on zero.
+/// With a minus sign instead of a hyphen, and no sign on zero.
 fn minus(text: String) -> String {
     match text.strip_prefix('-') {
         Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.into(),

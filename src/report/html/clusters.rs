@@ -1,4 +1,4 @@
-//! Clusters of samples: what is in them, and how they agree with the classes.
+//! The section of the clusters: samples in them, and how they agree with the classes.
 
 use super::samples;
 use super::section::{Clusters, Report, Section, figure, sheet, spread};
@@ -8,12 +8,12 @@ use crate::report::escape;
 use crate::report::pictures::Pictures;
 use ndarray::Axis;
 
-/// Samples that are shown of all clusters together, and of one.
+/// The most samples that are shown of all clusters together, and of one.
 const TILES: usize = 600;
 const OF_ONE: usize = 12;
-/// The table of classes against clusters has no more lines and columns than this.
+/// The most rows and columns of the table of classes against clusters.
 const TABLE: usize = 100;
-/// With more columns than this its letters are small.
+/// The most columns of the table in letters of the usual size.
 const DENSE: usize = 30;
 
 pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
@@ -24,11 +24,11 @@ pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) 
     Ok(Section { id: "clusters", title: "Clusters", body })
 }
 
-/// A cluster, from the largest to the smallest.
+/// A cluster.
 struct Cluster {
     number: usize,
     members: Vec<usize>,
-    /// The class of most of its members, and how many these are.
+    /// The most frequent class of its samples, and how many are of it.
     mostly: Option<(usize, usize)>,
 }
 
@@ -63,7 +63,7 @@ fn by_size(c: &Clusters) -> Vec<Cluster> {
             let mostly = c.labels.as_ref().and_then(|labels| {
                 let mut counts = vec![0; c.classes.len()];
                 members.iter().filter_map(|i| labels[*i]).for_each(|class| counts[class] += 1);
-                // The first of equal ones; none where no member has a label.
+                // The first of equally frequent classes; None without labels.
                 counts.into_iter().enumerate().rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0)
             });
             Cluster { number, members, mostly }
@@ -73,8 +73,8 @@ fn by_size(c: &Clusters) -> Vec<Cluster> {
     clusters
 }
 
-/// Classes against clusters. Clusters stand in the order of the classes that most of their samples are of, so that
-/// agreement is a diagonal.
+/// The table of classes against clusters. Clusters are in the order of their most frequent classes, so that agreement is a
+/// diagonal.
 fn table(c: &Clusters, labels: &[Option<usize>], clusters: &[Cluster]) -> Result<String> {
     let (of, clustered): (Vec<_>, Vec<_>) = labels.iter().zip(&c.of).filter_map(|(l, c)| Some(((*l)?, *c))).unzip();
     let found = Contingency::new(&of, &clustered)?;
@@ -130,7 +130,7 @@ fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pi
         html.push_str(" Bold: samples of another class than most.");
     }
     html.push_str("</p>\n");
-    // Short lines stand side by side.
+    // Small clusters stand side by side.
     html.push_str(if each <= 8 { "<div class=\"clusters\">\n" } else { "<div>\n" });
     for cluster in clusters.iter().take(shown) {
         let n = cluster.members.len();

@@ -1,4 +1,4 @@
-//! The objective over time, and the error where it can be told from it.
+//! The section of the curves: objectives, and the relative error where it can be computed from them.
 
 use super::section::Section;
 use crate::Result;
@@ -58,8 +58,8 @@ fn chart(title: String, x: &str, y: &str, values: Vec<f64>) -> Option<Chart> {
 
 const FINE_TUNING: &str = "fine-tuning";
 
-/// The relative error over time. The history has objectives only: without penalties these are ½‖X − …‖², so that errors
-/// go as their square roots.
+/// The relative error after every iteration, from the objectives: without penalties these are ½‖X − …‖², so that errors are
+/// proportional to their square roots.
 fn errors(model: &Model) -> Result<Result<(&'static str, Vec<f64>), String>> {
     let m = &model.metadata;
     let penalties = m.penalties.mu.iter().chain(&m.penalties.lambda);

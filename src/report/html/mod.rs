@@ -1,7 +1,7 @@
-//! One page about a fit, in one file: pictures and charts are inside it, it opens offline and needs no script.
+//! A page about a fit in one file, which contains its pictures and charts: it opens offline and needs no script.
 //!
-//! [`Report`] is what the page is about, [`Page`] the page. What cannot be shown is left out, and the page says why. The
-//! page is well-formed XML, too.
+//! [`Report`] is the content of the page, [`Page`] the page. Sections that cannot be shown are left out, and the page says
+//! why. The page is also well-formed XML.
 
 mod clusters;
 mod curves;
@@ -19,24 +19,24 @@ use super::pictures::Pictures;
 use crate::atomic::NewFile;
 use crate::{Error, Result};
 
-/// A page, and what is on it.
+/// A page and its table of contents.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The file.
+    /// The content of the file.
     pub html: String,
-    /// The parts that are shown.
+    /// The titles of the sections that are shown.
     pub shown: Vec<&'static str>,
-    /// The parts that are left out, and why.
+    /// The titles of the sections that are left out, and why.
     pub missing: Vec<(&'static str, String)>,
 }
 
-/// Pictures are made smaller until the page is no larger than this, in bytes.
+/// The most bytes of a page: pictures are made smaller until it fits.
 const LARGEST: usize = 10_000_000;
-/// The longest side of a picture, in pixels: from the first to the last choice.
+/// The longer side of a picture in pixels, tried in this order.
 const SIDES: [u32; 4] = [96, 64, 48, 32];
 
 impl Report<'_> {
-    /// The page.
+    /// Makes the page.
     ///
     /// # Errors
     /// [`Error::Shape`] if samples or clusters do not fit the model.
@@ -117,7 +117,7 @@ impl Report<'_> {
 }
 
 impl Page {
-    /// Writes the page to `path`, all of it or nothing.
+    /// Writes the page to `path`, completely or not at all.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -125,7 +125,7 @@ impl Page {
         self.write_to(NewFile::create(path)?)
     }
 
-    /// Writes the page to a file whose place was made sure of before.
+    /// Writes the page to a file that was created before.
     ///
     /// # Errors
     /// [`Error::Io`].

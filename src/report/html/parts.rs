@@ -1,4 +1,4 @@
-//! Pictures of the components, and of what they are made of.
+//! The sections of the components and of their hierarchy.
 
 use super::section::{Section, figure, sheet};
 use crate::Result;
@@ -7,13 +7,13 @@ use crate::report::pictures::Pictures;
 use crate::store::Model;
 use ndarray::Array2;
 
-/// Components of a layer that are shown.
+/// The most components of a layer that are shown.
 const TILES: usize = 100;
-/// Components at the top of the hierarchy.
+/// The most components at the top of the hierarchy.
 const TOPS: usize = 12;
-/// Parts of every component in it.
+/// The parts of every component in the hierarchy.
 const PARTS: usize = 5;
-/// Pictures in all of it: with many layers there are fewer at the top.
+/// The most pictures of the hierarchy: with many layers there are fewer components at the top.
 const TREE: usize = 600;
 
 /// The components of all layers, and the hierarchy.
@@ -101,7 +101,7 @@ fn share(part: &Part) -> String {
     format!("<strong>{share}</strong> ({coefficient})")
 }
 
-/// A component that can be opened.
+/// A component that can be opened to show its parts.
 fn whole(part: &Part, caption: &str, psi: &[Array2<f32>], pictures: &Pictures, open: bool) -> Result<String> {
     let (layer, j) = (part.layer, part.component);
     let picture = pictures.html(psi[layer - 1].column(j), None, &alt(layer, j))?;
@@ -113,7 +113,7 @@ fn whole(part: &Part, caption: &str, psi: &[Array2<f32>], pictures: &Pictures, o
     let deep = part.layer > 2;
     html.push_str(if deep { "<ul class=\"parts deep\">\n" } else { "<ul class=\"parts\">\n" });
     for (i, p) in part.parts.iter().enumerate() {
-        // Of an open one the strongest part is open, too.
+        // In an open component the strongest part is open too.
         let first = open && i == 0;
         let inner = match p.layer {
             1 => {

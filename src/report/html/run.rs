@@ -1,4 +1,4 @@
-//! What was run, and what came of it in numbers.
+//! The sections of the settings, the results in numbers, and the sparsity.
 
 use super::section::{Report, Section, percent, rows};
 use crate::Result;
@@ -12,13 +12,13 @@ fn arrows(sizes: impl IntoIterator<Item = usize>) -> String {
     sizes.into_iter().map(|k| k.to_string()).collect::<Vec<_>>().join(" → ")
 }
 
-/// The name of the model and of its layers.
+/// The title of the page: the model and its layers.
 pub(super) fn title(model: &Model) -> Result<String> {
     let m = &model.metadata;
     Ok(format!("{}, layers {}", escape(ModelSpec::by_name(&m.model)?.title), arrows(m.layers.iter().copied())))
 }
 
-/// What came of it, in a sentence.
+/// The result in a sentence.
 pub(super) fn lead(report: &Report<'_>) -> String {
     let m = &report.model.metadata;
     let error = percent(m.relative_error);
@@ -80,7 +80,7 @@ pub(super) fn section(report: &Report<'_>) -> Result<Section> {
     Ok(Section { id: "run", title: "What was run", body: Ok(body) })
 }
 
-/// Every setting of the training, folded.
+/// All settings of the training, to unfold.
 fn settings(model: &Model) -> String {
     let Ok(serde_json::Value::Object(settings)) = serde_json::to_value(&model.metadata.training) else {
         return String::new();
@@ -93,7 +93,7 @@ fn settings(model: &Model) -> String {
     format!("<details>\n<summary>All settings of the training</summary>\n{table}</details>\n")
 }
 
-/// Zeros and Hoyer's sparseness of all factors.
+/// The table of zeros and Hoyer's sparseness of all factors.
 pub(super) fn sparsity(model: &Model) -> Section {
     let f = &model.factors;
     let factors = f.w.iter().enumerate().map(|(l, w)| (format!("W<sub>{}</sub>", l + 1), w));

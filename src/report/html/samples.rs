@@ -1,4 +1,4 @@
-//! Samples beside what the model makes of them.
+//! The section of the samples beside their reconstructions.
 
 use ndarray::{ArrayView2, Axis};
 
@@ -8,9 +8,9 @@ use crate::model::Factors;
 use crate::report::escape;
 use crate::report::pictures::Pictures;
 
-/// Samples that are shown, from the first to the last.
+/// The most samples that are shown, evenly spread.
 const EVENLY: usize = 12;
-/// Samples that are shown because they are the worst.
+/// The number of samples that are shown because their relative errors are the largest.
 const WORST: usize = 6;
 
 pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
@@ -73,7 +73,7 @@ pub(super) fn reconstructed(
     factors.reconstruct(h.select(Axis(0), places).view())
 }
 
-/// The name of sample `i`, as its file says it or by its number.
+/// The name of sample `i`; without one its number.
 pub(super) fn name(names: &[String], i: usize) -> String {
     match names.get(i) {
         Some(name) => name.clone(),

@@ -1,4 +1,4 @@
-//! What a page is about, and what its sections are made of.
+//! The content of a page, and its building blocks.
 
 use ndarray::ArrayView2;
 
@@ -6,35 +6,35 @@ use crate::report::escape;
 use crate::report::pictures::Pictures;
 use crate::store::Model;
 
-/// What a page is about.
+/// The content of a page.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The model.
     pub model: &'a Model,
-    /// What the model is called, such as its file.
+    /// The name of the model, such as its file.
     pub name: &'a str,
-    /// Samples to show beside what the model makes of them.
+    /// Samples to show beside their reconstruction.
     pub samples: Option<Samples<'a>>,
-    /// Clusters of these samples, or without them of those of the model.
+    /// Clusters of these samples; without samples, of those that the model was trained on.
     pub clusters: Option<Clusters>,
 }
 
 /// Samples with their coefficients.
 #[derive(Debug, Clone)]
 pub struct Samples<'a> {
-    /// What they are called, such as their folder.
+    /// Their source, such as a folder.
     pub source: &'a str,
-    /// `samples × features`, as the model was trained on: preprocessed.
+    /// `samples × features`, preprocessed as for the training.
     pub x: ArrayView2<'a, f32>,
     /// `samples × k_L`, as [`Factors::h`](crate::model::Factors::h).
     pub h: ArrayView2<'a, f32>,
-    /// Where `h` is from, for people.
+    /// The origin of `h`, for people.
     pub coefficients: &'a str,
-    /// A name for every sample; may be empty.
+    /// A name for every sample, or empty.
     pub names: &'a [String],
 }
 
-/// Groups of samples that were found without labels.
+/// Clusters of samples.
 #[derive(Debug, Clone, Default)]
 pub struct Clusters {
     /// The cluster of every sample, from 0.
@@ -47,7 +47,7 @@ pub struct Clusters {
     pub scores: Vec<(String, f64)>,
 }
 
-/// A part of the page: what it shows, or why it is left out.
+/// A section of the page: its content, or why it is left out.
 pub(super) struct Section {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
@@ -65,13 +65,13 @@ impl Section {
     }
 }
 
-/// A picture, or the two of a pair, with what stands below it, which is HTML.
+/// A picture, or two, above a caption; both are HTML.
 pub(super) fn figure(pictures: &str, caption: &str, class: &str) -> String {
     let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
     format!("<figure{class}><div class=\"pictures\">{pictures}</div><figcaption>{caption}</figcaption></figure>\n")
 }
 
-/// The class of a sheet whose tiles have so many pictures each.
+/// The CSS class of a sheet of pictures, or of pairs of them.
 pub(super) fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
     match (pairs, pictures.each() > 1) {
         (false, false) => "sheet",
@@ -81,7 +81,7 @@ pub(super) fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
     }
 }
 
-/// A table of names and values, which are HTML.
+/// A table of names and values; both are HTML.
 pub(super) fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let rows: String = rows.into_iter().map(|(name, v)| format!("<tr><th>{name}</th><td>{v}</td></tr>\n")).collect();
     format!("<table>\n<tbody>\n{rows}</tbody>\n</table>\n")
@@ -92,10 +92,10 @@ pub(super) fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }
 
-/// `count` of `n` places, evenly spread, in ascending order; all of them if there are no more.
+/// `count` of the indices below `n`, evenly spread and ascending; all of them if `n ≤ count`.
 ///
-/// One of every stretch of the same length, but not always at the same place in it: where classes take turns, equal steps
-/// could meet the same class over and over.
+/// There is one index in every stretch of equal length, at a changing place: with equal steps, samples whose classes alternate
+/// could all be of one class.
 pub(super) fn spread(n: usize, count: usize) -> Vec<usize> {
     if n <= count {
         return (0..n).collect();
