@@ -1,7 +1,7 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
-use crate::backend::{Apply, Backend, Cpu, DeviceInfo, DeviceRequest, Precision, Storage};
+use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Precision, Storage};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;

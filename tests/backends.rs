@@ -8,9 +8,10 @@
 mod broken;
 mod common;
 
+use broken::{Bare, Broken, Fault};
 use common::{garments, gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
-use deepnmf::backend::{Backend, Cpu, Precision, Storage};
+use deepnmf::backend::{Backend, Cpu, Device, Elementwise, Precision, Storage};
 use deepnmf::model::{Activation, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Solver, Start};
 use deepnmf::verify::{Check, verify, verify_products};
@@ -46,6 +47,12 @@ mod every_operation_is_within_its_bound {
     #[test]
     fn cpu_f32() {
         all_pass(&mut Cpu::<f32>::new());
+    }
+
+    /// All larger operations by the defaults, made of the contract's.
+    #[test]
+    fn contract_alone() {
+        all_pass(&mut Bare::new());
     }
 
     #[test]
@@ -132,12 +139,12 @@ fn what_was_measured_is_found_again() {
 /// A device that computes one thing slightly wrong does not pass, whichever thing it is.
 #[test]
 fn wrong_answers_are_found() {
-    for what in broken::OPERATIONS {
-        let checks = verify(&mut broken::Broken::new(what), &mut |_| {});
+    for fault in Fault::all() {
+        let checks = verify(&mut Broken::new(fault), &mut |_| {});
         let found = checks.is_err() || checks.is_ok_and(|checks| checks.iter().any(|c| !c.passed));
-        assert!(found, "a wrong {what} went unnoticed");
+        assert!(found, "{fault:?} went unnoticed");
     }
-    all_pass(&mut broken::Broken::new("nothing"));
+    all_pass(&mut Broken::new(Fault::Nothing));
 }
 
 /// Wherever a fit fails, the next one on the same device is in f32 and not skipped.
@@ -146,13 +153,13 @@ fn modes_end_with_what_they_are_for() {
     let (x, start) = small();
     for layers in [&[7][..], &[7, 3]] {
         let config = Config { x_storage: Storage::F16, tol: 1e-9, ..config("sdnmf-rl1", layers) };
-        let mut whole = broken::Broken::new("nothing");
+        let mut whole = Broken::new(Fault::Nothing);
         train::fit(&mut whole, x.view(), &config, Some(&start), &mut |_| {}).unwrap();
         assert_eq!((whole.asked, whole.modes), ([true; 2], [false; 2]));
         let products = usize::MAX - whole.products;
         let mut asked = [0; 2];
         for made in 0..products {
-            let mut full = broken::Broken::new("nothing");
+            let mut full = Broken::new(Fault::Nothing);
             full.products = made;
             let error = train::fit(&mut full, x.view(), &config, Some(&start), &mut |_| {}).unwrap_err();
             assert!(matches!(error, deepnmf::Error::OutOfMemory(_)), "{error}");

@@ -10,7 +10,7 @@ mod common;
 
 use common::fixture::{config, start, x};
 use common::{close, golden, matrices, matrix, numbers};
-use deepnmf::backend::{Backend, Cpu, MatMul};
+use deepnmf::backend::{Backend, Cpu, Device, MatMul};
 use deepnmf::model::{Activate, Activation, ModelSpec};
 use deepnmf::train::{self, Balance, Config, Init};
 use ndarray::Array2;

@@ -6,7 +6,7 @@ mod common;
 
 use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
-use deepnmf::backend::{Backend, MatMul, Storage};
+use deepnmf::backend::{Backend, Device, Elementwise, MatMul, Storage};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Config, Fit, Init, Solver};
 use deepnmf::verify::{Check, verify, verify_products};

@@ -7,7 +7,7 @@ mod common;
 use common::gpu;
 use deepnmf::Error;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
-use deepnmf::backend::{Backend, Storage};
+use deepnmf::backend::{Backend, Clock, Device, Elementwise, Storage};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Config, Extrapolate, Init, Solver, device_bytes};
 use ndarray::Array2;

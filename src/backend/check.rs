@@ -1,9 +1,12 @@
 //! The same misuse, the same error: the shape checks that every backend makes.
 
-use super::{Backend, By, ColumnSums, MatMul, Momentum, NesterovRows, NesterovStep, Write};
+use super::{
+    Backend, ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, StopCheck,
+};
+use super::{VERDICT, Write};
 use crate::{Error, Result};
 
-pub(crate) type Shape = (usize, usize);
+type Shape = (usize, usize);
 
 pub(crate) fn same(what: &'static str, expected: Shape, found: Shape) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::shape(what, expected, found)) }
@@ -44,54 +47,51 @@ pub(crate) fn slot(len: usize, slot: usize) -> Result<()> {
     }
 }
 
-/// All but the slot of the restart test.
-pub(crate) fn nesterov_step<B: Backend>(b: &B, step: &NesterovStep<'_, B>) -> Result<()> {
-    let x = b.shape(step.x);
-    same("Nesterov step, y", x, b.shape(step.y))?;
-    same("Nesterov step, gradient", x, b.shape(step.gradient))?;
-    same("Nesterov step, right side", x, b.shape(step.rhs))?;
-    same("Nesterov step, metric of the columns", (1, x.1), b.shape(step.right))?;
-    if let Some(left) = step.left {
-        same("Nesterov step, metric of the rows", (1, x.0), b.shape(left))?;
-    }
-    if let Some((_, sums)) = step.column_sums {
-        same("Nesterov step, column sums", (1, x.1), b.shape(sums))?;
-    }
-    if let Momentum::Restart { state, .. } = &step.momentum {
-        same("momentum", (1, 2), b.shape(state))?;
-    }
-    Ok(())
+/// As many slots as there are columns, from the first on.
+pub(crate) fn slots(len: usize, first: usize, columns: usize) -> Result<()> {
+    slot(len, first.saturating_add(columns.max(1) - 1))
 }
 
-pub(crate) fn nesterov_rows<B: Backend>(b: &B, block: &NesterovRows<'_, B::Matrix>, x: &B::Matrix) -> Result<()> {
-    let (rows, k) = b.shape(x);
-    same("Nesterov on rows, gram", (k, k), b.shape(block.gram))?;
-    same("Nesterov on rows, right side", (rows, k), b.shape(block.rhs))?;
-    same("Nesterov on rows, metric of the columns", (1, k), b.shape(block.right))
+pub(crate) fn spectral<D: Device>(d: &D, gram: &D::Matrix, out: &Curvature<D::Matrix>) -> Result<()> {
+    let k = square("gram", d.shape(gram))?;
+    same("metric of a gram", (1, k), d.shape(&out.scale))?;
+    same("vector of a power iteration", (1, k), d.shape(&out.vector))
+}
+
+pub(crate) fn nesterov_rows<D: Device>(d: &D, block: &NesterovRows<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {
+    let (rows, k) = d.shape(x);
+    same("Nesterov on rows, gram", (k, k), d.shape(block.gram))?;
+    same("Nesterov on rows, right side", (rows, k), d.shape(block.rhs))?;
+    same("Nesterov on rows, metric of the columns", (1, k), d.shape(block.right))
+}
+
+pub(crate) fn descent<D: Device>(d: &D, block: &Descent<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {
+    let (rows, k) = d.shape(x);
+    same("coordinate descent, Gram", (k, k), d.shape(block.gram))?;
+    same("coordinate descent, right side", (rows, k), d.shape(block.rhs))?;
+    match block.left {
+        Some(left) => same("coordinate descent, Gram on the left", (rows, rows), d.shape(left)),
+        None => Ok(()),
+    }
+}
+
+/// All but the slots.
+pub(crate) fn judge<B: Backend>(b: &B, f: &Combination<'_, B>, state: &B::Matrix) -> Result<()> {
+    let (rows, terms) = b.shape(f.weights);
+    same("weights of an objective", (1, terms), (rows, terms))?;
+    same("state of the extrapolation", (1, EXTRAPOLATION.len()), b.shape(state))
+}
+
+/// `len` sums there are.
+pub(crate) fn stop<B: Backend>(b: &B, check: &StopCheck<'_, B>, len: usize) -> Result<()> {
+    let (rows, terms) = b.shape(check.weights);
+    same("weights of an objective", (1, terms.max(2)), (rows, terms))?;
+    slots(len, check.first, terms)?;
+    slots(len, check.verdict, VERDICT)
 }
 
 pub(crate) fn nearest(products: Shape, halves: Shape, membership: Shape) -> Result<()> {
     same("nearest centres, at least one", (products.0, products.1.max(1)), products)?;
     same("nearest centres, halves of their squares", (1, products.1), halves)?;
     same("nearest centres, membership", products, membership)
-}
-
-pub(crate) fn search_state(state: Shape) -> Result<()> {
-    same("state of a line search", (1, 3), state)
-}
-
-pub(crate) fn search_trial(x: Shape, others: [Shape; 3], state: Shape) -> Result<()> {
-    for (what, shape) in ["line search, gradient", "line search, trial", "line search, move"].into_iter().zip(others) {
-        same(what, x, shape)?;
-    }
-    search_state(state)
-}
-
-pub(crate) fn scale<B: Backend>(b: &B, m: &B::Matrix, by: By<'_, B::Matrix>) -> Result<()> {
-    let (rows, cols) = b.shape(m);
-    match by {
-        By::Columns(d) => same("scale of the columns", (1, cols), b.shape(d)),
-        By::Rows(d) => same("scale of the rows", (1, rows), b.shape(d)),
-        By::Entry(d, at) => slot(b.shape(d).1, at),
-    }
 }

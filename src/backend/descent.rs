@@ -1,8 +1,6 @@
 //! What a device must be able to do for coordinate descent, and for the extrapolation between its iterations.
 
-use super::Backend;
-use super::check::same;
-use crate::Result;
+use super::Device;
 
 /// A block for coordinate descent; see [`Backend::descend`].
 #[derive(Debug)]
@@ -33,7 +31,7 @@ impl<M> Copy for Descent<'_, M> {}
 pub(crate) const LEAST_CURVATURE: f64 = 1e-30;
 
 /// An objective that is a combination of sums: `f = constant + Σ_l weights_l · sums_(first + l)`.
-pub struct Combination<'a, B: Backend + ?Sized> {
+pub struct Combination<'a, B: Device + ?Sized> {
     /// 1 × the number of sums.
     pub weights: &'a B::Matrix,
     /// The sums.
@@ -53,23 +51,3 @@ pub const GROWTH: f64 = 1.05;
 pub const GROWTH_OF_MOST: f64 = 1.01;
 /// η: β is divided by this after an increase of the objective.
 pub const SHRINKAGE: f64 = 1.5;
-
-pub(crate) fn check_descent<B: Backend + ?Sized>(b: &B, block: &Descent<'_, B::Matrix>, x: &B::Matrix) -> Result<()> {
-    let (rows, k) = b.shape(x);
-    same("coordinate descent, Gram", (k, k), b.shape(block.gram))?;
-    same("coordinate descent, right side", (rows, k), b.shape(block.rhs))?;
-    match block.left {
-        Some(left) => same("coordinate descent, Gram on the left", (rows, rows), b.shape(left)),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn check_state<B: Backend + ?Sized>(b: &B, state: &B::Matrix) -> Result<()> {
-    same("state of the extrapolation", (1, EXTRAPOLATION.len()), b.shape(state))
-}
-
-pub(crate) fn check_three<B: Backend + ?Sized>(b: &B, all: [&B::Matrix; 3], state: &B::Matrix) -> Result<()> {
-    same("extrapolation", b.shape(all[0]), b.shape(all[1]))?;
-    same("extrapolation", b.shape(all[0]), b.shape(all[2]))?;
-    check_state(b, state)
-}

@@ -1,181 +1,90 @@
-//! The only seam of the crate: what a device must be able to do for the algorithm in [`crate::train`].
+//! The only seam of the crate: what the algorithm in [`crate::train`] asks of a device.
 //!
-//! Rows are samples. A matrix may be held in blocks of rows; what couples samples is only a sum over
-//! blocks (`MatMul::TN`, [`Backend::sum`], [`Backend::column_sums`]), so a backend is free to shard.
-//! `&` is a read-only operand and `&mut` a written one: an operand never aliases its output.
+//! [`Device`] is what a device must do, [`Elementwise`] has the elementwise formulas by name, and [`Backend`] the larger
+//! operations, each made of the others unless a device does it better.
 
 pub(crate) mod check;
+mod contract;
 mod cpu;
 mod descent;
 mod device;
+mod elementwise;
+pub mod formula;
 pub mod gpu;
-pub(crate) mod multiplicative;
+mod host;
 mod nesterov;
-mod nonlinear;
+mod search;
+mod sparse;
 mod stop;
 mod storage;
 
+pub use contract::{Cadence, ColumnSums, Device, MatMul, Sum, Write};
 pub use cpu::Cpu;
+pub(crate) use cpu::map;
 pub(crate) use descent::LEAST_CURVATURE;
 pub use descent::{Combination, Descent, EXTRAPOLATION, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
-pub(crate) use descent::{check_descent, check_state, check_three};
 pub use device::{DeviceInfo, DeviceRequest};
-pub use multiplicative::{MultiplicativeStep, Part, Rule, Sparse};
+pub use elementwise::{By, Domain, Elementwise, MultiplicativeStep};
+pub use formula::{Apply, Formula, Operand, Part, Rule};
+pub(crate) use host::inverse;
 pub(crate) use nesterov::momentum;
 pub use nesterov::{Curvature, Momentum, NesterovRows, NesterovStep};
-pub use nonlinear::{Apply, Domain, SearchSum};
+pub use search::SearchSum;
+pub use sparse::Sparse;
 pub use stop::{Course, StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
 
-use crate::Result;
 pub use crate::element::Element;
-use crate::model::{Activation, HPenalty, Metric, Solver};
+use crate::model::{Metric, Solver};
+use crate::{Error, Result};
+use host::decide;
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 
-/// Which operand of a product is transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MatMul {
-    /// `A B`.
-    NN,
-    /// `Aᵀ B`; over samples: a sum that couples them.
-    TN,
-    /// `A Bᵀ`.
-    NT,
-}
-
-impl MatMul {
-    /// `(rows, inner, columns)` of the product, or None where the operands do not fit each other.
-    pub fn shape(self, a: (usize, usize), b: (usize, usize)) -> Option<(usize, usize, usize)> {
-        let (m, k) = if self == Self::TN { (a.1, a.0) } else { a };
-        let (k2, n) = if self == Self::NT { (b.1, b.0) } else { b };
-        (k == k2).then_some((m, k, n))
-    }
-}
-
-/// What an operation does with what is in its output. Sums over samples are made shard by shard: the first replaces what
-/// was there, the others add to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// The result replaces it.
-    Replace,
-    /// The result is added to it.
-    Add,
-}
-
-impl Write {
-    /// For the shard of that number: the first replaces.
-    pub(crate) fn of_shard(shard: usize) -> Self {
-        if shard == 0 { Self::Replace } else { Self::Add }
-    }
-}
-
-/// What [`Backend::column_sums`] computes of column j.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnSums {
-    /// `Σ_i m_ij`.
-    Sum,
-    /// `(Σ_i m_ij)²`.
-    SumSquared,
-    /// `Σ_i m_ij²`.
-    SumOfSquares,
-}
-
-/// What [`Backend::sum`] adds up.
-#[derive(Debug)]
-pub enum Sum<'a, M> {
-    /// `⟨a, b⟩ = Σ_ij a_ij b_ij`.
-    Dot(&'a M, &'a M),
-    /// `Σ_ij a_ij`.
-    Entries(&'a M),
-    /// `Σ_i a_ii`.
-    Trace(&'a M),
-}
-
-/// By what [`Backend::scale`] multiplies `m_ij`.
-#[derive(Debug)]
-pub enum By<'a, M> {
-    /// By `d_j`, d: 1 × columns.
-    Columns(&'a M),
-    /// By `d_i`, d: 1 × rows.
-    Rows(&'a M),
-    /// By one entry of d: 1 × any.
-    Entry(&'a M, usize),
-}
-
-// Derived, it would ask for a `Copy` matrix.
-impl<M> Clone for By<'_, M> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<M> Copy for By<'_, M> {}
-
-/// How often the host looks at the objective.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cadence {
-    /// Iterations per look.
-    pub every: usize,
-    /// Looks that may be under way before the host waits for the oldest.
-    pub ahead: usize,
-}
-
-/// A device that holds matrices and computes with them.
-///
-/// Operations are queued in order; [`Backend::submit`] starts what is queued. Only [`Backend::download`] and
-/// [`Backend::finish_read`] wait. Shapes are checked at every call ([`Error::Shape`](crate::Error::Shape)).
-pub trait Backend {
-    /// The numbers.
-    type Elem: Element;
-    /// A row-major matrix on the device; not `Clone`.
-    type Matrix: std::fmt::Debug;
-    /// Numbered sums on the device.
-    type Scalars: std::fmt::Debug;
-    /// A read of [`Backend::Scalars`] under way.
-    type Pending;
-    /// A sparse matrix on the device.
-    type Sparse: std::fmt::Debug;
-
-    /// How often the host should look.
-    fn cadence(&self) -> Cadence;
-    /// As a person would call the device.
-    fn device_name(&self) -> String;
-
-    /// A matrix of zeros.
-    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Self::Matrix>;
-    /// A matrix with these entries.
-    fn upload(&mut self, host: ArrayView2<'_, Self::Elem>) -> Result<Self::Matrix>;
-    /// The data matrix X (n × m), stored as `storage` says; and what that came to. What is rounded, is so on every backend alike.
-    ///
-    /// X is only read: a matrix that is not stored as f32 can be the first operand of a product, of [`Sum::Dot`] with
-    /// itself, [`Sum::Entries`] and [`Sum::Trace`], the x of a residual, and be downloaded. Elsewhere it may be an
-    /// [`Error::Config`](crate::Error::Config), and [`Error::Data`](crate::Error::Data) is what cannot be stored so.
-    fn upload_data(&mut self, x: ArrayView2<'_, Self::Elem>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
-    /// The entries of a matrix; submits and waits.
-    fn download(&mut self, m: &Self::Matrix) -> Result<Array2<Self::Elem>>;
-    /// `(rows, columns)`.
-    fn shape(&self, m: &Self::Matrix) -> (usize, usize);
-    /// `len` sums, all 0.
-    fn scalars(&mut self, len: usize) -> Result<Self::Scalars>;
-
-    /// `out = op(a) op(b)`, or that added to `out`.
-    fn product(
-        &mut self,
-        op: MatMul,
-        a: &Self::Matrix,
-        b: &Self::Matrix,
-        write: Write,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
+/// A device with all that the algorithm asks of it. Every method has a default made of the operations of [`Device`]; what is
+/// small, and what goes through coordinates one after the other, is computed on the host.
+pub trait Backend: Elementwise + Sized {
     /// `out = op(a) op(b)`.
     fn matmul(&mut self, op: MatMul, a: &Self::Matrix, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()> {
         self.product(op, a, b, Write::Replace, out)
     }
 
-    /// `to = from`.
-    fn copy(&mut self, from: &Self::Matrix, to: &mut Self::Matrix) -> Result<()>;
+    /// Writes a sum into a slot.
+    fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()> {
+        self.reduce(what, Write::Replace, out, slot)
+    }
+
+    /// Replaces the entries of a matrix by those of one on the host.
+    fn write(&mut self, host: ArrayView2<'_, Self::Elem>, to: &mut Self::Matrix) -> Result<()> {
+        let uploaded = self.upload(host)?;
+        self.copy(&uploaded, to)
+    }
+
+    /// The sums as they are after all that was queued before; waits.
+    fn read(&mut self, scalars: &Self::Scalars) -> Result<Vec<f64>> {
+        let pending = self.start_read(scalars)?;
+        self.finish_read(pending)
+    }
+
+    /// Writes `‖x − h psiᵀ‖²` into a slot, or adds it to what is there, from the residual itself. x: n × m, h: n × k,
+    /// psi: m × k.
+    fn residual(
+        &mut self,
+        x: &Self::Matrix,
+        h: &Self::Matrix,
+        psi: &Self::Matrix,
+        write: Write,
+        out: &mut Self::Scalars,
+        slot: usize,
+    ) -> Result<()> {
+        let (n, m) = self.shape(x);
+        let mut difference = self.zeros(n, m)?;
+        self.matmul(MatMul::NT, h, psi, &mut difference)?;
+        self.add(&mut difference, -1.0, x)?;
+        self.reduce(Sum::Dot(&difference, &difference), write, out, slot)
+    }
+
+    // ---- Nesterov's method.
 
     /// `out.scale = L d` for the symmetric nonnegative `gram` (k × k): `d = 1` and `L ≥ ‖G‖₂` for [`Metric::Plain`],
     /// `d = diag(G)` and `L ≥ ‖D^-½ G D^-½‖₂` for [`Metric::Diagonal`].
@@ -188,157 +97,68 @@ pub trait Backend {
         metric: Metric,
         iterations: usize,
         out: &mut Curvature<Self::Matrix>,
-    ) -> Result<()>;
+    ) -> Result<()> {
+        check::spectral(self, gram, out)?;
+        let (gram, vector) = (self.download(gram)?, self.download(&out.vector)?);
+        let (scale, vector) = host::spectral_bound(&gram, metric, iterations, &vector);
+        self.write(scale.view(), &mut out.scale)?;
+        self.write(vector.view(), &mut out.vector)
+    }
 
-    /// `out = gram + lambda 11ᵀ` ([`HPenalty::SquaredL1`]) or `gram + lambda I` ([`HPenalty::Ridge`]).
-    fn add_penalty(&mut self, gram: &Self::Matrix, kind: HPenalty, lambda: f64, out: &mut Self::Matrix) -> Result<()>;
+    /// One step of Nesterov's method with projection on x ≥ 0; [`Formula::Nesterov`] has the formula.
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
+        let (rhs, right, extra) = (Operand::Each(rhs), Operand::Columns(right), Operand::Number(extra));
+        let left = left.map_or(Operand::Number(1.0), Operand::Rows);
+        let (mu, sums) = column_sums.map_or((0.0, Operand::Number(0.0)), |(mu, sums)| (mu, Operand::Columns(sums)));
+        let (mu, first_step) = (Operand::Number(mu), Operand::Number(f64::from(u8::from(first))));
+        match momentum {
+            Momentum::Fixed(beta) => {
+                let beta = Operand::Number(beta);
+                let inputs = [Operand::Each(gradient), rhs, right, left, sums, mu, extra, beta, first_step];
+                self.map(Formula::Nesterov, &mut [x, y], &inputs)
+            }
+            Momentum::Restart { state, scalars, slot } => {
+                let inputs = [rhs, right, left, sums, mu, extra, first_step];
+                self.map(Formula::NesterovOpen, &mut [x, y, gradient], &inputs)?;
+                self.sum(Sum::Dot(gradient, y), scalars, slot)?;
+                self.restart(scalars, slot, first, state)?;
+                self.map(Formula::Extrapolate, &mut [y], &[Operand::Each(x), Operand::Entry(state, 1)])
+            }
+        }
+    }
 
-    /// Sums of columns, `out: 1 × columns`. Squares of sums are of one matrix: they are not added.
-    fn column_sums(&mut self, m: &Self::Matrix, what: ColumnSums, write: Write, out: &mut Self::Matrix) -> Result<()>;
-
-    /// One step of Nesterov's method with projection on x ≥ 0:
-    ///
-    /// ```text
-    /// x_new = max(0, y − (gradient − rhs + mu s) / (left_i right_j + extra))
-    /// y_new = x_new + β (x_new − x)
-    /// ```
-    ///
-    /// Where the denominator is 0 the entry stays as it is: nothing depends on it.
-    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()>;
+    /// The restart test, with the sum `⟨y − x, x − x_before⟩` in a slot, and the next momentum: `state` (1 × 2) is `[α, β]`.
+    /// Where the sum is positive `α = 1, β = 0`; else `α' = (1 + √(4α² + 1))/2, β = (α − 1)/α'`. In a block's first step α is 1
+    /// and there is no test. O'Donoghue & Candès 2015, gradient scheme.
+    fn restart(&mut self, sums: &Self::Scalars, slot: usize, first: bool, state: &mut Self::Matrix) -> Result<()> {
+        check::same("momentum", (1, 2), self.shape(state))?;
+        let (sums, before) = (self.read(sums)?, self.download(state)?);
+        check::slot(sums.len(), slot)?;
+        let next = decide::restart(sums[slot], first, before[[0, 0]].f64());
+        self.write(row(&next).view(), state)
+    }
 
     /// Whether [`Backend::nesterov_rows`] takes blocks of k columns.
-    fn fuses_rows(&self, k: usize) -> bool;
+    fn fuses_rows(&self, _k: usize) -> bool {
+        false
+    }
 
     /// All steps of Nesterov's method on rows that nothing couples, from `y = x` on: as often as the block says
     /// [`Backend::nesterov_step`] at the gradient `Y G`, without a matrix on the left and penalties on columns, with
     /// `β = (α − 1)/α'`, `α' = (1 + √(4α² + 1))/2` from α = 1. Every row stays where it is from the first step to the last.
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
-
-    /// Writes a sum into a slot, or adds it to what is there.
-    fn reduce(&mut self, what: Sum<'_, Self::Matrix>, write: Write, out: &mut Self::Scalars, slot: usize)
-    -> Result<()>;
-
-    /// Writes a sum into a slot.
-    fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()> {
-        self.reduce(what, Write::Replace, out, slot)
+    /// [`Error::Config`] where [`Backend::fuses_rows`] says no.
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()> {
+        check::nesterov_rows(self, &block, x)?;
+        Err(not_fused(self.shape(x).1))
     }
-
-    /// Writes `‖x − h psiᵀ‖²` into a slot, or adds it to what is there, from the residual itself.
-    fn residual(
-        &mut self,
-        x: &Self::Matrix,
-        h: &Self::Matrix,
-        psi: &Self::Matrix,
-        write: Write,
-        out: &mut Self::Scalars,
-        slot: usize,
-    ) -> Result<()>;
-
-    /// `out_j = (coefficient · numerator_j / denominator_j)^¼`, 1 where either is 0; all 1 × k.
-    fn quarter_root(
-        &mut self,
-        coefficient: f64,
-        numerator: &Self::Matrix,
-        denominator: &Self::Matrix,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// With `q_l = weights_l · sums_(first + l)`: `out_l = √(geometric mean of q / q_l)`, all 1 where a q is 0; 1 × len.
-    fn equalize(
-        &mut self,
-        weights: &Self::Matrix,
-        sums: &Self::Scalars,
-        first: usize,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// Multiplies (or divides) the entries of a matrix.
-    fn scale(&mut self, m: &mut Self::Matrix, by: By<'_, Self::Matrix>, divide: bool) -> Result<()>;
-
-    // ---- Nonlinear models: activations, and the line search of a projected gradient step.
-
-    /// Applies an activation, entry by entry; see [`Activation`] for the formulas.
-    fn activate(
-        &mut self,
-        activation: Activation,
-        apply: Apply,
-        from: &Self::Matrix,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// `out = out + c m`.
-    fn add(&mut self, out: &mut Self::Matrix, c: f64, m: &Self::Matrix) -> Result<()>;
-
-    /// A trial of a line search: `trial = max(0, x − α gradient)` or `x − α gradient`, as the domain says,
-    /// `moved = trial − x`, α in `state`.
-    ///
-    /// `state` (1 × 3) is `[α, 1 where the search is over, 1 where the last trial ended it]`.
-    fn search_trial(
-        &mut self,
-        x: &Self::Matrix,
-        gradient: &Self::Matrix,
-        state: &Self::Matrix,
-        domain: Domain,
-        trial: &mut Self::Matrix,
-        moved: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// Armijo's rule for `f = f₁ + f₂`, both quadratic, f₁ in something that moves by Δ when x moves by δ, and f₂ in x:
-    ///
-    /// ```text
-    /// ⟨∇f₁, Δ⟩ + ½⟨∇²f₁ Δ, Δ⟩ + ⟨∇f₂, δ⟩ + ½⟨∇²f₂ δ, δ⟩  =  f(trial) − f(x)  ≤  σ⟨g, δ⟩
-    /// ```
-    ///
-    /// from the slots of [`SearchSum`]: no difference of two large numbers. Where it holds the search is over and α
-    /// doubles for the next one, where not α halves; once the search is over nothing changes until a `first` trial.
-    fn search_decide(&mut self, sums: &Self::Scalars, first: bool, state: &mut Self::Matrix) -> Result<()>;
-
-    /// `x = trial` where the last trial ended the search.
-    fn search_accept(&mut self, state: &Self::Matrix, trial: &Self::Matrix, x: &mut Self::Matrix) -> Result<()>;
-
-    // ---- The other models: multiplicative updates, projected gradient, graphs.
-
-    /// With `n = max(rhs, 0) + attract` and `d = max(−rhs, 0) + repel + degree_i x`: `x ← x · n/d` or `x · √(n/d)`, as the
-    /// rule says.
-    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Self::Matrix>) -> Result<()>;
-
-    /// A part of every entry.
-    fn part(&mut self, m: &Self::Matrix, part: Part, out: &mut Self::Matrix) -> Result<()>;
-
-    /// `to = max(0, x − alpha gradient)`, `moved = to − x`.
-    fn gradient_step(
-        &mut self,
-        x: &Self::Matrix,
-        gradient: &Self::Matrix,
-        alpha: f64,
-        to: &mut Self::Matrix,
-        moved: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// `gradient −= rhs`, and in `out` the gradient where `x > 0` or where it is negative, elsewhere 0: what is left of
-    /// it under `x ≥ 0`.
-    fn projected_gradient(
-        &mut self,
-        x: &Self::Matrix,
-        rhs: &Self::Matrix,
-        gradient: &mut Self::Matrix,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// A generalised inverse of a symmetric positive semidefinite `gram`, the inverse where there is one. On every
-    /// backend the host computes it, in f64: it may wait.
-    fn inverse(&mut self, gram: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
-
-    /// Brings a sparse matrix to the device.
-    fn sparse(&mut self, host: &Sparse<Self::Elem>) -> Result<Self::Sparse>;
-
-    /// `out = a b` with a sparse `a`.
-    fn sparse_product(&mut self, a: &Self::Sparse, b: &Self::Matrix, out: &mut Self::Matrix) -> Result<()>;
 
     // ---- Coordinate descent and the extrapolation between its iterations.
 
     /// The solver that reaches an objective first on this device, as measured; what [`Solver::Auto`] means.
-    fn fastest_solver(&self) -> Solver;
+    fn fastest_solver(&self) -> Solver {
+        Solver::Nesterov
+    }
 
     /// Sweeps of coordinate descent on `min_{X ≥ 0} ½⟨X, A X G⟩ − ⟨B, X⟩ + ½ mu Σ_j s_j²`, s the column sums of X:
     ///
@@ -351,18 +171,17 @@ pub trait Backend {
     ///   `x_ij ← max(0, x_ij − ((AXG − B)_ij + mu s_j) / (A_ii G_jj + mu))`, s kept up to date.
     ///
     /// Where G_jj (or the denominator) is not above 1e-30 the entry stays as it is: nothing depends on it.
-    fn descend(&mut self, block: Descent<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()>;
+    fn descend(&mut self, block: Descent<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()> {
+        check::descent(self, &block, x)?;
+        let left = block.left.map(|left| self.download(left)).transpose()?;
+        let (gram, rhs, mut there) = (self.download(block.gram)?, self.download(block.rhs)?, self.download(x)?);
+        let Descent { mu, sweeps, .. } = block;
+        host::descend(Descent { left: left.as_ref(), gram: &gram, rhs: &rhs, mu, sweeps }, &mut there)?;
+        self.write(there.view(), x)
+    }
 
-    /// `out = max(0, now + β (now − before))`, β from `state`, which begins as [`EXTRAPOLATION`].
-    fn look_ahead(
-        &mut self,
-        now: &Self::Matrix,
-        before: &Self::Matrix,
-        state: &Self::Matrix,
-        out: &mut Self::Matrix,
-    ) -> Result<()>;
-
-    /// Whether a trial with the objective `f` is accepted, and the next β, both into `state`:
+    /// Whether a trial with the objective `f` is accepted, and the next β, both into `state` (1 × 5, at first
+    /// [`EXTRAPOLATION`]):
     ///
     /// ```text
     /// f > f_before:  rejected,  β_most ← β_success,  β ← β/η
@@ -370,41 +189,92 @@ pub trait Backend {
     /// ```
     ///
     /// In both cases f is the next f_before. The first trial is always accepted.
-    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Self::Matrix) -> Result<()>;
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Self::Matrix) -> Result<()> {
+        check::judge(self, &f, state)?;
+        let (terms, before) = (terms(self, f.weights, f.sums, f.first)?.0, self.download(state)?);
+        let value = f.constant + terms.iter().sum::<f64>();
+        let next = decide::judge(value, first, std::array::from_fn(|i| before[[0, i]].f64()));
+        self.write(row(&next).view(), state)
+    }
 
-    /// Accepted: `best ← point, point ← ahead`. Rejected: `point ← best`.
-    fn settle(
+    /// With `q_l = weights_l · sums_(first + l)`: `out_l = √(geometric mean of q / q_l)`, all 1 where a q is 0; 1 × len.
+    fn equalize(
         &mut self,
-        ahead: &Self::Matrix,
-        state: &Self::Matrix,
-        best: &mut Self::Matrix,
-        point: &mut Self::Matrix,
-    ) -> Result<()>;
+        weights: &Self::Matrix,
+        sums: &Self::Scalars,
+        first: usize,
+        out: &mut Self::Matrix,
+    ) -> Result<()> {
+        check::same("balance of the chain", self.shape(weights), self.shape(out))?;
+        let q = terms(self, weights, sums, first)?.0;
+        self.write(row(&decide::equalize(&q)).view(), out)
+    }
 
-    // ---- Clusters.
+    // ---- The line search of nonlinear models, inverses, clusters.
+
+    /// Armijo's rule for `f = f₁ + f₂`, both quadratic, f₁ in something that moves by Δ when x moves by δ, and f₂ in x:
+    ///
+    /// ```text
+    /// ⟨∇f₁, Δ⟩ + ½⟨∇²f₁ Δ, Δ⟩ + ⟨∇f₂, δ⟩ + ½⟨∇²f₂ δ, δ⟩  =  f(trial) − f(x)  ≤  σ⟨g, δ⟩
+    /// ```
+    ///
+    /// from the slots of [`SearchSum`]: no difference of two large numbers. `state` (1 × 3) is
+    /// `[α, 1 where the search is over, 1 where the last trial ended it]`. Where the rule holds the search is over and α
+    /// doubles for the next one, where not α halves; once the search is over nothing changes until a `first` trial.
+    fn search_decide(&mut self, sums: &Self::Scalars, first: bool, state: &mut Self::Matrix) -> Result<()> {
+        check::same("state of a line search", (1, 3), self.shape(state))?;
+        let (sums, before) = (self.read(sums)?, self.download(state)?);
+        check::slot(sums.len(), SearchSum::COUNT - 1)?;
+        let next = decide::search(&sums, first, std::array::from_fn(|i| before[[0, i]].f64()));
+        self.write(row(&next).view(), state)
+    }
+
+    /// A generalised inverse of a symmetric positive semidefinite `gram` (k × k), the inverse where there is one. The host
+    /// computes it, in f64: waits.
+    fn inverse(&mut self, gram: &Self::Matrix, out: &mut Self::Matrix) -> Result<()> {
+        check::square("gram", self.shape(gram))?;
+        check::same("inverse", self.shape(gram), self.shape(out))?;
+        let gram = self.download(gram)?;
+        self.write(inverse::symmetric_inverse(gram.view())?.view(), out)
+    }
 
     /// Whether centre j is the one nearest to sample i: `membership_ij` is 1 for the first j at which
     /// `halves_j − products_ij` is least, else 0. With `halves_j = ½‖c_j‖²` (1 × k) and `products = F Cᵀ` that is half the
     /// squared distance, but for what does not depend on j.
-    fn nearest(&mut self, products: &Self::Matrix, halves: &Self::Matrix, membership: &mut Self::Matrix) -> Result<()>;
+    fn nearest(&mut self, products: &Self::Matrix, halves: &Self::Matrix, membership: &mut Self::Matrix) -> Result<()> {
+        check::nearest(self.shape(products), self.shape(halves), self.shape(membership))?;
+        let (products, halves) = (self.download(products)?, self.download(halves)?);
+        let mut nearest = Array2::zeros(products.dim());
+        host::nearest(&products, &halves, &mut nearest);
+        self.write(nearest.view(), membership)
+    }
 
-    // ---- Queue.
+    // ---- Loops.
 
-    /// Begins (or ends) a loop that the device may end by itself: from then on every operation that is queued behind a
-    /// [`Backend::check_stop`] which found the loop over is skipped, checks and reads aside. Whether it does so; a device that
-    /// does not has to be asked after every iteration. Nothing but iterations and their checks comes between the two.
+    /// Enters or leaves a loop that the device ends by itself. Once [`Backend::check_stop`] finds it over, later operations
+    /// except checks and reads are skipped. Returns whether the device supports it; where not, the host has to look after
+    /// every iteration. Nothing but iterations and their checks comes between the two calls.
     fn gate(&mut self, _on: bool) -> bool {
         false
     }
-    /// Counts an iteration and says whether the loop is over, into the verdict among the sums: what is read with them is
-    /// what happened. Once over, it remains what it was.
-    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()>;
-    /// Starts what is queued. One call is one command buffer.
-    fn submit(&mut self) -> Result<()>;
-    /// Submits, and starts to bring the sums to the host as they are after all that was queued before.
-    fn start_read(&mut self, scalars: &Self::Scalars) -> Result<Self::Pending>;
-    /// Waits for a read.
-    fn finish_read(&mut self, pending: Self::Pending) -> Result<Vec<f64>>;
+
+    /// Counts an iteration and decides whether the loop is over. The verdict goes into its slots among the sums, so that it is
+    /// read with them. Once over, it remains what it was.
+    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
+        let (terms, sums) = terms(self, check.weights, check.sums, check.first)?;
+        check::stop(self, &check, sums.len())?;
+        let StopCheck { sums: to, constant, start, stop, verdict, .. } = check;
+        let before = std::array::from_fn(|i| sums[verdict + i]);
+        let mut next = decide::stop(&terms, constant, start, stop, before);
+        let [.., objective, _, rest] = &mut next;
+        let rounded = Self::Elem::of(*objective).f64();
+        (*objective, *rest) = (rounded, if rounded.is_finite() { *objective - rounded } else { 0.0 });
+        for (i, number) in next.iter().enumerate() {
+            let number = self.upload(row(&[*number]).view())?;
+            self.sum(Sum::Entries(&number), to, verdict + i)?;
+        }
+        Ok(())
+    }
 
     /// Whether products with the data are from now on made of halves, with sums of f32: XΨ of Ψ rounded to halves, and XᵀH of
     /// H. False where the device was not opened for that ([`Precision::F16`]).
@@ -414,19 +284,34 @@ pub trait Backend {
 
     /// `work` with [`Backend::use_halves`] where `on` says so, and without them again afterwards, whatever came of it; `work` is
     /// told whether it has them.
-    fn in_halves<T>(&mut self, on: bool, work: impl FnOnce(&mut Self, bool) -> Result<T>) -> Result<T>
-    where
-        Self: Sized,
-    {
+    fn in_halves<T>(&mut self, on: bool, work: impl FnOnce(&mut Self, bool) -> Result<T>) -> Result<T> {
         let on = on && self.use_halves(true);
         let result = work(self, on);
         self.use_halves(false);
         result
     }
+}
 
-    // ---- Clocks.
+/// A matrix of one row.
+fn row<E: Element>(numbers: &[f64]) -> Array2<E> {
+    Array2::from_shape_fn((1, numbers.len()), |(_, i)| E::of(numbers[i]))
+}
 
-    /// How long the host has waited for the device so far; None where the host is the device. What else it took for is the
+/// `weights_l · sums_(first + l)`, and all sums. Waits.
+fn terms<B: Backend>(b: &mut B, weights: &B::Matrix, sums: &B::Scalars, first: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    let (weights, sums) = (b.download(weights)?, b.read(sums)?);
+    check::slots(sums.len(), first, weights.ncols())?;
+    Ok((weights.iter().zip(&sums[first..]).map(|(w, s)| w.f64() * s).collect(), sums))
+}
+
+/// For rows that are too long for [`Backend::nesterov_rows`].
+fn not_fused(k: usize) -> Error {
+    Error::Config(format!("rows of {k} columns are not taken through a block at once on this device"))
+}
+
+/// What `bench` asks a device.
+pub trait Clock: Backend {
+    /// How long the host has waited for the device so far; None where the host is the device. The rest of the time is the
     /// host's share of the work.
     fn waited(&self) -> Option<Duration> {
         None

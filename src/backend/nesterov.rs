@@ -1,6 +1,6 @@
 //! What a device must be able to do for Nesterov's method.
 
-use super::Backend;
+use super::Device;
 
 /// The curvature of a block in the metric of its steps, kept on the device.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Curvature<M> {
 }
 
 /// How far the next point goes beyond the last.
-pub enum Momentum<'a, B: Backend + ?Sized> {
+pub enum Momentum<'a, B: Device + ?Sized> {
     /// `y = x + β (x − x_before)`.
     Fixed(f64),
     /// β from a state `[α, β]` (1 × 2) on the device, which starts anew when the momentum points uphill.
@@ -27,7 +27,7 @@ pub enum Momentum<'a, B: Backend + ?Sized> {
 }
 
 /// One projected step of Nesterov's method; see [`Backend::nesterov_step`].
-pub struct NesterovStep<'a, B: Backend + ?Sized> {
+pub struct NesterovStep<'a, B: Device + ?Sized> {
     /// `A Y G` at the current point y; scratch afterwards.
     pub gradient: &'a mut B::Matrix,
     /// The linear term of the block.

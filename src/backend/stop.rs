@@ -1,8 +1,6 @@
 //! How a loop ends, as soon as its rule is met.
 
-use super::Backend;
-use super::check::{same, slot};
-use crate::Result;
+use super::Device;
 
 /// When a loop ends before its last iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,11 +65,11 @@ impl Stopping {
     }
 }
 
-/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and two that are the backend's.
-pub const VERDICT: usize = 4;
+/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and three that are the backend's.
+pub const VERDICT: usize = 5;
 
 /// The end of an iteration; see [`Backend::check_stop`].
-pub struct StopCheck<'a, B: Backend + ?Sized> {
+pub struct StopCheck<'a, B: Device + ?Sized> {
     /// `[−1, ½, …]`, 1 × the number of sums, two at least: the first two and the constant are half the squared residual.
     pub weights: &'a B::Matrix,
     /// The sums.
@@ -86,13 +84,4 @@ pub struct StopCheck<'a, B: Backend + ?Sized> {
     pub stop: Stopping,
     /// The slot, among the sums, of the first of [`VERDICT`] of its own.
     pub verdict: usize,
-}
-
-impl<B: Backend + ?Sized> StopCheck<'_, B> {
-    pub(crate) fn check(&self, b: &B, len: usize) -> Result<()> {
-        let (rows, terms) = b.shape(self.weights);
-        same("weights of an objective", (1, terms.max(2)), (rows, terms))?;
-        slot(len, self.first + terms - 1)?;
-        slot(len, self.verdict + VERDICT - 1)
-    }
 }

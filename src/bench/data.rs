@@ -1,7 +1,7 @@
 //! The data of measurements: the same in every run, and without zeros, which some processors multiply faster.
 
 use crate::Result;
-use crate::backend::{Backend, MatMul};
+use crate::backend::{Clock, MatMul};
 use ndarray::Array2;
 
 /// Uniform random numbers in (0, 1], by Marsaglia's xorshift, which is fast enough for sets of 60,000 images.
@@ -19,14 +19,14 @@ pub(super) fn random(seed: u64, rows: usize, cols: usize) -> Array2<f32> {
 const RANK: usize = 16;
 
 /// Samples X = A Bᵀ of rank 16 and a first H = A C, computed on the device.
-pub(super) struct Set<B: Backend> {
+pub(super) struct Set<B: Clock> {
     /// n × m.
     pub(super) x: B::Matrix,
     /// n × k.
     pub(super) h: B::Matrix,
 }
 
-impl<B: Backend<Elem = f32>> Set<B> {
+impl<B: Clock<Elem = f32>> Set<B> {
     pub(super) fn new(b: &mut B, (n, m): (usize, usize), k: usize) -> Result<Self> {
         // The largest matrices first: if they do not fit, nothing else is done.
         let (mut x, mut h) = (b.zeros(n, m)?, b.zeros(n, k)?);

@@ -15,7 +15,7 @@ pub use clock::cpu_seconds;
 pub use row::{Limits, Row};
 
 use crate::Result;
-use crate::backend::Backend;
+use crate::backend::Clock;
 use stopwatch::Bench;
 
 /// The number of measurements that [`run`] makes.
@@ -26,7 +26,7 @@ pub const MEASUREMENTS: usize = 18;
 ///
 /// # Errors
 /// Errors of the device, except that sweeps over sets that do not fit are left out; a note in their rows says so.
-pub fn run<B: Backend<Elem = f32>>(
+pub fn run<B: Clock<Elem = f32>>(
     b: &mut B,
     limits: Limits,
     progress: &mut dyn FnMut(usize, &Row),

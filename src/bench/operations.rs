@@ -4,7 +4,7 @@ use super::Row;
 use super::data::random;
 use super::stopwatch::{Bench, Taken, longest, shrink};
 use crate::Result;
-use crate::backend::{Backend, MatMul, Storage};
+use crate::backend::{Clock, MatMul, Storage};
 
 /// The unit of products.
 pub(super) const FLOPS: &str = "GFLOP/s";
@@ -13,7 +13,7 @@ pub(super) const FLOPS: &str = "GFLOP/s";
 const COPY: [usize; 2] = [8192, 8192];
 
 /// From one matrix on the device to another.
-pub(super) fn copy<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn copy<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(4.0);
     let time = |bench: &mut Bench<'_, B>, [rows, cols]: [usize; 2], share| {
         let from = bench.b.upload(random(1, rows, cols).view())?;
@@ -49,7 +49,7 @@ fn operations([m, k, n]: [usize; 3]) -> f64 {
     2.0 * (m * k * n) as f64
 }
 
-pub(super) fn products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn products<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     // A first estimate of the rate of the device.
     let probe = [256; 3];
     bench.flops = operations(probe) / product(bench, MatMul::NN, probe, Storage::F32, 0.1)?.seconds;
@@ -78,7 +78,7 @@ const STORED: [(&str, MatMul, [usize; 3], Storage, bool); 4] = [
 ];
 
 /// Products with stored X, for devices with memory of their own: in host memory, X is always f32.
-pub(super) fn stored_products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn stored_products<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     for (name, op, usual, storage, halves) in STORED {
         let share = bench.share(2.0);
         let flops = bench.flops;
@@ -106,7 +106,7 @@ pub(super) fn stored_products<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) 
     Ok(())
 }
 
-fn product<B: Backend<Elem = f32>>(
+fn product<B: Clock<Elem = f32>>(
     bench: &mut Bench<'_, B>,
     op: MatMul,
     [m, k, n]: [usize; 3],

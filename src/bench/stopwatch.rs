@@ -3,7 +3,7 @@
 use super::clock::cpu_seconds;
 use super::{Limits, Row};
 use crate::Result;
-use crate::backend::Backend;
+use crate::backend::Clock;
 use std::time::{Duration, Instant};
 
 /// Launches per command buffer: about as many as in a block, and few enough not to trip the timeouts of drivers.
@@ -16,7 +16,7 @@ const MOST_LAUNCHES: f64 = 512.0;
 const MOST_SAMPLES: usize = 50;
 
 /// A device under measurement.
-pub(super) struct Bench<'a, B: Backend> {
+pub(super) struct Bench<'a, B: Clock> {
     pub(super) b: &'a mut B,
     pub(super) rows: Vec<Row>,
     /// The best rate of a product so far, in operations per second: from it times are estimated.
@@ -64,12 +64,12 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn now<B: Backend>(b: &B) -> Self {
+    pub(super) fn now<B: Clock>(b: &B) -> Self {
         Self { wall: Instant::now(), waited: b.waited(), cpu: cpu_seconds() }
     }
 
     /// Seconds since then: wall time, host time without waits, CPU time.
-    pub(super) fn since<B: Backend>(self, b: &B) -> (f64, Option<f64>, Option<f64>) {
+    pub(super) fn since<B: Clock>(self, b: &B) -> (f64, Option<f64>, Option<f64>) {
         let wall = self.wall.elapsed().as_secs_f64();
         let waited = self.waited.zip(b.waited()).map(|(before, now)| (now - before).as_secs_f64());
         (wall, waited.map(|waited| (wall - waited).max(0.0)), self.cpu.zip(cpu_seconds()).map(|(a, b)| b - a))
@@ -86,7 +86,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-impl<'a, B: Backend<Elem = f32>> Bench<'a, B> {
+impl<'a, B: Clock<Elem = f32>> Bench<'a, B> {
     pub(super) fn new(b: &'a mut B, limits: Limits, progress: &'a mut dyn FnMut(usize, &Row)) -> Result<Self> {
         let fence = b.scalars(1)?;
         let end = Instant::now() + Duration::from_secs_f64(limits.seconds);

@@ -3,7 +3,7 @@
 use super::Row;
 use super::data::{Set, noisy, random};
 use super::stopwatch::{Bench, Clocks, Taken, median, samples, shrink};
-use crate::backend::{Backend, Cadence, MatMul, Storage};
+use crate::backend::{Clock, Cadence, MatMul, Storage};
 use crate::model::ModelSpec;
 use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, WBlock, device_bytes, norm_squared};
 use crate::{Error, Result};
@@ -24,7 +24,7 @@ const TARGET: f64 = 0.055;
 /// The penalty on the columns of W in blocks and sweeps.
 const MU: f64 = 0.01;
 
-fn config<B: Backend>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
+fn config<B: Clock>(b: &B, model: &str, layers: &[usize]) -> Result<Config> {
     // X as f32, so that all devices do the same work.
     Ok(Config {
         solver: b.fastest_solver(),
@@ -45,12 +45,12 @@ fn text([n, m]: [usize; 2], layers: &[usize]) -> String {
 }
 
 /// The estimated seconds of `operations`.
-fn cost<B: Backend>(bench: &Bench<'_, B>, operations: f64) -> f64 {
+fn cost<B: Clock>(bench: &Bench<'_, B>, operations: f64) -> f64 {
     2.0 * operations / bench.flops
 }
 
 /// An H block and a W block: Gram, right side, solution.
-pub(super) fn blocks<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn blocks<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(12.0) / 2.0;
     let config = config(bench.b, "sdnmf-l", &[BLOCK[2]])?;
     let steps = steps(&config);
@@ -86,7 +86,7 @@ pub(super) fn blocks<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
 }
 
 /// A fit of noisy low-rank data until the relative error is a little above that of the noise.
-pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn fit<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(16.0);
     let config = Config { sweeps: 300, target_error: Some(TARGET), ..config(bench.b, "dnmf", &LAYERS)? };
     let (steps, [k1, k]) = (steps(&config), LAYERS.map(|k| k as f64));
@@ -143,7 +143,7 @@ pub(super) fn fit<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()
 }
 
 /// A sweep of fine-tuning over as many samples as Fashion-MNIST has, then over 10 and 100 times as many.
-pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
+pub(super) fn sweeps<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> {
     let share = bench.share(10.0);
     let config = config(bench.b, "sdnmf-l", &SWEEP[2..])?;
     // Two runs, and about one sweep more to begin each.
@@ -197,7 +197,7 @@ pub(super) fn sweeps<B: Backend<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result
 }
 
 /// The sweeps of the first run: just enough for one measured interval between two looks at the objective.
-fn first_run<B: Backend>(b: &B) -> usize {
+fn first_run<B: Clock>(b: &B) -> usize {
     (2 + b.cadence().ahead) * b.cadence().every
 }
 
@@ -213,7 +213,7 @@ struct Run {
 
 /// Times a sweep for `share` seconds: by a short run, and a longer one if there is time for it or `both` asks for it. The
 /// runs differ in the number of sweeps only.
-fn sweep<B: Backend<Elem = f32>>(
+fn sweep<B: Clock<Elem = f32>>(
     bench: &mut Bench<'_, B>,
     (n, m): (usize, usize),
     config: &Config,

@@ -16,13 +16,13 @@
 //! Where W may have any sign (Deep Semi-NMF), y may too: p is the same formula on all of ℝ. It is increasing except for
 //! `root`, whose y² gives H̃ ≥ 0 from either sign of y; softplus is there above −log 2, tanh and sigmoid above −1.
 //!
-//! The other place with these formulas is `shaders/activate.wgsl`.
+//! The other place with these formulas is `shaders/activation.wgsl`.
 
 use crate::element::Element;
 use crate::{Error, Result};
 
 /// The activation between two layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// g = √: the papers' "Square".

@@ -5,11 +5,11 @@
 //! are kept. They wait for the host in every iteration anyway.
 
 use super::history::{Progress, Stage};
-use crate::backend::{Backend, Stopping};
+use crate::backend::{Backend, Device, Stopping};
 use crate::{Error, Result};
 
 /// The factors that a loop works on.
-pub(crate) type FactorsMut<'a, B> = (&'a mut [<B as Backend>::Matrix], &'a mut <B as Backend>::Matrix);
+pub(crate) type FactorsMut<'a, B> = (&'a mut [<B as Device>::Matrix], &'a mut <B as Device>::Matrix);
 
 /// Runs `step` on `W_1 … W_L` and H at most `max` times, and leaves those with the least objective. `step` returns the
 /// objective and the relative error of what it made; `start` are those before. Returns the objective at the start and the least

@@ -1,8 +1,9 @@
 //! Coordinate descent and the extrapolation between its iterations.
 
-use super::{Data, Verifier, gamma, wide};
+use super::{Data, Verifier, wide};
 use crate::Result;
-use crate::backend::{Backend, Combination, Descent, EXTRAPOLATION, Element, Sum};
+use crate::backend::formula::gamma;
+use crate::backend::{Backend, Combination, Descent, EXTRAPOLATION, Element, Elementwise, Sum};
 use ndarray::{Array2, Axis};
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Kernels that do many operations at once.
 
 use super::descent::{value, whole_gram};
-use super::{Data, Verifier, gamma, wide};
+use super::{Data, Verifier, wide};
 use crate::Result;
+use crate::backend::formula::gamma;
 use crate::backend::{Backend, Descent, NesterovRows};
 use ndarray::Array2;
 

@@ -1,8 +1,9 @@
 //! Products and sums.
 
-use super::{Data, Verifier, gamma, wide};
+use super::{Data, Verifier, wide};
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, MatMul, Storage, Sum, Write};
+use crate::backend::formula::gamma;
+use crate::backend::{Backend, ColumnSums, MatMul, Sparse, Storage, Sum, Write};
 use ndarray::{Array2, Axis};
 
 /// Rows, inner size, columns: one, tiles of every size and their neighbours, primes, an inner size of one and long enough
@@ -56,6 +57,12 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
     for shape in [(1, 1, 1), (16, 16, 16), (65, 63, 7), (131, 129, 34), (1500, 31, 70)] {
         for data in [Data::Signed, Data::Whole] {
             halves(v, shape, data)?;
+        }
+    }
+    // Rows, columns of the sparse matrix and of the other.
+    for shape in [(1, 1, 1), (64, 64, 64), (65, 131, 63), (300, 7, 3)] {
+        for data in [Data::Signed, Data::Whole] {
+            sparse_product(v, shape, data)?;
         }
     }
     Ok(())
@@ -162,7 +169,7 @@ fn stored<B: Backend<Elem = f32>>(
     let mut scalars = v.b.scalars(2)?;
     v.b.sum(Sum::Dot(&on_x, &on_x), &mut scalars, 0)?;
     v.b.sum(Sum::Entries(&on_x), &mut scalars, 1)?;
-    let sums = v.read(&scalars)?;
+    let sums = v.b.read(&scalars)?;
     let (squares, entries, magnitudes) =
         (wide(&x).mapv(|x| x * x).sum(), wide(&x).sum(), wide(&x).mapv(f64::abs).sum());
     v.compare_number(name("squares"), sums[0], squares, gamma(n * m + 1) * squares);
@@ -180,7 +187,7 @@ fn sums<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, u
     v.b.reduce(Sum::Entries(&on_a), Write::Add, &mut scalars, 4)?;
     v.b.sum(Sum::Entries(&on_a), &mut scalars, 0)?;
     v.b.sum(Sum::Trace(&on_square), &mut scalars, 2)?;
-    let found = v.read(&scalars)?;
+    let found = v.b.read(&scalars)?;
     let (a, b, square) = (wide(&a), wide(&b), wide(&square));
     let count = rows * cols;
     let products = (&a * &b).mapv(f64::abs).sum();
@@ -258,7 +265,7 @@ fn compare_residual<B: Backend<Elem = f32>>(
     v.b.residual(on_x, &on_h, &on_psi, Write::Replace, &mut scalars, 0)?;
     v.b.residual(on_x, &on_h, &on_psi, Write::Replace, &mut scalars, 1)?;
     v.b.residual(on_x, &on_h, &on_psi, Write::Add, &mut scalars, 1)?;
-    let found = v.read(&scalars)?;
+    let found = v.b.read(&scalars)?;
     let (x, h, psi) = (wide(x), wide(&h), wide(&psi));
     let difference = (&x - &h.dot(&psi.t())).mapv(f64::abs);
     // The product's error and that of the subtraction, then squares and their sum.
@@ -270,4 +277,32 @@ fn compare_residual<B: Backend<Elem = f32>>(
     v.compare_number(name.clone(), found[0], expected, bound);
     v.compare_number(name + ", added", found[1], 2.0 * expected, 2.0 * bound + 2.0 * gamma(1) * expected);
     Ok(())
+}
+
+fn sparse_product<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (rows, inner, cols): (usize, usize, usize),
+    data: Data,
+) -> Result<()> {
+    // A tenth of the entries; the first row has none and the last one all.
+    let chance = v.data(rows, inner, Data::Signed);
+    let values = v.data(rows, inner, data);
+    let mut a = Sparse { cols: inner, starts: vec![0], columns: Vec::new(), weights: Vec::new() };
+    let mut dense = Array2::zeros((rows, inner));
+    for i in 0..rows {
+        for j in (0..inner).filter(|&j| i + 1 == rows || (i > 0 && chance[[i, j]] > 0.8)) {
+            a.columns.push(j as u32);
+            a.weights.push(values[[i, j]]);
+            dense[[i, j]] = f64::from(values[[i, j]]);
+        }
+        a.starts.push(a.columns.len() as u32);
+    }
+    let b = v.data(inner, cols, data);
+    let before = v.data(rows, cols, Data::Signed);
+    let (on_a, on_b, mut out) = (v.b.sparse(&a)?, v.b.upload(b.view())?, v.b.upload(before.view())?);
+    v.b.sparse_product(&on_a, &on_b, &mut out)?;
+    let b = wide(&b);
+    let expected = dense.dot(&b);
+    let bound = unless_whole(data, dense.mapv(f64::abs).dot(&b.mapv(f64::abs)) * gamma(inner + 1));
+    v.compare_matrix(format!("sparse product {rows}×{inner}×{cols} {data:?}"), &out, &expected, &bound)
 }

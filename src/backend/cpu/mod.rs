@@ -1,23 +1,19 @@
 //! The formulas in ndarray, in f32 or f64. In f64 it is the oracle of the other backends.
 
-mod activation;
-mod descent;
-mod multiplicative;
-mod nearest;
+mod map;
 mod nesterov;
-mod products;
-mod rows;
-mod stop;
 mod sums;
 
-use crate::Result;
-use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, Sparse, StopCheck, Storage, Sum, Write, check, check_descent,
-    check_state, check_three,
+pub(crate) use map::map;
+
+use super::{
+    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, Sparse,
+    Storage, Sum, Write, check, formula, host,
 };
-use crate::model::{Activation, HPenalty, Metric, Solver};
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use crate::Result;
+use crate::model::Solver;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView2, Axis};
 
 /// Matrices in host memory, all cores.
 #[derive(Debug, Default)]
@@ -32,25 +28,12 @@ impl<E: Element> Cpu<E> {
     }
 }
 
-/// Rows that one task takes, so that small matrices are not spread over threads.
-fn rows_per_task(cols: usize) -> usize {
-    (1 << 15) / cols.max(1) + 1
-}
-
-impl<E: Element> Backend for Cpu<E> {
+impl<E: Element> Device for Cpu<E> {
     type Elem = E;
     type Matrix = Array2<E>;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
     type Sparse = Sparse<E>;
-
-    fn cadence(&self) -> Cadence {
-        Cadence { every: 1, ahead: 0 }
-    }
-
-    fn device_name(&self) -> String {
-        format!("cpu (f{}, {} threads)", 8 * size_of::<E>(), rayon::current_num_threads())
-    }
 
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Array2<E>> {
         Ok(Array2::zeros((rows, cols)))
@@ -80,85 +63,23 @@ impl<E: Element> Backend for Cpu<E> {
 
     fn product(&mut self, op: MatMul, a: &Array2<E>, b: &Array2<E>, write: Write, out: &mut Array2<E>) -> Result<()> {
         check::product(op, a.dim(), b.dim(), out.dim())?;
-        products::multiply(op, a.view(), b.view(), write, out.view_mut())
+        host::products::multiply(op, a.view(), b.view(), write, out.view_mut())
     }
 
-    fn copy(&mut self, from: &Array2<E>, to: &mut Array2<E>) -> Result<()> {
-        check::same("copy", from.dim(), to.dim())?;
-        to.assign(from);
-        Ok(())
+    fn sparse(&mut self, host: &Sparse<E>) -> Result<Sparse<E>> {
+        host.validate()?;
+        Ok(host.clone())
     }
 
-    fn spectral_bound(
-        &mut self,
-        gram: &Array2<E>,
-        metric: Metric,
-        iterations: usize,
-        out: &mut Curvature<Array2<E>>,
-    ) -> Result<()> {
-        let k = check::square("gram", gram.dim())?;
-        check::same("metric of a gram", (1, k), out.scale.dim())?;
-        check::same("vector of a power iteration", (1, k), out.vector.dim())?;
-        let d: Array1<E> = match metric {
-            Metric::Plain => Array1::ones(k),
-            Metric::Diagonal => gram.diag().to_owned(),
-        };
-        // Any positive vector gives a bound; the floor keeps it positive.
-        let floor = E::of(1e-6);
-        let mut v = out.vector.row(0).to_owned();
-        let mut bound = E::zero();
-        for i in 0..=iterations {
-            let max = v.fold(E::zero(), |m, &x| m.max(x));
-            v.mapv_inplace(|x| if max > E::zero() { (x / max).max(floor) } else { E::one() });
-            if i == iterations {
-                out.vector.row_mut(0).assign(&v);
+    fn sparse_product(&mut self, a: &Sparse<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+        check::product(MatMul::NN, (a.rows(), a.cols), b.dim(), out.dim())?;
+        out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut out)| {
+            out.fill(E::zero());
+            for (c, w) in a.row(i) {
+                out.scaled_add(w, &b.row(c));
             }
-            let mut next = gram.dot(&v);
-            Zip::from(&mut next).and(&d).for_each(|n, &d| *n = if d > E::zero() { *n / d } else { E::zero() });
-            let (low, high) = next.iter().zip(&v).fold((E::infinity(), E::zero()), |(low, high), (&n, &v)| {
-                let ratio = n / v;
-                (low.min(ratio), high.max(ratio))
-            });
-            bound = high;
-            if high - low <= E::of(4.0 * E::UNIT) * high {
-                break;
-            }
-            v = next;
-        }
-        let slack = E::of(1.0 + 4.0 * (k + 2) as f64 * E::UNIT);
-        Zip::from(out.scale.row_mut(0)).and(&d).for_each(|s, &d| *s = bound * slack * d);
+        });
         Ok(())
-    }
-
-    fn add_penalty(&mut self, gram: &Array2<E>, kind: HPenalty, lambda: f64, out: &mut Array2<E>) -> Result<()> {
-        check::square("gram", gram.dim())?;
-        check::same("penalised gram", gram.dim(), out.dim())?;
-        out.assign(gram);
-        match kind {
-            HPenalty::SquaredL1 => *out += E::of(lambda),
-            HPenalty::Ridge => out.diag_mut().mapv_inplace(|x| x + E::of(lambda)),
-        }
-        Ok(())
-    }
-
-    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) -> Result<()> {
-        check::column_sums(m.dim(), what, write, out.dim())?;
-        sums::columns(m, what, write, out);
-        Ok(())
-    }
-
-    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
-        check::nesterov_step(self, &step)?;
-        nesterov::step(step)
-    }
-
-    fn fuses_rows(&self, _k: usize) -> bool {
-        true
-    }
-
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
-        check::nesterov_rows(self, &block, x)?;
-        nesterov::rows(block, x)
     }
 
     fn reduce(&mut self, what: Sum<'_, Array2<E>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
@@ -178,6 +99,50 @@ impl<E: Element> Backend for Cpu<E> {
         Ok(())
     }
 
+    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) -> Result<()> {
+        check::column_sums(m.dim(), what, write, out.dim())?;
+        sums::columns(m, what, write, out);
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        formula: Formula,
+        outputs: &mut [&mut Array2<E>],
+        inputs: &[Operand<'_, Array2<E>>],
+    ) -> Result<()> {
+        formula::check(self, formula, outputs, inputs)?;
+        map(formula.row().compute, outputs, inputs)
+    }
+
+    fn submit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn start_read(&mut self, scalars: &Vec<f64>) -> Result<Vec<f64>> {
+        Ok(scalars.clone())
+    }
+
+    fn finish_read(&mut self, pending: Vec<f64>) -> Result<Vec<f64>> {
+        Ok(pending)
+    }
+
+    fn cadence(&self) -> Cadence {
+        Cadence { every: 1, ahead: 0 }
+    }
+
+    fn device_name(&self) -> String {
+        format!("cpu (f{}, {} threads)", 8 * size_of::<E>(), rayon::current_num_threads())
+    }
+}
+
+impl<E: Element> Backend for Cpu<E> {
+    fn write(&mut self, host: ArrayView2<'_, E>, to: &mut Array2<E>) -> Result<()> {
+        check::same("entries of a matrix", to.dim(), host.dim())?;
+        to.assign(&host);
+        Ok(())
+    }
+
     fn residual(
         &mut self,
         x: &Array2<E>,
@@ -193,114 +158,13 @@ impl<E: Element> Backend for Cpu<E> {
         Ok(())
     }
 
-    fn quarter_root(
-        &mut self,
-        coefficient: f64,
-        numerator: &Array2<E>,
-        denominator: &Array2<E>,
-        out: &mut Array2<E>,
-    ) -> Result<()> {
-        check::same("balance, numerator", out.dim(), numerator.dim())?;
-        check::same("balance, denominator", out.dim(), denominator.dim())?;
-        Zip::from(out).and(numerator).and(denominator).for_each(|out, &n, &d| {
-            let (n, d) = (n.f64() * coefficient, d.f64());
-            *out = if n > 0.0 && d > 0.0 { E::of((n / d).sqrt().sqrt()) } else { E::one() };
-        });
-        Ok(())
+    fn fuses_rows(&self, _k: usize) -> bool {
+        true
     }
 
-    fn equalize(&mut self, weights: &Array2<E>, sums: &Vec<f64>, first: usize, out: &mut Array2<E>) -> Result<()> {
-        check::same("balance of the chain", weights.dim(), out.dim())?;
-        let len = weights.ncols();
-        check::slot(sums.len(), first + len.max(1) - 1)?;
-        let q: Vec<f64> = weights.iter().zip(&sums[first..]).map(|(w, s)| w.f64() * s).collect();
-        let log_mean = q.iter().map(|q| q.ln()).sum::<f64>() / len as f64;
-        let usable = q.iter().all(|&q| q > 0.0);
-        for (out, q) in out.iter_mut().zip(&q) {
-            *out = if usable { E::of((0.5 * (log_mean - q.ln())).exp()) } else { E::one() };
-        }
-        Ok(())
-    }
-
-    fn scale(&mut self, m: &mut Array2<E>, by: By<'_, Array2<E>>, divide: bool) -> Result<()> {
-        check::scale(self, m, by)?;
-        let factor = |d: E| if divide { E::one() / d } else { d };
-        match by {
-            By::Columns(d) => *m *= &d.row(0).mapv(factor),
-            By::Rows(d) => *m *= &d.row(0).mapv(factor).insert_axis(Axis(1)),
-            By::Entry(d, at) => *m *= factor(d[[0, at]]),
-        }
-        Ok(())
-    }
-
-    fn activate(&mut self, a: Activation, apply: Apply, from: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
-        activation::activate(a, apply, from, out)
-    }
-
-    fn add(&mut self, out: &mut Array2<E>, c: f64, m: &Array2<E>) -> Result<()> {
-        activation::add(out, c, m)
-    }
-
-    fn search_trial(
-        &mut self,
-        x: &Array2<E>,
-        gradient: &Array2<E>,
-        state: &Array2<E>,
-        domain: Domain,
-        trial: &mut Array2<E>,
-        moved: &mut Array2<E>,
-    ) -> Result<()> {
-        activation::search_trial((x, gradient), state, domain, (trial, moved))
-    }
-
-    fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut Array2<E>) -> Result<()> {
-        activation::search_decide(sums, first, state)
-    }
-
-    fn search_accept(&mut self, state: &Array2<E>, trial: &Array2<E>, x: &mut Array2<E>) -> Result<()> {
-        activation::search_accept(state, trial, x)
-    }
-
-    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Array2<E>>) -> Result<()> {
-        multiplicative::step(self, step)
-    }
-
-    fn part(&mut self, m: &Array2<E>, part: Part, out: &mut Array2<E>) -> Result<()> {
-        multiplicative::part(m, part, out)
-    }
-
-    fn gradient_step(
-        &mut self,
-        x: &Array2<E>,
-        gradient: &Array2<E>,
-        alpha: f64,
-        to: &mut Array2<E>,
-        moved: &mut Array2<E>,
-    ) -> Result<()> {
-        multiplicative::gradient_step((x, gradient), alpha, E::zero(), (to, moved))
-    }
-
-    fn projected_gradient(
-        &mut self,
-        x: &Array2<E>,
-        rhs: &Array2<E>,
-        gradient: &mut Array2<E>,
-        out: &mut Array2<E>,
-    ) -> Result<()> {
-        multiplicative::projected_gradient(x, rhs, gradient, out)
-    }
-
-    fn inverse(&mut self, gram: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
-        multiplicative::inverse(gram, out)
-    }
-
-    fn sparse(&mut self, host: &Sparse<E>) -> Result<Sparse<E>> {
-        host.validate()?;
-        Ok(host.clone())
-    }
-
-    fn sparse_product(&mut self, a: &Sparse<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
-        multiplicative::sparse_product(a, b, out)
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+        check::nesterov_rows(self, &block, x)?;
+        nesterov::rows(block, x)
     }
 
     /// benches/solvers.rs, faces of PIE (2856 × 1024) on two cores, SDNMF/L: coordinate descent takes 0.10 of the time of the
@@ -311,77 +175,15 @@ impl<E: Element> Backend for Cpu<E> {
     }
 
     fn descend(&mut self, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
-        check_descent(self, &block, x)?;
-        if x.is_empty() {
-            return Ok(());
-        }
-        match block.left {
-            Some(left) => descent::chained(left, block, x),
-            None if block.mu > 0.0 => descent::columns(block, x),
-            None => rows::descend(block, x),
-        }
-    }
-
-    fn look_ahead(
-        &mut self,
-        now: &Array2<E>,
-        before: &Array2<E>,
-        state: &Array2<E>,
-        out: &mut Array2<E>,
-    ) -> Result<()> {
-        check_three(self, [now, before, out], state)?;
-        let beta = state[[0, 0]];
-        Zip::from(out).and(now).and(before).par_for_each(|out, &now, &before| {
-            *out = (now + beta * (now - before)).max(E::zero());
-        });
-        Ok(())
-    }
-
-    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Array2<E>) -> Result<()> {
-        check_state(self, state)?;
-        check::slot(f.sums.len(), f.first + f.weights.ncols().max(1) - 1)?;
-        descent::judge(&f, first, state);
-        Ok(())
-    }
-
-    fn settle(
-        &mut self,
-        ahead: &Array2<E>,
-        state: &Array2<E>,
-        best: &mut Array2<E>,
-        point: &mut Array2<E>,
-    ) -> Result<()> {
-        check_three(self, [ahead, best, point], state)?;
-        if state[[0, 4]] > E::zero() {
-            std::mem::swap(best, point);
-            point.assign(ahead);
-        } else {
-            point.assign(best);
-        }
-        Ok(())
+        check::descent(self, &block, x)?;
+        host::descend(block, x)
     }
 
     fn nearest(&mut self, products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
         check::nearest(products.dim(), halves.dim(), membership.dim())?;
-        nearest::nearest(products, halves, membership);
+        host::nearest(products, halves, membership);
         Ok(())
-    }
-
-    fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
-        check.check(self, check.sums.len())?;
-        stop::check(check);
-        Ok(())
-    }
-
-    fn submit(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn start_read(&mut self, scalars: &Vec<f64>) -> Result<Vec<f64>> {
-        Ok(scalars.clone())
-    }
-
-    fn finish_read(&mut self, pending: Vec<f64>) -> Result<Vec<f64>> {
-        Ok(pending)
     }
 }
+
+impl<E: Element> Clock for Cpu<E> {}

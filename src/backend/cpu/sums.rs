@@ -1,8 +1,8 @@
 //! Sums, in `f64` or by columns, in an order that does not depend on the number of threads.
 
-use super::products::multiply;
-use super::rows_per_task;
 use crate::Result;
+use crate::backend::host::products::multiply;
+use crate::backend::host::rows_per_task;
 use crate::backend::{ColumnSums, Element, MatMul, Write};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};

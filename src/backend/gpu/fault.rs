@@ -55,7 +55,7 @@ mod tests {
     use super::super::scheduler::{Kernel, Spec};
     use super::super::{Gpu, GpuOptions, Matrix, Tune, list};
     use super::*;
-    use crate::backend::{Backend, MatMul, Storage};
+    use crate::backend::{Backend, Device, MatMul, Storage};
     use ndarray::Array2;
 
     fn error(description: &str) -> wgpu::Error {
@@ -109,7 +109,8 @@ mod tests {
             },
             |gpu, _| {
                 let source = "@compute @workgroup_size(64) fn main() { undeclared = 1; }";
-                let spec = Spec { label: "no kernel", source, writes: &[], trusted: false, constants: &[] };
+                let spec =
+                    Spec { label: "no kernel", source, writes: [].as_slice().into(), trusted: false, constants: &[] };
                 Kernel::new(&gpu.context, usize::MAX, &spec, 0, Storage::F32).map(drop)
             },
             |gpu, a| {

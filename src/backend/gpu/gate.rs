@@ -105,7 +105,7 @@ impl Gpu {
         params: &impl bytemuck::Pod,
     ) -> Result<()> {
         let kernel = &self.kernels[id as usize];
-        self.scheduler.dispatch(&self.context, kernel, buffers, params, Workgroups::Here([1, 1, 1]))
+        self.scheduler.dispatch(&self.context, kernel, buffers, bytemuck::bytes_of(params), Workgroups::Here([1, 1, 1]))
     }
 }
 

@@ -170,17 +170,17 @@ impl Gpu {
     fn dispatch(&mut self, id: Id, buffers: &[&Buffer], params: &impl bytemuck::Pod, grid: [u32; 3]) -> Result<()> {
         let at = self.gated(grid)?;
         let workgroups = self.gate.workgroups(grid, at);
-        self.scheduler.dispatch(&self.context, &self.kernels[id as usize], buffers, params, workgroups)
+        self.scheduler.dispatch(
+            &self.context,
+            &self.kernels[id as usize],
+            buffers,
+            bytemuck::bytes_of(params),
+            workgroups,
+        )
     }
 
     /// [`Gpu::dispatch`] for a kernel that may have to be compiled first.
-    fn dispatch_lazy(
-        &mut self,
-        lazy: Lazy,
-        buffers: &[&Buffer],
-        params: &impl bytemuck::Pod,
-        grid: [u32; 3],
-    ) -> Result<()> {
+    fn dispatch_lazy(&mut self, lazy: Lazy, buffers: &[&Buffer], params: &[u8], grid: [u32; 3]) -> Result<()> {
         let at = self.gated(grid)?;
         let id = self.kernels.len() + self.lazy.len();
         let kernel = match self.lazy.entry(lazy) {
@@ -317,8 +317,8 @@ impl Gpu {
         self.allocate(rows, cols, Storage::F32)
     }
 
-    /// Writes rows into a new matrix, whose padding is 0.
-    fn write(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
+    /// Writes rows into a matrix, and zeros into its padding.
+    fn fill(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
         matrix.numbers()?;
         let rows_at_a_time = (TRANSFER_BYTES / (4 * matrix.ld)).max(1);
         for (shard, first, rows) in matrix.each() {

@@ -1,4 +1,4 @@
-//! [`Backend`] on the GPU: shapes are checked here, the kernels record.
+//! [`Device`] and [`Backend`] on the GPU: shapes are checked here, the kernels record.
 
 use super::kernels;
 use super::matrix::{Matrix, Run, pieces};
@@ -6,29 +6,20 @@ use super::memory::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
 use crate::backend::{
-    Apply, Backend, By, Cadence, ColumnSums, Combination, Curvature, Descent, Domain, Element, MatMul, Momentum,
-    MultiplicativeStep, NesterovRows, NesterovStep, Part, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check,
-    check_descent, check_state, check_three, multiplicative,
+    Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
+    Operand, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, formula,
 };
-use crate::model::{Activation, HPenalty, Metric, Solver};
+use crate::model::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 
-impl Backend for Gpu {
+impl Device for Gpu {
     type Elem = f32;
     type Matrix = Matrix;
     type Scalars = Scalars;
     type Pending = Pending;
     type Sparse = SparseMatrix;
-
-    fn cadence(&self) -> Cadence {
-        Cadence { every: LOOK_EVERY, ahead: 1 }
-    }
-
-    fn device_name(&self) -> String {
-        self.context.name.clone()
-    }
 
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
         // New buffers are zero.
@@ -37,7 +28,7 @@ impl Backend for Gpu {
 
     fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Matrix> {
         let matrix = self.allocate(host.nrows(), host.ncols(), Storage::F32)?;
-        self.write(&matrix, host)?;
+        self.fill(&matrix, host)?;
         Ok(matrix)
     }
 
@@ -106,50 +97,13 @@ impl Backend for Gpu {
         kernels::matmul::record(self, op, a, b, write, out)
     }
 
-    fn copy(&mut self, from: &Matrix, to: &mut Matrix) -> Result<()> {
-        check::same("copy", from.shape(), to.shape())?;
-        kernels::copy::record(self, from, to)
+    fn sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
+        self.upload_sparse(host)
     }
 
-    fn spectral_bound(
-        &mut self,
-        gram: &Matrix,
-        metric: Metric,
-        iterations: usize,
-        out: &mut Curvature<Matrix>,
-    ) -> Result<()> {
-        let k = check::square("gram", gram.shape())?;
-        check::same("metric of a gram", (1, k), out.scale.shape())?;
-        check::same("vector of a power iteration", (1, k), out.vector.shape())?;
-        kernels::spectral::record(self, gram, metric == Metric::Diagonal, iterations, out)
-    }
-
-    fn add_penalty(&mut self, gram: &Matrix, kind: HPenalty, lambda: f64, out: &mut Matrix) -> Result<()> {
-        check::square("gram", gram.shape())?;
-        check::same("penalised gram", gram.shape(), out.shape())?;
-        kernels::add_penalty::record(self, gram, kind == HPenalty::Ridge, f32::of(lambda), out)
-    }
-
-    fn column_sums(&mut self, m: &Matrix, what: ColumnSums, write: Write, out: &mut Matrix) -> Result<()> {
-        check::column_sums(m.shape(), what, write, out.shape())?;
-        kernels::column_sums::record(self, m, what, write, out)
-    }
-
-    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
-        check::nesterov_step(self, &step)?;
-        if let Momentum::Restart { scalars, slot, .. } = &step.momentum {
-            check::slot(scalars.len, *slot)?;
-        }
-        kernels::nesterov_step::record(self, step)
-    }
-
-    fn fuses_rows(&self, k: usize) -> bool {
-        self.fused_tile(k).is_some()
-    }
-
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {
-        check::nesterov_rows(self, &block, x)?;
-        kernels::nesterov_rows::record(self, &block, x)
+    fn sparse_product(&mut self, a: &SparseMatrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
+        check::product(MatMul::NN, (a.rows, a.cols), b.shape(), out.shape())?;
+        kernels::sparse_product::record(self, a, b, out)
     }
 
     fn reduce(&mut self, what: Sum<'_, Matrix>, write: Write, out: &mut Scalars, slot: usize) -> Result<()> {
@@ -170,6 +124,78 @@ impl Backend for Gpu {
                 record(self, Mode::Trace, a, None, write, out, slot)
             }
         }
+    }
+
+    fn column_sums(&mut self, m: &Matrix, what: ColumnSums, write: Write, out: &mut Matrix) -> Result<()> {
+        check::column_sums(m.shape(), what, write, out.shape())?;
+        kernels::column_sums::record(self, m, what, write, out)
+    }
+
+    fn map(&mut self, formula: Formula, outputs: &mut [&mut Matrix], inputs: &[Operand<'_, Matrix>]) -> Result<()> {
+        formula::check(self, formula, outputs, inputs)?;
+        kernels::map::record(self, formula, outputs, inputs)
+    }
+
+    fn submit(&mut self) -> Result<()> {
+        self.scheduler.submit(&self.context)
+    }
+
+    fn start_read(&mut self, scalars: &Scalars) -> Result<Pending> {
+        let bytes = sums_bytes(scalars.len);
+        Ok(Pending(self.scheduler.start_read(&self.context, &scalars.buffer, 0, bytes)?))
+    }
+
+    fn finish_read(&mut self, pending: Pending) -> Result<Vec<f64>> {
+        let mut sums = Vec::new();
+        self.scheduler.finish_read(&self.context, pending.0, |words| {
+            sums.extend(
+                words.chunks(kernels::sum::PARTS).map(|parts| parts.iter().map(|p| f64::from(*p)).sum::<f64>()),
+            );
+        })?;
+        Ok(sums)
+    }
+
+    fn cadence(&self) -> Cadence {
+        Cadence { every: LOOK_EVERY, ahead: 1 }
+    }
+
+    fn device_name(&self) -> String {
+        self.context.name.clone()
+    }
+}
+
+impl Backend for Gpu {
+    /// What is queued still reads what was there.
+    fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut Matrix) -> Result<()> {
+        check::same("entries of a matrix", to.shape(), host.dim())?;
+        self.submit()?;
+        self.fill(to, host)
+    }
+
+    fn spectral_bound(
+        &mut self,
+        gram: &Matrix,
+        metric: Metric,
+        iterations: usize,
+        out: &mut Curvature<Matrix>,
+    ) -> Result<()> {
+        check::spectral(self, gram, out)?;
+        kernels::spectral::record(self, gram, metric == Metric::Diagonal, iterations, out)
+    }
+
+    fn restart(&mut self, sums: &Scalars, slot: usize, first: bool, state: &mut Matrix) -> Result<()> {
+        check::same("momentum", (1, 2), state.shape())?;
+        check::slot(sums.len, slot)?;
+        kernels::momentum::record(self, sums, slot, first, state)
+    }
+
+    fn fuses_rows(&self, k: usize) -> bool {
+        self.fused_tile(k).is_some()
+    }
+
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {
+        check::nesterov_rows(self, &block, x)?;
+        kernels::nesterov_rows::record(self, &block, x)
     }
 
     fn residual(
@@ -206,110 +232,16 @@ impl Backend for Gpu {
         Ok(())
     }
 
-    fn quarter_root(
-        &mut self,
-        coefficient: f64,
-        numerator: &Matrix,
-        denominator: &Matrix,
-        out: &mut Matrix,
-    ) -> Result<()> {
-        check::same("balance, numerator", out.shape(), numerator.shape())?;
-        check::same("balance, denominator", out.shape(), denominator.shape())?;
-        kernels::quarter_root::record(self, f32::of(coefficient), numerator, denominator, out)
-    }
-
     fn equalize(&mut self, weights: &Matrix, sums: &Scalars, first: usize, out: &mut Matrix) -> Result<()> {
         check::same("balance of the chain", weights.shape(), out.shape())?;
-        check::slot(sums.len, first.saturating_add(weights.cols.max(1) - 1))?;
+        check::slots(sums.len, first, weights.cols)?;
         kernels::equalize::record(self, weights, sums, first, out)
-    }
-
-    fn scale(&mut self, m: &mut Matrix, by: By<'_, Matrix>, divide: bool) -> Result<()> {
-        check::scale(self, m, by)?;
-        kernels::scale::record(self, m, by, divide)
-    }
-
-    fn activate(&mut self, activation: Activation, apply: Apply, from: &Matrix, out: &mut Matrix) -> Result<()> {
-        check::same("activation", from.shape(), out.shape())?;
-        kernels::activate::record(self, activation, apply, from, out)
-    }
-
-    fn add(&mut self, out: &mut Matrix, c: f64, m: &Matrix) -> Result<()> {
-        check::same("addition", out.shape(), m.shape())?;
-        kernels::add::record(self, out, f32::of(c), m)
-    }
-
-    fn search_trial(
-        &mut self,
-        x: &Matrix,
-        gradient: &Matrix,
-        state: &Matrix,
-        domain: Domain,
-        trial: &mut Matrix,
-        moved: &mut Matrix,
-    ) -> Result<()> {
-        check::search_trial(x.shape(), [gradient.shape(), trial.shape(), moved.shape()], state.shape())?;
-        kernels::search_trial::record(self, (x, gradient), state, domain, (trial, moved))
     }
 
     fn search_decide(&mut self, sums: &Scalars, first: bool, state: &mut Matrix) -> Result<()> {
         check::slot(sums.len, SearchSum::COUNT - 1)?;
-        check::search_state(state.shape())?;
+        check::same("state of a line search", (1, 3), state.shape())?;
         kernels::search_decide::record(self, sums, first, state)
-    }
-
-    fn search_accept(&mut self, state: &Matrix, trial: &Matrix, x: &mut Matrix) -> Result<()> {
-        check::search_state(state.shape())?;
-        check::same("line search, trial", x.shape(), trial.shape())?;
-        kernels::search_accept::record(self, state, trial, x)
-    }
-
-    fn multiplicative_step(&mut self, step: MultiplicativeStep<'_, Matrix>) -> Result<()> {
-        multiplicative::check_step(self, &step)?;
-        kernels::multiplicative_step::record(self, step)
-    }
-
-    fn part(&mut self, m: &Matrix, part: Part, out: &mut Matrix) -> Result<()> {
-        check::same("part", m.shape(), out.shape())?;
-        kernels::part::record(self, m, part, out)
-    }
-
-    fn gradient_step(
-        &mut self,
-        x: &Matrix,
-        gradient: &Matrix,
-        alpha: f64,
-        to: &mut Matrix,
-        moved: &mut Matrix,
-    ) -> Result<()> {
-        check::same("descent, gradient", x.shape(), gradient.shape())?;
-        check::same("descent, result", x.shape(), to.shape())?;
-        check::same("descent, difference", x.shape(), moved.shape())?;
-        kernels::gradient_step::record(self, x, gradient, f32::of(alpha), (to, moved))
-    }
-
-    fn projected_gradient(&mut self, x: &Matrix, rhs: &Matrix, gradient: &mut Matrix, out: &mut Matrix) -> Result<()> {
-        check::same("projected gradient, right side", x.shape(), rhs.shape())?;
-        check::same("projected gradient, gradient", x.shape(), gradient.shape())?;
-        check::same("projected gradient", x.shape(), out.shape())?;
-        kernels::projected_gradient::record(self, x, rhs, gradient, out)
-    }
-
-    fn inverse(&mut self, gram: &Matrix, out: &mut Matrix) -> Result<()> {
-        check::square("gram", gram.shape())?;
-        check::same("inverse", gram.shape(), out.shape())?;
-        let host = self.download(gram)?;
-        // The download has submitted whatever was to read `out` as it was.
-        self.write(out, multiplicative::symmetric_inverse(host.view())?.view())
-    }
-
-    fn sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
-        self.upload_sparse(host)
-    }
-
-    fn sparse_product(&mut self, a: &SparseMatrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
-        check::product(MatMul::NN, (a.rows, a.cols), b.shape(), out.shape())?;
-        kernels::sparse_product::record(self, a, b, out)
     }
 
     fn fastest_solver(&self) -> Solver {
@@ -317,7 +249,7 @@ impl Backend for Gpu {
     }
 
     fn descend(&mut self, block: Descent<'_, Matrix>, x: &mut Matrix) -> Result<()> {
-        check_descent(self, &block, x)?;
+        check::descent(self, &block, x)?;
         match block.left {
             _ if x.shards.is_empty() => Ok(()),
             Some(left) => kernels::descend_chain::record(self, left, block, x),
@@ -326,20 +258,10 @@ impl Backend for Gpu {
         }
     }
 
-    fn look_ahead(&mut self, now: &Matrix, before: &Matrix, state: &Matrix, out: &mut Matrix) -> Result<()> {
-        check_three(self, [now, before, out], state)?;
-        kernels::look_ahead::record(self, now, before, state, out)
-    }
-
     fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
-        check_state(self, state)?;
-        check::slot(f.sums.len, f.first.saturating_add(f.weights.cols.max(1) - 1))?;
+        check::judge(self, &f, state)?;
+        check::slots(f.sums.len, f.first, f.weights.cols)?;
         kernels::judge::record(self, &f, first, state)
-    }
-
-    fn settle(&mut self, ahead: &Matrix, state: &Matrix, best: &mut Matrix, point: &mut Matrix) -> Result<()> {
-        check_three(self, [ahead, best, point], state)?;
-        kernels::settle::record(self, ahead, state, best, point)
     }
 
     fn nearest(&mut self, products: &Matrix, halves: &Matrix, membership: &mut Matrix) -> Result<()> {
@@ -353,34 +275,17 @@ impl Backend for Gpu {
     }
 
     fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
-        check.check(self, check.sums.len)?;
+        check::stop(self, &check, check.sums.len)?;
         kernels::stop::record(self, &check)
-    }
-
-    fn submit(&mut self) -> Result<()> {
-        self.scheduler.submit(&self.context)
-    }
-
-    fn start_read(&mut self, scalars: &Scalars) -> Result<Pending> {
-        let bytes = sums_bytes(scalars.len);
-        Ok(Pending(self.scheduler.start_read(&self.context, &scalars.buffer, 0, bytes)?))
-    }
-
-    fn finish_read(&mut self, pending: Pending) -> Result<Vec<f64>> {
-        let mut sums = Vec::new();
-        self.scheduler.finish_read(&self.context, pending.0, |words| {
-            sums.extend(
-                words.chunks(kernels::sum::PARTS).map(|parts| parts.iter().map(|p| f64::from(*p)).sum::<f64>()),
-            );
-        })?;
-        Ok(sums)
     }
 
     fn use_halves(&mut self, on: bool) -> bool {
         self.uses_halves = on && self.context.fragment.is_some();
         self.uses_halves
     }
+}
 
+impl Clock for Gpu {
     fn waited(&self) -> Option<Duration> {
         Some(self.scheduler.stats.waited)
     }

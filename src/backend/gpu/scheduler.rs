@@ -7,6 +7,7 @@ use super::stored;
 use super::timer::Timer;
 use crate::backend::Storage;
 use crate::{Error, Result};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::mpsc::{Receiver, channel};
@@ -30,7 +31,7 @@ pub(super) struct Spec<'a> {
     /// WGSL with one entry point, `main`.
     pub(super) source: &'a str,
     /// For every storage binding of group 0, in order, whether the kernel writes it.
-    pub(super) writes: &'static [bool],
+    pub(super) writes: Cow<'static, [bool]>,
     /// Whether it stays within bounds without being made to.
     pub(super) trusted: bool,
     /// Values of `override` constants.
@@ -181,7 +182,7 @@ impl Scheduler {
         context: &Context,
         kernel: &Kernel,
         buffers: &[&Buffer],
-        params: &impl bytemuck::Pod,
+        params: &[u8],
         workgroups: Workgroups<'_>,
     ) -> Result<()> {
         for (binding, buffer) in buffers.iter().enumerate() {
@@ -224,7 +225,7 @@ impl Scheduler {
         });
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &*bind_group, &[]);
-        pass.set_immediates(0, bytemuck::bytes_of(params));
+        pass.set_immediates(0, params);
         match workgroups {
             Workgroups::Here([x, y, z]) => pass.dispatch_workgroups(x, y, z),
             Workgroups::In(buffer, at) => pass.dispatch_workgroups_indirect(buffer, at),

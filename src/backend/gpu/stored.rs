@@ -23,7 +23,7 @@ impl Matrix {
 }
 
 impl Gpu {
-    /// [`Gpu::write`] for a matrix that is stored as bytes or halves.
+    /// [`Gpu::fill`] for a matrix that is stored as bytes or halves.
     pub(super) fn write_stored(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
         let row_bytes = matrix.row_bytes();
         let rows_at_a_time = (TRANSFER_BYTES / row_bytes).max(1);

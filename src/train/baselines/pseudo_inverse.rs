@@ -12,7 +12,7 @@
 //! would be lost in roundings, T comes from eigenvectors.) What A lacks in rank are short columns of Q, which are left out.
 
 use crate::Result;
-use crate::backend::multiplicative::whitening;
+use crate::backend::inverse::whitening;
 use crate::backend::{Backend, MatMul};
 
 /// A⁺ of an n × k matrix.

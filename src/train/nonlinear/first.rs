@@ -1,7 +1,7 @@
 //! W_1 of a nonlinear model, the coefficients H̃_1 above it fixed.
 
 use crate::Result;
-use crate::backend::multiplicative::regularised_inverse;
+use crate::backend::inverse::regularised_inverse;
 use crate::backend::{Backend, MatMul};
 use crate::train::Config;
 use crate::train::block::{BlockSolver, WBlock};

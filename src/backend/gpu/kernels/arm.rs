@@ -5,6 +5,7 @@ use super::super::scheduler::Spec;
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -17,7 +18,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "arm",
     source: include_str!("../../../../shaders/arm.wgsl"),
-    writes: &[true],
+    writes: Cow::Borrowed(&[true]),
     trusted: false,
     constants: &[],
 };

@@ -7,6 +7,7 @@ use super::{Id, sum_partials};
 use crate::backend::{ColumnSums, Write};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -23,7 +24,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "column_sums",
     source: include_str!("../../../../shaders/column_sums.wgsl"),
-    writes: &[false, true],
+    writes: Cow::Borrowed(&[false, true]),
     trusted: false,
     constants: &[],
 };

@@ -8,6 +8,7 @@ use super::{Id, column_sums};
 use crate::Result;
 use crate::backend::{ColumnSums, Descent, Element, Write};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,7 +23,7 @@ pub(in super::super) struct StartParams {
 pub(in super::super) const START: Spec = Spec {
     label: "descend_chain_start",
     source: include_str!("../../../../shaders/descend_chain_start.wgsl"),
-    writes: &[false, false, true],
+    writes: Cow::Borrowed(&[false, false, true]),
     trusted: false,
     constants: &[],
 };
@@ -45,7 +46,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_chain",
     source: include_str!("../../../../shaders/descend_chain.wgsl"),
-    writes: &[true, false, false, false, true, true],
+    writes: Cow::Borrowed(&[true, false, false, false, true, true]),
     trusted: false,
     constants: &[],
 };

@@ -9,6 +9,7 @@ use super::{Id, matmul};
 use crate::Result;
 use crate::backend::{Descent, Element};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -24,7 +25,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_columns",
     source: include_str!("../../../../shaders/descend_columns.wgsl"),
-    writes: &[true, true, false],
+    writes: Cow::Borrowed(&[true, true, false]),
     trusted: false,
     constants: &[],
 };
@@ -44,7 +45,7 @@ pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) 
     Spec {
         label: "descend_gather",
         source: include_str!("../../../../shaders/descend_gather.wgsl"),
-        writes: &[true, false, true, true],
+        writes: Cow::Borrowed(&[true, false, true, true]),
         trusted: false,
         constants,
     }

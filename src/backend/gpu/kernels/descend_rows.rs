@@ -7,6 +7,7 @@ use super::Id;
 use crate::Result;
 use crate::backend::Descent;
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -23,7 +24,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "descend_rows",
     source: include_str!("../../../../shaders/descend_rows.wgsl"),
-    writes: &[true, false, false],
+    writes: Cow::Borrowed(&[true, false, false]),
     trusted: false,
     constants: &[],
 };

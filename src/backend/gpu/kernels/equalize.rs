@@ -6,6 +6,7 @@ use super::super::{Gpu, Scalars};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -17,7 +18,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "equalize",
     source: include_str!("../../../../shaders/equalize.wgsl"),
-    writes: &[false, false, true],
+    writes: Cow::Borrowed(&[false, false, true]),
     trusted: false,
     constants: &[],
 };

@@ -7,6 +7,7 @@ use super::Id;
 use crate::Result;
 use crate::backend::{Combination, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -23,7 +24,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "judge",
     source: include_str!("../../../../shaders/judge.wgsl"),
-    writes: &[false, false, true],
+    writes: Cow::Borrowed(&[false, false, true]),
     trusted: false,
     constants: &[],
 };

@@ -90,12 +90,12 @@ fn record_variant(
     };
     let grid = [gpu.groups(n, cols), gpu.groups(m, rows), gpu.groups(parts, 1)];
     if parts == 1 {
-        return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), &params, grid);
+        return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), bytemuck::bytes_of(&params), grid);
     }
     let ld = n.next_multiple_of(4);
     params = Params { ldc: word(ld)?, split_stride: word(m * ld)?, c_off: 0, accumulate: 0, ..params };
     let scratch = gpu.scratch();
-    gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), &params, grid)?;
+    gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), bytemuck::bytes_of(&params), grid)?;
     let part = sum_partials::Parts { parts, stride: m * ld, ld };
     sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
 }

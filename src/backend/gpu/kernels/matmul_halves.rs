@@ -9,6 +9,7 @@ use super::{Id, Lazy, sum_partials};
 use crate::backend::MatMul;
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -37,7 +38,7 @@ pub(in super::super) struct HalveParams {
 pub(in super::super) const HALVE: Spec<'_> = Spec {
     label: "halve",
     source: include_str!("../../../../shaders/halve.wgsl"),
-    writes: &[false, true],
+    writes: Cow::Borrowed(&[false, true]),
     trusted: true,
     constants: &[],
 };
@@ -68,7 +69,7 @@ impl Program {
 }
 
 pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec { label: "matmul_halves", source, writes: &[false, false, true], trusted: true, constants: &[] }
+    Spec { label: "matmul_halves", source, writes: Cow::Borrowed(&[false, false, true]), trusted: true, constants: &[] }
 }
 
 /// Rows and columns of a workgroup's tile.
@@ -135,7 +136,7 @@ pub(in super::super) fn record(
         let (tall, wide) = tile(size);
         let grid = [gpu.groups(ldb, wide), gpu.groups(padded, tall), gpu.groups(parts, 1)];
         let program = Lazy::Halves(Program { size, transposed });
-        gpu.dispatch_lazy(program, &[a.buffer, &halves, &scratch], &params, grid)?;
+        gpu.dispatch_lazy(program, &[a.buffer, &halves, &scratch], bytemuck::bytes_of(&params), grid)?;
         let part = sum_partials::Parts { parts, stride: padded * ldb, ld: ldb };
         sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset + start * c.ld, rows, n), accumulate, false)?;
     }

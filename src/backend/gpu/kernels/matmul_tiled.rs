@@ -4,6 +4,7 @@ use super::super::scheduler::Spec;
 use super::matmul::Params;
 use super::template::expand;
 use crate::backend::{MatMul, Storage};
+use std::borrow::Cow;
 
 /// A way to compute a product.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,7 +154,11 @@ impl Program {
         Spec {
             label: if self.variant == 0 { "matmul" } else { "matmul_tiled" },
             source,
-            writes: if self.storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] },
+            writes: Cow::Borrowed(if self.storage == Storage::U8 {
+                &[false, false, true, false]
+            } else {
+                &[false, false, true]
+            }),
             // The reference is what all others are tested against.
             trusted: self.variant > 0,
             constants: match (self.variant, self.op) {

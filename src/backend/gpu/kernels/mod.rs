@@ -1,35 +1,20 @@
 //! One file per WGSL file: its bindings, its parameters, its workgroups, and how it is recorded.
 
-pub(super) mod activate;
-pub(super) mod add;
-pub(super) mod add_penalty;
 pub(super) mod arm;
 pub(super) mod column_sums;
-pub(super) mod copy;
 pub(super) mod descend_chain;
 pub(super) mod descend_columns;
 pub(super) mod descend_rows;
 pub(super) mod equalize;
-pub(super) mod extrapolate;
-pub(super) mod gradient_step;
 pub(super) mod judge;
-pub(super) mod look_ahead;
+pub(super) mod map;
 pub(super) mod matmul;
 pub(super) mod matmul_halves;
 pub(super) mod matmul_tiled;
 pub(super) mod momentum;
-pub(super) mod multiplicative_step;
 pub(super) mod nearest;
 pub(super) mod nesterov_rows;
-pub(super) mod nesterov_step;
-pub(super) mod part;
-pub(super) mod projected_gradient;
-pub(super) mod quarter_root;
-pub(super) mod scale;
-pub(super) mod search_accept;
 pub(super) mod search_decide;
-pub(super) mod search_trial;
-pub(super) mod settle;
 pub(super) mod sparse_product;
 pub(super) mod spectral;
 pub(super) mod stop;
@@ -50,24 +35,9 @@ pub(super) enum Id {
     ColumnSums,
     SpectralStep,
     SpectralFinish,
-    AddPenalty,
-    NesterovStep,
-    NesterovStepRestart,
     Momentum,
-    Extrapolate,
-    QuarterRoot,
     Equalize,
-    Scale,
-    Copy,
-    Activate,
-    Add,
-    SearchTrial,
     SearchDecide,
-    SearchAccept,
-    MultiplicativeStep,
-    Part,
-    GradientStep,
-    ProjectedGradient,
     SparseProduct,
     DescendRows,
     DescendGather,
@@ -75,9 +45,7 @@ pub(super) enum Id {
     DescendColumns,
     DescendChainStart,
     DescendChain,
-    LookAhead,
     Judge,
-    Settle,
     Nearest,
     Halve,
     Arm,
@@ -85,7 +53,7 @@ pub(super) enum Id {
 }
 
 /// Every kernel with the bytes of its parameters, in the order of [`Id`].
-fn table() -> [(Id, Spec<'static>, usize); 36] {
+fn table() -> [(Id, Spec<'static>, usize); 19] {
     fn row<P>(id: Id, spec: Spec<'static>) -> (Id, Spec<'static>, usize) {
         (id, spec, size_of::<P>())
     }
@@ -94,24 +62,9 @@ fn table() -> [(Id, Spec<'static>, usize); 36] {
         row::<column_sums::Params>(Id::ColumnSums, column_sums::SPEC),
         row::<spectral::StepParams>(Id::SpectralStep, spectral::STEP),
         row::<spectral::FinishParams>(Id::SpectralFinish, spectral::FINISH),
-        row::<add_penalty::Params>(Id::AddPenalty, add_penalty::SPEC),
-        row::<nesterov_step::Params>(Id::NesterovStep, nesterov_step::spec(&[])),
-        row::<nesterov_step::Params>(Id::NesterovStepRestart, nesterov_step::spec(&[("RESTART", 1.0)])),
         row::<momentum::Params>(Id::Momentum, momentum::SPEC),
-        row::<extrapolate::Params>(Id::Extrapolate, extrapolate::SPEC),
-        row::<quarter_root::Params>(Id::QuarterRoot, quarter_root::SPEC),
         row::<equalize::Params>(Id::Equalize, equalize::SPEC),
-        row::<scale::Params>(Id::Scale, scale::SPEC),
-        row::<copy::Params>(Id::Copy, copy::SPEC),
-        row::<activate::Params>(Id::Activate, activate::SPEC),
-        row::<add::Params>(Id::Add, add::SPEC),
-        row::<search_trial::Params>(Id::SearchTrial, search_trial::SPEC),
         row::<search_decide::Params>(Id::SearchDecide, search_decide::SPEC),
-        row::<search_accept::Params>(Id::SearchAccept, search_accept::SPEC),
-        row::<multiplicative_step::Params>(Id::MultiplicativeStep, multiplicative_step::SPEC),
-        row::<part::Params>(Id::Part, part::SPEC),
-        row::<gradient_step::Params>(Id::GradientStep, gradient_step::SPEC),
-        row::<projected_gradient::Params>(Id::ProjectedGradient, projected_gradient::SPEC),
         row::<sparse_product::Params>(Id::SparseProduct, sparse_product::SPEC),
         row::<descend_rows::Params>(Id::DescendRows, descend_rows::SPEC),
         row::<descend_columns::GatherParams>(Id::DescendGather, descend_columns::gather(&[])),
@@ -119,9 +72,7 @@ fn table() -> [(Id, Spec<'static>, usize); 36] {
         row::<descend_columns::Params>(Id::DescendColumns, descend_columns::SPEC),
         row::<descend_chain::StartParams>(Id::DescendChainStart, descend_chain::START),
         row::<descend_chain::Params>(Id::DescendChain, descend_chain::SPEC),
-        row::<look_ahead::Params>(Id::LookAhead, look_ahead::SPEC),
         row::<judge::Params>(Id::Judge, judge::SPEC),
-        row::<settle::Params>(Id::Settle, settle::SPEC),
         row::<nearest::Params>(Id::Nearest, nearest::SPEC),
         row::<matmul_halves::HalveParams>(Id::Halve, matmul_halves::HALVE),
         row::<arm::Params>(Id::Arm, arm::SPEC),
@@ -132,6 +83,7 @@ fn table() -> [(Id, Spec<'static>, usize); 36] {
 /// A kernel of which there are many, compiled when it is first needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lazy {
+    Map(map::Program),
     MatMul(matmul_tiled::Program),
     /// By how the first operand is stored.
     Sum(Storage),
@@ -142,6 +94,7 @@ pub(super) enum Lazy {
 impl Lazy {
     fn source(&self) -> String {
         match self {
+            Self::Map(program) => program.source(),
             Self::MatMul(program) => program.source(),
             Self::Sum(storage) => sum::source(*storage),
             Self::NesterovRows(tile) => tile.source(),
@@ -151,6 +104,10 @@ impl Lazy {
 
     fn spec<'a>(&self, source: &'a str) -> (Spec<'a>, usize) {
         match self {
+            Self::Map(program) => {
+                let (label, writes) = (program.label(), program.writes().into());
+                (Spec { label, source, writes, trusted: false, constants: &[] }, program.immediate_bytes())
+            }
             Self::MatMul(program) => (program.spec(source), Program::PARAMS),
             Self::Sum(storage) => (sum::spec(source, *storage), size_of::<sum::Params>()),
             Self::Halves(_) => (matmul_halves::spec(source), size_of::<matmul_halves::Params>()),
@@ -164,7 +121,7 @@ impl Lazy {
         let (spec, bytes) = self.spec(&source);
         let storage = match self {
             Self::MatMul(Program { storage, .. }) | Self::Sum(storage) => *storage,
-            Self::NesterovRows(_) => Storage::F32,
+            Self::Map(_) | Self::NesterovRows(_) => Storage::F32,
             Self::Halves(_) => Storage::F16,
         };
         Kernel::new(context, id, &spec, bytes, storage)
@@ -179,8 +136,8 @@ pub(super) fn compile(context: &Context) -> Result<Vec<Kernel>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::MatMul;
     use crate::backend::gpu::context;
+    use crate::backend::{Formula, MatMul};
     use wgpu::naga;
 
     /// The bytes of workgroup memory of what is one valid WGSL file with the bindings, parameters and constants it is
@@ -241,6 +198,18 @@ mod tests {
             let source = Lazy::Sum(storage).source();
             let (spec, bytes) = Lazy::Sum(storage).spec(&source);
             assert!(check(&spec, bytes) <= context::WORKGROUP_BYTES);
+        }
+    }
+
+    #[test]
+    fn every_formula_is_a_kernel() {
+        for formula in Formula::all() {
+            for kinds in formula.combinations() {
+                let program = Lazy::Map(map::Program::new(formula, kinds));
+                let source = program.source();
+                let (spec, bytes) = program.spec(&source);
+                assert_eq!(check(&spec, bytes), 0, "{program:?}");
+            }
         }
     }
 

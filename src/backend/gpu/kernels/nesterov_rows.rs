@@ -8,6 +8,7 @@ use super::template::expand;
 use crate::backend::{Element, NesterovRows};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -65,7 +66,13 @@ impl Tile {
 }
 
 pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec { label: "nesterov_rows", source, writes: &[true, false, false, false], trusted: true, constants: &[] }
+    Spec {
+        label: "nesterov_rows",
+        source,
+        writes: Cow::Borrowed(&[true, false, false, false]),
+        trusted: true,
+        constants: &[],
+    }
 }
 
 pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
@@ -83,7 +90,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, 
         };
         let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
         let grid = [gpu.groups(rows, GROUPS * tile.rows), 1, 1];
-        gpu.dispatch_lazy(Lazy::NesterovRows(tile), &buffers, &params, grid)?;
+        gpu.dispatch_lazy(Lazy::NesterovRows(tile), &buffers, bytemuck::bytes_of(&params), grid)?;
     }
     Ok(())
 }

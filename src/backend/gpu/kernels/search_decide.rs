@@ -7,6 +7,7 @@ use super::Id;
 use crate::Result;
 use crate::backend::{Element, SearchSum};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -19,7 +20,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "search_decide",
     source: include_str!("../../../../shaders/search_decide.wgsl"),
-    writes: &[false, true],
+    writes: Cow::Borrowed(&[false, true]),
     trusted: false,
     constants: &[],
 };

@@ -7,6 +7,7 @@ use super::super::sparse::SparseMatrix;
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -24,7 +25,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "sparse_product",
     source: include_str!("../../../../shaders/sparse_product.wgsl"),
-    writes: &[false, false, false, false, true],
+    writes: Cow::Borrowed(&[false, false, false, false, true]),
     trusted: false,
     constants: &[],
 };

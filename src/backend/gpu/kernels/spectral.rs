@@ -7,6 +7,7 @@ use super::Id;
 use crate::Result;
 use crate::backend::{Curvature, Element};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,7 +23,7 @@ pub(in super::super) struct StepParams {
 pub(in super::super) const STEP: Spec = Spec {
     label: "spectral_step",
     source: include_str!("../../../../shaders/spectral_step.wgsl"),
-    writes: &[false, false, true, true, true],
+    writes: Cow::Borrowed(&[false, false, true, true, true]),
     trusted: false,
     constants: &[],
 };
@@ -37,7 +38,7 @@ pub(in super::super) struct FinishParams {
 pub(in super::super) const FINISH: Spec = Spec {
     label: "spectral_finish",
     source: include_str!("../../../../shaders/spectral_finish.wgsl"),
-    writes: &[false, false, true],
+    writes: Cow::Borrowed(&[false, false, true]),
     trusted: false,
     constants: &[],
 };

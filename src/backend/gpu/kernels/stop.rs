@@ -6,6 +6,7 @@ use super::Id;
 use crate::Result;
 use crate::backend::{Course, Element, StopCheck};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -26,7 +27,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "stop",
     source: include_str!("../../../../shaders/stop.wgsl"),
-    writes: &[false, true, true],
+    writes: Cow::Borrowed(&[false, true, true]),
     trusted: false,
     constants: &[],
 };

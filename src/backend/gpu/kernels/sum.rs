@@ -9,6 +9,7 @@ use super::template::expand;
 use crate::Result;
 use crate::backend::{Storage, Write};
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -31,7 +32,7 @@ pub(in super::super) fn source(storage: Storage) -> String {
 
 pub(in super::super) fn spec(source: &str, storage: Storage) -> Spec<'_> {
     let writes: &[bool] = if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] };
-    Spec { label: "sum", source, writes, trusted: false, constants: &[] }
+    Spec { label: "sum", source, writes: Cow::Borrowed(writes), trusted: false, constants: &[] }
 }
 
 /// Parts per sum, as in the shaders.
@@ -74,7 +75,7 @@ pub(in super::super) fn record(
         // What is not read has to be bound all the same.
         let other = b.map_or(&*scratch, |b| &b.shards[i]);
         let buffers: Vec<_> = [shard, other, &out.buffer].into_iter().chain(a.scales.get(i)).collect();
-        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [gpu.groups(PARTS, 1), 1, 1])?;
+        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, bytemuck::bytes_of(&params), [gpu.groups(PARTS, 1), 1, 1])?;
     }
     Ok(())
 }
@@ -103,5 +104,5 @@ pub(in super::super) fn record_difference(
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
     let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
-    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, &params, [gpu.groups(PARTS, 1), 1, 1])
+    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, bytemuck::bytes_of(&params), [gpu.groups(PARTS, 1), 1, 1])
 }

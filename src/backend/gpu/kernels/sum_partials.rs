@@ -6,6 +6,7 @@ use super::super::scheduler::{Spec, word};
 use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
+use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -24,7 +25,7 @@ pub(in super::super) struct Params {
 pub(in super::super) const SPEC: Spec = Spec {
     label: "sum_partials",
     source: include_str!("../../../../shaders/sum_partials.wgsl"),
-    writes: &[false, true],
+    writes: Cow::Borrowed(&[false, true]),
     trusted: false,
     constants: &[],
 };

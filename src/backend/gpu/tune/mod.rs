@@ -5,7 +5,7 @@ mod cache;
 use super::Gpu;
 use super::kernels::matmul_tiled::{VARIANTS, VERSION};
 use super::options::Tune;
-use crate::backend::{Backend, MatMul};
+use crate::backend::{Backend, Clock, Device, MatMul};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

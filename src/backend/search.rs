@@ -1,24 +1,4 @@
-//! What the operations of the nonlinear models take.
-
-/// What [`Backend::activate`](super::Backend::activate) makes of `out` and the entries of `from`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Apply {
-    /// `out = p(from)`.
-    P,
-    /// `out = g(from)`.
-    G,
-    /// `out = out · p'(from)`.
-    TimesDerivative,
-}
-
-/// Where the points of a line search may lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Domain {
-    /// x ≥ 0: every trial is projected.
-    Nonnegative,
-    /// Entries of any sign.
-    Real,
-}
+//! The line search of a projected gradient step.
 
 /// The sums of which a line search decides, by their slots; see
 /// [`Backend::search_decide`](super::Backend::search_decide).

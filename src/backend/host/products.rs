@@ -22,17 +22,17 @@ const MIN_SAMPLES: usize = 4096;
 const SAMPLE_PARTS: usize = 64;
 
 /// A view for faer; what is made here is row-major and contiguous.
-pub(super) fn faer_view<E: Element>(m: ArrayView2<'_, E>) -> Result<MatRef<'_, E>> {
+pub(in super::super) fn faer_view<E: Element>(m: ArrayView2<'_, E>) -> Result<MatRef<'_, E>> {
     let (rows, cols) = m.dim();
     Ok(MatRef::from_row_major_slice(m.to_slice().ok_or_else(not_row_major)?, rows, cols))
 }
 
-pub(super) fn not_row_major() -> Error {
+pub(in super::super) fn not_row_major() -> Error {
     Error::Shape { what: "matrix", expected: "row-major and contiguous".into(), found: "another layout".into() }
 }
 
 /// `out = op(a) op(b)`, or that added to `out`, of matrices that fit each other.
-pub(super) fn multiply<E: Element>(
+pub(in super::super) fn multiply<E: Element>(
     op: MatMul,
     a: ArrayView2<'_, E>,
     b: ArrayView2<'_, E>,
@@ -57,7 +57,12 @@ pub(super) fn multiply<E: Element>(
 }
 
 /// `out = left right`, or that added to `out`: parts along its longer side, next to each other.
-pub(super) fn in_parts<E: Element>(mut out: MatMut<'_, E>, accum: Accum, left: MatRef<'_, E>, right: MatRef<'_, E>) {
+pub(in super::super) fn in_parts<E: Element>(
+    mut out: MatMut<'_, E>,
+    accum: Accum,
+    left: MatRef<'_, E>,
+    right: MatRef<'_, E>,
+) {
     let (rows, cols, inner) = (out.nrows(), out.ncols(), left.ncols());
     if inner == 0 {
         if accum == Accum::Replace {

@@ -1,95 +1,10 @@
-//! What the operations of the other models than those of blocks are asked with.
+//! Generalised inverses of small symmetric matrices, in f64.
 
-use super::{Backend, Element, check};
+use crate::backend::Element;
 use crate::{Error, Result};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
 use ndarray::{Array2, ArrayView2};
-
-/// Which part of every entry [`Backend::part`] takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// `max(m, 0)`.
-    Positive,
-    /// `max(−m, 0)`.
-    Negative,
-    /// `|m|`.
-    Absolute,
-}
-
-/// What a quotient does to an entry; ε is 1e-30.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// `x · n/(d + ε)`: Lee & Seung.
-    Ratio,
-    /// `x · √(n/max(d, ε))`: Ding et al., for blocks of mixed signs.
-    Root,
-}
-
-/// What keeps a denominator from 0: far below every other that there is beside samples of about norm 1, to which X is scaled.
-/// Where a denominator is 0 so is x, or the numerator.
-pub(crate) const FLOOR: f32 = 1e-30;
-
-/// One multiplicative step; see [`Backend::multiplicative_step`]. All matrices have the shape of x.
-#[derive(Debug)]
-pub struct MultiplicativeStep<'a, M> {
-    /// The linear term of the block: its positive part is in the numerator, its negative part in the denominator.
-    pub rhs: &'a M,
-    /// What else is in the numerator.
-    pub attract: Option<&'a M>,
-    /// What else is in the denominator.
-    pub repel: &'a M,
-    /// `d` (1 × rows), of which `d_i x_ij` is in the denominator.
-    pub degree: Option<&'a M>,
-    /// What the quotient does.
-    pub rule: Rule,
-    /// The iterate.
-    pub x: &'a mut M,
-}
-
-/// A sparse matrix by rows: row `i` has the entries `starts[i]..starts[i + 1]` of `columns` and `weights`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sparse<E> {
-    /// The number of columns.
-    pub cols: usize,
-    /// One more than there are rows, from 0, not falling.
-    pub starts: Vec<u32>,
-    /// Less than `cols`.
-    pub columns: Vec<u32>,
-    /// As many as `columns`.
-    pub weights: Vec<E>,
-}
-
-impl<E: Element> Sparse<E> {
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
-
-    /// The columns and weights of row `i`.
-    pub fn row(&self, i: usize) -> impl Iterator<Item = (usize, E)> {
-        let entries = self.starts[i] as usize..self.starts[i + 1] as usize;
-        self.columns[entries.clone()].iter().map(|&c| c as usize).zip(self.weights[entries].iter().copied())
-    }
-
-    /// Whether it is what the fields say.
-    pub(crate) fn validate(&self) -> Result<()> {
-        let wrong = |found: &str| {
-            Err(Error::Shape { what: "sparse matrix", expected: "rows of entries".into(), found: found.into() })
-        };
-        if self.columns.len() != self.weights.len() {
-            return wrong("as many columns as there are no weights");
-        }
-        let ends = (self.starts.first(), self.starts.last().map(|&end| end as usize));
-        if ends != (Some(&0), Some(self.columns.len())) || !self.starts.is_sorted() {
-            return wrong("rows that do not make up the entries");
-        }
-        if self.columns.iter().any(|&c| c as usize >= self.cols) {
-            return wrong("an entry beyond the last column");
-        }
-        Ok(())
-    }
-}
 
 /// A generalised inverse of a symmetric positive semidefinite matrix, on the host and in f64.
 ///
@@ -166,20 +81,6 @@ fn inverse_of<E: Element>((mut scaled, scale): (Mat<f64>, Vec<f64>), ridge: f64)
     Ok(unscaled(&weighted * vectors.transpose()))
 }
 
-/// The shapes of a step.
-pub(crate) fn check_step<B: Backend>(b: &B, step: &MultiplicativeStep<'_, B::Matrix>) -> Result<()> {
-    let x = b.shape(step.x);
-    check::same("multiplicative step, right side", x, b.shape(step.rhs))?;
-    check::same("multiplicative step, denominator", x, b.shape(step.repel))?;
-    if let Some(attract) = step.attract {
-        check::same("multiplicative step, numerator", x, b.shape(attract))?;
-    }
-    if let Some(degree) = step.degree {
-        check::same("multiplicative step, degrees", (1, x.0), b.shape(degree))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,22 +123,6 @@ mod tests {
             for ((i, j), v) in q.t().dot(&q).indexed_iter() {
                 assert!((v - f64::from(u8::from(i == j))).abs() < 1e-4, "{i} {j}: {v}");
             }
-        }
-    }
-
-    #[test]
-    fn sparse_matrices_that_lie_are_refused() {
-        let good = Sparse { cols: 3, starts: vec![0, 1, 3], columns: vec![2, 0, 1], weights: vec![1.0, 2.0, 3.0] };
-        good.validate().unwrap();
-        assert_eq!(good.row(1).collect::<Vec<_>>(), [(0, 2.0), (1, 3.0)]);
-        for bad in [
-            Sparse { cols: 2, ..good.clone() },
-            Sparse { starts: vec![0, 2, 1], ..good.clone() },
-            Sparse { starts: vec![0, 1, 2], ..good.clone() },
-            Sparse { starts: vec![], ..good.clone() },
-            Sparse { weights: vec![1.0], ..good.clone() },
-        ] {
-            assert!(bad.validate().is_err(), "{bad:?}");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::products::{faer_view, in_parts, not_row_major};
 use crate::Result;
-use crate::backend::{Combination, Cpu, Descent, Element, GROWTH, GROWTH_OF_MOST, LEAST_CURVATURE, SHRINKAGE};
+use crate::backend::{Descent, Element, LEAST_CURVATURE};
 use faer::{Accum, MatMut, MatRef};
 use ndarray::Array2;
 use pulp::Arch;
@@ -182,19 +182,4 @@ pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>
         }
     }
     Ok(())
-}
-
-/// The state after a trial.
-pub(super) fn judge<E: Element>(f: &Combination<'_, Cpu<E>>, first: bool, state: &mut Array2<E>) {
-    let sums = f.weights.iter().zip(&f.sums[f.first..]);
-    let f = f.constant + sums.map(|(w, s)| w.f64() * s).sum::<f64>();
-    let [beta, success, most, before] = [0, 1, 2, 3].map(|i| state[[0, i]].f64());
-    let next = if !first && f > before {
-        [beta / SHRINKAGE, success, success, f, 0.0]
-    } else {
-        [most.min(GROWTH * beta), beta, (GROWTH_OF_MOST * most).min(1.0), f, 1.0]
-    };
-    for (state, next) in state.iter_mut().zip(next) {
-        *state = E::of(next);
-    }
 }

@@ -4,7 +4,7 @@ use crate::backend::Element;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
-pub(super) fn nearest<E: Element>(products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) {
+pub(in super::super) fn nearest<E: Element>(products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) {
     let halves = halves.row(0);
     let rows = super::rows_per_task(products.ncols());
     let (products, membership) =
