@@ -12,8 +12,8 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read_write> u: array<f32>;
 @group(0) @binding(2) var<storage, read> gram: array<f32>;
 
-var<workgroup> sums: array<f32, 256>;
-var<workgroup> counts: array<u32, 256>;
+//: reduce total f32 a + b
+//: reduce count u32 a + b
 
 // The t of a column; every invocation gets the same.
 fn threshold(column: u32, curvature: f32, local: u32) -> f32 {
@@ -29,23 +29,12 @@ fn threshold(column: u32, curvature: f32, local: u32) -> f32 {
                 active_here += 1u;
             }
         }
-        sums[local] = sum;
-        counts[local] = active_here;
-        workgroupBarrier();
-        for (var half = 128u; half > 0u; half /= 2u) {
-            if (local < half) {
-                sums[local] += sums[local + half];
-                counts[local] += counts[local + half];
-            }
-            workgroupBarrier();
-        }
-        let total = sums[0];
-        let all_active = counts[0];
-        workgroupBarrier();
+        let sum_of_active = total(sum, local);
+        let all_active = count(active_here, local);
         // Rounding may let an entry in again.
         if (all_active >= active_before || all_active == 0u) { break; }
         active_before = all_active;
-        t = p.mu * total / (curvature + p.mu * f32(all_active));
+        t = p.mu * sum_of_active / (curvature + p.mu * f32(all_active));
     }
     return t;
 }

@@ -7,28 +7,21 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> sums: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-const PARTS: u32 = 256u;
-var<workgroup> part: array<f32, 256>;
+//: reduce total f32 a + b
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
     var mean = 0.0;
     var usable = true;
     for (var l = 0u; l < p.len; l++) {
-        part[local] = sums[(p.first + l) * PARTS + local];
-        workgroupBarrier();
-        for (var half = 128u; half > 0u; half /= 2u) {
-            if (local < half) { part[local] += part[local + half]; }
-            workgroupBarrier();
-        }
+        let sum = total(sums[(p.first + l) * $PARTSu + local], local);
         if (local == 0u) {
-            let q = weights[l] * part[0];
+            let q = weights[l] * sum;
             usable = usable && q > 0.0;
             let lq = log(max(q, 1e-38));
             mean += lq / f32(p.len);
             out[l] = lq;
         }
-        workgroupBarrier();
     }
     if (local == 0u) {
         for (var l = 0u; l < p.len; l++) {

@@ -11,22 +11,15 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> sums: array<f32>;
 @group(0) @binding(2) var<storage, read_write> state: array<f32>;
 
-const PARTS: u32 = 256u;
-var<workgroup> part: array<f32, 256>;
+//: reduce total f32 a + b
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
     // ½‖X‖² is spread over the parts, so that it cancels against them and not against their sum.
-    var sum = p.constant / f32(PARTS);
-    for (var l = 0u; l < p.len; l++) { sum += weights[l] * sums[(p.slot + l) * PARTS + local]; }
-    part[local] = sum;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { part[local] += part[local + half]; }
-        workgroupBarrier();
-    }
+    var sum = p.constant / f32($PARTSu);
+    for (var l = 0u; l < p.len; l++) { sum += weights[l] * sums[(p.slot + l) * $PARTSu + local]; }
+    let f = total(sum, local);
     if (local == 0u) {
-        let f = part[0];
         let beta = state[0];
         let success = state[1];
         let most = state[2];

@@ -9,21 +9,15 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> sums: array<f32>;
 @group(0) @binding(1) var<storage, read_write> state: array<f32>;
 
-const PARTS: u32 = 256u;
-var<workgroup> part: array<f32, 256>;
+//: reduce total f32 a + b
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
-    part[local] = sums[p.slot * PARTS + local];
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { part[local] += part[local + half]; }
-        workgroupBarrier();
-    }
+    let uphill = total(sums[p.slot * $PARTSu + local], local);
     if (local == 0u) {
         let alpha = select(state[0], 1.0, p.first != 0u);
         let next = (1.0 + sqrt(4.0 * alpha * alpha + 1.0)) / 2.0;
-        let restart = p.first == 0u && part[0] > 0.0;
+        let restart = p.first == 0u && uphill > 0.0;
         state[0] = select(next, 1.0, restart);
         state[1] = select((alpha - 1.0) / next, 0.0, restart);
     }

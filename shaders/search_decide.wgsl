@@ -11,24 +11,18 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> sums: array<f32>;
 @group(0) @binding(1) var<storage, read_write> state: array<f32>;
 
-const PARTS: u32 = 256u;
-var<workgroup> part: array<f32, 256>;
+//: reduce total f32 a + b
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
-    part[local] = p.w0 * sums[local] + p.w1 * sums[PARTS + local] + p.w2 * sums[2u * PARTS + local]
-        + p.w3 * sums[3u * PARTS + local] + p.w4 * sums[4u * PARTS + local];
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { part[local] += part[local + half]; }
-        workgroupBarrier();
-    }
+    let own = p.w0 * sums[local] + p.w1 * sums[$PARTSu + local] + p.w2 * sums[2u * $PARTSu + local]
+        + p.w3 * sums[3u * $PARTSu + local] + p.w4 * sums[4u * $PARTSu + local];
+    let excess = total(own, local);
     if (local == 0u) {
         if (p.first == 0u && state[1] != 0.0) {
             state[2] = 0.0;
             return;
         }
-        let excess = part[0];
         // By its bits: a compiler may take it that there are no infinities and NaN to compare with.
         let finite = (bitcast<u32>(excess) & 0x7f800000u) != 0x7f800000u;
         let taken = finite && excess <= 0.0;

@@ -6,18 +6,12 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> metric: array<f32>;
 @group(0) @binding(2) var<storage, read_write> scale: array<f32>;
 
-var<workgroup> shared_max: array<f32, 256>;
+//: reduce largest f32 max(a, b)
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
     var most = 0.0;
     for (var i = local; i < p.k; i += 256u) { most = max(most, ratio[i]); }
-    shared_max[local] = most;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { shared_max[local] = max(shared_max[local], shared_max[local + half]); }
-        workgroupBarrier();
-    }
-    let bound = shared_max[0] * p.slack;
+    let bound = largest(most, local) * p.slack;
     for (var j = local; j < p.k; j += 256u) { scale[j] = bound * metric[j]; }
 }

@@ -15,7 +15,7 @@ var<immediate> p: Params;
 @group(0) @binding(4) var<storage, read_write> metric: array<f32>;
 
 const FLOOR: f32 = 1e-6;
-var<workgroup> shared_max: array<f32, 256>;
+//: reduce largest f32 max(a, b)
 var<workgroup> sums: array<f32, 256>;
 
 @compute @workgroup_size(256)
@@ -26,13 +26,7 @@ fn main(
 ) {
     var most = 0.0;
     for (var i = local; i < p.k; i += 256u) { most = max(most, v_in[i]); }
-    shared_max[local] = most;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) { shared_max[local] = max(shared_max[local], shared_max[local + half]); }
-        workgroupBarrier();
-    }
-    most = shared_max[0];
+    most = largest(most, local);
     let unit = select(0.0, 1.0 / most, most > 0.0);
 
     let lane = local % 16u;

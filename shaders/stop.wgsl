@@ -22,11 +22,10 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gate: array<u32>;
 
-const PARTS: u32 = 256u;
 const STATE: u32 = 5u;
-/// r, and what f has beyond it.
-var<workgroup> part: array<vec4<u32>, 256>;
-var<workgroup> strange: array<u32, 256>;
+// r, and what f has beyond it.
+//: reduce exact_total vec4<u32> vec4<u32>(plus(a.xy, b.xy), plus(a.zw, b.zw))
+//: reduce any_of u32 a | b
 var<workgroup> ended: u32;
 
 fn negative(v: vec2<u32>) -> vec2<u32> {
@@ -69,7 +68,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
     var own = vec4<u32>(0u);
     var beyond = 0u;
     for (var l = 0u; l < p.len; l++) {
-        let t = quanta(weights[l] * sums[(p.slot + l) * PARTS + local]);
+        let t = quanta(weights[l] * sums[(p.slot + l) * $PARTSu + local]);
         beyond |= t.z;
         if (l < 2u) {
             own = vec4<u32>(plus(own.xy, t.xy), own.zw);
@@ -77,24 +76,14 @@ fn main(@builtin(local_invocation_index) local: u32) {
             own = vec4<u32>(own.xy, plus(own.zw, t.xy));
         }
     }
-    part[local] = own;
-    strange[local] = beyond;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if (local < half) {
-            let other = part[local + half];
-            let mine = part[local];
-            part[local] = vec4<u32>(plus(mine.xy, other.xy), plus(mine.zw, other.zw));
-            strange[local] |= strange[local + half];
-        }
-        workgroupBarrier();
-    }
+    let all = exact_total(own, local);
+    let strange = any_of(beyond, local);
     if (local == 0u) {
         ended = 0u;
         let is_first = p.first != 0u;
         if (is_first || gate[0] == 0u) {
-            let r = plus(vec2<u32>(p.constant_low, p.constant_high), part[0].xy);
-            let f = plus(r, part[0].zw);
+            let r = plus(vec2<u32>(p.constant_low, p.constant_high), all.xy);
+            let f = plus(r, all.zw);
             var before = vec2<u32>(p.start_low, p.start_high);
             var before_known = p.start_known;
             var made = 0.0;
@@ -102,10 +91,10 @@ fn main(@builtin(local_invocation_index) local: u32) {
             if (!is_first) {
                 before_known = gate[1];
                 before = vec2<u32>(gate[2], gate[3]);
-                made = sums[p.verdict * PARTS];
+                made = sums[p.verdict * $PARTSu];
                 small = gate[4];
             }
-            let known = strange[0] == 0u;
+            let known = strange == 0u;
             let comparable = known && before_known != 0u;
             let trials = p.patience > 0u;
             let fall = real(plus(before, negative(f)));
@@ -121,8 +110,8 @@ fn main(@builtin(local_invocation_index) local: u32) {
                 gate[2] = f.x;
                 gate[3] = f.y;
             }
-            sums[p.verdict * PARTS] = made + 1.0;
-            sums[(p.verdict + 1u) * PARTS] = f32(ended);
+            sums[p.verdict * $PARTSu] = made + 1.0;
+            sums[(p.verdict + 1u) * $PARTSu] = f32(ended);
         }
     }
     workgroupBarrier();

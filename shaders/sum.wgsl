@@ -21,8 +21,7 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sums: array<f32>;
 
-const PARTS: u32 = 256u;
-var<workgroup> part: array<f32, 256>;
+//: reduce total f32 a + b
 
 // 64 neighbouring columns × 4 rows at a time; parts take the rows in turn.
 @compute @workgroup_size(64, 4)
@@ -32,9 +31,9 @@ fn main(
     @builtin(local_invocation_id) id: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    for (var w = wg.x; w < PARTS; w += grid.x) {
+    for (var w = wg.x; w < $PARTSu; w += grid.x) {
         var sum = 0.0;
-        for (var i = w * 4u + id.y; i < p.rows; i += PARTS * 4u) {
+        for (var i = w * 4u + id.y; i < p.rows; i += $PARTSu * 4u) {
             if (p.mode == TRACE) {
                 if (id.x == 0u) { sum += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i); }
                 continue;
@@ -51,15 +50,10 @@ fn main(
                 }
             }
         }
-        part[local] = sum;
-        workgroupBarrier();
-        for (var half = 128u; half > 0u; half /= 2u) {
-            if (local < half) { part[local] += part[local + half]; }
-            workgroupBarrier();
-        }
+        let all = total(sum, local);
         if (local == 0u) {
-            let at = p.slot * PARTS + w;
-            if (p.accumulate != 0u) { sums[at] += part[0]; } else { sums[at] = part[0]; }
+            let at = p.slot * $PARTSu + w;
+            if (p.accumulate != 0u) { sums[at] += all; } else { sums[at] = all; }
         }
     }
 }

@@ -222,9 +222,10 @@ pub trait Backend: Elementwise + Sized {
     /// `[α, 1 where the search is over, 1 where the last trial ended it]`. Where the rule holds the search is over and α
     /// doubles for the next one, where not α halves; once the search is over nothing changes until a `first` trial.
     fn search_decide(&mut self, sums: &Self::Scalars, first: bool, state: &mut Self::Matrix) -> Result<()> {
-        check::same("state of a line search", (1, 3), self.shape(state))?;
-        let (sums, before) = (self.read(sums)?, self.download(state)?);
+        let sums = self.read(sums)?;
         check::slot(sums.len(), SearchSum::COUNT - 1)?;
+        check::same("state of a line search", (1, 3), self.shape(state))?;
+        let before = self.download(state)?;
         let next = decide::search(&sums, first, std::array::from_fn(|i| before[[0, i]].f64()));
         self.write(row(&next).view(), state)
     }

@@ -60,6 +60,16 @@ pub fn verify_products<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut
     Ok(v.checks)
 }
 
+/// Of [`verify`] the elementwise formulas alone.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_formulas<B: Backend<Elem = f32>>(b: &mut B, report: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
+    let mut v = Verifier::new(b, report);
+    formulas::run(&mut v)?;
+    Ok(v.checks)
+}
+
 struct Verifier<'a, B> {
     b: &'a mut B,
     oracle: Cpu<f64>,

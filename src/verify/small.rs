@@ -14,6 +14,7 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         inverse(v, k)?;
     }
     for shape in [(1, 1), (64, 64), (65, 63), (131, 67), (1031, 3)] {
+        write(v, shape)?;
         restart(v, shape)?;
         for data in [Data::Signed, Data::Whole] {
             nearest(v, shape, data)?;
@@ -127,6 +128,17 @@ fn restart<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize
         v.compare_matrix(format!("{name}, y"), &on_y, &point, &bound)?;
     }
     Ok(())
+}
+
+/// Entries that replace others, and what was queued before still has the others.
+fn write<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize, usize)) -> Result<()> {
+    let [before, after] = [(); 2].map(|()| v.data(rows, cols, Data::Signed));
+    let (mut m, mut copy) = (v.b.upload(before.view())?, v.b.zeros(rows, cols)?);
+    v.b.copy(&m, &mut copy)?;
+    v.b.write(after.view(), &mut m)?;
+    let exact = Array2::zeros((rows, cols));
+    v.compare_matrix(format!("written {rows}×{cols}"), &m, &wide(&after), &exact)?;
+    v.compare_matrix(format!("written {rows}×{cols}, what was there"), &copy, &wide(&before), &exact)
 }
 
 /// Whole numbers have many ties, of which the first counts; of others rounding decides where two are as good as equal.

@@ -40,7 +40,7 @@ pub(super) struct Context {
     pub(super) timestamps: bool,
     pub(super) memory: Arc<Memory>,
     kind: DeviceType,
-    /// What kernels are measured on: the device and its driver.
+    /// What kernels were measured on: the device and its driver.
     pub(super) identity: String,
     /// Whether shaders unpack halves.
     pub(super) halves: bool,

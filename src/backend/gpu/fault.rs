@@ -52,10 +52,10 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scheduler::{Kernel, Spec};
+    use super::super::pipeline::{Kernel, Spec};
     use super::super::{Gpu, GpuOptions, Matrix, Tune, list};
     use super::*;
-    use crate::backend::{Backend, Device, MatMul, Storage};
+    use crate::backend::{Backend, Device, MatMul};
     use ndarray::Array2;
 
     fn error(description: &str) -> wgpu::Error {
@@ -101,21 +101,20 @@ mod tests {
         let (a, mut out) = (gpu.upload(host.view()).unwrap(), gpu.zeros(5, 5).unwrap());
         let faults: [fn(&mut Gpu, &Matrix) -> Result<()>; 3] = [
             |gpu, _| {
-                let bytes = gpu.context.device.limits().max_buffer_size + 4;
+                let bytes = gpu.recorder.context.device.limits().max_buffer_size + 4;
                 let usage = wgpu::BufferUsages::STORAGE;
                 let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
-                let _ = gpu.context.device.create_buffer(&descriptor);
+                let _ = gpu.recorder.context.device.create_buffer(&descriptor);
                 gpu.submit()
             },
             |gpu, _| {
                 let source = "@compute @workgroup_size(64) fn main() { undeclared = 1; }";
-                let spec =
-                    Spec { label: "no kernel", source, writes: [].as_slice().into(), trusted: false, constants: &[] };
-                Kernel::new(&gpu.context, usize::MAX, &spec, 0, Storage::F32).map(drop)
+                let spec = Spec::new::<[u32; 0]>("no kernel", source, &[]);
+                Kernel::new(&gpu.recorder.context, usize::MAX, &spec).map(drop)
             },
             |gpu, a| {
-                let (from, to) = (&a.shards[0].raw, &gpu.scratch.raw);
-                gpu.scheduler.outside(&gpu.context).copy_buffer_to_buffer(from, 0, to, 0, 1 << 20);
+                let (from, to) = (&a.shards[0].raw, &gpu.recorder.scratch().raw);
+                gpu.recorder.scheduler.outside(&gpu.recorder.context).copy_buffer_to_buffer(from, 0, to, 0, 1 << 20);
                 gpu.submit()
             },
         ];

@@ -6,15 +6,16 @@
 //! directly, because a buffer cannot be written by the dispatch that takes its workgroups from it.
 
 use super::context::Context;
-use super::kernels;
 use super::matrix::Buffer;
-use super::scheduler::Workgroups;
-use super::{GATE_BYTES, Gpu};
+use super::pipeline::Spec;
+use crate::Result;
 use crate::backend::Storage;
-use crate::{Error, Result};
+use bytemuck::{Pod, Zeroable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Bytes of the gate: room for the distinct grids of any loop there is, ten times over.
+pub(super) const GATE_BYTES: u32 = 3 << 10;
 /// Words before the slots, as in `shaders/stop.wgsl`.
 const STATE: u32 = 5;
 /// Words of a slot.
@@ -41,9 +42,11 @@ impl Gate {
         Arc::clone(&self.buffer)
     }
 
-    /// What a dispatch of `grid` that is placed `at` a word has its workgroups from.
-    pub(super) fn workgroups(&self, grid: [u32; 3], at: Option<u32>) -> Workgroups<'_> {
-        at.map_or(Workgroups::Here(grid), |at| Workgroups::In(&self.buffer.raw, 4 * u64::from(at)))
+    /// Where the dispatch of `grid` that comes next finds its workgroups; None where it needs none.
+    pub(super) fn place(&mut self, grid: [u32; 3]) -> Option<Place> {
+        let (word, is_new) = self.slots.place(grid)?;
+        let first = !self.checked;
+        Some(Place { word, arm: is_new.then_some(Arm { at: word, grid, first: first.into() }) })
     }
 
     /// Begins or ends such a loop.
@@ -55,6 +58,26 @@ impl Gate {
         self.checked = true;
     }
 }
+
+/// A slot of the gate.
+pub(super) struct Place {
+    /// Where it begins.
+    pub(super) word: u32,
+    /// How it has to be filled first.
+    pub(super) arm: Option<Arm>,
+}
+
+/// The parameters of [`ARM`]; `first` where the loop has not been checked yet.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Arm {
+    at: u32,
+    grid: [u32; 3],
+    first: u32,
+}
+
+/// The workgroups of an indirect dispatch.
+pub(super) const ARM: Spec = Spec::new::<Arm>("arm", include_str!("../../../shaders/arm.wgsl"), &[true]);
 
 struct Slots {
     /// The word of every grid; None outside such a loop.
@@ -77,35 +100,6 @@ impl Slots {
             of.insert(grid, at);
         }
         Some((at, true))
-    }
-}
-
-impl Gpu {
-    /// The word at which the dispatch of `grid` that comes next finds its workgroups; None where it needs none.
-    pub(super) fn gated(&mut self, grid: [u32; 3]) -> Result<Option<u32>> {
-        let most = self.context.max_workgroups;
-        if grid.iter().any(|n| *n > most) {
-            return Err(Error::DeviceFault(format!(
-                "{grid:?} workgroups were asked for, {most} per dimension are allowed"
-            )));
-        }
-        let Some((at, is_new)) = self.gate.slots.place(grid) else { return Ok(None) };
-        if is_new {
-            let first = !self.gate.checked;
-            kernels::arm::record(self, at, grid, first)?;
-        }
-        Ok(Some(at))
-    }
-
-    /// Records one workgroup, which is not skipped.
-    pub(super) fn dispatch_always(
-        &mut self,
-        id: kernels::Id,
-        buffers: &[&Buffer],
-        params: &impl bytemuck::Pod,
-    ) -> Result<()> {
-        let kernel = &self.kernels[id as usize];
-        self.scheduler.dispatch(&self.context, kernel, buffers, bytemuck::bytes_of(params), Workgroups::Here([1, 1, 1]))
     }
 }
 

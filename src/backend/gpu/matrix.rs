@@ -1,9 +1,9 @@
 //! Matrices on the device, in shards of rows.
 
-use super::Gpu;
 use super::context::Context;
 use super::memory::Counted;
-use super::scheduler::word;
+use super::pipeline::word;
+use super::recorder::Recorder;
 use crate::backend::Storage;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +23,13 @@ impl Buffer {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self { id: NEXT.fetch_add(1, Ordering::Relaxed), raw, storage }
     }
+}
+
+/// Sums on the device: 256 parts each.
+#[derive(Debug)]
+pub struct Scalars {
+    pub(super) buffer: Buffer,
+    pub(super) len: usize,
 }
 
 /// A row-major matrix. Every shard but the last has `shard_rows` rows; rows are `ld ≥ cols` numbers apart and what
@@ -131,8 +138,8 @@ impl Room {
 }
 
 impl Matrix {
-    pub(super) fn new(gpu: &mut Gpu, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
-        let room = Room::of(&gpu.context, storage);
+    pub(super) fn new(recorder: &mut Recorder, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
+        let room = Room::of(&recorder.context, storage);
         let (ld, shard_rows) = room.layout(rows, cols, storage)?;
         let spare = room.spare;
         let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
@@ -141,9 +148,9 @@ impl Matrix {
                 let here = shard_rows.min(rows - start);
                 let bytes = (here + spare) * matrix.row_bytes() + 4 * room.guard;
                 let label = format!("{rows}×{cols} matrix");
-                matrix.shards.push(gpu.buffer(&label, bytes as u64, storage)?);
+                matrix.shards.push(recorder.buffer(&label, bytes as u64, storage)?);
                 if storage == Storage::U8 {
-                    matrix.scales.push(gpu.buffer(&label, 4 * here as u64, Storage::F32)?);
+                    matrix.scales.push(recorder.buffer(&label, 4 * here as u64, Storage::F32)?);
                 }
             }
         }

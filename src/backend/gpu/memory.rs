@@ -6,8 +6,11 @@
 //! done and no cached bind group names it; as these are forgotten before every new buffer, none is made beside one that
 //! is no longer counted, but for what the device still computes with.
 
+use super::gate::GATE_BYTES;
 use super::matrix::PAD;
-use super::{GATE_BYTES, RESIDUAL_BYTES, SCRATCH_BYTES, SPECTRAL_BYTES, kernels};
+use super::pipeline::PARTS;
+use super::recorder::{SCRATCH_BYTES, SPECTRAL_BYTES};
+use super::{RESIDUAL_BYTES, kernels};
 use crate::backend::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,7 +100,7 @@ pub(crate) fn fuses_rows(k: usize) -> bool {
 
 /// Of numbered sums.
 pub(crate) fn sums_bytes(len: usize) -> u64 {
-    words(len.max(1), kernels::sum::PARTS)
+    words(len.max(1), PARTS)
 }
 
 /// Of the product that a residual of an n × m matrix is taken of, as many rows at a time as fit 16 MiB; it is kept.

@@ -1,10 +1,12 @@
 //! [`Device`] and [`Backend`] on the GPU: shapes are checked here, the kernels record.
 
 use super::kernels;
+use super::matrix::Scalars;
 use super::matrix::{Matrix, Run, pieces};
 use super::memory::{residual_rows, sums_bytes};
+use super::pipeline::PARTS;
 use super::sparse::SparseMatrix;
-use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending, Scalars, TRANSFER_BYTES};
+use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending};
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
     Operand, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, formula,
@@ -23,56 +25,31 @@ impl Device for Gpu {
 
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
         // New buffers are zero.
-        self.allocate(rows, cols, Storage::F32)
+        self.recorder.allocate(rows, cols, Storage::F32)
     }
 
     fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Matrix> {
-        let matrix = self.allocate(host.nrows(), host.ncols(), Storage::F32)?;
-        self.fill(&matrix, host)?;
+        let matrix = self.recorder.allocate(host.nrows(), host.ncols(), Storage::F32)?;
+        self.recorder.fill(&matrix, host)?;
         Ok(matrix)
     }
 
     fn upload_data(&mut self, host: ArrayView2<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
-        let automatic = self.context.fragment.map_or(Storage::Auto, |_| Storage::F16);
+        let automatic = self.recorder.context.fragment.map_or(Storage::Auto, |_| Storage::F16);
         let storage = if storage == Storage::Auto { automatic } else { storage }.resolve(host)?;
         if storage == Storage::F32 {
             return Ok((self.upload(host)?, storage));
         }
-        if storage == Storage::F16 && !self.context.halves {
-            return Err(Error::Config(format!("{} cannot read an X stored as f16", self.context.name)));
+        if storage == Storage::F16 && !self.recorder.context.halves {
+            return Err(Error::Config(format!("{} cannot read an X stored as f16", self.recorder.context.name)));
         }
-        let matrix = self.allocate(host.nrows(), host.ncols(), storage)?;
-        self.write_stored(&matrix, host)?;
+        let matrix = self.recorder.allocate(host.nrows(), host.ncols(), storage)?;
+        self.recorder.write_stored(&matrix, host)?;
         Ok((matrix, storage))
     }
 
     fn download(&mut self, m: &Matrix) -> Result<Array2<f32>> {
-        if m.storage != Storage::F32 {
-            return self.download_stored(m);
-        }
-        let mut host = Array2::zeros(m.shape());
-        let rows_at_a_time = (TRANSFER_BYTES / (4 * m.ld)).max(1);
-        let mut dirty = None;
-        for (shard, first, rows) in m.each() {
-            for start in (0..rows).step_by(rows_at_a_time) {
-                let end = rows.min(start + rows_at_a_time);
-                let (at, bytes) = (4 * (start * m.ld) as u64, 4 * ((end - start) * m.ld) as u64);
-                let read = self.scheduler.start_read(&self.context, shard, at, bytes)?;
-                self.scheduler.finish_read(&self.context, read, |words| {
-                    for (row, words) in (first + start..).zip(words.chunks_exact(m.ld)) {
-                        host.row_mut(row).assign(&ndarray::aview1(&words[..m.cols]));
-                        if words[m.cols..].iter().any(|w| *w != 0.0) {
-                            dirty = Some(row);
-                        }
-                    }
-                })?;
-            }
-        }
-        self.check_guard(m)?;
-        match dirty {
-            Some(row) => Err(Error::DeviceFault(format!("a kernel wrote into the padding of row {row}"))),
-            None => Ok(host),
-        }
+        self.recorder.download(m)
     }
 
     fn shape(&self, m: &Matrix) -> (usize, usize) {
@@ -80,7 +57,7 @@ impl Device for Gpu {
     }
 
     fn scalars(&mut self, len: usize) -> Result<Scalars> {
-        Ok(Scalars { buffer: self.buffer("sums", sums_bytes(len), Storage::F32)?, len })
+        Ok(Scalars { buffer: self.recorder.buffer("sums", sums_bytes(len), Storage::F32)?, len })
     }
 
     fn product(&mut self, op: MatMul, a: &Matrix, b: &Matrix, write: Write, out: &mut Matrix) -> Result<()> {
@@ -89,21 +66,21 @@ impl Device for Gpu {
             out.numbers()?;
             for (shard, _, rows) in out.each().filter(|_| write == Write::Replace) {
                 let bytes = 4 * (rows * out.ld) as u64;
-                self.context.check_own(&shard.raw)?;
-                self.scheduler.outside(&self.context).clear_buffer(&shard.raw, 0, Some(bytes));
+                self.recorder.context.check_own(&shard.raw)?;
+                self.recorder.scheduler.outside(&self.recorder.context).clear_buffer(&shard.raw, 0, Some(bytes));
             }
             return Ok(());
         }
-        kernels::matmul::record(self, op, a, b, write, out)
+        kernels::matmul::record(&mut self.recorder, &self.products, op, a, b, write, out)
     }
 
     fn sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
-        self.upload_sparse(host)
+        self.recorder.upload_sparse(host)
     }
 
     fn sparse_product(&mut self, a: &SparseMatrix, b: &Matrix, out: &mut Matrix) -> Result<()> {
         check::product(MatMul::NN, (a.rows, a.cols), b.shape(), out.shape())?;
-        kernels::sparse_product::record(self, a, b, out)
+        kernels::sparse_product::record(&mut self.recorder, a, b, out)
     }
 
     fn reduce(&mut self, what: Sum<'_, Matrix>, write: Write, out: &mut Scalars, slot: usize) -> Result<()> {
@@ -114,43 +91,41 @@ impl Device for Gpu {
                 check::same("inner product", a.shape(), b.shape())?;
                 // A stored matrix is read from the left alone.
                 match a.storage != Storage::F32 && std::ptr::eq(a, b) {
-                    true => record(self, Mode::Squares, a, None, write, out, slot),
-                    false => record(self, Mode::Dot, a, Some(b), write, out, slot),
+                    true => record(&mut self.recorder, Mode::Squares, a, None, write, out, slot),
+                    false => record(&mut self.recorder, Mode::Dot, a, Some(b), write, out, slot),
                 }
             }
-            Sum::Entries(a) => record(self, Mode::Entries, a, None, write, out, slot),
+            Sum::Entries(a) => record(&mut self.recorder, Mode::Entries, a, None, write, out, slot),
             Sum::Trace(a) => {
                 check::square("trace", a.shape())?;
-                record(self, Mode::Trace, a, None, write, out, slot)
+                record(&mut self.recorder, Mode::Trace, a, None, write, out, slot)
             }
         }
     }
 
     fn column_sums(&mut self, m: &Matrix, what: ColumnSums, write: Write, out: &mut Matrix) -> Result<()> {
         check::column_sums(m.shape(), what, write, out.shape())?;
-        kernels::column_sums::record(self, m, what, write, out)
+        kernels::column_sums::record(&mut self.recorder, m, what, write, out)
     }
 
     fn map(&mut self, formula: Formula, outputs: &mut [&mut Matrix], inputs: &[Operand<'_, Matrix>]) -> Result<()> {
         formula::check(self, formula, outputs, inputs)?;
-        kernels::map::record(self, formula, outputs, inputs)
+        kernels::map::record(&mut self.recorder, formula, outputs, inputs)
     }
 
     fn submit(&mut self) -> Result<()> {
-        self.scheduler.submit(&self.context)
+        self.recorder.scheduler.submit(&self.recorder.context)
     }
 
     fn start_read(&mut self, scalars: &Scalars) -> Result<Pending> {
         let bytes = sums_bytes(scalars.len);
-        Ok(Pending(self.scheduler.start_read(&self.context, &scalars.buffer, 0, bytes)?))
+        Ok(Pending(self.recorder.scheduler.start_read(&self.recorder.context, &scalars.buffer, 0, bytes)?))
     }
 
     fn finish_read(&mut self, pending: Pending) -> Result<Vec<f64>> {
         let mut sums = Vec::new();
-        self.scheduler.finish_read(&self.context, pending.0, |words| {
-            sums.extend(
-                words.chunks(kernels::sum::PARTS).map(|parts| parts.iter().map(|p| f64::from(*p)).sum::<f64>()),
-            );
+        self.recorder.scheduler.finish_read(&self.recorder.context, pending.0, |words| {
+            sums.extend(words.chunks(PARTS).map(|parts| parts.iter().map(|p| f64::from(*p)).sum::<f64>()));
         })?;
         Ok(sums)
     }
@@ -160,7 +135,7 @@ impl Device for Gpu {
     }
 
     fn device_name(&self) -> String {
-        self.context.name.clone()
+        self.recorder.context.name.clone()
     }
 }
 
@@ -169,7 +144,7 @@ impl Backend for Gpu {
     fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut Matrix) -> Result<()> {
         check::same("entries of a matrix", to.shape(), host.dim())?;
         self.submit()?;
-        self.fill(to, host)
+        self.recorder.fill(to, host)
     }
 
     fn spectral_bound(
@@ -180,22 +155,22 @@ impl Backend for Gpu {
         out: &mut Curvature<Matrix>,
     ) -> Result<()> {
         check::spectral(self, gram, out)?;
-        kernels::spectral::record(self, gram, metric == Metric::Diagonal, iterations, out)
+        kernels::spectral::record(&mut self.recorder, gram, metric == Metric::Diagonal, iterations, out)
     }
 
     fn restart(&mut self, sums: &Scalars, slot: usize, first: bool, state: &mut Matrix) -> Result<()> {
         check::same("momentum", (1, 2), state.shape())?;
         check::slot(sums.len, slot)?;
-        kernels::momentum::record(self, sums, slot, first, state)
+        kernels::momentum::record(&mut self.recorder, sums, slot, first, state)
     }
 
     fn fuses_rows(&self, k: usize) -> bool {
-        self.fused_tile(k).is_some()
+        kernels::nesterov_rows::tile(&self.recorder.context, k).is_some()
     }
 
     fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {
         check::nesterov_rows(self, &block, x)?;
-        kernels::nesterov_rows::record(self, &block, x)
+        kernels::nesterov_rows::record(&mut self.recorder, &block, x)
     }
 
     fn residual(
@@ -215,16 +190,23 @@ impl Backend for Gpu {
         let kept = self.residual.take().filter(|product| product.cols == x.cols && product.rows <= rows);
         let product = match kept {
             Some(product) => product,
-            None => self.allocate_one_shard(rows, x.cols)?,
+            None => self.recorder.allocate_one_shard(rows, x.cols)?,
         };
         let mut write = write;
         for piece in pieces(x.rows, x.shard_rows, h.shard_rows) {
             for start in (0..piece.rows).step_by(product.rows) {
                 let rows = product.rows.min(piece.rows - start);
                 let (of_x, of_h) = (piece.a, piece.b);
-                kernels::matmul::record_rows_nt(self, h, (of_h.shard, of_h.row + start, rows), psi, &product)?;
+                kernels::matmul::record_rows_nt(
+                    &mut self.recorder,
+                    &self.products,
+                    h,
+                    (of_h.shard, of_h.row + start, rows),
+                    psi,
+                    &product,
+                )?;
                 let run = Run { shard: of_x.shard, row: of_x.row + start };
-                kernels::sum::record_difference(self, x, run, rows, &product, (out, slot), write)?;
+                kernels::sum::record_difference(&mut self.recorder, x, run, rows, &product, (out, slot), write)?;
                 write = Write::Add;
             }
         }
@@ -235,13 +217,13 @@ impl Backend for Gpu {
     fn equalize(&mut self, weights: &Matrix, sums: &Scalars, first: usize, out: &mut Matrix) -> Result<()> {
         check::same("balance of the chain", weights.shape(), out.shape())?;
         check::slots(sums.len, first, weights.cols)?;
-        kernels::equalize::record(self, weights, sums, first, out)
+        kernels::equalize::record(&mut self.recorder, weights, sums, first, out)
     }
 
     fn search_decide(&mut self, sums: &Scalars, first: bool, state: &mut Matrix) -> Result<()> {
         check::slot(sums.len, SearchSum::COUNT - 1)?;
         check::same("state of a line search", (1, 3), state.shape())?;
-        kernels::search_decide::record(self, sums, first, state)
+        kernels::search_decide::record(&mut self.recorder, sums, first, state)
     }
 
     fn fastest_solver(&self) -> Solver {
@@ -252,49 +234,49 @@ impl Backend for Gpu {
         check::descent(self, &block, x)?;
         match block.left {
             _ if x.shards.is_empty() => Ok(()),
-            Some(left) => kernels::descend_chain::record(self, left, block, x),
-            None if block.mu > 0.0 => kernels::descend_columns::record(self, block, x),
-            None => kernels::descend_rows::record(self, block, x),
+            Some(left) => kernels::descend_chain::record(&mut self.recorder, left, block, x),
+            None if block.mu > 0.0 => kernels::descend_columns::record(&mut self.recorder, &self.products, block, x),
+            None => kernels::descend_rows::record(&mut self.recorder, block, x),
         }
     }
 
     fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut Matrix) -> Result<()> {
         check::judge(self, &f, state)?;
         check::slots(f.sums.len, f.first, f.weights.cols)?;
-        kernels::judge::record(self, &f, first, state)
+        kernels::judge::record(&mut self.recorder, &f, first, state)
     }
 
     fn nearest(&mut self, products: &Matrix, halves: &Matrix, membership: &mut Matrix) -> Result<()> {
         check::nearest(products.shape(), halves.shape(), membership.shape())?;
-        kernels::nearest::record(self, products, halves, membership)
+        kernels::nearest::record(&mut self.recorder, products, halves, membership)
     }
 
     fn gate(&mut self, on: bool) -> bool {
-        self.gate.set(on && self.context.stops);
-        on && self.context.stops
+        self.recorder.gate.set(on && self.recorder.context.stops);
+        on && self.recorder.context.stops
     }
 
     fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
         check::stop(self, &check, check.sums.len)?;
-        kernels::stop::record(self, &check)
+        kernels::stop::record(&mut self.recorder, &check)
     }
 
     fn use_halves(&mut self, on: bool) -> bool {
-        self.uses_halves = on && self.context.fragment.is_some();
-        self.uses_halves
+        self.products.halves = on && self.recorder.context.fragment.is_some();
+        self.products.halves
     }
 }
 
 impl Clock for Gpu {
     fn waited(&self) -> Option<Duration> {
-        Some(self.scheduler.stats.waited)
+        Some(self.recorder.scheduler.stats.waited)
     }
 
     fn time_passes(&mut self, on: bool) -> bool {
-        self.scheduler.time_passes(&self.context, on)
+        self.recorder.scheduler.time_passes(&self.recorder.context, on)
     }
 
     fn pass_seconds(&mut self) -> Result<Option<f64>> {
-        self.scheduler.pass_seconds(&self.context)
+        self.recorder.scheduler.pass_seconds(&self.recorder.context)
     }
 }

@@ -1,100 +1,16 @@
 //! Records dispatches into one open compute pass and hands them over when asked.
 
-use super::Gpu;
-use super::context::{Context, INVOCATIONS};
+use super::context::Context;
 use super::matrix::Buffer;
-use super::stored;
+use super::pipeline::Kernel;
 use super::timer::Timer;
+use super::transfer::not_numbers;
 use crate::backend::Storage;
 use crate::{Error, Result};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-/// A compiled kernel.
-#[derive(Debug)]
-pub(super) struct Kernel {
-    id: usize,
-    label: &'static str,
-    /// How its first operand is stored.
-    reads: Storage,
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
-
-/// What a kernel is made of.
-pub(super) struct Spec<'a> {
-    /// The name of its file.
-    pub(super) label: &'static str,
-    /// WGSL with one entry point, `main`.
-    pub(super) source: &'a str,
-    /// For every storage binding of group 0, in order, whether the kernel writes it.
-    pub(super) writes: Cow<'static, [bool]>,
-    /// Whether it stays within bounds without being made to.
-    pub(super) trusted: bool,
-    /// Values of `override` constants.
-    pub(super) constants: &'static [(&'static str, f64)],
-}
-
-impl Kernel {
-    /// [`Error::DeviceFault`] where the driver does not compile it.
-    pub(super) fn new(
-        context: &Context,
-        id: usize,
-        spec: &Spec<'_>,
-        immediate_bytes: usize,
-        reads: Storage,
-    ) -> Result<Self> {
-        context.check()?;
-        let device = &context.device;
-        let entries: Vec<_> = spec
-            .writes
-            .iter()
-            .zip(0..)
-            .map(|(&write, binding)| wgpu::BindGroupLayoutEntry {
-                binding,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage { read_only: !write },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            })
-            .collect();
-        let label = Some(spec.label);
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: word(immediate_bytes)?,
-        });
-        let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(spec.source.into()) };
-        let module = if spec.trusted && !context.options.checked {
-            // SAFETY: a kernel that says so reads and writes behind conditions of its own, or at places that its template's
-            // sizes bound; all its loops end. With checks and without, and with guards behind every shard, it is tested.
-            unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-        } else {
-            device.create_shader_module(descriptor)
-        };
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: spec.constants,
-                // Every kernel writes its workgroup memory before it reads it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        context.check()?;
-        Ok(Self { id, label: spec.label, reads, pipeline, layout })
-    }
-}
 
 /// What has been asked of the device since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -189,7 +105,7 @@ impl Scheduler {
             let expected = if binding == 0 { kernel.reads } else { Storage::F32 };
             context.check_own(&buffer.raw)?;
             if buffer.storage != expected {
-                return Err(stored::not_numbers(buffer.storage));
+                return Err(not_numbers(buffer.storage));
             }
         }
         if matches!(workgroups, Workgroups::Here(grid) if grid.contains(&0)) {
@@ -321,59 +237,5 @@ impl Scheduler {
             self.spare.push(read.staging);
         }
         Ok(())
-    }
-}
-
-/// A number as kernels count. Whatever lies in a shard can be counted so; not all samples together, nor any number of steps.
-pub(super) fn word(n: usize) -> Result<u32> {
-    u32::try_from(n).map_err(|_| Error::TooLarge {
-        what: "a kernel".into(),
-        needed: n as u64,
-        limit: u32::MAX.into(),
-        unit: "rows, columns or steps",
-    })
-}
-
-/// Workgroups for `count` items, `per` each, but no more than `most`: every kernel goes on in strides of its grid.
-fn groups(count: usize, per: usize, most: u32) -> u32 {
-    u32::try_from(count.div_ceil(per)).map_or(most, |all| all.min(most))
-}
-
-impl Gpu {
-    /// Workgroups for `count` items, `per` each, as far as a dispatch has them.
-    pub(super) fn groups(&self, count: usize, per: usize) -> u32 {
-        groups(count, per, self.context.max_workgroups)
-    }
-
-    /// Workgroups per dimension of a dispatch.
-    pub(super) fn most_groups(&self) -> usize {
-        self.context.max_workgroups as usize
-    }
-
-    /// The grid of the element-wise kernels: 64 columns × 4 rows per workgroup.
-    pub(super) fn elementwise(&self, rows: usize, cols: usize) -> [u32; 3] {
-        const { assert!(INVOCATIONS == 64 * 4) };
-        [self.groups(cols, 64), self.groups(rows, 4), 1]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grids() {
-        let groups = |count, per| groups(count, per, 65_535);
-        assert_eq!((groups(0, 64), groups(1, 64), groups(64, 64), groups(65, 64)), (0, 1, 1, 2));
-        assert_eq!(
-            (groups(65_535 * 64, 64), groups(65_535 * 64 + 1, 64), groups(usize::MAX, 1)),
-            (65_535, 65_535, 65_535)
-        );
-    }
-
-    #[test]
-    fn what_does_not_fit_a_word_is_refused() {
-        assert_eq!(word(u32::MAX as usize).unwrap(), u32::MAX);
-        assert!(word(u32::MAX as usize + 1).unwrap_err().to_string().contains("4294967296 rows, columns or steps"));
     }
 }

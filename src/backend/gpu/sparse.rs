@@ -1,7 +1,7 @@
 //! Sparse matrices on the device, in shards of rows that fit a binding.
 
-use super::Gpu;
 use super::matrix::Buffer;
+use super::recorder::Recorder;
 use crate::backend::{Sparse, Storage};
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ fn shard_rows(starts: &[u32], most: usize, limit: usize) -> Option<usize> {
     }
 }
 
-impl Gpu {
+impl Recorder {
     pub(super) fn upload_sparse(&mut self, host: &Sparse<f32>) -> Result<SparseMatrix> {
         host.validate()?;
         let rows = host.rows();

@@ -1,14 +1,13 @@
 //! `shaders/descend_chain_start.wgsl` and `shaders/descend_chain.wgsl`: coordinate descent between two Grams, column after
 //! column.
 
-use super::super::Gpu;
 use super::super::matrix::{Matrix, pieces};
-use super::super::scheduler::{Spec, word};
-use super::{Id, column_sums};
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
+use super::column_sums;
 use crate::Result;
 use crate::backend::{ColumnSums, Descent, Element, Write};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -20,13 +19,11 @@ pub(in super::super) struct StartParams {
     g_off: u32,
 }
 
-pub(in super::super) const START: Spec = Spec {
-    label: "descend_chain_start",
-    source: include_str!("../../../../shaders/descend_chain_start.wgsl"),
-    writes: Cow::Borrowed(&[false, false, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const START: Spec = Spec::new::<StartParams>(
+    "descend_chain_start",
+    include_str!("../../../../shaders/descend_chain_start.wgsl"),
+    &[false, false, true],
+);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -43,23 +40,26 @@ pub(in super::super) struct Params {
     mu: f32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "descend_chain",
-    source: include_str!("../../../../shaders/descend_chain.wgsl"),
-    writes: Cow::Borrowed(&[true, false, false, false, true, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec = Spec::new::<Params>(
+    "descend_chain",
+    include_str!("../../../../shaders/descend_chain.wgsl"),
+    &[true, false, false, false, true, true],
+);
 
 /// Rows per workgroup of the start, as in the shader.
 const ROWS: usize = 16;
 
-pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
+pub(in super::super) fn record(
+    recorder: &mut Recorder,
+    a: &Matrix,
+    block: Descent<'_, Matrix>,
+    x: &Matrix,
+) -> Result<()> {
     let (gram, rhs) = (block.gram, block.rhs);
-    let (t, sums) = gpu.chain_vectors(x.rows, x.cols)?;
+    let (t, sums) = recorder.chain_vectors(x.rows, x.cols)?;
     for _ in 0..block.sweeps {
         if block.mu > 0.0 {
-            column_sums::record(gpu, x, ColumnSums::Sum, Write::Replace, &sums)?;
+            column_sums::record(recorder, x, ColumnSums::Sum, Write::Replace, &sums)?;
         }
         for (of_gram, g_row0, g_rows) in gram.each() {
             for j in 0..g_rows {
@@ -73,7 +73,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
                         g_off: word(g_off)?,
                     };
                     let buffers = [shard, of_gram, t.vector()?];
-                    gpu.dispatch(Id::DescendChainStart, &buffers, &params, [gpu.groups(rows, ROWS), 1, 1])?;
+                    recorder.dispatch(&START, &buffers, &params, [recorder.groups(rows, ROWS), 1, 1])?;
                 }
                 let mut row0 = 0;
                 for piece in pieces(x.rows, a.shard_rows, x.shard_rows) {
@@ -92,12 +92,12 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &Matrix, block: Descent<'_, Mat
                     let (of_x, of_a) = (piece.b.shard, piece.a.shard);
                     let vectors = (t.vector()?, sums.vector()?);
                     let buffers = [&x.shards[of_x], &rhs.shards[of_x], &a.shards[of_a], of_gram, vectors.0, vectors.1];
-                    gpu.dispatch(Id::DescendChain, &buffers, &params, [1, 1, 1])?;
+                    recorder.dispatch(&SPEC, &buffers, &params, [1, 1, 1])?;
                     row0 += piece.rows;
                 }
             }
         }
     }
-    gpu.keep_chain_vectors((t, sums));
+    recorder.keep_chain_vectors((t, sums));
     Ok(())
 }

@@ -2,14 +2,13 @@
 //! sums couples. Columns in blocks: they are gathered, `u = XG − B` comes from one product, one workgroup solves them, and
 //! they are put back.
 
-use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, word};
-use super::{Id, matmul};
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
+use super::matmul::{self, Products};
 use crate::Result;
 use crate::backend::{Descent, Element};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,13 +21,11 @@ pub(in super::super) struct Params {
     mu: f32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "descend_columns",
-    source: include_str!("../../../../shaders/descend_columns.wgsl"),
-    writes: Cow::Borrowed(&[true, true, false]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec = Spec::new::<Params>(
+    "descend_columns",
+    include_str!("../../../../shaders/descend_columns.wgsl"),
+    &[true, true, false],
+);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -41,29 +38,31 @@ pub(in super::super) struct GatherParams {
     all: u32,
 }
 
-pub(in super::super) const fn gather(constants: &'static [(&'static str, f64)]) -> Spec<'static> {
-    Spec {
-        label: "descend_gather",
-        source: include_str!("../../../../shaders/descend_gather.wgsl"),
-        writes: Cow::Borrowed(&[true, false, true, true]),
-        trusted: false,
-        constants,
-    }
-}
+pub(super) const GATHER: Spec = Spec::new::<GatherParams>(
+    "descend_gather",
+    include_str!("../../../../shaders/descend_gather.wgsl"),
+    &[true, false, true, true],
+);
+pub(super) const SCATTER: Spec = GATHER.with("descend_scatter", &[("STORE", 1.0)]);
 
 /// Columns between two products.
 pub(in super::super) const BLOCK: usize = 32;
 
-pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
+pub(in super::super) fn record(
+    recorder: &mut Recorder,
+    products: &Products,
+    block: Descent<'_, Matrix>,
+    x: &Matrix,
+) -> Result<()> {
     let (gram, rhs) = (block.gram, block.rhs);
     let all = x.rows;
-    let [columns, u] = gpu.descent_scratch(BLOCK.min(x.cols) * all)?;
+    let [columns, u] = recorder.descent_scratch(BLOCK.min(x.cols) * all)?;
     for _ in 0..block.sweeps {
         // A block's rows of the Gram lie in one shard.
         for (of_gram, g_row0, g_rows) in gram.each() {
             for start in (0..g_rows).step_by(BLOCK) {
                 let (j0, count) = (g_row0 + start, BLOCK.min(g_rows - start));
-                let exchange = |gpu: &mut Gpu, id: Id| -> Result<()> {
+                let exchange = |recorder: &mut Recorder, spec: &Spec| -> Result<()> {
                     for (i, (shard, row0, rows)) in x.each().enumerate() {
                         let params = GatherParams {
                             rows: word(rows)?,
@@ -74,12 +73,12 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                             all: word(all)?,
                         };
                         let buffers = [shard, &rhs.shards[i], &*columns, &*u];
-                        gpu.dispatch(id, &buffers, &params, [gpu.groups(rows, 64), 1, 1])?;
+                        recorder.dispatch(spec, &buffers, &params, [recorder.groups(rows, 64), 1, 1])?;
                     }
                     Ok(())
                 };
-                exchange(gpu, Id::DescendGather)?;
-                matmul::record_rows_nt_onto(gpu, (gram, j0, count), x, &u, all)?;
+                exchange(recorder, &GATHER)?;
+                matmul::record_rows_nt_onto(recorder, products, (gram, j0, count), x, &u, all)?;
                 let params = Params {
                     rows: word(all)?,
                     count: word(count)?,
@@ -88,8 +87,8 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                     g_ld: word(gram.ld)?,
                     mu: f32::of(block.mu),
                 };
-                gpu.dispatch(Id::DescendColumns, &[&columns, &u, of_gram], &params, [1, 1, 1])?;
-                exchange(gpu, Id::DescendScatter)?;
+                recorder.dispatch(&SPEC, &[&columns, &u, of_gram], &params, [1, 1, 1])?;
+                exchange(recorder, &SCATTER)?;
             }
         }
     }

@@ -1,13 +1,11 @@
 //! `shaders/descend_rows.wgsl`: coordinate descent on rows on their own.
 
-use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, word};
-use super::Id;
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
 use crate::backend::Descent;
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -21,18 +19,13 @@ pub(in super::super) struct Params {
     sweeps: u32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "descend_rows",
-    source: include_str!("../../../../shaders/descend_rows.wgsl"),
-    writes: Cow::Borrowed(&[true, false, false]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec =
+    Spec::new::<Params>("descend_rows", include_str!("../../../../shaders/descend_rows.wgsl"), &[true, false, false]);
 
 /// Rows per workgroup, as in the shader.
 const TILE: usize = 64;
 
-pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
+pub(in super::super) fn record(recorder: &mut Recorder, block: Descent<'_, Matrix>, x: &Matrix) -> Result<()> {
     let gram = block.gram;
     // A dispatch knows one shard of the Gram. Where there are more, a sweep goes from one to the next.
     let (dispatches, sweeps) = if gram.shards.len() > 1 { (block.sweeps, 1) } else { (1, block.sweeps) };
@@ -49,7 +42,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: Descent<'_, Matrix>, x: &Ma
                     sweeps: word(sweeps)?,
                 };
                 let buffers = [shard, &block.rhs.shards[i], of_gram];
-                gpu.dispatch(Id::DescendRows, &buffers, &params, [gpu.groups(rows, TILE), 1, 1])?;
+                recorder.dispatch(&SPEC, &buffers, &params, [recorder.groups(rows, TILE), 1, 1])?;
             }
         }
     }

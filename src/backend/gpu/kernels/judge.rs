@@ -1,13 +1,11 @@
 //! `shaders/judge.wgsl`: whether a trial is accepted, and the next β.
 
-use super::super::Gpu;
-use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, word};
-use super::Id;
+use super::super::matrix::{Matrix, Scalars};
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
-use crate::backend::{Combination, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
+use crate::backend::{Combination, Device, Element, GROWTH, GROWTH_OF_MOST, SHRINKAGE};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -21,15 +19,15 @@ pub(in super::super) struct Params {
     shrinkage: f32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "judge",
-    source: include_str!("../../../../shaders/judge.wgsl"),
-    writes: Cow::Borrowed(&[false, false, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec =
+    Spec::new::<Params>("judge", include_str!("../../../../shaders/judge.wgsl"), &[false, false, true]);
 
-pub(in super::super) fn record(gpu: &mut Gpu, f: &Combination<'_, Gpu>, first: bool, state: &Matrix) -> Result<()> {
+pub(in super::super) fn record<D: Device<Matrix = Matrix, Scalars = Scalars>>(
+    recorder: &mut Recorder,
+    f: &Combination<'_, D>,
+    first: bool,
+    state: &Matrix,
+) -> Result<()> {
     let params = Params {
         len: word(f.weights.cols)?,
         slot: word(f.first)?,
@@ -39,6 +37,6 @@ pub(in super::super) fn record(gpu: &mut Gpu, f: &Combination<'_, Gpu>, first: b
         growth_of_most: f32::of(GROWTH_OF_MOST),
         shrinkage: f32::of(SHRINKAGE),
     };
-    gpu.dispatch(Id::Judge, &[f.weights.vector()?, &f.sums.buffer, state.vector()?], &params, [1, 1, 1])?;
+    recorder.dispatch(&SPEC, &[f.weights.vector()?, &f.sums.buffer, state.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

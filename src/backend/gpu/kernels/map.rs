@@ -1,12 +1,11 @@
 //! `shaders/map.wgsl`: the elementwise formulas. A kernel is made of the row of a formula and the kinds of its inputs.
 
-use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::word;
-use super::Lazy;
+use super::super::pipeline::{self, Key, Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
-use crate::backend::Element;
 use crate::backend::formula::{Formula, Input, Kind, MOST_INPUTS, Operand, Output};
+use crate::backend::{Element, Storage};
 
 /// A formula with the kinds of its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,28 +21,13 @@ impl Program {
         program
     }
 
-    pub(in super::super) fn label(self) -> &'static str {
-        self.formula.row::<f32>().name
-    }
-
     /// The names and kinds of the inputs.
     fn inputs(&self) -> impl Iterator<Item = (&'static str, Kind)> {
         let names = self.formula.row::<f32>().inputs.iter();
         names.zip(self.kinds).filter_map(|(Input(name, ..), kind)| Some((*name, kind?)))
     }
 
-    /// For every binding whether it is written.
-    pub(in super::super) fn writes(&self) -> Vec<bool> {
-        let outputs = self.formula.row::<f32>().outputs.iter().map(|_| true);
-        outputs.chain(self.inputs().filter(|(_, kind)| is_bound(*kind)).map(|_| false)).collect()
-    }
-
-    /// Bytes of the parameters: four counts, and a number or a place of every input that has one.
-    pub(in super::super) fn immediate_bytes(&self) -> usize {
-        4 * (4 + self.inputs().filter(|(_, kind)| field(*kind).is_some()).count())
-    }
-
-    pub(in super::super) fn source(&self) -> String {
+    fn source(&self) -> String {
         let row = self.formula.row::<f32>();
         let mut parts = [const { String::new() }; 5];
         let [fields, bindings, of_column, of_entry, stores] = &mut parts;
@@ -89,6 +73,29 @@ impl Program {
     }
 }
 
+impl pipeline::Program for Program {
+    fn key(&self) -> Key {
+        let variant = self.kinds.iter().fold(0, |all, kind| 8 * all + kind.map_or(0, |kind| kind as u64 + 1));
+        Key { label: self.formula.row::<f32>().name, variant }
+    }
+
+    fn spec(&self) -> Spec {
+        let row = self.formula.row::<f32>();
+        let read = self.inputs().filter(|(_, kind)| is_bound(*kind)).map(|_| false);
+        let fields = self.inputs().filter(|(_, kind)| field(*kind).is_some());
+        Spec {
+            label: row.name,
+            source: self.source().into(),
+            writes: row.outputs.iter().map(|_| true).chain(read).collect(),
+            // Four counts, and a number or a place of every input that has one.
+            immediate_bytes: 4 * (4 + fields.count()),
+            reads: Storage::F32,
+            trusted: false,
+            constants: &[],
+        }
+    }
+}
+
 fn is_bound(kind: Kind) -> bool {
     !matches!(kind, Kind::Number | Kind::Diagonal)
 }
@@ -103,12 +110,12 @@ fn field(kind: Kind) -> Option<&'static str> {
 }
 
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     formula: Formula,
     outputs: &[&mut Matrix],
     inputs: &[Operand<'_, Matrix>],
 ) -> Result<()> {
-    let program = Lazy::Map(Program::new(formula, inputs.iter().map(Operand::kind)));
+    let program = Program::new(formula, inputs.iter().map(Operand::kind));
     let first = &outputs[0];
     for (i, (_, row0, rows)) in first.each().enumerate() {
         let mut params = vec![word(rows)?, word(first.cols)?, word(first.ld)?, word(row0)?];
@@ -124,8 +131,8 @@ pub(in super::super) fn record(
                 Operand::Number(number) | Operand::Diagonal(number) => params.push(f32::of(number).to_bits()),
             }
         }
-        let grid = gpu.elementwise(rows, first.cols);
-        gpu.dispatch_lazy(program, &buffers, bytemuck::cast_slice(&params), grid)?;
+        let grid = recorder.elementwise(rows, first.cols);
+        recorder.dispatch_bytes(&program, &buffers, bytemuck::cast_slice(&params), grid)?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! `shaders/matmul.wgsl` and `shaders/matmul_tiled.wgsl`: products, cut by shards, split over the inner size where there are
 //! few tiles.
 
-use super::super::Gpu;
 use super::super::matrix::{Buffer, Matrix, Part, pieces};
-use super::super::scheduler::word;
-use super::matmul_tiled::{Program, VARIANTS};
-use super::{Lazy, matmul_halves, sum_partials};
+use super::super::pipeline::word;
+use super::super::recorder::Recorder;
+use super::class::{Class, Table};
+use super::matmul_tiled::{self, Program, VARIANTS};
+use super::{matmul_halves, sum_partials};
 use crate::Result;
-use crate::backend::{MatMul, Write};
+use crate::backend::{MatMul, Storage, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -28,20 +29,48 @@ pub(in super::super) struct Params {
     accumulate: u32,
 }
 
+/// How a device makes products.
+pub(in super::super) struct Products {
+    /// Which variants it can run.
+    pub(in super::super) runs: [bool; VARIANTS.len()],
+    /// The variants that were measured to be the fastest.
+    pub(in super::super) measured: Table,
+    /// Whether products of data stored as halves are made of halves.
+    pub(in super::super) halves: bool,
+}
+
+impl Products {
+    /// The number of the variant for a product whose parts allow any.
+    fn variant(&self, recorder: &Recorder, op: MatMul, shape: (usize, usize, usize)) -> usize {
+        let measured = || self.measured.get(&Class::of(op, shape)).copied();
+        match recorder.context.options.force_variant.or_else(measured) {
+            Some(variant) if self.runs[variant] => variant,
+            _ => matmul_tiled::choose(shape, recorder.context.tiles_at_a_time(), |i| self.runs[i]),
+        }
+    }
+
+    /// The size of the fragments that a product is made of on tensor cores; None where it is not.
+    fn fragments(&self, recorder: &Recorder, op: MatMul, a: &Buffer) -> Option<usize> {
+        let suits = self.halves && op != MatMul::NT && a.storage == Storage::F16;
+        recorder.context.fragment.filter(|_| suits)
+    }
+}
+
 /// One product of parts that lie in one shard each, in as many pieces as have no more tiles than a dispatch may have.
 fn record_part(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
+    products: &Products,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
     (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    let fragments = gpu.fragments(op, a.buffer);
+    let fragments = products.fragments(recorder, op, a.buffer);
     // Columns of a shard's own need not begin at a multiple of 4.
     let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
-    let variant = if aligned { gpu.variant(op, (m, k, n)) } else { 0 };
+    let variant = if aligned { products.variant(recorder, op, (m, k, n)) } else { 0 };
     let (tall, wide) = fragments.map_or(VARIANTS[variant].tile, matmul_halves::tile);
-    let (rows, cols) = (gpu.most_groups() * tall, gpu.most_groups() * wide);
+    let (rows, cols) = (recorder.most_groups() * tall, recorder.most_groups() * wide);
     for i in (0..m).step_by(rows) {
         for j in (0..n).step_by(cols) {
             let shape = (rows.min(m - i), k, cols.min(n - j));
@@ -49,10 +78,10 @@ fn record_part(
             let of_b = if op == MatMul::NT { b.at(j, 0) } else { b.at(0, j) };
             let parts = (of_a, of_b, c.at(i, j));
             match fragments {
-                Some(size) => matmul_halves::record(gpu, size, op, shape, parts, accumulate)?,
+                Some(size) => matmul_halves::record(recorder, size, op, shape, parts, accumulate)?,
                 None => {
-                    gpu.scheduler.stats.unaligned += u64::from(!aligned);
-                    record_variant(gpu, variant, op, shape, parts, accumulate)?;
+                    recorder.scheduler.stats.unaligned += u64::from(!aligned);
+                    record_variant(recorder, variant, op, shape, parts, accumulate)?;
                 }
             }
         }
@@ -62,15 +91,15 @@ fn record_part(
 
 /// One product that fits a dispatch, in the way of that number.
 fn record_variant(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     variant: usize,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
     (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    let program = Lazy::MatMul(Program { op, variant, storage: a.buffer.storage });
-    let chunk = VARIANTS[variant].chunk((m, k, n), gpu.scratch_words(), gpu.most_groups());
+    let program = Program { op, variant, storage: a.buffer.storage };
+    let chunk = VARIANTS[variant].chunk((m, k, n), recorder.scratch_words(), recorder.most_groups());
     let parts = k.div_ceil(chunk);
     let (rows, cols) = VARIANTS[variant].tile;
     let mut params = Params {
@@ -88,21 +117,22 @@ fn record_variant(
         a_row: word(a.row)?,
         accumulate: accumulate.into(),
     };
-    let grid = [gpu.groups(n, cols), gpu.groups(m, rows), gpu.groups(parts, 1)];
+    let grid = [recorder.groups(n, cols), recorder.groups(m, rows), recorder.groups(parts, 1)];
     if parts == 1 {
-        return gpu.dispatch_lazy(program, &a.before(&[b.buffer, c.buffer]), bytemuck::bytes_of(&params), grid);
+        return recorder.dispatch(&program, &a.before(&[b.buffer, c.buffer]), &params, grid);
     }
     let ld = n.next_multiple_of(4);
     params = Params { ldc: word(ld)?, split_stride: word(m * ld)?, c_off: 0, accumulate: 0, ..params };
-    let scratch = gpu.scratch();
-    gpu.dispatch_lazy(program, &a.before(&[b.buffer, &scratch]), bytemuck::bytes_of(&params), grid)?;
+    let scratch = recorder.scratch();
+    recorder.dispatch(&program, &a.before(&[b.buffer, &scratch]), &params, grid)?;
     let part = sum_partials::Parts { parts, stride: m * ld, ld };
-    sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
+    sum_partials::record(recorder, part, c.buffer, c.ld, (c.offset, m, n), accumulate, false)
 }
 
 /// `out = op(a) op(b)`, or that added to `out`, whatever the shards.
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
+    products: &Products,
     op: MatMul,
     a: &Matrix,
     b: &Matrix,
@@ -119,7 +149,7 @@ pub(in super::super) fn record(
                         Part::of(b, j, 0, 0),
                         Part::of(out, piece.b.shard, piece.b.row, 0),
                     );
-                    record_part(gpu, op, (piece.rows, inner, n), parts, add || j > 0)?;
+                    record_part(recorder, products, op, (piece.rows, inner, n), parts, add || j > 0)?;
                 }
             }
         }
@@ -131,7 +161,7 @@ pub(in super::super) fn record(
                         Part::of(b, j, 0, 0),
                         Part::of(out, piece.b.shard, piece.b.row, start),
                     );
-                    record_part(gpu, op, (piece.rows, a.cols, cols), parts, add)?;
+                    record_part(recorder, products, op, (piece.rows, a.cols, cols), parts, add)?;
                 }
             }
         }
@@ -143,7 +173,7 @@ pub(in super::super) fn record(
                         Part::of(b, piece.b.shard, piece.b.row, 0),
                         Part::of(out, i, 0, 0),
                     );
-                    record_part(gpu, op, (rows, piece.rows, n), parts, add || j > 0)?;
+                    record_part(recorder, products, op, (rows, piece.rows, n), parts, add || j > 0)?;
                 }
             }
         }
@@ -153,7 +183,8 @@ pub(in super::super) fn record(
 
 /// `out = a[rows] bᵀ` for a run of rows of `a`, into the first rows of `out`.
 pub(in super::super) fn record_rows_nt(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
+    products: &Products,
     a: &Matrix,
     (shard, row, rows): (usize, usize, usize),
     b: &Matrix,
@@ -161,14 +192,15 @@ pub(in super::super) fn record_rows_nt(
 ) -> Result<()> {
     for (j, (_, start, cols)) in b.each().enumerate() {
         let parts = (Part::of(a, shard, row, 0), Part::of(b, j, 0, 0), Part::of(out, 0, 0, start));
-        record_part(gpu, MatMul::NT, (rows, a.cols, cols), parts, false)?;
+        record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, false)?;
     }
     Ok(())
 }
 
 /// `out += a[first..first + rows] bᵀ`, rows of `a` that lie in one shard; `out` has `ld` words from row to row.
 pub(in super::super) fn record_rows_nt_onto(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
+    products: &Products,
     (a, first, rows): (&Matrix, usize, usize),
     b: &Matrix,
     out: &Buffer,
@@ -177,7 +209,7 @@ pub(in super::super) fn record_rows_nt_onto(
     for (j, (_, start, cols)) in b.each().enumerate() {
         let of_a = Part::of(a, first / a.shard_rows, first % a.shard_rows, 0);
         let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, scales: None, row: 0, offset: start, ld });
-        record_part(gpu, MatMul::NT, (rows, a.cols, cols), parts, true)?;
+        record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, true)?;
     }
     Ok(())
 }

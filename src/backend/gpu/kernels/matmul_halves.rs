@@ -1,15 +1,15 @@
 //! `shaders/matmul_halves.wgsl` and `shaders/halve.wgsl`: products with data stored as halves, on tensor cores. The other
 //! operand is rounded to halves; sums are of f32.
 
-use super::super::Gpu;
 use super::super::matrix::Part;
-use super::super::scheduler::{Spec, word};
-use super::template::expand;
-use super::{Id, Lazy, sum_partials};
-use crate::backend::MatMul;
+use super::super::pipeline::{self, Key, Spec, word};
+use super::super::recorder::Recorder;
+use super::super::template::expand;
+use super::matmul_tiled::BUSY;
+use super::sum_partials;
+use crate::backend::{MatMul, Storage};
 use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -35,20 +35,14 @@ pub(in super::super) struct HalveParams {
     out_cols: u32,
 }
 
-pub(in super::super) const HALVE: Spec<'_> = Spec {
-    label: "halve",
-    source: include_str!("../../../../shaders/halve.wgsl"),
-    writes: Cow::Borrowed(&[false, true]),
-    trusted: true,
-    constants: &[],
-};
+pub(super) const HALVE: Spec =
+    Spec::new::<HalveParams>("halve", include_str!("../../../../shaders/halve.wgsl"), &[false, true]).trusted();
 
 /// Fragments of a subgroup, down and across, and subgroups' regions of a workgroup.
 const ROWS: usize = 2;
 const COLS: usize = 4;
 const REGIONS: usize = 4;
-/// Workgroups that a large GPU keeps busy, and terms per split, at least.
-const BUSY: usize = 512;
+/// Terms per split, at least.
 const MIN_CHUNK: usize = 512;
 
 /// A product, as a kernel.
@@ -60,16 +54,18 @@ pub(in super::super) struct Program {
     pub(in super::super) transposed: bool,
 }
 
-impl Program {
-    pub(in super::super) fn source(self) -> String {
+impl pipeline::Program for Program {
+    fn key(&self) -> Key {
+        Key { label: "matmul_halves", variant: 2 * self.size as u64 + u64::from(self.transposed) }
+    }
+
+    fn spec(&self) -> Spec {
         let values =
             [("S", self.size), ("ROWS", ROWS), ("COLS", COLS), ("REGIONS", REGIONS), ("A_T", self.transposed.into())];
-        expand(include_str!("../../../../shaders/matmul_halves.wgsl"), &values)
+        let file = include_str!("../../../../shaders/matmul_halves.wgsl");
+        let spec = Spec::new::<Params>("matmul_halves", file, &[false, false, true]).trusted();
+        Spec { source: expand(file, &values).into(), reads: Storage::F16, ..spec }
     }
-}
-
-pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec { label: "matmul_halves", source, writes: Cow::Borrowed(&[false, false, true]), trusted: true, constants: &[] }
 }
 
 /// Rows and columns of a workgroup's tile.
@@ -88,7 +84,7 @@ fn chunk(size: usize, (m, k, n): (usize, usize, usize), scratch_words: usize, mo
 
 /// One product of parts that lie in one shard each; `a` is stored as halves.
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     size: usize,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
@@ -96,7 +92,7 @@ pub(in super::super) fn record(
     accumulate: bool,
 ) -> Result<()> {
     let (inner, ldb) = (k.next_multiple_of(size), n.next_multiple_of(size));
-    let halves = gpu.halves_scratch(inner * ldb / 2)?;
+    let halves = recorder.halves_scratch(inner * ldb / 2)?;
     let params = HalveParams {
         rows: word(k)?,
         cols: word(n)?,
@@ -105,8 +101,8 @@ pub(in super::super) fn record(
         out_rows: word(inner)?,
         out_cols: word(ldb)?,
     };
-    gpu.dispatch(Id::Halve, &[b.buffer, &halves], &params, gpu.elementwise(inner, ldb / 2))?;
-    let (words, scratch) = (gpu.scratch_words(), gpu.scratch());
+    recorder.dispatch(&HALVE, &[b.buffer, &halves], &params, recorder.elementwise(inner, ldb / 2))?;
+    let (words, scratch) = (recorder.scratch_words(), recorder.scratch());
     let most = words / ldb / size * size;
     if most == 0 {
         return Err(Error::TooLarge {
@@ -121,7 +117,7 @@ pub(in super::super) fn record(
     for start in (0..m).step_by(most) {
         let rows = most.min(m - start);
         let padded = rows.next_multiple_of(size);
-        let chunk = chunk(size, (padded, k, ldb), words, gpu.most_groups());
+        let chunk = chunk(size, (padded, k, ldb), words, recorder.most_groups());
         let parts = k.div_ceil(chunk);
         let params = Params {
             m: word(padded)?,
@@ -134,11 +130,11 @@ pub(in super::super) fn record(
             a_off: word(a.offset + if transposed { start } else { start * a.ld })?,
         };
         let (tall, wide) = tile(size);
-        let grid = [gpu.groups(ldb, wide), gpu.groups(padded, tall), gpu.groups(parts, 1)];
-        let program = Lazy::Halves(Program { size, transposed });
-        gpu.dispatch_lazy(program, &[a.buffer, &halves, &scratch], bytemuck::bytes_of(&params), grid)?;
+        let grid = [recorder.groups(ldb, wide), recorder.groups(padded, tall), recorder.groups(parts, 1)];
+        let program = Program { size, transposed };
+        recorder.dispatch(&program, &[a.buffer, &halves, &scratch], &params, grid)?;
         let part = sum_partials::Parts { parts, stride: padded * ldb, ld: ldb };
-        sum_partials::record(gpu, part, c.buffer, c.ld, (c.offset + start * c.ld, rows, n), accumulate, false)?;
+        sum_partials::record(recorder, part, c.buffer, c.ld, (c.offset + start * c.ld, rows, n), accumulate, false)?;
     }
     Ok(())
 }

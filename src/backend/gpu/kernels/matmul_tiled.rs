@@ -1,10 +1,9 @@
 //! `shaders/matmul_tiled.wgsl`: products in register tiles of several sizes, and which of them suits a product.
 
-use super::super::scheduler::Spec;
+use super::super::pipeline::{self, Key, Spec};
+use super::super::template::expand;
 use super::matmul::Params;
-use super::template::expand;
 use crate::backend::{MatMul, Storage};
-use std::borrow::Cow;
 
 /// A way to compute a product.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +35,7 @@ pub(in super::super) const VARIANTS: [Variant; 7] = [
 pub(in super::super) const VERSION: u32 = 1;
 
 /// Workgroups that a large GPU keeps busy.
-const BUSY: usize = 512;
+pub(super) const BUSY: usize = 512;
 /// Terms per split, at least: fewer are not worth the second pass.
 const MIN_CHUNK: usize = 256;
 /// Chunks begin at multiples of this, the depth of the deepest slab.
@@ -139,26 +138,22 @@ pub(in super::super) struct Program {
 
 pub(in super::super) const STORED: &str = include_str!("../../../../shaders/stored.wgsl");
 
-impl Program {
-    pub(in super::super) fn source(&self) -> String {
+impl pipeline::Program for Program {
+    fn key(&self) -> Key {
+        let label = if self.variant == 0 { "matmul" } else { "matmul_tiled" };
+        Key { label, variant: (self.variant as u64 * 4 + self.op as u64) * 4 + self.storage as u64 }
+    }
+
+    fn spec(&self) -> Spec {
         let file = match self.variant {
             0 => include_str!("../../../../shaders/matmul.wgsl"),
             _ => include_str!("../../../../shaders/matmul_tiled.wgsl"),
         };
         let mut values = VARIANTS[self.variant].values(self.op, self.storage);
         values.retain(|(name, _)| self.variant > 0 || *name != "QUADS");
-        expand(STORED, &values) + &expand(file, &values)
-    }
-
-    pub(in super::super) fn spec<'a>(&self, source: &'a str) -> Spec<'a> {
         Spec {
-            label: if self.variant == 0 { "matmul" } else { "matmul_tiled" },
-            source,
-            writes: Cow::Borrowed(if self.storage == Storage::U8 {
-                &[false, false, true, false]
-            } else {
-                &[false, false, true]
-            }),
+            source: (expand(STORED, &values) + &expand(file, &values)).into(),
+            reads: self.storage,
             // The reference is what all others are tested against.
             trusted: self.variant > 0,
             constants: match (self.variant, self.op) {
@@ -166,10 +161,14 @@ impl Program {
                 (0, MatMul::NT) => &[("B_T", 1.0)],
                 _ => &[],
             },
+            ..Spec::new::<Params>(self.key().label, file, stored_bindings(self.storage))
         }
     }
+}
 
-    pub(in super::super) const PARAMS: usize = size_of::<Params>();
+/// Of a kernel whose first operand is stored: that one, another, what is written, and the scales of bytes.
+pub(super) fn stored_bindings(storage: Storage) -> &'static [bool] {
+    if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] }
 }
 
 /// The variant that should be fastest on `m × k × n`, of those that `runs` lets run, on a device that works on so many tiles

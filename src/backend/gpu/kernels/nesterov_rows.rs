@@ -1,14 +1,13 @@
 //! `shaders/nesterov_rows.wgsl`: all steps of Nesterov's method on rows on their own, in one dispatch per shard.
 
-use super::super::Gpu;
+use super::super::context::Context;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, word};
-use super::Lazy;
-use super::template::expand;
-use crate::backend::{Element, NesterovRows};
-use crate::{Error, Result};
+use super::super::pipeline::{Key, Program, Spec, word};
+use super::super::recorder::Recorder;
+use super::super::template::expand;
+use crate::Result;
+use crate::backend::{Element, NesterovRows, not_fused};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -55,29 +54,32 @@ impl Tile {
         let memories = [16 << 10, 32 << 10];
         memories.iter().flat_map(|memory| [128, 256, 512].map(|k| Self::of(k, *memory))).flatten().collect()
     }
+}
 
-    pub(in super::super) fn source(self) -> String {
+impl Program for Tile {
+    fn key(&self) -> Key {
+        Key { label: "nesterov_rows", variant: (self.rows * (MAX_QUADS + 1) + self.quads) as u64 }
+    }
+
+    fn spec(&self) -> Spec {
         let file = include_str!("../../../../shaders/nesterov_rows.wgsl");
         let pitch = LANES * self.quads;
         let values =
             [("ROWS", self.rows), ("QUADS", self.quads), ("PITCH", pitch), ("TILE", self.workgroup_bytes() / 16)];
-        expand(file, &values)
+        let spec = Spec::new::<Params>("nesterov_rows", file, &[true, false, false, false]).trusted();
+        Spec { source: expand(file, &values).into(), ..spec }
     }
 }
 
-pub(in super::super) fn spec(source: &str) -> Spec<'_> {
-    Spec {
-        label: "nesterov_rows",
-        source,
-        writes: Cow::Borrowed(&[true, false, false, false]),
-        trusted: true,
-        constants: &[],
-    }
+/// How rows of k columns are taken through a block at once; None where they are too long, or the Gram is in pieces.
+pub(in super::super) fn tile(context: &Context, k: usize) -> Option<Tile> {
+    let whole = Matrix::rows_of_one_shard(context, k, k).is_ok_and(|rows| rows >= k);
+    Tile::of(k, context.info.max_workgroup_bytes).filter(|_| whole && !context.options.unfused)
 }
 
-pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
-    let (Some(tile), [gram]) = (gpu.fused_tile(x.cols), block.gram.shards.as_slice()) else {
-        return Err(Error::Config(format!("rows of {} columns have no fused kernel on this device", x.cols)));
+pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
+    let (Some(tile), [gram]) = (tile(&recorder.context, x.cols), block.gram.shards.as_slice()) else {
+        return Err(not_fused(x.cols));
     };
     for (i, (shard, _, rows)) in x.each().enumerate() {
         let params = Params {
@@ -89,8 +91,8 @@ pub(in super::super) fn record(gpu: &mut Gpu, block: &NesterovRows<'_, Matrix>, 
             extra: f32::of(block.extra),
         };
         let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
-        let grid = [gpu.groups(rows, GROUPS * tile.rows), 1, 1];
-        gpu.dispatch_lazy(Lazy::NesterovRows(tile), &buffers, bytemuck::bytes_of(&params), grid)?;
+        let grid = [recorder.groups(rows, GROUPS * tile.rows), 1, 1];
+        recorder.dispatch(&tile, &buffers, &params, grid)?;
     }
     Ok(())
 }

@@ -1,13 +1,11 @@
 //! `shaders/sparse_product.wgsl`: `out = a b` with a sparse `a`, whatever the shards.
 
-use super::super::Gpu;
 use super::super::matrix::{Matrix, pieces};
-use super::super::scheduler::{Spec, word};
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use super::super::sparse::SparseMatrix;
-use super::Id;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,15 +20,13 @@ pub(in super::super) struct Params {
     accumulate: u32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "sparse_product",
-    source: include_str!("../../../../shaders/sparse_product.wgsl"),
-    writes: Cow::Borrowed(&[false, false, false, false, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec = Spec::new::<Params>(
+    "sparse_product",
+    include_str!("../../../../shaders/sparse_product.wgsl"),
+    &[false, false, false, false, true],
+);
 
-pub(in super::super) fn record(gpu: &mut Gpu, a: &SparseMatrix, b: &Matrix, out: &Matrix) -> Result<()> {
+pub(in super::super) fn record(recorder: &mut Recorder, a: &SparseMatrix, b: &Matrix, out: &Matrix) -> Result<()> {
     for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
         let shard = &a.shards[piece.a.shard];
         for (part, (of_b, b_first, b_rows)) in b.each().enumerate() {
@@ -45,7 +41,7 @@ pub(in super::super) fn record(gpu: &mut Gpu, a: &SparseMatrix, b: &Matrix, out:
                 accumulate: (part > 0).into(),
             };
             let buffers = [&shard.starts, &shard.columns, &shard.weights, of_b, &out.shards[piece.b.shard]];
-            gpu.dispatch(Id::SparseProduct, &buffers, &params, gpu.elementwise(piece.rows, out.cols))?;
+            recorder.dispatch(&SPEC, &buffers, &params, recorder.elementwise(piece.rows, out.cols))?;
         }
     }
     Ok(())

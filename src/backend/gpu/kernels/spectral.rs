@@ -1,13 +1,11 @@
 //! `shaders/spectral_step.wgsl` and `shaders/spectral_finish.wgsl`: the Collatz–Wielandt bound on the norm of a Gram.
 
-use super::super::Gpu;
 use super::super::matrix::Matrix;
-use super::super::scheduler::{Spec, word};
-use super::Id;
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
 use crate::backend::{Curvature, Element};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -20,13 +18,11 @@ pub(in super::super) struct StepParams {
     keep: u32,
 }
 
-pub(in super::super) const STEP: Spec = Spec {
-    label: "spectral_step",
-    source: include_str!("../../../../shaders/spectral_step.wgsl"),
-    writes: Cow::Borrowed(&[false, false, true, true, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const STEP: Spec = Spec::new::<StepParams>(
+    "spectral_step",
+    include_str!("../../../../shaders/spectral_step.wgsl"),
+    &[false, false, true, true, true],
+);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -35,26 +31,24 @@ pub(in super::super) struct FinishParams {
     slack: f32,
 }
 
-pub(in super::super) const FINISH: Spec = Spec {
-    label: "spectral_finish",
-    source: include_str!("../../../../shaders/spectral_finish.wgsl"),
-    writes: Cow::Borrowed(&[false, false, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const FINISH: Spec = Spec::new::<FinishParams>(
+    "spectral_finish",
+    include_str!("../../../../shaders/spectral_finish.wgsl"),
+    &[false, false, true],
+);
 
 /// Rows of the Gram per workgroup, as in the shader.
 const ROWS: usize = 16;
 
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     gram: &Matrix,
     diagonal: bool,
     iterations: usize,
     out: &Curvature<Matrix>,
 ) -> Result<()> {
     let k = gram.cols;
-    let [next, ratio, metric] = gpu.spectral_scratch(k)?;
+    let [next, ratio, metric] = recorder.spectral_scratch(k)?;
     let vector = out.vector.vector()?;
     for t in 0..=iterations {
         let (from, to) = if t % 2 == 0 { (vector, &*next) } else { (&*next, vector) };
@@ -68,11 +62,11 @@ pub(in super::super) fn record(
                 keep: (t == iterations).into(),
             };
             let buffers = [shard, from, to, &*ratio, &*metric];
-            gpu.dispatch(Id::SpectralStep, &buffers, &params, [gpu.groups(rows, ROWS), 1, 1])?;
+            recorder.dispatch(&STEP, &buffers, &params, [recorder.groups(rows, ROWS), 1, 1])?;
         }
     }
     let slack = f32::of(1.0 + 4.0 * (k + 2) as f64 * f32::UNIT);
     let params = FinishParams { k: word(k)?, slack };
-    gpu.dispatch(Id::SpectralFinish, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1])?;
+    recorder.dispatch(&FINISH, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1])?;
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! `shaders/stop.wgsl`: counts an iteration and ends the loop where its rule is met.
 
-use super::super::Gpu;
-use super::super::scheduler::{Spec, word};
-use super::Id;
+use super::super::matrix::{Matrix, Scalars};
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
-use crate::backend::{Course, Element, StopCheck};
+use crate::backend::{Course, Device, Element, StopCheck};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -24,13 +23,8 @@ pub(in super::super) struct Params {
     patience: u32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "stop",
-    source: include_str!("../../../../shaders/stop.wgsl"),
-    writes: Cow::Borrowed(&[false, true, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec =
+    Spec::new::<Params>("stop", include_str!("../../../../shaders/stop.wgsl"), &[false, true, true]);
 
 /// Bits of the constant in quanta. A part of a sum may have 48, so that 256 parts of 64 terms fit 63.
 const BITS: i32 = 44;
@@ -65,7 +59,10 @@ impl Quanta {
     }
 }
 
-pub(in super::super) fn record(gpu: &mut Gpu, check: &StopCheck<'_, Gpu>) -> Result<()> {
+pub(in super::super) fn record<D: Device<Matrix = Matrix, Scalars = Scalars>>(
+    recorder: &mut Recorder,
+    check: &StopCheck<'_, D>,
+) -> Result<()> {
     let quanta = Quanta::of(check.constant);
     let start = check.start.and_then(|start| quanta.words(start));
     let target = check.stop.target_error.map(|target| f32::of(quanta.count(target * target * check.constant)));
@@ -87,9 +84,9 @@ pub(in super::super) fn record(gpu: &mut Gpu, check: &StopCheck<'_, Gpu>) -> Res
             Course::Trials { patience } => patience,
         },
     };
-    let gate = gpu.gate.buffer();
-    gpu.gate.note_check();
-    gpu.dispatch_always(Id::Stop, &[check.weights.vector()?, &check.sums.buffer, &gate], &params)
+    let gate = recorder.gate.buffer();
+    recorder.gate.note_check();
+    recorder.dispatch_always(&SPEC, &[check.weights.vector()?, &check.sums.buffer, &gate], &params)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! `shaders/sum.wgsl`: sums over all entries, in 256 parts which the host adds up.
 
-use super::super::matrix::{Matrix, Run};
-use super::super::scheduler::{Spec, word};
-use super::super::{Gpu, Scalars};
-use super::Lazy;
-use super::matmul_tiled::{STORED, storage_values};
-use super::template::expand;
+use super::super::matrix::{Matrix, Run, Scalars};
+use super::super::pipeline::{Key, PARTS, Program, Spec, word};
+use super::super::recorder::Recorder;
+use super::super::template::expand;
+use super::matmul_tiled::{STORED, storage_values, stored_bindings};
 use crate::Result;
 use crate::backend::{Storage, Write};
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -26,17 +24,20 @@ pub(in super::super) struct Params {
     accumulate: u32,
 }
 
-pub(in super::super) fn source(storage: Storage) -> String {
-    expand(STORED, &storage_values(storage)) + include_str!("../../../../shaders/sum.wgsl")
-}
+/// The kernel for a first operand that is stored so.
+pub(super) struct Sum(pub(super) Storage);
 
-pub(in super::super) fn spec(source: &str, storage: Storage) -> Spec<'_> {
-    let writes: &[bool] = if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] };
-    Spec { label: "sum", source, writes: Cow::Borrowed(writes), trusted: false, constants: &[] }
-}
+impl Program for Sum {
+    fn key(&self) -> Key {
+        Key { label: "sum", variant: self.0 as u64 }
+    }
 
-/// Parts per sum, as in the shaders.
-pub(in super::super) const PARTS: usize = 256;
+    fn spec(&self) -> Spec {
+        let file = include_str!("../../../../shaders/sum.wgsl");
+        let source = (expand(STORED, &storage_values(self.0)) + file).into();
+        Spec { source, reads: self.0, ..Spec::new::<Params>("sum", file, stored_bindings(self.0)) }
+    }
+}
 
 /// What is added up, by the numbers of the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(in super::super) enum Mode {
 
 /// A whole matrix; `b` has the shape of `a`.
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     mode: Mode,
     a: &Matrix,
     b: Option<&Matrix>,
@@ -58,7 +59,7 @@ pub(in super::super) fn record(
     out: &Scalars,
     slot: usize,
 ) -> Result<()> {
-    let scratch = gpu.scratch();
+    let scratch = recorder.scratch();
     for (i, (shard, row0, rows)) in a.each().enumerate() {
         let params = Params {
             rows: word(rows)?,
@@ -75,14 +76,14 @@ pub(in super::super) fn record(
         // What is not read has to be bound all the same.
         let other = b.map_or(&*scratch, |b| &b.shards[i]);
         let buffers: Vec<_> = [shard, other, &out.buffer].into_iter().chain(a.scales.get(i)).collect();
-        gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, bytemuck::bytes_of(&params), [gpu.groups(PARTS, 1), 1, 1])?;
+        recorder.dispatch(&Sum(a.storage), &buffers, &params, [recorder.groups(PARTS, 1), 1, 1])?;
     }
     Ok(())
 }
 
 /// `Σ (a − b)²` over `rows` rows of `a` from a run on and the first rows of `b`, which lies in one shard.
 pub(in super::super) fn record_difference(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     a: &Matrix,
     run: Run,
     rows: usize,
@@ -104,5 +105,5 @@ pub(in super::super) fn record_difference(
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
     let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
-    gpu.dispatch_lazy(Lazy::Sum(a.storage), &buffers, bytemuck::bytes_of(&params), [gpu.groups(PARTS, 1), 1, 1])
+    recorder.dispatch(&Sum(a.storage), &buffers, &params, [recorder.groups(PARTS, 1), 1, 1])
 }

@@ -1,12 +1,10 @@
 //! `shaders/sum_partials.wgsl`: the second pass of split products and of column sums.
 
-use super::super::Gpu;
 use super::super::matrix::Buffer;
-use super::super::scheduler::{Spec, word};
-use super::Id;
+use super::super::pipeline::{Spec, word};
+use super::super::recorder::Recorder;
 use crate::Result;
 use bytemuck::{Pod, Zeroable};
-use std::borrow::Cow;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -22,13 +20,8 @@ pub(in super::super) struct Params {
     square: u32,
 }
 
-pub(in super::super) const SPEC: Spec = Spec {
-    label: "sum_partials",
-    source: include_str!("../../../../shaders/sum_partials.wgsl"),
-    writes: Cow::Borrowed(&[false, true]),
-    trusted: false,
-    constants: &[],
-};
+pub(super) const SPEC: Spec =
+    Spec::new::<Params>("sum_partials", include_str!("../../../../shaders/sum_partials.wgsl"), &[false, true]);
 
 /// How the parts lie in the scratch buffer.
 pub(in super::super) struct Parts {
@@ -41,7 +34,7 @@ pub(in super::super) struct Parts {
 
 /// Adds the parts up into `rows × cols` of `out`, from the word `offset` on.
 pub(in super::super) fn record(
-    gpu: &mut Gpu,
+    recorder: &mut Recorder,
     part: Parts,
     out: &Buffer,
     ld: usize,
@@ -60,7 +53,7 @@ pub(in super::super) fn record(
         accumulate: accumulate.into(),
         square: square.into(),
     };
-    let scratch = gpu.scratch();
-    gpu.dispatch(Id::SumPartials, &[&scratch, out], &params, gpu.elementwise(rows, cols))?;
+    let scratch = recorder.scratch();
+    recorder.dispatch(&SPEC, &[&scratch, out], &params, recorder.elementwise(rows, cols))?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What was measured, in the user's cache folder: `deepnmf/products.json`, for every device the fastest variants.
 
 use super::super::kernels::matmul_tiled::VARIANTS;
-use super::{Class, Table};
 use crate::atomic::write_atomically;
+use crate::backend::gpu::kernels::class::{Class, Table};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};

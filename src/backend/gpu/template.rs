@@ -3,10 +3,14 @@
 //! ```text
 //! //: for i 0 ROWS        the lines up to the matching `//: end`, for i = 0 … ROWS − 1
 //! //: if NAME             those lines where NAME is not 0; `if !NAME`: where it is
+//! //: reduce NAME TYPE OF  a function NAME(own: TYPE, local: u32) that combines what the 256 invocations of a workgroup have;
+//!                         OF combines a and b. No `end`. shaders/reduce.wgsl is its text.
 //! $NAME, $i               the number; of several known names that fit the longest: $iu is $i and a u
 //! ```
 //!
 //! Blocks nest. A name that is not known stays as it is, and the shader compiler says where.
+
+const REDUCE: &str = include_str!("../../../shaders/reduce.wgsl");
 
 /// `source` with its blocks unrolled and its names replaced.
 pub(in super::super) fn expand(source: &str, values: &[(&str, usize)]) -> String {
@@ -28,11 +32,17 @@ fn block<'a>(lines: &[&'a str], values: &mut Vec<(&'a str, usize)>, out: &mut St
             substitute(line, values, out);
             continue;
         };
+        if let ["reduce", name, of_type, combined @ ..] = &words[..] {
+            let text = REDUCE.replace("$NAME", name).replace("$TYPE", of_type);
+            out.push_str(&text.replace("$COMBINED", &combined.join(" ")));
+            continue;
+        }
         let start = next;
         let mut open = 1;
         while open > 0 && next < lines.len() {
             match directive(lines[next]).as_deref() {
                 Some(["end", ..]) => open -= 1,
+                Some(["reduce", ..]) => {}
                 Some(_) => open += 1,
                 None => {}
             }

@@ -1,0 +1,265 @@
+//! The recorder: kernels are compiled when they are first needed, dispatches are recorded, buffers are made and kept.
+
+use super::context::{Context, INVOCATIONS};
+use super::gate::Gate;
+use super::matrix::{Buffer, Matrix};
+use super::pipeline::{Kernel, Key, Program};
+use super::scheduler::{Scheduler, Workgroups};
+use crate::backend::Storage;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// Bytes for the parts of split products and column sums, unless a binding is smaller.
+pub(super) const SCRATCH_BYTES: u64 = 32 << 20;
+/// Bytes of each of the three vectors of a power iteration, unless a binding is smaller.
+pub(super) const SPECTRAL_BYTES: u64 = 1 << 20;
+/// What guard words hold: a NaN that no kernel makes.
+pub(super) const GUARD: u32 = 0x7fc0_dead;
+
+/// A device with its queue, its kernels, and the buffers that they share.
+pub(super) struct Recorder {
+    pub(super) context: Context,
+    pub(super) scheduler: Scheduler,
+    pub(super) gate: Gate,
+    pipelines: HashMap<Key, Kernel>,
+    scratch: Arc<Buffer>,
+    scratch_words: usize,
+    spectral: [Arc<Buffer>; 3],
+    spectral_len: usize,
+    /// The rounded operand of a product of halves.
+    halves: Option<Arc<Buffer>>,
+    /// Columns of coordinate descent and their gradients.
+    descent: Option<[Arc<Buffer>; 2]>,
+    /// `X G_:j` and the column sums of coordinate descent in the chain.
+    chain: Vec<(Matrix, Matrix)>,
+}
+
+impl Recorder {
+    pub(super) fn new(context: Context) -> Result<Self> {
+        let words = |bytes: u64| usize::try_from(bytes.min(context.max_binding) / 4).unwrap_or(usize::MAX);
+        let (scratch_words, spectral_len) = (words(SCRATCH_BYTES), words(SPECTRAL_BYTES));
+        let buffer = |label: &str, words: usize| -> Result<Arc<Buffer>> {
+            Ok(Arc::new(Buffer::new(context.buffer(label, 4 * words as u64)?, Storage::F32)))
+        };
+        let scratch = buffer("scratch", scratch_words)?;
+        let spectral = || buffer("power iteration", spectral_len);
+        let spectral = [spectral()?, spectral()?, spectral()?];
+        let gate = Gate::new(&context)?;
+        Ok(Self {
+            context,
+            scheduler: Scheduler::new(),
+            gate,
+            pipelines: HashMap::new(),
+            scratch,
+            scratch_words,
+            spectral,
+            spectral_len,
+            halves: None,
+            descent: None,
+            chain: Vec::new(),
+        })
+    }
+
+    /// Records a kernel on `buffers` with `params`; nothing where there are no workgroups. Behind a check that found a loop over
+    /// it is skipped.
+    pub(super) fn dispatch(
+        &mut self,
+        program: &impl Program,
+        buffers: &[&Buffer],
+        params: &impl bytemuck::Pod,
+        grid: [u32; 3],
+    ) -> Result<()> {
+        self.dispatch_bytes(program, buffers, bytemuck::bytes_of(params), grid)
+    }
+
+    /// [`Recorder::dispatch`] for parameters that are no struct.
+    pub(super) fn dispatch_bytes(
+        &mut self,
+        program: &impl Program,
+        buffers: &[&Buffer],
+        params: &[u8],
+        grid: [u32; 3],
+    ) -> Result<()> {
+        let most = self.context.max_workgroups;
+        if grid.iter().any(|n| *n > most) {
+            return Err(Error::DeviceFault(format!(
+                "{grid:?} workgroups were asked for, {most} per dimension are allowed"
+            )));
+        }
+        let Some(place) = self.gate.place(grid) else {
+            return self.launch(program, buffers, params, Workgroups::Here(grid));
+        };
+        let gate = self.gate.buffer();
+        if let Some(arm) = place.arm {
+            self.dispatch_always(&super::gate::ARM, &[&gate], &arm)?;
+        }
+        self.launch(program, buffers, params, Workgroups::In(&gate.raw, 4 * u64::from(place.word)))
+    }
+
+    /// Records one workgroup, which is not skipped.
+    pub(super) fn dispatch_always(
+        &mut self,
+        program: &impl Program,
+        buffers: &[&Buffer],
+        params: &impl bytemuck::Pod,
+    ) -> Result<()> {
+        self.launch(program, buffers, bytemuck::bytes_of(params), Workgroups::Here([1, 1, 1]))
+    }
+
+    fn launch(
+        &mut self,
+        program: &impl Program,
+        buffers: &[&Buffer],
+        params: &[u8],
+        workgroups: Workgroups<'_>,
+    ) -> Result<()> {
+        let id = self.pipelines.len();
+        let kernel = match self.pipelines.entry(program.key()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Kernel::new(&self.context, id, &program.spec())?),
+        };
+        self.scheduler.dispatch(&self.context, kernel, buffers, params, workgroups)
+    }
+
+    /// Workgroups for `count` items, `per` each, as far as a dispatch has them.
+    pub(super) fn groups(&self, count: usize, per: usize) -> u32 {
+        groups(count, per, self.context.max_workgroups)
+    }
+
+    /// Workgroups per dimension of a dispatch.
+    pub(super) fn most_groups(&self) -> usize {
+        self.context.max_workgroups as usize
+    }
+
+    /// The grid of the elementwise kernels: 64 columns × 4 rows per workgroup.
+    pub(super) fn elementwise(&self, rows: usize, cols: usize) -> [u32; 3] {
+        const { assert!(INVOCATIONS == 64 * 4) };
+        [self.groups(cols, 64), self.groups(rows, 4), 1]
+    }
+
+    /// A buffer of `bytes`. New buffers come between loops, where old bind groups are no longer of use; these would keep alive
+    /// what is gone.
+    pub(super) fn buffer(&mut self, label: &str, bytes: u64, storage: Storage) -> Result<Buffer> {
+        self.scheduler.forget_bind_groups();
+        let raw = self.with_room(|recorder| recorder.context.buffer(label, bytes))?;
+        self.scheduler.stats.buffers += 1;
+        Ok(Buffer::new(raw, storage))
+    }
+
+    /// Again, where the device is full: what was let go is freed when the work that it was for is done.
+    pub(super) fn with_room<T>(&mut self, work: impl Fn(&Self) -> Result<T>) -> Result<T> {
+        match work(self) {
+            Err(Error::OutOfMemory(_)) => {
+                self.scheduler.wait(&self.context)?;
+                work(self)
+            }
+            other => other,
+        }
+    }
+
+    /// Brings bytes to a buffer, ahead of all that is recorded and not yet submitted.
+    pub(super) fn stage(&mut self, to: &Buffer, at: u64, bytes: &[u8]) -> Result<()> {
+        self.context.check_own(&to.raw)?;
+        self.with_room(|recorder| {
+            recorder.context.check()?;
+            recorder.context.queue.write_buffer(&to.raw, at, bytes);
+            // Lets the staging memory go.
+            recorder.context.queue.submit([]);
+            recorder.context.check_memory("a transfer", bytes.len() as u64)
+        })
+    }
+
+    pub(super) fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
+        let matrix = Matrix::new(self, rows, cols, storage)?;
+        let guard = vec![GUARD; self.context.options.guard_words];
+        if !guard.is_empty() {
+            for (shard, _, rows) in matrix.each() {
+                let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
+                self.stage(shard, at, bytemuck::cast_slice(&guard))?;
+            }
+        }
+        Ok(matrix)
+    }
+
+    /// A matrix of up to `rows` rows, as many as one shard takes.
+    pub(super) fn allocate_one_shard(&mut self, rows: usize, cols: usize) -> Result<Matrix> {
+        let rows = Matrix::rows_of_one_shard(&self.context, rows, cols)?;
+        self.allocate(rows, cols, Storage::F32)
+    }
+
+    pub(super) fn scratch(&self) -> Arc<Buffer> {
+        Arc::clone(&self.scratch)
+    }
+
+    pub(super) fn scratch_words(&self) -> usize {
+        self.scratch_words
+    }
+
+    pub(super) fn spectral_scratch(&self, k: usize) -> Result<[Arc<Buffer>; 3]> {
+        if k > self.spectral_len {
+            let (needed, limit) = (4 * k as u64, 4 * self.spectral_len as u64);
+            let what = format!("the power iteration on a {k}×{k} Gram");
+            return Err(Error::TooLarge { what, needed, limit, unit: "bytes" });
+        }
+        Ok(self.spectral.clone())
+    }
+
+    /// Two buffers of at least `words`, kept for the next call.
+    pub(super) fn descent_scratch(&mut self, words: usize) -> Result<[Arc<Buffer>; 2]> {
+        let bytes = 4 * words as u64;
+        if let Some(pair) = self.descent.as_ref().filter(|[first, _]| first.raw.size() >= bytes) {
+            return Ok(pair.clone());
+        }
+        self.descent = None;
+        let mut buffer = || self.buffer("columns", bytes, Storage::F32).map(Arc::new);
+        let pair = [buffer()?, buffer()?];
+        self.descent = Some(pair.clone());
+        Ok(pair)
+    }
+
+    /// A buffer of at least `words`, kept for the next call.
+    pub(super) fn halves_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
+        let bytes = 4 * words as u64;
+        if let Some(buffer) = self.halves.as_ref().filter(|buffer| buffer.raw.size() >= bytes) {
+            return Ok(Arc::clone(buffer));
+        }
+        self.halves = None;
+        let buffer = Arc::new(self.buffer("halves", bytes, Storage::F32)?);
+        self.halves = Some(Arc::clone(&buffer));
+        Ok(buffer)
+    }
+
+    /// Vectors of these lengths, of which there is a pair for every layer.
+    pub(super) fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
+        match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
+            Some(kept) => Ok(self.chain.swap_remove(kept)),
+            None => Ok((self.allocate(1, rows, Storage::F32)?, self.allocate(1, cols, Storage::F32)?)),
+        }
+    }
+
+    pub(super) fn keep_chain_vectors(&mut self, pair: (Matrix, Matrix)) {
+        self.chain.push(pair);
+    }
+}
+
+/// Workgroups for `count` items, `per` each, but no more than `most`: every kernel goes on in strides of its grid.
+fn groups(count: usize, per: usize, most: u32) -> u32 {
+    u32::try_from(count.div_ceil(per)).map_or(most, |all| all.min(most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids() {
+        let groups = |count, per| groups(count, per, 65_535);
+        assert_eq!((groups(0, 64), groups(1, 64), groups(64, 64), groups(65, 64)), (0, 1, 1, 2));
+        assert_eq!(
+            (groups(65_535 * 64, 64), groups(65_535 * 64 + 1, 64), groups(usize::MAX, 1)),
+            (65_535, 65_535, 65_535)
+        );
+    }
+}
