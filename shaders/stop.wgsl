@@ -3,7 +3,7 @@
 //   r = constant + t_0 + t_1 (half the squared residual)      f = r + Σ_{l>1} t_l
 //   over where  |f_before − f| ≤ tol f  or  r ≤ target
 //
-// or, of extrapolated iterations (patience > 0), where f_before, the least f so far, has `f_before − f ≤ tol f` so many times in
+// or, of extrapolated iterations (patience > 0), where f_before, the least f so far, has `f_before − f ≤ tol f` `patience` times in
 // a row, or r ≤ target and f ≤ f_before.
 //
 // f may be a small rest of large terms, and its change a small part of f: of sums in f32 neither would be left. So terms are

@@ -1,8 +1,7 @@
 //! The same misuse, the same error: the shape checks that every backend makes.
 
-use super::{
-    Backend, ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, StopCheck,
-};
+use super::formula::{Formula, Input, Operand, Output};
+use super::{ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, StopCheck};
 use super::{VERDICT, Write};
 use crate::{Error, Result};
 
@@ -76,22 +75,67 @@ pub(crate) fn descent<D: Device>(d: &D, block: &Descent<'_, D::Matrix>, x: &D::M
 }
 
 /// All but the slots.
-pub(crate) fn judge<B: Backend>(b: &B, f: &Combination<'_, B>, state: &B::Matrix) -> Result<()> {
+pub(crate) fn judge<B: Device>(b: &B, f: &Combination<'_, B>, state: &B::Matrix) -> Result<()> {
     let (rows, terms) = b.shape(f.weights);
     same("weights of an objective", (1, terms), (rows, terms))?;
     same("state of the extrapolation", (1, EXTRAPOLATION.len()), b.shape(state))
 }
 
 /// `len` sums there are.
-pub(crate) fn stop<B: Backend>(b: &B, check: &StopCheck<'_, B>, len: usize) -> Result<()> {
+pub(crate) fn stop<B: Device>(b: &B, check: &StopCheck<'_, B>, len: usize) -> Result<()> {
     let (rows, terms) = b.shape(check.weights);
     same("weights of an objective", (1, terms.max(2)), (rows, terms))?;
     slots(len, check.first, terms)?;
     slots(len, check.verdict, VERDICT)
 }
 
-pub(crate) fn nearest(products: Shape, halves: Shape, membership: Shape) -> Result<()> {
+pub(crate) fn nearest(products: Shape, half_norms: Shape, membership: Shape) -> Result<()> {
     same("nearest centres, at least one", (products.0, products.1.max(1)), products)?;
-    same("nearest centres, halves of their squares", (1, products.1), halves)?;
+    same("nearest centres, half their squared norms", (1, products.1), half_norms)?;
     same("nearest centres, membership", products, membership)
+}
+
+/// Whether operands fit a formula and each other, the same on every device.
+///
+/// # Errors
+/// [`Error::Config`] for a number or kind of operands that the formula does not take, [`Error::Shape`] for shapes that do not fit.
+pub fn check_operands<D: Device + ?Sized>(
+    device: &D,
+    formula: Formula,
+    outputs: &[&mut D::Matrix],
+    inputs: &[Operand<'_, D::Matrix>],
+) -> Result<()> {
+    let row = formula.row::<D::Elem>();
+    let (expected, found) = ((row.outputs.len(), row.inputs.len()), (outputs.len(), inputs.len()));
+    if expected != found {
+        return Err(Error::Config(format!(
+            "{}: expected {} outputs and {} inputs, found {} and {}",
+            row.name, expected.0, expected.1, found.0, found.1
+        )));
+    }
+    let say = |name: &str, (rows, cols): (usize, usize)| format!("{name} of {rows}×{cols}");
+    let shape = device.shape(outputs[0]);
+    let same = |name: &str, expected: (usize, usize), found: (usize, usize)| match expected == found {
+        true => Ok(()),
+        false => Err(Error::Shape { what: row.name, expected: say(name, expected), found: say(name, found) }),
+    };
+    for (Output(name, _), out) in row.outputs.iter().zip(outputs) {
+        same(name, shape, device.shape(out))?;
+    }
+    for (Input(name, kinds, _), input) in row.inputs.iter().zip(inputs) {
+        if !kinds.contains(&input.kind()) {
+            return Err(Error::Config(format!("{}: {name} cannot be {:?}", row.name, input.kind())));
+        }
+        match input {
+            Operand::Each(m) => same(name, shape, device.shape(m))?,
+            Operand::Columns(d) => same(name, (1, shape.1), device.shape(d))?,
+            Operand::Rows(d) => same(name, (1, shape.0), device.shape(d))?,
+            Operand::Entry(d, at) => {
+                let (rows, cols) = device.shape(d);
+                same(name, (1, cols.max(at + 1)), (rows, cols))?;
+            }
+            Operand::Number(_) | Operand::Diagonal(_) => {}
+        }
+    }
+    Ok(())
 }

@@ -74,7 +74,7 @@ pub trait Device {
     // ---- Elementwise.
 
     /// Computes an elementwise formula: all entries of the outputs, from what was in them where the formula reads that, and
-    /// from the inputs. [`formula::check`](super::formula::check) has the errors.
+    /// from the inputs. [`check_operands`](super::check_operands) has the errors.
     fn map(
         &mut self,
         formula: Formula,
@@ -92,7 +92,7 @@ pub trait Device {
     fn finish_read(&mut self, pending: Self::Pending) -> Result<Vec<f64>>;
     /// How often the host should look at the objective.
     fn cadence(&self) -> Cadence;
-    /// As a person would call the device.
+    /// The name of the device, for people.
     fn device_name(&self) -> String;
 }
 

@@ -1,4 +1,4 @@
-//! The formulas of the table by name; [`Formula`] says what they compute, [`formula::check`](super::formula::check) what they
+//! The formulas of the table by name; [`Formula`] says what they compute, [`check_operands`](super::check_operands) what they
 //! refuse.
 
 use super::formula::{Apply, FLOOR, Part, Rule};

@@ -19,7 +19,7 @@ pub enum Course {
     /// Every iteration counts, and `tol` is met by the first that has `|f_before − f| ≤ tol f`.
     Plain,
     /// Iterations are extrapolated, and those that do not lower the objective are taken back. `f_before` is the least
-    /// objective so far. `tol` is met by so many iterations in a row that have `f_before − f ≤ tol f`: the objective of an
+    /// objective so far. `tol` is met by `patience` iterations in a row that have `f_before − f ≤ tol f`: the objective of an
     /// extrapolated course stands still for an iteration or two between a fall and a rise. An iteration that is taken back
     /// meets no target.
     Trials {

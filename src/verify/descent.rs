@@ -1,6 +1,6 @@
 //! Coordinate descent and the extrapolation between its iterations.
 
-use super::{Data, Verifier, wide};
+use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, Combination, Descent, EXTRAPOLATION, Element, Elementwise, Sum};

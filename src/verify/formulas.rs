@@ -1,6 +1,6 @@
 //! Every row of the table of elementwise formulas, with every kind of operand that it takes.
 
-use super::{Data, Verifier, wide};
+use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::{FLOOR, Formula, Input, Kind, Operand, Output, Range};
 use crate::backend::{Backend, Element, map};

@@ -1,7 +1,7 @@
 //! Kernels that do many operations at once.
 
 use super::descent::{value, whole_gram};
-use super::{Data, Verifier, wide};
+use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, Descent, NesterovRows};

@@ -1,6 +1,6 @@
 //! Products and sums.
 
-use super::{Data, Verifier, wide};
+use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, ColumnSums, MatMul, Sparse, Storage, Sum, Write};

@@ -1,6 +1,6 @@
 //! Operations on small matrices, of which most are decisions about a few numbers.
 
-use super::{Data, Verifier, wide};
+use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::{DIVISION, SQRT, U, gamma};
 use crate::backend::{Backend, Curvature, Momentum, NesterovStep, SearchSum, Sum};

@@ -1,6 +1,6 @@
 //! Loops that end where their rule is met: after that very iteration, with nothing done behind it.
 
-use super::Verifier;
+use super::verifier::Verifier;
 use crate::Result;
 use crate::backend::{Backend, Course, Element, Stopping};
 use crate::model::HPenalty;

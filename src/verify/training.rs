@@ -1,6 +1,6 @@
 //! Small training runs: the course of the objective, not the factors, which no two roundings share after many steps.
 
-use super::{Data, Verifier};
+use super::verifier::{Data, Verifier};
 use crate::Result;
 use crate::backend::{Backend, Cpu, Storage};
 use crate::model::activation::ACTIVATIONS;
@@ -100,9 +100,10 @@ fn train<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, x: &Array2<f32>, confi
         start.push((v.data(rows, k, Data::Nonnegative), v.data(x.nrows(), k, Data::Nonnegative)));
         rows = k;
     }
-    let wide: Start<f64> = start.iter().map(|(w, h)| (super::wide(w), super::wide(h))).collect();
+    let wide: Start<f64> = start.iter().map(|(w, h)| (super::verifier::wide(w), super::verifier::wide(h))).collect();
     let found = train::fit(v.b, x.view(), config, Some(&start), &mut |_| {})?;
-    let expected = train::fit(&mut Cpu::<f64>::new(), super::wide(x).view(), config, Some(&wide), &mut |_| {})?;
+    let expected =
+        train::fit(&mut Cpu::<f64>::new(), super::verifier::wide(x).view(), config, Some(&wide), &mut |_| {})?;
     let course = |history: &train::History| {
         let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
         Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])

@@ -8,7 +8,7 @@ pub(crate) use map::map;
 
 use super::{
     Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, Sparse,
-    Storage, Sum, Write, check, formula, host,
+    Storage, Sum, Write, check, host,
 };
 use crate::Result;
 use crate::model::Solver;
@@ -111,7 +111,7 @@ impl<E: Element> Device for Cpu<E> {
         outputs: &mut [&mut Array2<E>],
         inputs: &[Operand<'_, Array2<E>>],
     ) -> Result<()> {
-        formula::check(self, formula, outputs, inputs)?;
+        check::check_operands(self, formula, outputs, inputs)?;
         map(formula.row().compute, outputs, inputs)
     }
 
@@ -179,9 +179,9 @@ impl<E: Element> Backend for Cpu<E> {
         host::descend(block, x)
     }
 
-    fn nearest(&mut self, products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
-        check::nearest(products.dim(), halves.dim(), membership.dim())?;
-        host::nearest(products, halves, membership);
+    fn nearest(&mut self, products: &Array2<E>, half_norms: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
+        check::nearest(products.dim(), half_norms.dim(), membership.dim())?;
+        host::nearest(products, half_norms, membership);
         Ok(())
     }
 }

@@ -3,10 +3,9 @@
 
 use crate::backend::Element;
 use pulp::Arch;
-use std::array::from_fn;
 
 /// Entries that are computed side by side.
-const LANES: usize = 16;
+const LANES: usize = 128;
 
 /// Some whole rows of all operands of a formula.
 #[derive(Debug)]
@@ -36,84 +35,95 @@ pub enum Values<'a, E> {
     Diagonal(E),
 }
 
-/// An input of one line.
-#[derive(Clone, Copy)]
-enum Line<'a, E> {
-    Entries(&'a [E]),
-    Number(E),
-    /// A number at that place, else 0.
-    At(usize, E),
-}
-
-impl<E: Element> Line<'_, E> {
-    /// Entries from `at` on.
-    #[inline(always)]
-    fn load(self, at: usize) -> [E; LANES] {
-        match self {
-            Self::Entries(entries) => load(&entries[at..]),
-            Self::Number(number) => [number; LANES],
-            Self::At(place, number) => from_fn(|l| if at + l == place { number } else { E::zero() }),
-        }
-    }
-}
-
-#[inline(always)]
-fn load<E: Element>(from: &[E]) -> [E; LANES] {
-    if let Some(all) = from.first_chunk() {
-        return *all;
-    }
-    let mut lanes = [E::zero(); LANES];
-    lanes[..from.len()].copy_from_slice(from);
-    lanes
-}
-
-#[inline(always)]
-fn store<E: Element>(lanes: &[E; LANES], to: &mut [E]) {
-    match to.first_chunk_mut() {
-        Some(all) => *all = *lanes,
-        None => to.copy_from_slice(&lanes[..to.len()]),
-    }
-}
-
 impl<E: Element> Lines<'_, E> {
     /// Replaces the outputs by what `formula` makes of them and the inputs, entry by entry.
     ///
     /// There have to be `O` outputs and `I` inputs.
+    #[inline(always)]
     pub fn each<const O: usize, const I: usize>(self, formula: impl Fn([E; O], [E; I]) -> [E; O]) {
-        let Self { cols, first, mut outputs, inputs } = self;
+        Arch::new().dispatch(Loop::<E, _, O, I> { lines: self, formula });
+    }
+}
+
+/// The loop over lines, compiled for the registers that the processor has.
+struct Loop<'a, E, F, const O: usize, const I: usize> {
+    lines: Lines<'a, E>,
+    formula: F,
+}
+
+impl<E: Element, F: Fn([E; O], [E; I]) -> [E; O], const O: usize, const I: usize> pulp::NullaryFnOnce
+    for Loop<'_, E, F, O, I>
+{
+    type Output = ();
+
+    // Loops over places, of all arrays at once: what the compiler makes vectors of.
+    #[expect(clippy::needless_range_loop, reason = "iterators over several arrays at once are not made vectors of")]
+    #[inline(always)]
+    fn call(self) {
+        let Lines { cols, first, mut outputs, inputs } = self.lines;
         debug_assert_eq!((outputs.len(), inputs.len()), (O, I));
         let all = outputs[0].len();
         // Where nothing depends on the place, all rows are one line.
         let flat = inputs.iter().all(|input| matches!(input, Values::Each(_) | Values::Number(_)));
         let length = if flat { all } else { cols }.max(1);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (i, start) in (0..all).step_by(length).enumerate() {
-                    let lines: [Line<'_, E>; I] = from_fn(|n| match inputs[n] {
-                        Values::Each(entries) => Line::Entries(&entries[start..start + length]),
-                        Values::Columns(entries) => Line::Entries(&entries[..length]),
-                        Values::Rows(entries) => Line::Number(entries[first + i]),
-                        Values::Number(number) => Line::Number(number),
-                        Values::Diagonal(number) => Line::At(first + i, number),
-                    });
-                    for at in (0..length).step_by(LANES) {
-                        let end = (at + LANES).min(length);
-                        let inputs: [[E; LANES]; I] = from_fn(|n| lines[n].load(at));
-                        let mut out: [[E; LANES]; O] = from_fn(|n| load(&outputs[n][start + at..start + end]));
-                        for l in 0..LANES {
-                            let entry = formula(from_fn(|n| out[n][l]), from_fn(|n| inputs[n][l]));
-                            for n in 0..O {
-                                out[n][l] = entry[n];
+        let mut operands = [[E::zero(); LANES]; I];
+        let mut out = [[E::zero(); LANES]; O];
+        for (i, start) in (0..all).step_by(length).enumerate() {
+            for n in 0..I {
+                match inputs[n] {
+                    Values::Rows(entries) => operands[n] = [entries[first + i]; LANES],
+                    Values::Number(number) if i == 0 => operands[n] = [number; LANES],
+                    _ => {}
+                }
+            }
+            for at in (0..length).step_by(LANES) {
+                let count = LANES.min(length - at);
+                for n in 0..I {
+                    match inputs[n] {
+                        Values::Each(entries) => load(&entries[start + at..][..count], &mut operands[n]),
+                        Values::Columns(entries) => load(&entries[at..][..count], &mut operands[n]),
+                        Values::Diagonal(number) => {
+                            operands[n] = [E::zero(); LANES];
+                            if let Some(diagonal) = (first + i).checked_sub(at).and_then(|l| operands[n].get_mut(l)) {
+                                *diagonal = number;
                             }
                         }
-                        for n in 0..O {
-                            store(&out[n], &mut outputs[n][start + at..start + end]);
-                        }
+                        Values::Rows(_) | Values::Number(_) => {}
                     }
                 }
-            },
-        );
+                for n in 0..O {
+                    load(&outputs[n][start + at..][..count], &mut out[n]);
+                }
+                for l in 0..count {
+                    let (mut old, mut entries) = ([E::zero(); O], [E::zero(); I]);
+                    for n in 0..O {
+                        old[n] = out[n][l];
+                    }
+                    for n in 0..I {
+                        entries[n] = operands[n][l];
+                    }
+                    let new = (self.formula)(old, entries);
+                    for n in 0..O {
+                        out[n][l] = new[n];
+                    }
+                }
+                for n in 0..O {
+                    let to = &mut outputs[n][start + at..][..count];
+                    match to.first_chunk_mut() {
+                        Some(all) => *all = out[n],
+                        None => to.copy_from_slice(&out[n][..count]),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn load<E: Element>(from: &[E], to: &mut [E; LANES]) {
+    match from.first_chunk() {
+        Some(all) => *to = *all,
+        None => to[..from.len()].copy_from_slice(from),
     }
 }
 
@@ -124,7 +134,7 @@ mod tests {
     /// Every kind of input, lines that are and are not whole lanes, and a part of the rows.
     #[test]
     fn every_entry_gets_its_operands() {
-        for (first, rows, cols) in [(0, 1, 1), (0, 3, 16), (5, 4, 17), (2, 7, 33), (40, 2, 50)] {
+        for (first, rows, cols) in [(0, 1, 1), (0, 3, 16), (5, 4, 17), (2, 7, 33), (40, 2, 50), (127, 3, 300)] {
             let numbers = |scale: f64| (0..rows * cols).map(|i| i as f64 * scale).collect::<Vec<f64>>();
             let (mut a, mut b, each) = (numbers(1.0), numbers(0.5), numbers(-3.0));
             let columns: Vec<f64> = (0..cols).map(|j| j as f64 * 1e3).collect();

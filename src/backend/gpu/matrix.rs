@@ -3,7 +3,6 @@
 use super::context::Context;
 use super::memory::Counted;
 use super::pipeline::word;
-use super::recorder::Recorder;
 use crate::backend::Storage;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,9 +53,9 @@ pub(super) const PAD: usize = 4;
 /// Rows behind every shard of halves, all 0: fragments reach that far.
 const SPARE_ROWS: usize = 32;
 
-/// A run of rows within one shard.
+/// Where some rows begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct Position {
     /// Which shard.
     pub(super) shard: usize,
     /// The first row, counted in the shard.
@@ -67,8 +66,8 @@ pub(super) struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) rows: usize,
-    pub(super) a: Run,
-    pub(super) b: Run,
+    pub(super) a: Position,
+    pub(super) b: Position,
 }
 
 /// The pieces of `rows` rows of which shards of `a` and of `b` rows are both made up.
@@ -77,8 +76,8 @@ pub(super) fn pieces(rows: usize, a: usize, b: usize) -> impl Iterator<Item = Pi
     std::iter::from_fn(move || {
         (start < rows).then(|| {
             let end = rows.min((start / a + 1) * a).min((start / b + 1) * b);
-            let run = |per: usize| Run { shard: start / per, row: start % per };
-            let piece = Piece { rows: end - start, a: run(a), b: run(b) };
+            let position = |per: usize| Position { shard: start / per, row: start % per };
+            let piece = Piece { rows: end - start, a: position(a), b: position(b) };
             start = end;
             piece
         })
@@ -138,23 +137,17 @@ impl Room {
 }
 
 impl Matrix {
-    pub(super) fn new(recorder: &mut Recorder, rows: usize, cols: usize, storage: Storage) -> Result<Self> {
-        let room = Room::of(&recorder.context, storage);
+    /// A matrix without its shards, and the words of guards behind each.
+    pub(super) fn plan(context: &Context, rows: usize, cols: usize, storage: Storage) -> Result<(Self, usize)> {
+        let room = Room::of(context, storage);
         let (ld, shard_rows) = room.layout(rows, cols, storage)?;
-        let spare = room.spare;
-        let mut matrix = Self { rows, cols, ld, shard_rows, spare, shards: Vec::new(), storage, scales: Vec::new() };
-        if cols > 0 {
-            for start in (0..rows).step_by(shard_rows) {
-                let here = shard_rows.min(rows - start);
-                let bytes = (here + spare) * matrix.row_bytes() + 4 * room.guard;
-                let label = format!("{rows}×{cols} matrix");
-                matrix.shards.push(recorder.buffer(&label, bytes as u64, storage)?);
-                if storage == Storage::U8 {
-                    matrix.scales.push(recorder.buffer(&label, 4 * here as u64, Storage::F32)?);
-                }
-            }
-        }
-        Ok(matrix)
+        let (spare, shards, scales) = (room.spare, Vec::new(), Vec::new());
+        Ok((Self { rows, cols, ld, shard_rows, spare, shards, storage, scales }, room.guard))
+    }
+
+    /// [`Error::Config`] for a stored one.
+    pub(super) fn numbers(&self) -> Result<()> {
+        if self.storage == Storage::F32 { Ok(()) } else { Err(not_numbers(self.storage)) }
     }
 
     /// At most `rows`, and as many as one shard takes.
@@ -172,7 +165,7 @@ impl Matrix {
     }
 
     /// The shards with their first row and their number of rows.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&Buffer, usize, usize)> {
+    pub(super) fn each_shard(&self) -> impl Iterator<Item = (&Buffer, usize, usize)> {
         let (per, rows) = (self.shard_rows, self.rows);
         self.shards.iter().enumerate().map(move |(i, shard)| (shard, i * per, per.min(rows - i * per)))
     }
@@ -186,9 +179,9 @@ impl Matrix {
     }
 }
 
-/// A part of a matrix: a buffer, the word at which the part begins, and the words from row to row.
+/// A region of a matrix that lies in one shard: its buffer, the word at which it begins, and the words from row to row.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct Region<'a> {
     pub(super) buffer: &'a Buffer,
     /// Of its rows, where they have some.
     pub(super) scales: Option<&'a Buffer>,
@@ -197,7 +190,7 @@ pub(super) struct Part<'a> {
     pub(super) ld: usize,
 }
 
-impl<'a> Part<'a> {
+impl<'a> Region<'a> {
     pub(super) fn of(m: &'a Matrix, shard: usize, row: usize, col: usize) -> Self {
         Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
     }
@@ -211,6 +204,14 @@ impl<'a> Part<'a> {
     pub(super) fn before(&self, others: &[&'a Buffer]) -> Vec<&'a Buffer> {
         [self.buffer].into_iter().chain(others.iter().copied()).chain(self.scales).collect()
     }
+}
+
+/// For whatever is done with a stored matrix but what can be done with one.
+pub(super) fn not_numbers(storage: Storage) -> Error {
+    Error::Config(format!(
+        "expected a matrix of f32, found one stored as {storage}, which can only be the first operand of a product, summed up, \
+         subtracted from in a residual, and downloaded"
+    ))
 }
 
 #[cfg(test)]

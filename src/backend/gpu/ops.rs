@@ -1,20 +1,26 @@
 //! [`Device`] and [`Backend`] on the GPU: shapes are checked here, the kernels record.
 
+use super::handle::{Gpu, Pending};
 use super::kernels;
 use super::matrix::Scalars;
-use super::matrix::{Matrix, Run, pieces};
-use super::memory::{residual_rows, sums_bytes};
+use super::matrix::{Matrix, Position, pieces};
 use super::pipeline::PARTS;
+use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
-use super::{FASTEST_SOLVER, Gpu, LOOK_EVERY, Pending};
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, formula,
+    Operand, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
+
+/// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
+/// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
+pub(crate) const FASTEST_SOLVER: Solver = Solver::Nesterov;
+/// Iterations between two looks of the host at the objective.
+pub(crate) const LOOK_EVERY: usize = 4;
 
 impl Device for Gpu {
     type Elem = f32;
@@ -64,7 +70,7 @@ impl Device for Gpu {
         let (_, k, _) = check::product(op, a.shape(), b.shape(), out.shape())?;
         if k == 0 {
             out.numbers()?;
-            for (shard, _, rows) in out.each().filter(|_| write == Write::Replace) {
+            for (shard, _, rows) in out.each_shard().filter(|_| write == Write::Replace) {
                 let bytes = 4 * (rows * out.ld) as u64;
                 self.recorder.context.check_own(&shard.raw)?;
                 self.recorder.scheduler.outside(&self.recorder.context).clear_buffer(&shard.raw, 0, Some(bytes));
@@ -109,7 +115,7 @@ impl Device for Gpu {
     }
 
     fn map(&mut self, formula: Formula, outputs: &mut [&mut Matrix], inputs: &[Operand<'_, Matrix>]) -> Result<()> {
-        formula::check(self, formula, outputs, inputs)?;
+        check::check_operands(self, formula, outputs, inputs)?;
         kernels::map::record(&mut self.recorder, formula, outputs, inputs)
     }
 
@@ -205,7 +211,7 @@ impl Backend for Gpu {
                     psi,
                     &product,
                 )?;
-                let run = Run { shard: of_x.shard, row: of_x.row + start };
+                let run = Position { shard: of_x.shard, row: of_x.row + start };
                 kernels::sum::record_difference(&mut self.recorder, x, run, rows, &product, (out, slot), write)?;
                 write = Write::Add;
             }
@@ -246,9 +252,9 @@ impl Backend for Gpu {
         kernels::judge::record(&mut self.recorder, &f, first, state)
     }
 
-    fn nearest(&mut self, products: &Matrix, halves: &Matrix, membership: &mut Matrix) -> Result<()> {
-        check::nearest(products.shape(), halves.shape(), membership.shape())?;
-        kernels::nearest::record(&mut self.recorder, products, halves, membership)
+    fn nearest(&mut self, products: &Matrix, half_norms: &Matrix, membership: &mut Matrix) -> Result<()> {
+        check::nearest(products.shape(), half_norms.shape(), membership.shape())?;
+        kernels::nearest::record(&mut self.recorder, products, half_norms, membership)
     }
 
     fn gate(&mut self, on: bool) -> bool {

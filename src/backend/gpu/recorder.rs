@@ -172,10 +172,19 @@ impl Recorder {
     }
 
     pub(super) fn allocate(&mut self, rows: usize, cols: usize, storage: Storage) -> Result<Matrix> {
-        let matrix = Matrix::new(self, rows, cols, storage)?;
+        let (mut matrix, guard_words) = Matrix::plan(&self.context, rows, cols, storage)?;
+        for start in (0..rows).step_by(matrix.shard_rows).filter(|_| cols > 0) {
+            let here = matrix.shard_rows.min(rows - start);
+            let bytes = (here + matrix.spare) * matrix.row_bytes() + 4 * guard_words;
+            let label = format!("{rows}×{cols} matrix");
+            matrix.shards.push(self.buffer(&label, bytes as u64, storage)?);
+            if storage == Storage::U8 {
+                matrix.scales.push(self.buffer(&label, 4 * here as u64, Storage::F32)?);
+            }
+        }
         let guard = vec![GUARD; self.context.options.guard_words];
         if !guard.is_empty() {
-            for (shard, _, rows) in matrix.each() {
+            for (shard, _, rows) in matrix.each_shard() {
                 let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
                 self.stage(shard, at, bytemuck::cast_slice(&guard))?;
             }

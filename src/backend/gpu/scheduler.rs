@@ -1,10 +1,9 @@
 //! Records dispatches into one open compute pass and hands them over when asked.
 
 use super::context::Context;
-use super::matrix::Buffer;
+use super::matrix::{Buffer, not_numbers};
 use super::pipeline::Kernel;
 use super::timer::Timer;
-use super::transfer::not_numbers;
 use crate::backend::Storage;
 use crate::{Error, Result};
 use std::collections::HashMap;

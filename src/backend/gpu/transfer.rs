@@ -7,21 +7,6 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-/// For whatever is done with a stored matrix but what can be done with one.
-pub(super) fn not_numbers(storage: Storage) -> Error {
-    Error::Config(format!(
-        "expected a matrix of f32, found one stored as {storage}, which can only be the first operand of a product, summed up, \
-         subtracted from in a residual, and downloaded"
-    ))
-}
-
-impl Matrix {
-    /// [`Error::Config`] for a stored one.
-    pub(super) fn numbers(&self) -> Result<()> {
-        if self.storage == Storage::F32 { Ok(()) } else { Err(not_numbers(self.storage)) }
-    }
-}
-
 /// Bytes of a transfer between host and device at a time.
 const TRANSFER_BYTES: usize = 32 << 20;
 
@@ -30,7 +15,7 @@ impl Recorder {
     pub(super) fn fill(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
         matrix.numbers()?;
         let rows_at_a_time = (TRANSFER_BYTES / (4 * matrix.ld)).max(1);
-        for (shard, first, rows) in matrix.each() {
+        for (shard, first, rows) in matrix.each_shard() {
             for start in (0..rows).step_by(rows_at_a_time) {
                 let end = rows.min(start + rows_at_a_time);
                 let mut padded = Array2::<f32>::zeros((end - start, matrix.ld));
@@ -45,7 +30,7 @@ impl Recorder {
     /// The guard words behind every shard, and the padding, as they must be.
     pub(super) fn check_guard(&mut self, matrix: &Matrix) -> Result<()> {
         let words = self.context.options.guard_words;
-        for (shard, _, rows) in matrix.each().filter(|_| words > 0) {
+        for (shard, _, rows) in matrix.each_shard().filter(|_| words > 0) {
             let at = ((rows + matrix.spare) * matrix.row_bytes()) as u64;
             let read = self.scheduler.start_read(&self.context, shard, at, 4 * words as u64)?;
             let mut intact = true;
@@ -67,7 +52,7 @@ impl Recorder {
         let mut host = Array2::zeros(m.shape());
         let rows_at_a_time = (TRANSFER_BYTES / (4 * m.ld)).max(1);
         let mut dirty = None;
-        for (shard, first, rows) in m.each() {
+        for (shard, first, rows) in m.each_shard() {
             for start in (0..rows).step_by(rows_at_a_time) {
                 let end = rows.min(start + rows_at_a_time);
                 let (at, bytes) = (4 * (start * m.ld) as u64, 4 * ((end - start) * m.ld) as u64);
@@ -93,7 +78,7 @@ impl Recorder {
     pub(super) fn write_stored(&mut self, matrix: &Matrix, host: ArrayView2<'_, f32>) -> Result<()> {
         let row_bytes = matrix.row_bytes();
         let rows_at_a_time = (TRANSFER_BYTES / row_bytes).max(1);
-        for (i, (shard, first, rows)) in matrix.each().enumerate() {
+        for (i, (shard, first, rows)) in matrix.each_shard().enumerate() {
             for start in (0..rows).step_by(rows_at_a_time) {
                 let count = rows_at_a_time.min(rows - start);
                 let mut bytes = vec![0; count * row_bytes];
@@ -115,7 +100,7 @@ impl Recorder {
         let (row_bytes, used) = (m.row_bytes(), m.cols * m.storage.bytes());
         let rows_at_a_time = (TRANSFER_BYTES / row_bytes).max(1);
         let mut host = Array2::zeros(m.shape());
-        for (i, (shard, first, rows)) in m.each().enumerate() {
+        for (i, (shard, first, rows)) in m.each_shard().enumerate() {
             let mut scales = vec![1.0; rows];
             if let Some(buffer) = m.scales.get(i) {
                 let read = self.scheduler.start_read(&self.context, buffer, 0, 4 * rows as u64)?;

@@ -5,6 +5,7 @@
 //! order of the coordinates, with nearly all of the work in the product.
 
 use super::products::{faer_view, in_parts, not_row_major};
+use super::rows;
 use crate::Result;
 use crate::backend::{Descent, Element, LEAST_CURVATURE};
 use faer::{Accum, MatMut, MatRef};
@@ -18,8 +19,20 @@ const BLOCK: usize = 64;
 /// Sums that run side by side.
 const LANES: usize = 16;
 
+/// See [`Backend::descend`](crate::backend::Backend::descend); the shapes have been checked.
+pub(in super::super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    if x.is_empty() {
+        return Ok(());
+    }
+    match block.left {
+        Some(left) => chained(left, block, x),
+        None if block.mu > 0.0 => columns(block, x),
+        None => rows::descend(block, x),
+    }
+}
+
 /// Column after column, each solved exactly: the prox of the squared L1 norm. X is held by columns.
-pub(super) fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
     let (rows, k) = x.dim();
     let (gram, mu) = (faer_view(block.gram.view())?, E::of(block.mu));
     let mut columns = transposed(x);
@@ -132,7 +145,7 @@ fn above<E: Element>(r: &[E], t: E) -> (E, E) {
 
 /// With A on the left: column after column, in each coordinate after coordinate. Everything is coupled, so what
 /// runs side by side is the correction by a coordinate that moved; one that stays at 0 costs nothing.
-pub(super) fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
     let (rows, k) = x.dim();
     let (gram, a, mu) = (faer_view(block.gram.view())?, faer_view(left.view())?, E::of(block.mu));
     let (mut t, mut u) = (vec![E::zero(); BLOCK * rows], vec![E::zero(); BLOCK * rows]);

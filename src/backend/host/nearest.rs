@@ -4,15 +4,15 @@ use crate::backend::Element;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Axis};
 
-pub(in super::super) fn nearest<E: Element>(products: &Array2<E>, halves: &Array2<E>, membership: &mut Array2<E>) {
-    let halves = halves.row(0);
-    let rows = super::rows_per_task(products.ncols());
+pub(in super::super) fn nearest<E: Element>(products: &Array2<E>, half_norms: &Array2<E>, membership: &mut Array2<E>) {
+    let half_norms = half_norms.row(0);
+    let rows = super::products::rows_per_task(products.ncols());
     let (products, membership) =
         (products.axis_chunks_iter(Axis(0), rows), membership.axis_chunks_iter_mut(Axis(0), rows));
     products.into_par_iter().zip(membership).for_each(|(products, mut membership)| {
         for (products, mut member) in products.rows().into_iter().zip(membership.rows_mut()) {
             let mut best = (0, E::infinity());
-            for (j, (&half, &product)) in halves.iter().zip(products).enumerate() {
+            for (j, (&half, &product)) in half_norms.iter().zip(products).enumerate() {
                 if half - product < best.1 {
                     best = (j, half - product);
                 }

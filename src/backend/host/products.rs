@@ -21,6 +21,11 @@ const PARTS: usize = 16;
 const MIN_SAMPLES: usize = 4096;
 const SAMPLE_PARTS: usize = 64;
 
+/// Rows that one task takes, so that small matrices are not spread over threads.
+pub(in super::super) fn rows_per_task(cols: usize) -> usize {
+    (1 << 15) / cols.max(1) + 1
+}
+
 /// A view for faer; what is made here is row-major and contiguous.
 pub(in super::super) fn faer_view<E: Element>(m: ArrayView2<'_, E>) -> Result<MatRef<'_, E>> {
     let (rows, cols) = m.dim();

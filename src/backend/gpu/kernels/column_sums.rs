@@ -47,7 +47,7 @@ pub(in super::super) fn record(
     let chunk = chunk_rows(m.shard_rows, m.shards.len(), room.min(1024.max(m.shards.len())));
     let chunk = chunk.max(m.shard_rows.div_ceil(recorder.most_groups()));
     let mut parts = 0;
-    for (shard, _, rows) in m.each() {
+    for (shard, _, rows) in m.each_shard() {
         let chunks = rows.div_ceil(chunk);
         let params = Params {
             rows: word(rows)?,

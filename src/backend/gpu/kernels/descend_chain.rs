@@ -61,10 +61,10 @@ pub(in super::super) fn record(
         if block.mu > 0.0 {
             column_sums::record(recorder, x, ColumnSums::Sum, Write::Replace, &sums)?;
         }
-        for (of_gram, g_row0, g_rows) in gram.each() {
+        for (of_gram, g_row0, g_rows) in gram.each_shard() {
             for j in 0..g_rows {
                 let g_off = j * gram.ld;
-                for (shard, row0, rows) in x.each() {
+                for (shard, row0, rows) in x.each_shard() {
                     let params = StartParams {
                         rows: word(rows)?,
                         k: word(x.cols)?,

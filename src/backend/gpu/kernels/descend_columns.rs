@@ -59,11 +59,11 @@ pub(in super::super) fn record(
     let [columns, u] = recorder.descent_scratch(BLOCK.min(x.cols) * all)?;
     for _ in 0..block.sweeps {
         // A block's rows of the Gram lie in one shard.
-        for (of_gram, g_row0, g_rows) in gram.each() {
+        for (of_gram, g_row0, g_rows) in gram.each_shard() {
             for start in (0..g_rows).step_by(BLOCK) {
                 let (j0, count) = (g_row0 + start, BLOCK.min(g_rows - start));
                 let exchange = |recorder: &mut Recorder, spec: &Spec| -> Result<()> {
-                    for (i, (shard, row0, rows)) in x.each().enumerate() {
+                    for (i, (shard, row0, rows)) in x.each_shard().enumerate() {
                         let params = GatherParams {
                             rows: word(rows)?,
                             ld: word(x.ld)?,

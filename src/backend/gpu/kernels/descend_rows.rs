@@ -30,8 +30,8 @@ pub(in super::super) fn record(recorder: &mut Recorder, block: Descent<'_, Matri
     // A dispatch knows one shard of the Gram. Where there are more, a sweep goes from one to the next.
     let (dispatches, sweeps) = if gram.shards.len() > 1 { (block.sweeps, 1) } else { (1, block.sweeps) };
     for _ in 0..dispatches {
-        for (of_gram, g_row0, g_rows) in gram.each() {
-            for (i, (shard, _, rows)) in x.each().enumerate() {
+        for (of_gram, g_row0, g_rows) in gram.each_shard() {
+            for (i, (shard, _, rows)) in x.each_shard().enumerate() {
                 let params = Params {
                     rows: word(rows)?,
                     k: word(x.cols)?,

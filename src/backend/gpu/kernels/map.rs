@@ -117,7 +117,7 @@ pub(in super::super) fn record(
 ) -> Result<()> {
     let program = Program::new(formula, inputs.iter().map(Operand::kind));
     let first = &outputs[0];
-    for (i, (_, row0, rows)) in first.each().enumerate() {
+    for (i, (_, row0, rows)) in first.each_shard().enumerate() {
         let mut params = vec![word(rows)?, word(first.cols)?, word(first.ld)?, word(row0)?];
         let mut buffers: Vec<_> = outputs.iter().map(|out| &out.shards[i]).collect();
         for input in inputs {

@@ -1,33 +1,14 @@
 //! `shaders/matmul.wgsl` and `shaders/matmul_tiled.wgsl`: products, cut by shards, split over the inner size where there are
 //! few tiles.
 
-use super::super::matrix::{Buffer, Matrix, Part, pieces};
+use super::super::matrix::{Buffer, Matrix, Region, pieces};
 use super::super::pipeline::word;
 use super::super::recorder::Recorder;
 use super::class::{Class, Table};
-use super::matmul_tiled::{self, Program, VARIANTS};
+use super::matmul_tiled::{self, Params, Program, VARIANTS};
 use super::{matmul_halves, sum_partials};
 use crate::Result;
 use crate::backend::{MatMul, Storage, Write};
-use bytemuck::{Pod, Zeroable};
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-pub(in super::super) struct Params {
-    m: u32,
-    n: u32,
-    k: u32,
-    chunk: u32,
-    lda: u32,
-    ldb: u32,
-    ldc: u32,
-    split_stride: u32,
-    a_off: u32,
-    b_off: u32,
-    c_off: u32,
-    a_row: u32,
-    accumulate: u32,
-}
 
 /// How a device makes products.
 pub(in super::super) struct Products {
@@ -62,7 +43,7 @@ fn record_part(
     products: &Products,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
-    (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
+    (a, b, c): (Region<'_>, Region<'_>, Region<'_>),
     accumulate: bool,
 ) -> Result<()> {
     let fragments = products.fragments(recorder, op, a.buffer);
@@ -95,7 +76,7 @@ fn record_variant(
     variant: usize,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
-    (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
+    (a, b, c): (Region<'_>, Region<'_>, Region<'_>),
     accumulate: bool,
 ) -> Result<()> {
     let program = Program { op, variant, storage: a.buffer.storage };
@@ -143,11 +124,11 @@ pub(in super::super) fn record(
     match op {
         MatMul::NN => {
             for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
-                for (j, (_, start, inner)) in b.each().enumerate() {
+                for (j, (_, start, inner)) in b.each_shard().enumerate() {
                     let parts = (
-                        Part::of(a, piece.a.shard, piece.a.row, start),
-                        Part::of(b, j, 0, 0),
-                        Part::of(out, piece.b.shard, piece.b.row, 0),
+                        Region::of(a, piece.a.shard, piece.a.row, start),
+                        Region::of(b, j, 0, 0),
+                        Region::of(out, piece.b.shard, piece.b.row, 0),
                     );
                     record_part(recorder, products, op, (piece.rows, inner, n), parts, add || j > 0)?;
                 }
@@ -155,23 +136,23 @@ pub(in super::super) fn record(
         }
         MatMul::NT => {
             for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
-                for (j, (_, start, cols)) in b.each().enumerate() {
+                for (j, (_, start, cols)) in b.each_shard().enumerate() {
                     let parts = (
-                        Part::of(a, piece.a.shard, piece.a.row, 0),
-                        Part::of(b, j, 0, 0),
-                        Part::of(out, piece.b.shard, piece.b.row, start),
+                        Region::of(a, piece.a.shard, piece.a.row, 0),
+                        Region::of(b, j, 0, 0),
+                        Region::of(out, piece.b.shard, piece.b.row, start),
                     );
                     record_part(recorder, products, op, (piece.rows, a.cols, cols), parts, add)?;
                 }
             }
         }
         MatMul::TN => {
-            for (i, (_, start, rows)) in out.each().enumerate() {
+            for (i, (_, start, rows)) in out.each_shard().enumerate() {
                 for (j, piece) in pieces(a.rows, a.shard_rows, b.shard_rows).enumerate() {
                     let parts = (
-                        Part::of(a, piece.a.shard, piece.a.row, start),
-                        Part::of(b, piece.b.shard, piece.b.row, 0),
-                        Part::of(out, i, 0, 0),
+                        Region::of(a, piece.a.shard, piece.a.row, start),
+                        Region::of(b, piece.b.shard, piece.b.row, 0),
+                        Region::of(out, i, 0, 0),
                     );
                     record_part(recorder, products, op, (rows, piece.rows, n), parts, add || j > 0)?;
                 }
@@ -190,8 +171,8 @@ pub(in super::super) fn record_rows_nt(
     b: &Matrix,
     out: &Matrix,
 ) -> Result<()> {
-    for (j, (_, start, cols)) in b.each().enumerate() {
-        let parts = (Part::of(a, shard, row, 0), Part::of(b, j, 0, 0), Part::of(out, 0, 0, start));
+    for (j, (_, start, cols)) in b.each_shard().enumerate() {
+        let parts = (Region::of(a, shard, row, 0), Region::of(b, j, 0, 0), Region::of(out, 0, 0, start));
         record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, false)?;
     }
     Ok(())
@@ -206,9 +187,9 @@ pub(in super::super) fn record_rows_nt_onto(
     out: &Buffer,
     ld: usize,
 ) -> Result<()> {
-    for (j, (_, start, cols)) in b.each().enumerate() {
-        let of_a = Part::of(a, first / a.shard_rows, first % a.shard_rows, 0);
-        let parts = (of_a, Part::of(b, j, 0, 0), Part { buffer: out, scales: None, row: 0, offset: start, ld });
+    for (j, (_, start, cols)) in b.each_shard().enumerate() {
+        let of_a = Region::of(a, first / a.shard_rows, first % a.shard_rows, 0);
+        let parts = (of_a, Region::of(b, j, 0, 0), Region { buffer: out, scales: None, row: 0, offset: start, ld });
         record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, true)?;
     }
     Ok(())

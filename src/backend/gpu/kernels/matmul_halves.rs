@@ -1,7 +1,7 @@
 //! `shaders/matmul_halves.wgsl` and `shaders/halve.wgsl`: products with data stored as halves, on tensor cores. The other
 //! operand is rounded to halves; sums are of f32.
 
-use super::super::matrix::Part;
+use super::super::matrix::Region;
 use super::super::pipeline::{self, Key, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
@@ -73,7 +73,7 @@ pub(in super::super) fn tile(size: usize) -> (usize, usize) {
     (REGIONS * ROWS * size, COLS * size)
 }
 
-/// Terms of a split, whole fragments; there are at most so many splits.
+/// Terms of a split, whole fragments. There are at most `most_splits`.
 fn chunk(size: usize, (m, k, n): (usize, usize, usize), scratch_words: usize, most_splits: usize) -> usize {
     let (rows, cols) = tile(size);
     let tiles = m.div_ceil(rows) * n.div_ceil(cols);
@@ -88,7 +88,7 @@ pub(in super::super) fn record(
     size: usize,
     op: MatMul,
     (m, k, n): (usize, usize, usize),
-    (a, b, c): (Part<'_>, Part<'_>, Part<'_>),
+    (a, b, c): (Region<'_>, Region<'_>, Region<'_>),
     accumulate: bool,
 ) -> Result<()> {
     let (inner, ldb) = (k.next_multiple_of(size), n.next_multiple_of(size));

@@ -2,8 +2,26 @@
 
 use super::super::pipeline::{self, Key, Spec};
 use super::super::template::expand;
-use super::matmul::Params;
 use crate::backend::{MatMul, Storage};
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub(super) m: u32,
+    pub(super) n: u32,
+    pub(super) k: u32,
+    pub(super) chunk: u32,
+    pub(super) lda: u32,
+    pub(super) ldb: u32,
+    pub(super) ldc: u32,
+    pub(super) split_stride: u32,
+    pub(super) a_off: u32,
+    pub(super) b_off: u32,
+    pub(super) c_off: u32,
+    pub(super) a_row: u32,
+    pub(super) accumulate: u32,
+}
 
 /// A way to compute a product.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +94,7 @@ impl Variant {
         m.div_ceil(self.tile.0) * n.div_ceil(self.tile.1)
     }
 
-    /// The terms of every split of a product, of which there are at most so many.
+    /// The terms of every split of a product. There are at most `most_splits`.
     pub(in super::super) fn chunk(
         &self,
         (m, k, n): (usize, usize, usize),
@@ -171,8 +189,8 @@ pub(super) fn stored_bindings(storage: Storage) -> &'static [bool] {
     if storage == Storage::U8 { &[false, false, true, false] } else { &[false, false, true] }
 }
 
-/// The variant that should be fastest on `m × k × n`, of those that `runs` lets run, on a device that works on so many tiles
-/// at a time: as many rounds as that takes, times the terms of a tile, times what one costs.
+/// The variant that should be fastest on `m × k × n`, of those that `runs` allows, on a device that works on `tiles_at_a_time`
+/// tiles at once: as many rounds as that takes, times the terms of a tile, times what one costs.
 pub(in super::super) fn choose(
     shape: (usize, usize, usize),
     tiles_at_a_time: usize,

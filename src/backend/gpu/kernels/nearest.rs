@@ -20,12 +20,12 @@ pub(super) const SPEC: Spec =
 pub(in super::super) fn record(
     recorder: &mut Recorder,
     products: &Matrix,
-    halves: &Matrix,
+    half_norms: &Matrix,
     membership: &Matrix,
 ) -> Result<()> {
-    for ((from, _, rows), to) in products.each().zip(&membership.shards) {
+    for ((from, _, rows), to) in products.each_shard().zip(&membership.shards) {
         let params = Params { rows: word(rows)?, cols: word(products.cols)?, ld: word(products.ld)? };
-        recorder.dispatch(&SPEC, &[from, halves.vector()?, to], &params, [recorder.groups(rows, 64), 1, 1])?;
+        recorder.dispatch(&SPEC, &[from, half_norms.vector()?, to], &params, [recorder.groups(rows, 64), 1, 1])?;
     }
     Ok(())
 }

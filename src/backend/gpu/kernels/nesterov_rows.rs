@@ -81,7 +81,7 @@ pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovRows<'_,
     let (Some(tile), [gram]) = (tile(&recorder.context, x.cols), block.gram.shards.as_slice()) else {
         return Err(not_fused(x.cols));
     };
-    for (i, (shard, _, rows)) in x.each().enumerate() {
+    for (i, (shard, _, rows)) in x.each_shard().enumerate() {
         let params = Params {
             rows: word(rows)?,
             k: word(x.cols)?,

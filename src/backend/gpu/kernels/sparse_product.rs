@@ -29,7 +29,7 @@ pub(super) const SPEC: Spec = Spec::new::<Params>(
 pub(in super::super) fn record(recorder: &mut Recorder, a: &SparseMatrix, b: &Matrix, out: &Matrix) -> Result<()> {
     for piece in pieces(out.rows, a.shard_rows, out.shard_rows) {
         let shard = &a.shards[piece.a.shard];
-        for (part, (of_b, b_first, b_rows)) in b.each().enumerate() {
+        for (part, (of_b, b_first, b_rows)) in b.each_shard().enumerate() {
             let params = Params {
                 rows: word(piece.rows)?,
                 cols: word(out.cols)?,

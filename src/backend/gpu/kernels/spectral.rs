@@ -52,7 +52,7 @@ pub(in super::super) fn record(
     let vector = out.vector.vector()?;
     for t in 0..=iterations {
         let (from, to) = if t % 2 == 0 { (vector, &*next) } else { (&*next, vector) };
-        for (shard, row0, rows) in gram.each() {
+        for (shard, row0, rows) in gram.each_shard() {
             let params = StepParams {
                 rows: word(rows)?,
                 k: word(k)?,

@@ -1,6 +1,6 @@
 //! `shaders/sum.wgsl`: sums over all entries, in 256 parts which the host adds up.
 
-use super::super::matrix::{Matrix, Run, Scalars};
+use super::super::matrix::{Matrix, Position, Scalars};
 use super::super::pipeline::{Key, PARTS, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
@@ -60,7 +60,7 @@ pub(in super::super) fn record(
     slot: usize,
 ) -> Result<()> {
     let scratch = recorder.scratch();
-    for (i, (shard, row0, rows)) in a.each().enumerate() {
+    for (i, (shard, row0, rows)) in a.each_shard().enumerate() {
         let params = Params {
             rows: word(rows)?,
             cols: word(a.cols)?,
@@ -85,7 +85,7 @@ pub(in super::super) fn record(
 pub(in super::super) fn record_difference(
     recorder: &mut Recorder,
     a: &Matrix,
-    run: Run,
+    run: Position,
     rows: usize,
     b: &Matrix,
     out: (&Scalars, usize),

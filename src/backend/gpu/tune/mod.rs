@@ -2,7 +2,7 @@
 
 mod cache;
 
-use super::Gpu;
+use super::handle::Gpu;
 use super::kernels::class::{Class, Table};
 use super::kernels::matmul_tiled::{VARIANTS, VERSION};
 use super::options::Tune;

@@ -1,0 +1,34 @@
+//! Opening a GPU.
+
+use super::context::Context;
+use super::handle::Gpu;
+use super::kernels::class::Table;
+use super::kernels::matmul::Products;
+use super::kernels::matmul_tiled::VARIANTS;
+use super::options::GpuOptions;
+use super::recorder::Recorder;
+use super::tune;
+use crate::{Error, Result};
+
+impl Gpu {
+    /// Opens the adapter of that number in the list of [`devices`](crate::devices) and compiles the kernels; measures
+    /// products where [`GpuOptions::tune`] says so.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] where there is none of that number or it lacks what is needed.
+    pub fn open(index: usize, options: GpuOptions) -> Result<Self> {
+        let context = Context::open(index, options)?;
+        let limits = context.device.limits();
+        let (bytes, invocations) =
+            (limits.max_compute_workgroup_storage_size, limits.max_compute_invocations_per_workgroup);
+        let runs = VARIANTS.map(|v| v.runs_on(bytes, invocations));
+        if let Some(forced) = context.options.force_variant.filter(|i| runs.get(*i) != Some(&true)) {
+            let message = format!("{}: products have no variant {forced} that it can run", context.name);
+            return Err(Error::Config(message));
+        }
+        let products = Products { runs, measured: Table::new(), halves: false };
+        let mut gpu = Self { recorder: Recorder::new(context)?, products, residual: None };
+        gpu.products.measured = tune::table(&mut gpu)?;
+        Ok(gpu)
+    }
+}
