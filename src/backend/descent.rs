@@ -2,7 +2,7 @@
 
 use super::Device;
 
-/// A block for coordinate descent; see [`Backend::descend`].
+/// A block for coordinate descent; see [`Backend::descend`](super::Backend::descend).
 #[derive(Debug)]
 pub struct Descent<'a, M> {
     /// A (rows × rows) of W_l, l > 1; None where it is I.

@@ -26,7 +26,7 @@ pub enum Momentum<'a, B: Device + ?Sized> {
     },
 }
 
-/// One projected step of Nesterov's method; see [`Backend::nesterov_step`].
+/// One projected step of Nesterov's method; see [`Backend::nesterov_step`](super::Backend::nesterov_step).
 pub struct NesterovStep<'a, B: Device + ?Sized> {
     /// `A Y G` at the current point y; scratch afterwards.
     pub gradient: &'a mut B::Matrix,
@@ -50,7 +50,7 @@ pub struct NesterovStep<'a, B: Device + ?Sized> {
     pub y: &'a mut B::Matrix,
 }
 
-/// A block of rows on their own; see [`Backend::nesterov_rows`].
+/// A block of rows on their own; see [`Backend::nesterov_rows`](super::Backend::nesterov_rows).
 #[derive(Debug)]
 pub struct NesterovRows<'a, M> {
     /// G (k × k).

@@ -68,7 +68,7 @@ impl Stopping {
 /// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and three that are the backend's.
 pub const VERDICT: usize = 5;
 
-/// The end of an iteration; see [`Backend::check_stop`].
+/// The end of an iteration; see [`Backend::check_stop`](super::Backend::check_stop).
 pub struct StopCheck<'a, B: Device + ?Sized> {
     /// `[−1, ½, …]`, 1 × the number of sums, two at least: the first two and the constant are half the squared residual.
     pub weights: &'a B::Matrix,

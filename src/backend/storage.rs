@@ -6,7 +6,7 @@ use half::f16;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
-/// How [`Backend::upload_data`](super::Backend::upload_data) keeps X.
+/// How [`Device::upload_data`](super::Device::upload_data) keeps X.
 ///
 /// The rounded X is the same on every backend: what is trained on does not depend on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -26,11 +26,7 @@ pub const MEASUREMENTS: usize = 18;
 ///
 /// # Errors
 /// Errors of the device, except that sweeps over sets that do not fit are left out; a note in their rows says so.
-pub fn run<B: Clock<Elem = f32>>(
-    b: &mut B,
-    limits: Limits,
-    progress: &mut dyn FnMut(usize, &Row),
-) -> Result<Vec<Row>> {
+pub fn run<B: Clock<Elem = f32>>(b: &mut B, limits: Limits, progress: &mut dyn FnMut(usize, &Row)) -> Result<Vec<Row>> {
     let mut bench = Bench::new(b, limits, progress)?;
     operations::copy(&mut bench)?;
     operations::products(&mut bench)?;

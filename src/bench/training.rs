@@ -3,7 +3,7 @@
 use super::Row;
 use super::data::{Set, noisy, random};
 use super::stopwatch::{Bench, Clocks, Taken, median, samples, shrink};
-use crate::backend::{Clock, Cadence, MatMul, Storage};
+use crate::backend::{Cadence, Clock, MatMul, Storage};
 use crate::model::ModelSpec;
 use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, WBlock, device_bytes, norm_squared};
 use crate::{Error, Result};

@@ -14,7 +14,7 @@
 //! `s² > 1`, `s = (β + √(β² + 4β))/2`, until the numbers overflow. So where [`Balance::lengths`](super::Balance::lengths) is on, the
 //! columns of Y_i' get the lengths of those of F_i' (in all factors W).
 //!
-//! The decision, β and both outcomes stay on the device ([`Backend::judge`], [`Backend::settle`]).
+//! The decision, β and both outcomes stay on the device ([`Backend::judge`], [`Elementwise::settle`](crate::backend::Elementwise::settle)).
 
 use super::objective::Objective;
 use crate::Result;

@@ -1,6 +1,6 @@
 //! The GPU backend: WGSL kernels on any Vulkan, Metal or DX12 device, through wgpu.
 //!
-//! Everything stays on the device; one call of [`Backend::submit`](super::Backend::submit) is one command buffer. Matrices lie in shards of
+//! Everything stays on the device; one call of [`Device::submit`](super::Device::submit) is one command buffer. Matrices lie in shards of
 //! rows that fit a binding, cut by the device's limits alone, and every operation takes any cut.
 
 #![warn(clippy::cast_possible_truncation)]

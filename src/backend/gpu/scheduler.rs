@@ -159,7 +159,7 @@ impl Scheduler {
         context.check()
     }
 
-    /// Starts or ends the timing of passes; see [`Backend::time_passes`](crate::backend::Backend::time_passes).
+    /// Starts or ends the timing of passes; see [`Clock::time_passes`](crate::backend::Clock::time_passes).
     pub(super) fn time_passes(&mut self, context: &Context, on: bool) -> bool {
         // A pass that has begun is timed to its end, or not at all.
         self.pass = None;
