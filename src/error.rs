@@ -29,7 +29,7 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
-    /// Data that the model cannot take: negative values, NaN, nothing but zeros.
+    /// Data that the model cannot take: negative values, NaN, only zeros.
     #[error("{0}")]
     Data(String),
     /// The operating system refused to read or write.

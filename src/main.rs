@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use cli::Failure;
 use deepnmf::Error;
 
-/// The only place where a failure becomes an exit code: 1 for what went wrong, 2 for what was asked wrongly.
+/// The only place where a failure becomes an exit code: 1 for errors, 2 for wrong arguments.
 fn main() -> ExitCode {
     silence_display_search();
     let Err(failure) = cli::run() else {
         return ExitCode::SUCCESS;
     };
     match failure {
-        // Whoever reads our output has seen enough, as in `deepnmf devices | head -1`.
+        // The reader closed our output, as in `deepnmf devices | head -1`: no failure.
         Failure::Stdout(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
         Failure::ChecksFailed => ExitCode::from(1),
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Layers of Vulkan and GL look for a display. Without this variable each prints errors that look like ours; with it, whatever it
-/// says, they find none and are silent.
+/// Vulkan and GL layers look for a display. Without this variable each of them prints errors that look like ours; with any value
+/// they find no display and are silent.
 fn silence_display_search() {
     const VARIABLE: &str = "XDG_RUNTIME_DIR";
     if cfg!(target_os = "linux") && std::env::var_os(VARIABLE).is_none_or(|folder| folder.is_empty()) {

@@ -83,8 +83,8 @@ impl Job {
         let on_gpu = engine.stats().is_some();
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
         let config = &Config { x_storage, ..config.clone() };
-        let foretold = on_gpu && precision == Precision::F32;
-        let expected = device_bytes(config, x.nrows(), x.ncols())?.filter(|_| foretold);
+        let predicted = on_gpu && precision == Precision::F32;
+        let expected = device_bytes(config, x.nrows(), x.ncols())?.filter(|_| predicted);
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }

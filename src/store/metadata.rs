@@ -146,7 +146,7 @@ pub struct Metadata {
     pub activate: Activate,
     /// The number of samples of H.
     pub n_samples: usize,
-    /// The penalty constants as they stand in the objective.
+    /// The penalty constants in the objective.
     pub penalties: Penalties,
     /// How H is penalised.
     pub h_penalty: HPenalty,
