@@ -44,8 +44,8 @@
 //!
 //! # Floors
 //!
-//! A file names what stands on a lower floor, or in the same place on its own: nothing above it, nothing beside it. `tests/floors.rs` reads
-//! this list, from the ground up.
+//! A file uses only what is on lower floors and what is under its own name in this list, not what is beside or above it, and no
+//! files use each other in a circle. `tests/floors.rs` reads this list, from the ground up, and checks it.
 //!
 //! 1. `error`, `element`
 //! 2. `memory`, `atomic`

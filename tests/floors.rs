@@ -1,9 +1,9 @@
-//! The floors of the house, as `src/lib.rs` lists them: no file names what stands above it or beside it, no files name each
-//! other in a circle, and no file is too long to read.
+//! Checks the floors that the documentation of `src/lib.rs` lists: no file names one of a higher floor, or of another entry of its
+//! own floor; no files name each other in a circle; no file is too long.
 //!
-//! What a file names are the paths in its code: in `use`, and inline. They are followed through `pub use` to the file that
-//! defines the item. A facade, a file of nothing but `mod` and `use`, defines nothing and so is on no circle, but what it passes
-//! on must not stand above it either. Tests and comments may name everything.
+//! A file names another one by the paths in its code, in `use` or inline. Paths are followed through `pub use` to the file that
+//! defines the item. A facade is a file with `mod` and `use` only. It defines nothing, so it is part of no circle; but it must
+//! not re-export from higher floors either. Tests and comments may name everything.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

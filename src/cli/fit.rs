@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     reading: DataArgs,
     /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
-    #[arg(long, default_value_t, value_parser = Scale::from_str, help_heading = "Reading the data")]
+    #[arg(long, default_value_t, value_parser = named::<Scale>(["unit", "max", "none"]), help_heading = "Reading the data")]
     scale: Scale,
     #[arg(
         long,
@@ -81,7 +81,7 @@ struct ModelArgs {
     #[arg(long, value_name = "NAME", value_parser = Activation::from_str, help = activations_help())]
     activation: Option<Activation>,
     /// Which coefficients pass through the activation: those between two layers (hidden) or the last ones too (all)
-    #[arg(long, default_value = "hidden", value_parser = Activate::from_str, requires = "activation")]
+    #[arg(long, default_value = "hidden", value_parser = named::<Activate>(["hidden", "all"]), requires = "activation")]
     activate: Activate,
     /// Penalty constant of W, one or one per layer [default: the model's]
     #[arg(long, value_name = "C,…", value_delimiter = ',', value_parser = item::<f64>, allow_negative_numbers = true)]

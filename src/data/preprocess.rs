@@ -1,7 +1,6 @@
 //! Features and scaling: what is done to X between the file and the factorization.
 
 use std::fmt;
-use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -23,19 +22,6 @@ pub enum Scale {
     /// As it is. Spelt `none`.
     #[serde(rename = "none")]
     None,
-}
-
-impl FromStr for Scale {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        match s {
-            "unit" => Ok(Self::UnitL2),
-            "max" => Ok(Self::Max),
-            "none" => Ok(Self::None),
-            _ => Err(Error::Config(format!("expected the scale unit, max or none, found `{s}`"))),
-        }
-    }
 }
 
 impl fmt::Display for Scale {

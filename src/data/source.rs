@@ -197,12 +197,8 @@ impl<'a> Source<'a> {
 
     /// The next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        let found = self.fill(&mut bytes)?;
-        if found < N {
-            return Err(self.error(format!("truncated: expected {N} bytes of {what}, found {found}")));
-        }
-        Ok(bytes)
+        let bytes = self.bytes(N, what)?;
+        bytes.try_into().map_err(|_| self.error(what))
     }
 
     /// The next `count` bytes. For headers: the caller has checked that `count` is small.

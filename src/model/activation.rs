@@ -130,17 +130,6 @@ impl std::str::FromStr for Activation {
     }
 }
 
-impl std::str::FromStr for Activate {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        match s.to_ascii_lowercase().as_str() {
-            "hidden" => Ok(Self::Hidden),
-            "all" => Ok(Self::All),
-            _ => Err(Error::Config(format!("activate: expected hidden or all, found `{s}`"))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +181,5 @@ mod tests {
             assert_eq!(serde_json::to_value(a).unwrap(), name);
         }
         assert!("cube".parse::<Activation>().unwrap_err().to_string().contains("root, tanh, sigmoid, softplus"));
-        assert_eq!("All".parse::<Activate>().unwrap(), Activate::All);
-        assert!("some".parse::<Activate>().is_err());
     }
 }

@@ -31,13 +31,11 @@ fn unit_norm_max_and_none() {
 #[test]
 fn scales_are_spelt_the_same_everywhere() {
     for (text, scale) in [("unit", Scale::UnitL2), ("max", Scale::Max), ("none", Scale::None)] {
-        assert_eq!(text.parse::<Scale>().expect("known"), scale);
         assert_eq!(scale.to_string(), text);
         let json = serde_json::to_string(&Preprocess { scale, factor: 2., igo: None }).expect("plain data");
         assert_eq!(json, format!(r#"{{"scale":"{text}","factor":2.0}}"#));
         assert_eq!(serde_json::from_str::<Preprocess>(&json).expect("its own").scale, scale);
     }
-    assert!("l2".parse::<Scale>().expect_err("unknown").to_string().contains("unit, max or none"));
 }
 
 fn complaint(x: &Array2<f32>, names: &[String]) -> String {
