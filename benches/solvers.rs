@@ -15,6 +15,7 @@ use deepnmf::data::{self, Scale};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Balance, Config, Extrapolate, Metric, PenaltyScale, Solver, Stage, Start};
 use ndarray::Array2;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -76,7 +77,7 @@ fn compare<B: Backend<Elem = f32>>(b: &mut B, x: &Array2<f32>, model: ModelSpec,
     let one = Config { layers: layers[..1].to_vec(), ..papers.clone() };
     report(b, x, "layer 1", &one, None, Part::Layer)?;
 
-    let before = train::fit(b, x.view(), &Config { sweeps: 0, ..papers.clone() }, None, &mut |_| {})?;
+    let before = train::fit(b, x.view(), &Config { sweeps: 0, ..papers.clone() }, None, &mut deepnmf::train::silent)?;
     let last = before.factors.h;
     // The H of the hidden layers enter nothing.
     let of_layer =
@@ -132,12 +133,15 @@ fn run<B: Backend<Elem = f32>>(
     part: Part,
 ) -> Outcome<(Course, f64)> {
     let (mut course, mut clock, mut cpu) = (Course::new(), Instant::now(), cpu_clock());
-    train::fit(b, x.view(), config, start, &mut |p| match p.stage {
-        // The next stage begins when the last one of these is done.
-        Stage::Init { .. } => (clock, cpu) = (Instant::now(), cpu_clock()),
-        Stage::Pretrain { .. } if part == Part::Layer => course.push((clock.elapsed().as_secs_f64(), p.objective)),
-        Stage::Finetune if part == Part::Finetuning => course.push((clock.elapsed().as_secs_f64(), p.objective)),
-        _ => {}
+    train::fit(b, x.view(), config, start, &mut |p| {
+        match p.stage {
+            // The next stage begins when the last one of these is done.
+            Stage::Init { .. } => (clock, cpu) = (Instant::now(), cpu_clock()),
+            Stage::Pretrain { .. } if part == Part::Layer => course.push((clock.elapsed().as_secs_f64(), p.objective)),
+            Stage::Finetune if part == Part::Finetuning => course.push((clock.elapsed().as_secs_f64(), p.objective)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
     })?;
     let busy = (cpu_clock() - cpu) / clock.elapsed().as_secs_f64();
     Ok((course, busy))

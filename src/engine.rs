@@ -5,10 +5,11 @@ use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Config, Fit, Progress, Projection, Solver, Unit};
+use crate::train::{self, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Unit, Watch};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
+use std::ops::ControlFlow;
 
 /// The adapters of this machine.
 pub fn devices() -> Vec<DeviceInfo> {
@@ -91,12 +92,28 @@ impl Engine {
         &mut self,
         x: ArrayView2<'_, f32>,
         config: &Config,
-        progress: &mut dyn FnMut(&Progress),
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Fit<f32>> {
-        self.check_memory(config, x.nrows(), x.ncols())?;
+        let mut x = x;
+        self.fit_samples(&mut x, config, progress)
+    }
+
+    /// [`Engine::fit`] to samples from any source, which are held as the device holds them or, with [`Config::stream`], read
+    /// in every pass.
+    ///
+    /// # Errors
+    /// See [`train::fit_samples`] and [`Engine::check_memory`].
+    pub fn fit_samples(
+        &mut self,
+        x: &mut dyn Source<f32>,
+        config: &Config,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Fit<f32>> {
+        let (n, m) = x.shape();
+        self.check_memory(config, n, m)?;
         match &mut self.device {
-            Device::Cpu(cpu) => train::fit(cpu, x, config, None, progress),
-            Device::Gpu(gpu) => train::fit(gpu.as_mut(), x, config, None, progress),
+            Device::Cpu(cpu) => train::fit_samples(cpu, x, config, None, progress),
+            Device::Gpu(gpu) => train::fit_samples(gpu.as_mut(), x, config, None, progress),
         }
     }
 
@@ -110,7 +127,7 @@ impl Engine {
         x: ArrayView2<'_, f32>,
         psi: ArrayView2<'_, f32>,
         how: &Projection,
-        progress: &mut dyn FnMut(&Progress),
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Projected> {
         match &mut self.device {
             Device::Cpu(cpu) => project(cpu, x, psi, how, progress),
@@ -131,7 +148,7 @@ impl Engine {
         factors: &Factors<f32>,
         layer: usize,
         how: &[Projection],
-        progress: &mut dyn FnMut(&Progress),
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Projected> {
         let depth = factors.depth();
         if layer == 0 || layer > depth || how.len() != depth {
@@ -205,16 +222,16 @@ fn project<B: Backend<Elem = f32>>(
     x: ArrayView2<'_, f32>,
     psi: ArrayView2<'_, f32>,
     how: &Projection,
-    progress: &mut dyn FnMut(&Progress),
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Projected> {
-    check_samples(x, psi.nrows(), how.signed)?;
-    let (of_x, of_psi) = (Unit::of(x), Unit::of(psi));
-    let (x, _) = b.upload_data(of_x.divide(x).view(), Storage::Auto)?;
+    let (of_x, of_psi) = (check_samples(x, psi.nrows(), how.signed)?, Unit::of(psi));
+    let cut = Cut::new(x.nrows(), b.shard_rows(x.ncols()));
+    let (mut x, _) = train::hold(b, &mut { x }, of_x, Storage::Auto, cut)?;
     let psi = b.upload(of_psi.divide(psi).view())?;
-    let mut h = b.zeros(b.shape(&x).0, b.shape(&psi).1)?;
-    let xx = train::norm_squared(b, &x)?;
-    let outcome = train::project(b, (&x, xx), &psi, &mut h, &of_psi.divide_projection(how), progress)?;
-    let mut h = b.download(&h)?;
+    let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
+    let how = how.divided(of_psi);
+    let outcome = train::project(b, &mut x, &psi, &mut h, &how, &mut Watch::new(progress))?;
+    let mut h = h.download(b)?;
     of_x.per(of_psi).multiply(&mut h)?;
     Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
 }
@@ -225,34 +242,33 @@ fn project_layers<B: Backend<Elem = f32>>(
     x: ArrayView2<'_, f32>,
     factors: &Factors<f32>,
     how: &[Projection],
-    progress: &mut dyn FnMut(&Progress),
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
     check_samples(x, factors.n_features(), how.iter().all(|how| how.signed))?;
     // W_1 carries the unit, and its unit is that of X.
     let unit = Unit::of(factors.w[0].view());
-    let how: Vec<Projection> = how.iter().map(|how| unit.divide_projection(how)).collect();
+    let how: Vec<Projection> = how.iter().map(|how| how.divided(unit)).collect();
     let how = &how[..];
-    let (x, _) = b.upload_data(unit.divide(x).view(), Storage::Auto)?;
+    let (mut x, _) = train::hold(b, &mut { x }, unit, Storage::Auto, Cut::new(x.nrows(), x.nrows()))?;
     let mut w = vec![b.upload(unit.divide(factors.w[0].view()).view())?];
     for w_l in &factors.w[1..how.len()] {
         w.push(b.upload(w_l.view())?);
     }
-    let xx = train::norm_squared(b, &x)?;
     let signed = how.iter().all(|how| how.signed);
     let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());
     let how = (how, typical.as_ref().map(|h| h.view()));
-    let (mut h, outcome) = train::project_layers(b, (&x, xx), &w, activation, how, progress)?;
+    let (mut h, outcome) = train::project_layers(b, &mut x, &w, activation, how, &mut Watch::new(progress))?;
     if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
-        h = train::apply(b, activation, Apply::G, &h)?;
+        h = h.activated(b, activation, Apply::G)?;
     }
-    Ok(Projected { h: b.download(&h)?, relative_error: outcome.relative_error, steps: outcome.steps })
+    Ok(Projected { h: h.download(b)?, relative_error: outcome.relative_error, steps: outcome.steps })
 }
 
-fn check_samples(x: ArrayView2<'_, f32>, features: usize, signed: bool) -> Result<()> {
-    train::check_data(x, signed)?;
-    if x.ncols() == features {
-        return Ok(());
+/// The unit of samples that a model takes.
+fn check_samples(mut x: ArrayView2<'_, f32>, features: usize, signed: bool) -> Result<Unit> {
+    if x.ncols() != features && !x.is_empty() {
+        return Err(Error::shape("features of the samples", (x.nrows(), features), x.dim()));
     }
-    Err(Error::shape("features of the samples", (x.nrows(), features), x.dim()))
+    Unit::of_samples(&mut x, signed)
 }

@@ -158,14 +158,15 @@ fn modes_end_with_what_they_are_for() {
     for layers in [&[7][..], &[7, 3]] {
         let config = Config { x_storage: Storage::F16, tol: 1e-9, ..config("sdnmf-rl1", layers) };
         let mut whole = Broken::new(Fault::Nothing);
-        train::fit(&mut whole, x.view(), &config, Some(&start), &mut |_| {}).unwrap();
+        train::fit(&mut whole, x.view(), &config, Some(&start), &mut deepnmf::train::silent).unwrap();
         assert_eq!((whole.asked, whole.modes), ([true; 2], [false; 2]));
         let products = usize::MAX - whole.products;
         let mut asked = [0; 2];
         for made in 0..products {
             let mut full = Broken::new(Fault::Nothing);
             full.products = made;
-            let error = train::fit(&mut full, x.view(), &config, Some(&start), &mut |_| {}).unwrap_err();
+            let error =
+                train::fit(&mut full, x.view(), &config, Some(&start), &mut deepnmf::train::silent).unwrap_err();
             assert!(matches!(error, deepnmf::Error::OutOfMemory(_)), "{error}");
             assert_eq!(full.modes, [false; 2], "after {made} of {products} products");
             asked.iter_mut().zip(full.asked).for_each(|(count, was)| *count += usize::from(was));
@@ -186,7 +187,7 @@ fn fit<B: Backend>(
     config: &Config,
     start: Option<&Start<B::Elem>>,
 ) -> Fit<B::Elem> {
-    train::fit(b, x, config, start, &mut |_| {}).unwrap()
+    train::fit(b, x, config, start, &mut deepnmf::train::silent).unwrap()
 }
 
 /// Shards of one row, of some, of all: the same factors, but for the order of sums.
@@ -299,7 +300,7 @@ fn misuse_gives_the_same_error_on_every_backend() {
             b.search_trial(&a, &c, &out, Domain::Real, &mut trial, &mut moved),
             b.search_trial(&a, &a, &out, Domain::Real, &mut trial, &mut moved),
             b.search_decide(&sums, true, &mut out),
-            b.search_accept(&out, &a, &mut trial),
+            b.accept(&a, By::Entry(&out, 2), &mut trial),
         ];
         results.into_iter().map(|r| r.unwrap_err().to_string()).collect()
     }
@@ -313,9 +314,9 @@ fn stored_data_are_only_read() {
     use deepnmf::backend::{ColumnSums, MatMul, Sum, Write};
     let Some(mut b) = gpu("vulkan", GUARDED) else { return };
     let bytes = Array2::from_shape_fn((5, 5), |(i, j)| (i * 50 + j) as f32);
-    let (mut x, found) = b.upload_data(bytes.view(), Storage::Auto).unwrap();
+    let (mut x, found) = b.upload_data(bytes.view().into(), Storage::Auto).unwrap();
     assert_eq!(found, Storage::U8);
-    assert_eq!(b.upload_data(bytes.mapv(f32::sqrt).view(), Storage::Auto).unwrap().1, Storage::F32);
+    assert_eq!(b.upload_data(bytes.mapv(f32::sqrt).into(), Storage::Auto).unwrap().1, Storage::F32);
     let (other, mut out, mut sums) = (b.zeros(5, 5).unwrap(), b.zeros(5, 5).unwrap(), b.scalars(1).unwrap());
     let (empty, mut row) = (b.zeros(5, 0).unwrap(), b.zeros(1, 5).unwrap());
     let messages: Vec<String> = [
@@ -335,8 +336,8 @@ fn stored_data_are_only_read() {
     .collect();
     assert!(messages.iter().all(|m| *m == messages[0] && m.contains("stored as u8")), "{messages:#?}");
     for (storage, x, part) in [(Storage::U8, -&bytes, "at least 0"), (Storage::F16, &bytes * 1000.0, "65504")] {
-        let on_gpu = b.upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
-        let on_cpu = Cpu::<f32>::new().upload_data(x.view(), storage).map(|_| ()).unwrap_err().to_string();
+        let on_gpu = b.upload_data(x.view().into(), storage).map(|_| ()).unwrap_err().to_string();
+        let on_cpu = Cpu::<f32>::new().upload_data(x.view().into(), storage).map(|_| ()).unwrap_err().to_string();
         assert!(on_gpu == on_cpu && on_gpu.contains(part), "{on_gpu}\n{on_cpu}");
     }
     assert_eq!(b.download(&x).unwrap().dim(), (5, 5));

@@ -15,7 +15,8 @@ use ndarray::{Array1, Array2, Axis};
 use proptest::prelude::*;
 
 fn fit(config: &Config) -> Fit<f64> {
-    train::fit(&mut Cpu::<f64>::new(), x().view(), config, Some(&start(&config.layers)), &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<f64>::new(), x().view(), config, Some(&start(&config.layers)), &mut deepnmf::train::silent)
+        .unwrap()
 }
 
 /// The procedure of the fixtures: two passes per block, balanced after every layer.
@@ -77,7 +78,7 @@ fn balanced_at_the_end(config: &Config) -> Fit<f64> {
         before.factors.w.iter().enumerate().map(|(l, w)| (w.clone(), of_h(l, w.ncols()))).collect::<Start<f64>>();
     let balance = Balance { layers: false, penalties: true, lengths: false };
     let config = Config { pretrain: 0, balance, ..config.clone() };
-    train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start), &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start), &mut deepnmf::train::silent).unwrap()
 }
 
 /// These fixtures fix an order of the rows, with live column sums; the columns solved exactly must get as far in as many
@@ -206,7 +207,7 @@ proptest! {
             ..Config::new(sparse_models()[model], [9, 6, 4][..depth].to_vec())
         };
         let x = nonnegative(30, 21, seed) + 0.01;
-        let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
+        let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut deepnmf::train::silent).unwrap();
         for course in fit.history.pretrain.iter().chain([&fit.history.finetune]) {
             for pair in course.windows(2) {
                 prop_assert!(pair[1] <= pair[0] * (1.0 + 1e-10), "{:?}", course);
@@ -235,8 +236,9 @@ fn an_extrapolated_history_ends_with_the_objective_of_the_factors() {
     for model in &sparse_models() {
         for (layers, solver) in [(vec![8], Solver::Cd), (vec![8, 4], Solver::Cd), (vec![8, 4], Solver::Nesterov)] {
             let config = Config { solver, sweeps: 24, tol: 0.0, ..Config::new(*model, layers) };
-            let of =
-                |config: &Config| train::fit(&mut Cpu::<f64>::new(), x().view(), config, None, &mut |_| {}).unwrap();
+            let of = |config: &Config| {
+                train::fit(&mut Cpu::<f64>::new(), x().view(), config, None, &mut deepnmf::train::silent).unwrap()
+            };
             let fit = of(&config);
             let last = |fit: &Fit<f64>| {
                 *fit.history
@@ -278,7 +280,8 @@ fn scales_do_not_drift_and_more_sweeps_end_no_worse() {
             let exact = nonnegative(rows, 3, seed).dot(&nonnegative(cols, 3, seed + 50).t()).mapv(|v| v as f32);
             let error = |sweeps| {
                 let config = Config { solver: Solver::Cd, sweeps, tol: 0.0, ..Config::new(*model, layers.clone()) };
-                let fit = train::fit(&mut Cpu::<f32>::new(), exact.view(), &config, None, &mut |_| {}).unwrap();
+                let fit = train::fit(&mut Cpu::<f32>::new(), exact.view(), &config, None, &mut deepnmf::train::silent)
+                    .unwrap();
                 let norm = |m: &Array2<f32>| m.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
                 let scales = norm(&fit.factors.h) / norm(&fit.factors.w[0]);
                 assert!((1e-4..1e4).contains(&scales), "{} {layers:?}, {sweeps} sweeps: ‖H‖/‖W‖ {scales}", model.title);
@@ -308,7 +311,7 @@ fn samples_of_less_rank_than_components_are_no_trouble() {
                 let model = ModelSpec::by_name(name).unwrap();
                 let init = deepnmf::train::Init::Random;
                 let config = Config { solver: Solver::Cd, init, seed, ..Config::new(model, layers.clone()) };
-                let fit = train::fit(&mut Cpu::<f32>::new(), x.view(), &config, None, &mut |_| {});
+                let fit = train::fit(&mut Cpu::<f32>::new(), x.view(), &config, None, &mut deepnmf::train::silent);
                 let error = fit.unwrap_or_else(|e| panic!("{name} {layers:?}, seed {seed}: {e}")).relative_error;
                 assert!(error < 0.7, "{name} {layers:?}, seed {seed}: {error}");
             }
@@ -327,7 +330,8 @@ fn penalties_do_not_depend_on_the_number_of_samples() {
                 let x = Array2::from_shape_fn((24 * times, 18), |(i, j)| once[[i % 24, j]]);
                 let model = ModelSpec::by_name(name).unwrap();
                 let config = Config { mu: vec![0.05], lambda: vec![0.05], tol: 0.0, ..Config::new(model, [9, 6, 4]) };
-                let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
+                let fit =
+                    train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut deepnmf::train::silent).unwrap();
                 let half = 0.5 * x.iter().map(|v| v * v).sum::<f64>();
                 fit.objective / half - fit.relative_error.powi(2)
             })
@@ -360,8 +364,11 @@ fn on_the_gpu_shards_change_nothing() {
         for name in ["dnmf", "sdnmf-l", "sdnmf-rl2"] {
             let model = ModelSpec::by_name(name).unwrap();
             let config = Config { solver: Solver::Cd, pretrain: 6, sweeps: 4, tol: 0.0, ..Config::new(model, layers) };
-            let found = train::fit(&mut gpu, narrow(&x).view(), &config, Some(&start_f32), &mut |_| {}).unwrap();
-            let expected = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start), &mut |_| {}).unwrap();
+            let found = train::fit(&mut gpu, narrow(&x).view(), &config, Some(&start_f32), &mut deepnmf::train::silent)
+                .unwrap();
+            let expected =
+                train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start), &mut deepnmf::train::silent)
+                    .unwrap();
             let course =
                 |h: &train::History| h.pretrain.iter().flatten().chain(&h.finetune).copied().collect::<Vec<_>>();
             for (f, e) in course(&found.history).iter().zip(course(&expected.history)) {

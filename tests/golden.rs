@@ -18,14 +18,17 @@ use ndarray::Array2;
 fn check(fixture: &str, config: &Config) {
     let golden = golden(fixture);
     let mut cpu = Cpu::<f64>::new();
-    let fit = train::fit(&mut cpu, x().view(), config, Some(&start(&config.layers)), &mut |_| {}).unwrap();
+    let fit =
+        train::fit(&mut cpu, x().view(), config, Some(&start(&config.layers)), &mut deepnmf::train::silent).unwrap();
     for (l, trace) in golden["pretrain_trace"].as_array().unwrap().iter().enumerate() {
         close(&format!("{fixture}: objective of pre-training {l}"), &numbers(trace), &fit.history.pretrain[l]);
     }
     close(&format!("{fixture}: objective of fine-tuning"), &numbers(&golden["finetune_trace"]), &fit.history.finetune);
     if let Some(pretrained) = golden.get("pretrain") {
         let before = Config { sweeps: 0, ..config.clone() };
-        let before = train::fit(&mut cpu, x().view(), &before, Some(&start(&config.layers)), &mut |_| {}).unwrap();
+        let before =
+            train::fit(&mut cpu, x().view(), &before, Some(&start(&config.layers)), &mut deepnmf::train::silent)
+                .unwrap();
         for (l, w) in matrices(&pretrained["W"]).iter().enumerate() {
             common::close_matrix(&format!("{fixture}: pre-trained W_{}", l + 1), w, &before.factors.w[l]);
         }
@@ -72,7 +75,14 @@ fn check_nonlinear(fixture: &str, config: &Config) {
     let golden = golden(fixture);
     let fit_as = |activate| {
         let config = Config { activate, ..config.clone() };
-        train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start(&config.layers)), &mut |_| {}).unwrap()
+        train::fit(
+            &mut Cpu::<f64>::new(),
+            x().view(),
+            &config,
+            Some(&start(&config.layers)),
+            &mut deepnmf::train::silent,
+        )
+        .unwrap()
     };
     let fit = fit_as(Activate::Hidden);
     let h = matrices(&golden["finetune"]["H"]);
@@ -110,7 +120,7 @@ fn nonlinear_models() {
 /// No iterations: the fit returns its start, to which nothing was done.
 fn nndsvd(init: Init, k: usize) -> (Array2<f64>, Array2<f64>) {
     let config = Config { init, sweeps: 0, ..config("dnmf", &[k]) };
-    let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut |_| {}).unwrap();
+    let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, None, &mut deepnmf::train::silent).unwrap();
     (fit.factors.w[0].clone(), fit.factors.h)
 }
 
@@ -140,10 +150,13 @@ fn chain_equals_the_literal_loop() {
     let layers = [8, 6, 4];
     for (model, sweeps) in [("dnmf", 4), ("sdnmf-rl1", 4)] {
         let config = Config { sweeps, hidden: true, ..config(model, &layers) };
-        let fit = train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start(&layers)), &mut |_| {}).unwrap();
+        let fit =
+            train::fit(&mut Cpu::<f64>::new(), x().view(), &config, Some(&start(&layers)), &mut deepnmf::train::silent)
+                .unwrap();
         let before = Config { sweeps: 0, ..config.clone() };
         let before =
-            train::fit(&mut Cpu::<f64>::new(), x().view(), &before, Some(&start(&layers)), &mut |_| {}).unwrap();
+            train::fit(&mut Cpu::<f64>::new(), x().view(), &before, Some(&start(&layers)), &mut deepnmf::train::silent)
+                .unwrap();
         let (w, h) = literal::finetune(&x(), before.factors.w, before.factors.h, &config);
         for (l, (expected, found)) in w.iter().zip(&fit.factors.w).enumerate() {
             common::close_matrix(&format!("{model}: W_{}", l + 1), expected, found);

@@ -64,7 +64,7 @@ fn rows_beyond_a_dispatch_are_solved_too() {
 }
 
 fn fit(gpu: &mut Gpu, x: ArrayView2<'_, f32>, config: &Config) -> Result<Fit<f32>> {
-    train::fit(gpu, x, config, None, &mut |_| {})
+    train::fit(gpu, x, config, None, &mut deepnmf::train::silent)
 }
 
 fn settings(layers: &[usize]) -> Config {

@@ -26,7 +26,7 @@ fn config(model: &str, layers: &[usize], solver: Solver) -> Config {
 }
 
 fn fit(gpu: &mut Gpu, x: &Array2<f32>, config: &Config) {
-    train::fit(gpu, x.view(), config, None, &mut |_| {}).unwrap();
+    train::fit(gpu, x.view(), config, None, &mut deepnmf::train::silent).unwrap();
 }
 
 /// The formula is what is measured, to the byte, whichever part of the fit has the peak.

@@ -21,7 +21,7 @@ fn random(seed: u64, rows: usize, cols: usize) -> Array2<f64> {
 }
 
 fn fit(x: &Array2<f64>, config: &Config) -> Fit<f64> {
-    train::fit(&mut Cpu::<f64>::new(), x.view(), config, None, &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<f64>::new(), x.view(), config, None, &mut deepnmf::train::silent).unwrap()
 }
 
 fn config(model: ModelSpec, layers: &[usize]) -> Config {
@@ -171,7 +171,9 @@ fn a_rank_deficient_start_is_filled() {
     let trained = fit(&x, &Config { sweeps: 20, ..config.clone() }).factors;
     assert!((3..8).all(|j| (&trained.h.column(j) - &start.h.column(j)).mapv(f64::abs).sum() > 1e-6));
     let too_many = Config { layers: vec![40], ..config };
-    let message = train::fit(&mut Cpu::<f64>::new(), x.view(), &too_many, None, &mut |_| {}).unwrap_err().to_string();
+    let message = train::fit(&mut Cpu::<f64>::new(), x.view(), &too_many, None, &mut deepnmf::train::silent)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("rank 3") && message.contains("33"), "{message}");
 }
 

@@ -40,7 +40,7 @@ where
 {
     let mut config = Config::new(ModelSpec::by_name(model).unwrap(), layers);
     change(&mut config);
-    train::fit(&mut Cpu::<E>::new(), x.mapv(E::of).view(), &config, None, &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<E>::new(), x.mapv(E::of).view(), &config, None, &mut deepnmf::train::silent).unwrap()
 }
 
 fn dead<E: Element>(fit: &Fit<E>) -> usize {
@@ -173,7 +173,7 @@ fn a_ridge_is_what_it_says() {
         let x = parts(25, 30, 5, 0.1, seed);
         let how = Projection { ridge: c, signed: true, tol: 1e-12, ..Projection::default() };
         let (x32, psi32) = (x.mapv(|v| v as f32), psi.mapv(|v| v as f32));
-        let h = engine.project(x32.view(), psi32.view(), &how, &mut |_| {}).unwrap().h.mapv(f64::from);
+        let h = engine.project(x32.view(), psi32.view(), &how, &mut deepnmf::train::silent).unwrap().h.mapv(f64::from);
         let mut gram = psi.t().dot(&psi);
         let ridge = c * gram.diag().sum() / k as f64;
         gram.diag_mut().mapv_inplace(|d| d + ridge);
@@ -181,7 +181,9 @@ fn a_ridge_is_what_it_says() {
         for (h, g) in h.iter().zip(&gradient) {
             assert!(*h >= 0.0 && *g >= -1e-3 && (h * g).abs() <= 1e-3, "{seed}: {h} with {g}");
         }
-        let exact = engine.project(x32.view(), psi32.view(), &Projection { ridge: 0.0, ..how }, &mut |_| {}).unwrap();
+        let exact = engine
+            .project(x32.view(), psi32.view(), &Projection { ridge: 0.0, ..how }, &mut deepnmf::train::silent)
+            .unwrap();
         let squares = |h: &Array2<f64>| h.iter().map(|v| v * v).sum::<f64>();
         assert!(squares(&h) < squares(&exact.h.mapv(f64::from)), "{seed}");
     }

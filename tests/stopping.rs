@@ -20,7 +20,7 @@ fn config(model: &str, layers: &[usize], solver: Solver) -> Config {
 
 fn fit<B: Backend<Elem = f32>>(b: &mut B, config: &Config) -> Fit<f32> {
     let (x, start) = small();
-    train::fit(b, x.view(), config, Some(&start[..config.layers.len()].to_vec()), &mut |_| {}).unwrap()
+    train::fit(b, x.view(), config, Some(&start[..config.layers.len()].to_vec()), &mut deepnmf::train::silent).unwrap()
 }
 
 /// Of the stage that comes last.

@@ -36,7 +36,7 @@ fn the_same(what: &str, work: impl Fn() -> Vec<Array2<f32>> + Sync) {
 }
 
 fn fit(x: &Array2<f32>, config: &Config) -> Vec<Array2<f32>> {
-    let fit = Engine::open(&DeviceRequest::Cpu).unwrap().fit(x.view(), config, &mut |_| {}).unwrap();
+    let fit = Engine::open(&DeviceRequest::Cpu).unwrap().fit(x.view(), config, &mut deepnmf::train::silent).unwrap();
     assert!(fit.relative_error < 0.9, "{}", fit.relative_error);
     fit.factors.w.into_iter().chain(fit.factors.hidden).chain([fit.factors.h]).collect()
 }
@@ -77,7 +77,7 @@ fn projections_and_clusters() {
     the_same("projection", || {
         let mut engine = Engine::open(&DeviceRequest::Cpu).unwrap();
         let how = Projection { max_steps: 40, ..Projection::default() };
-        vec![engine.project(x.view(), psi.view(), &how, &mut |_| {}).unwrap().h]
+        vec![engine.project(x.view(), psi.view(), &how, &mut deepnmf::train::silent).unwrap().h]
     });
     the_same("k-means", || {
         let mut engine = Engine::open(&DeviceRequest::Cpu).unwrap();

@@ -21,7 +21,7 @@ fn data() -> Array2<f32> {
 }
 
 fn fit(x: &Array2<f32>, config: &Config) -> Fit<f32> {
-    train::fit(&mut Cpu::<f32>::new(), x.view(), config, None, &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<f32>::new(), x.view(), config, None, &mut deepnmf::train::silent).unwrap()
 }
 
 /// Every model, deep where it can be, with every activation and solver that it takes.
@@ -142,7 +142,13 @@ fn absolute_penalties_are_in_the_unit_of_x() {
         assert_eq!(one.objective * unit * unit, other.objective, "{model}");
         assert_eq!(other.penalties.mu, [0.01 * unit], "{model}");
     }
-    let too_small = train::fit(&mut Cpu::<f32>::new(), (x * 1e-30).view(), &config("sdnmf-l", 0.01), None, &mut |_| {});
+    let too_small = train::fit(
+        &mut Cpu::<f32>::new(),
+        (x * 1e-30).view(),
+        &config("sdnmf-l", 0.01),
+        None,
+        &mut deepnmf::train::silent,
+    );
     let message = too_small.unwrap_err().to_string();
     assert!(message.contains("absolute") && message.contains("scale-free"), "{message}");
 }
@@ -161,7 +167,7 @@ fn projections_have_the_unit_of_their_samples() {
         };
         let mut transform = |x: &Array2<f32>, fit: &Fit<f32>| {
             let how = Projection::of_layers(config.model.h_penalty, false, 0.0, &fit.penalties.lambda);
-            engine.transform(x.view(), &fit.factors, 2, &how, &mut |_| {}).unwrap()
+            engine.transform(x.view(), &fit.factors, 2, &how, &mut deepnmf::train::silent).unwrap()
         };
         let of_one = fit(&x, &config);
         let one = transform(&x, &of_one);
@@ -183,8 +189,9 @@ fn projections_have_the_unit_of_their_samples() {
     }
     // Components in any unit too: H = X/Ψ.
     let psi = Array2::from_shape_fn((25, 3), |(i, j)| ((i * 5 + j * 11) % 7) as f32);
-    let mut project =
-        |psi: &Array2<f32>| engine.project(x.view(), psi.view(), &Projection::default(), &mut |_| {}).unwrap();
+    let mut project = |psi: &Array2<f32>| {
+        engine.project(x.view(), psi.view(), &Projection::default(), &mut deepnmf::train::silent).unwrap()
+    };
     let one = project(&psi);
     assert!(one.relative_error < 0.9);
     for unit in [2.0_f32.powi(-90), 2.0_f32.powi(90)] {

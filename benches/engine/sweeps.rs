@@ -60,7 +60,7 @@ impl Training {
                 tol: 0.0,
                 ..Config::new(ModelSpec::by_name("sdnmf-l")?, self.layers.as_slice())
             };
-            let seconds = fit(b, x.view(), &config, Some(start), &mut |_| ())?.seconds;
+            let seconds = fit(b, x.view(), &config, Some(start), &mut deepnmf::train::silent)?.seconds;
             Ok(if self.layers.len() == 1 { seconds.pretrain } else { seconds.finetune })
         };
         let without = seconds(0)?;

@@ -11,7 +11,7 @@
 
 use super::{Element, Formula, Operand, Sparse, Storage};
 use crate::Result;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 /// A device that holds matrices and computes with them.
 pub trait Device {
@@ -38,7 +38,7 @@ pub trait Device {
     /// X is only read: a matrix that is not stored as f32 can be the first operand of a product, of [`Sum::Dot`] with
     /// itself, [`Sum::Entries`] and [`Sum::Trace`], the x of a residual, and be downloaded. Elsewhere it may be an
     /// [`Error::Config`](crate::Error::Config), and [`Error::Data`](crate::Error::Data) is what cannot be stored so.
-    fn upload_data(&mut self, x: ArrayView2<'_, Self::Elem>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
+    fn upload_data(&mut self, x: CowArray<'_, Self::Elem, Ix2>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
     /// The entries of a matrix; submits and waits.
     fn download(&mut self, m: &Self::Matrix) -> Result<Array2<Self::Elem>>;
     /// `(rows, columns)`.

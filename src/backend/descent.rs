@@ -45,6 +45,8 @@ pub struct Combination<'a, B: Device + ?Sized> {
 /// The state of an extrapolation at its start, 1 × 5: β, β at the last success, β at most, f before, and whether
 /// the last trial was accepted. Ang & Gillis 2019, Algorithm 3.
 pub const EXTRAPOLATION: [f64; 5] = [0.5, 0.5, 1.0, 0.0, 1.0];
+/// The place of the last of them.
+pub(crate) const ACCEPTED: usize = 4;
 /// γ: β grows by this after a success.
 pub const GROWTH: f64 = 1.05;
 /// γ̄: so does the most that β may be.

@@ -2,7 +2,7 @@
 //! refuse.
 
 use super::formula::{Apply, FLOOR, Part, Rule};
-use super::{Device, Formula, Operand};
+use super::{ACCEPTED, Device, Formula, Operand};
 use crate::Result;
 use crate::model::{Activation, HPenalty};
 
@@ -119,9 +119,9 @@ pub trait Elementwise: Device {
         self.map(Formula::Step, &mut [trial, moved], &inputs)
     }
 
-    /// `x = trial` where the last trial ended the search, as `state` says.
-    fn search_accept(&mut self, state: &Self::Matrix, trial: &Self::Matrix, x: &mut Self::Matrix) -> Result<()> {
-        self.map(Formula::Accept, &mut [x], &[Operand::Each(trial), Operand::Entry(state, 2)])
+    /// `x = trial` where `taken` is not 0: an entry of the state of a line search or of an extrapolation.
+    fn accept(&mut self, trial: &Self::Matrix, taken: By<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()> {
+        self.map(Formula::Accept, &mut [x], &[Operand::Each(trial), taken])
     }
 
     /// What is left of a gradient under `x ≥ 0`: `gradient −= rhs`, and `out` is the gradient where `x > 0` or where it is
@@ -171,7 +171,7 @@ pub trait Elementwise: Device {
         best: &mut Self::Matrix,
         point: &mut Self::Matrix,
     ) -> Result<()> {
-        self.map(Formula::Settle, &mut [best, point], &[Operand::Each(ahead), Operand::Entry(state, 4)])
+        self.map(Formula::Settle, &mut [best, point], &[Operand::Each(ahead), Operand::Entry(state, ACCEPTED)])
     }
 }
 

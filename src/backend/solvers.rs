@@ -10,6 +10,14 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 
+/// Bytes of a shard of X: enough work for all threads, and little beside a large X.
+pub(crate) const SHARD_BYTES: usize = 64 << 20;
+
+/// Rows of `cols` numbers with that many bytes; one at least.
+pub(crate) fn rows_of_bytes<E>(bytes: usize, cols: usize) -> usize {
+    (bytes / size_of::<E>() / cols.max(1)).max(1)
+}
+
 /// A device with all that the algorithm asks of it. Every method has a default made of the operations of [`Device`]; what is
 /// small, and what goes through coordinates one after the other, is computed on the host.
 pub trait Backend: Elementwise + Sized {
@@ -21,6 +29,11 @@ pub trait Backend: Elementwise + Sized {
     /// Writes a sum into a slot.
     fn sum(&mut self, what: Sum<'_, Self::Matrix>, out: &mut Self::Scalars, slot: usize) -> Result<()> {
         self.reduce(what, Write::Replace, out, slot)
+    }
+
+    /// The most rows into which X (n × `cols`) and H are cut for a pass over the samples.
+    fn shard_rows(&self, cols: usize) -> usize {
+        rows_of_bytes::<Self::Elem>(SHARD_BYTES, cols)
     }
 
     /// Replaces the entries of a matrix by those of one on the host.

@@ -3,7 +3,7 @@
 use super::Element;
 use crate::{Error, Result};
 use half::f16;
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, CowArray, Ix2};
 use rayon::prelude::*;
 
 /// How [`Device::upload_data`](super::Device::upload_data) keeps X.
@@ -111,8 +111,9 @@ impl Storage {
     }
 
     /// `x` as it is after it was stored; for the storages that [`Storage::resolve`] returns.
-    pub(crate) fn round<E: Element>(self, x: ArrayView2<'_, E>) -> Array2<E> {
-        let mut rounded = x.as_standard_layout().into_owned();
+    pub(crate) fn round<E: Element>(self, x: CowArray<'_, E, Ix2>) -> Array2<E> {
+        // What is owned and in order is not copied.
+        let mut rounded = if x.is_standard_layout() { x.into_owned() } else { x.as_standard_layout().into_owned() };
         if self == Self::F32 {
             return rounded;
         }
@@ -202,7 +203,7 @@ mod tests {
         let shares = bytes.mapv(|v| v / 255.0);
         for x in [&bytes, &unit, &shares, &unit.mapv(|v| v * 3e-5)] {
             assert_eq!(Storage::Auto.resolve(x.view()).unwrap(), Storage::U8);
-            let rounded = Storage::U8.round(x.view());
+            let rounded = Storage::U8.round(x.view().into());
             for (r, v) in rounded.iter().zip(x) {
                 assert!((r - v).abs() <= 2.0 * NEAR * v, "{r} {v}");
             }
@@ -221,7 +222,7 @@ mod tests {
     fn other_data_are_rounded_to_the_nearest_step() {
         let x =
             Array2::from_shape_fn((9, 31), |(i, j)| ((i * 31 + j) as f32).sin().abs() * 10.0_f32.powi(i as i32 - 4));
-        let (bytes, halves) = (Storage::U8.round(x.view()), Storage::F16.round(x.view()));
+        let (bytes, halves) = (Storage::U8.round(x.view().into()), Storage::F16.round(x.view().into()));
         for (i, row) in x.rows().into_iter().enumerate() {
             let most = row.iter().fold(0.0, |m: f32, v| m.max(*v));
             for (j, v) in row.iter().enumerate() {
@@ -231,9 +232,9 @@ mod tests {
                 assert!(half(*v).is_normal() || half(*v) == f16::ZERO);
             }
         }
-        assert_eq!(Storage::F16.round(array![[-1.5_f64, 0.0, 65_504.0]].view()), array![[-1.5, 0.0, 65_504.0]]);
-        assert_eq!(Storage::F32.round(x.view()), x);
-        assert_eq!(Storage::U8.round(array![[1e-45_f32, 0.0]].view()), array![[0.0, 0.0]]);
+        assert_eq!(Storage::F16.round(array![[-1.5_f64, 0.0, 65_504.0]].into()), array![[-1.5, 0.0, 65_504.0]]);
+        assert_eq!(Storage::F32.round(x.view().into()), x);
+        assert_eq!(Storage::U8.round(array![[1e-45_f32, 0.0]].into()), array![[0.0, 0.0]]);
     }
 
     #[test]

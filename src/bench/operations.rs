@@ -114,7 +114,7 @@ fn product<B: Clock<Elem = f32>>(
     share: f64,
 ) -> Result<Taken> {
     let of_a = if op == MatMul::TN { (k, m) } else { (m, k) };
-    let (left, _) = bench.b.upload_data(random(1, of_a.0, of_a.1).view(), storage)?;
+    let (left, _) = bench.b.upload_data(random(1, of_a.0, of_a.1).into(), storage)?;
     let right = bench.b.upload(random(2, k, n).view())?;
     let mut out = bench.b.zeros(m, n)?;
     bench.time(share, |b| b.matmul(op, &left, &right, &mut out))

@@ -5,8 +5,12 @@ use super::data::{Set, noisy, random};
 use super::stopwatch::{Bench, Clocks, Taken, median, samples, shrink};
 use crate::backend::{Cadence, Clock, MatMul, Storage};
 use crate::model::ModelSpec;
-use crate::train::{self, BlockSolver, Config, HBlock, Penalties, Solver, Stage, WBlock, device_bytes, norm_squared};
+use crate::train::{
+    self, BlockSolver, Config, Cut, HBlock, Penalties, Progress, Samples, Solver, Stage, WBlock, Watch, device_bytes,
+    totals,
+};
 use crate::{Error, Result};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 /// Images, pixels and components of a block, as in Fashion-MNIST.
@@ -66,9 +70,11 @@ pub(super) fn blocks<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
     bench.begin(&row("H block"));
     let Set { x, mut h } = Set::new(bench.b, (n, m), k)?;
     let mut w = bench.b.upload(random(7, m, k).view())?;
-    let mut h_block = HBlock::new(bench.b, (n, k), config.model.h_penalty, 0.0, BlockSolver::of(&config, m, k))?;
+    let mut h_block =
+        HBlock::new(bench.b, Cut::new(n, n), k, (config.model.h_penalty, 0.0), BlockSolver::of(&config, m, k))?;
     let taken = bench.time(share, |b| {
         h_block.set_gram(b, &w)?;
+        h_block.prepare(b)?;
         h_block.set_rhs(b, &x, &w)?;
         h_block.solve(b, &mut h)
     })?;
@@ -117,7 +123,7 @@ pub(super) fn fit<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<()> 
     // The first one warms up, if there is time for another.
     while taken.len() < 6 && taken.last().is_none_or(|t: &Taken| begin.elapsed().as_secs_f64() + t.seconds < share) {
         let clocks = Clocks::now(bench.b);
-        last = Some(train::fit(bench.b, x.view(), &config, None, &mut |_| ())?);
+        last = Some(train::fit(bench.b, x.view(), &config, None, &mut train::silent)?);
         let (seconds, host_seconds, cpu) = clocks.since(bench.b);
         let device_seconds = if timed { bench.b.pass_seconds()? } else { None };
         taken.push(Taken {
@@ -223,19 +229,22 @@ fn sweep<B: Clock<Elem = f32>>(
     let (begin, Cadence { every, ahead }) = (Instant::now(), bench.b.cadence());
     let b = &mut *bench.b;
     let [k1, k] = [config.layers[0], config.layers[1]];
-    let Set { x, mut h } = Set::new(b, (n, m), k)?;
-    let xx = norm_squared(b, &x)?;
+    let Set { x, h } = Set::new(b, (n, m), k)?;
+    let (mut x, mut h) = (Samples::of_one(b, x), Samples::of_one(b, h));
+    let (_, xx) = totals(b, &mut x)?;
     let mut w = vec![b.upload(random(8, m, k1).view())?, b.upload(random(9, k1, k).view())?];
     let penalties = Penalties { mu: vec![MU; 2], lambda: vec![0.0; 2] };
     let timed = b.time_passes(true);
     let mut run = |sweeps: usize| -> Result<Run> {
         let (mut looks, config) = (Vec::new(), Config { sweeps, ..config.clone() });
         let clocks = Clocks::now(b);
-        train::finetune(b, (&x, xx), &mut w, &mut h, &penalties, &config, &mut |p| {
+        let mut look = |p: &Progress| {
             if p.stage == Stage::Finetune && p.done % every == 0 {
                 looks.push(Instant::now());
             }
-        })?;
+            ControlFlow::Continue(())
+        };
+        train::finetune(b, (&mut x, xx), &mut w, &mut h, &penalties, &config, &mut Watch::new(&mut look))?;
         let (wall, host, cpu) = clocks.since(b);
         let device = if timed { b.pass_seconds()? } else { None };
         // No sweep is queued behind the last looks, so their intervals would be too short.

@@ -215,6 +215,12 @@ fn memory(text: &str) -> std::result::Result<u64, String> {
     }
 }
 
+/// Seconds of wall time.
+pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s: &f64| *s > 0.0 && *s <= 1e7);
+    seconds.ok_or_else(|| "expected a number of seconds above 0, at most 1e7".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use deepnmf::{DeviceInfo, DeviceRequest, Engine};
 use serde_json::json;
 
 use super::Result;
-use super::args::DeviceArg;
+use super::args::{DeviceArg, seconds};
 use super::output::{Output, name_of, percent};
 
 /// Measure the speed of the device, beside that of the CPU backend: copies, products, blocks, sweeps and a whole fit.
@@ -30,16 +30,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "seconds")]
     quick: bool,
     /// Approximate seconds for all measurements together
-    #[arg(long, value_name = "S", default_value_t = 90.0, value_parser = positive)]
+    #[arg(long, value_name = "S", default_value_t = 90.0, value_parser = seconds)]
     seconds: f64,
 }
 
 const QUICK: f64 = 24.0;
-
-fn positive(text: &str) -> std::result::Result<f64, String> {
-    let seconds = text.parse().ok().filter(|s: &f64| *s > 0.0 && *s <= 86_400.0);
-    seconds.ok_or_else(|| "expected a number of seconds above 0, of a day at most".into())
-}
 
 /// A device with its measurements.
 struct Measured {
@@ -186,9 +181,9 @@ mod tests {
 
     #[test]
     fn seconds_are_positive_and_not_too_many() {
-        assert_eq!(positive("2.5"), Ok(2.5));
+        assert_eq!(seconds("2.5"), Ok(2.5));
         for bad in ["0", "-1", "nan", "inf", "many", "1e9"] {
-            assert!(positive(bad).is_err(), "{bad}");
+            assert!(seconds(bad).is_err(), "{bad}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let (reading, scale, precision) = (LoadOptions::default(), Scale::UnitL2, Precision::F32);
     let path = args.out.join("model.safetensors");
     let file = NewFile::create(&path)?;
-    let job = Job { set, source, reading, scale, features, split: None, precision, start, file };
+    let job = Job { set, source, reading, scale, features, split: None, precision, start, until: None, file };
     let fitted = job.run(&mut engine, &config, out)?;
 
     let file = path;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use deepnmf::Error;
@@ -15,7 +15,7 @@ use deepnmf::store::Split;
 use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, item, named};
+use super::args::{DataArgs, DeviceArg, item, named, seconds};
 use super::files::{existing, output, quoted};
 use super::job::{Job, read};
 use super::output::{Output, name_of, written};
@@ -143,6 +143,9 @@ struct TrainingArgs {
     /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     target_error: Option<f64>,
+    /// Stop after this many seconds, reading included, and keep the factors as they are then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    time_limit: Option<f64>,
     #[arg(long, help = by_model("The step size: one per block (plain), or one per coordinate (diagonal)", |m| name_of(&m.metric)),
           value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
@@ -242,6 +245,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Config {
 
 pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Result {
     // Invalid options are refused before anything is read.
+    let time_limit = args.training.time_limit;
     let mut config = config(args.model, args.training);
     let refuse_unused = |config: &Config| given.map_or(Ok(()), |given| unused::refuse(given, config));
     refuse_unused(&config)?;
@@ -283,7 +287,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         None => (set, None),
     };
     let source = path.display().to_string();
-    let job = Job { set, source, reading, scale: args.scale, features, split, precision, start, file };
+    let until = time_limit.and_then(|seconds| start.checked_add(Duration::from_secs_f64(seconds)));
+    let job = Job { set, source, reading, scale: args.scale, features, split, precision, start, until, file };
     let fitted = job.run(&mut engine, &config, out)?;
     if out.is_json() {
         return out.json(&fitted.json(&args.out));

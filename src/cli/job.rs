@@ -33,6 +33,8 @@ pub(crate) struct Job {
     pub(crate) precision: Precision,
     /// When reading began.
     pub(crate) start: Instant,
+    /// When the fit has to end; None for no limit.
+    pub(crate) until: Option<Instant>,
     /// The model file.
     pub(crate) file: NewFile,
 }
@@ -59,7 +61,7 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them, fits the model and writes it.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { set, source, reading, scale, features, split, precision, start, file } = self;
+        let Job { set, source, reading, scale, features, split, precision, start, until, file } = self;
         let zero_samples = checked(&set, &source, config.model.signed, out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
         let ImageSet { mut x, image_shape, labels, classes, notes, .. } = set;
@@ -88,8 +90,8 @@ impl Job {
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
-        let mut progress = Reporter::new(out);
-        let mut fit = engine.fit(x.view(), config, &mut |p| progress.report(p))?;
+        let mut progress = Reporter::new(out).until(until);
+        let mut fit = engine.fit(x.view(), config, &mut |p| progress.go_on(p))?;
         drop(progress);
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {

@@ -1,5 +1,6 @@
 //! Progress: a bar on a terminal, a line every two seconds elsewhere.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use deepnmf::train::{Progress, Stage};
@@ -15,6 +16,8 @@ const TEMPLATE: &str = "{prefix:<23} [{bar:14}] {wide_msg}";
 pub(crate) struct Reporter {
     how: How,
     stage: Option<Running>,
+    /// When there is no more time.
+    until: Option<Instant>,
 }
 
 enum How {
@@ -41,11 +44,27 @@ impl Reporter {
             (false, true) => How::Bar,
             (false, false) => How::Lines { between: if out.is_verbose() { Duration::ZERO } else { BETWEEN_LINES } },
         };
-        Self { how, stage: None }
+        Self { how, stage: None, until: None }
+    }
+
+    /// For work that ends then.
+    pub(crate) fn until(mut self, until: Option<Instant>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// [`Reporter::report`], and whether to go on.
+    pub(crate) fn go_on(&mut self, p: &Progress) -> ControlFlow<()> {
+        self.report(p);
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Takes a report; a new stage ends the one before.
-    pub(crate) fn report(&mut self, p: &Progress) {
+    fn report(&mut self, p: &Progress) {
         if matches!(self.how, How::Silent) {
             return;
         }

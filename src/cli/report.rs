@@ -108,7 +108,7 @@ impl Shown {
         }
         let mut progress = Reporter::new(out);
         let (f, how) = (&model.factors, projections(&model.metadata, None)?);
-        let projected = engine.transform(set.x.view(), f, f.depth(), &how, &mut |p| progress.report(p))?;
+        let projected = engine.transform(set.x.view(), f, f.depth(), &how, &mut |p| progress.go_on(p))?;
         Ok(Self { set, source, projected: Some(projected.h) })
     }
 

@@ -78,7 +78,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
-    let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.report(p))?;
+    let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.go_on(p))?;
     drop(progress);
     save_npy(file, &projected.h)?;
     let names_file = save_names(&args.out, &names, out)?;

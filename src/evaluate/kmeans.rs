@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::backend::{Backend, ColumnSums, MatMul, Write};
+use crate::train::{Cut, Samples, Scratch, Shards};
 use crate::{Error, Result};
 
 /// How samples are clustered.
@@ -71,14 +72,14 @@ pub(crate) fn kmeans<B: Backend<Elem = f32>>(
     }
     let features = centred(features);
     let features = features.view();
+    let cut = Cut::new(n, b.shard_rows(d));
     let mut device = Device {
-        features: b.upload(features)?,
-        membership: b.zeros(n, k)?,
-        products: b.zeros(n, k)?,
+        features: Samples::upload(b, cut, features)?,
+        shards: Scratch::new(cut, |rows| Ok(Shard { membership: b.zeros(rows, k)?, products: b.zeros(rows, k)? }))?,
         sums: b.zeros(k, d)?,
         counts: b.zeros(1, k)?,
         numbers: b.upload(Array2::from_shape_fn((k, 1), |(j, _)| j as f32).view())?,
-        of: b.zeros(n, 1)?,
+        of: Samples::zeros(b, cut, 1)?,
     };
     let squares: Vec<f64> = features.axis_iter(Axis(0)).into_par_iter().map(|f| squared(f)).collect();
     (0..how.runs as u64).map(|run| device.run(b, features, &squares, how, how.seed.wrapping_add(run))).collect()
@@ -100,18 +101,23 @@ fn squared(v: ndarray::ArrayView1<'_, f32>) -> f64 {
 
 /// What stays on the device from run to run.
 struct Device<B: Backend> {
-    features: B::Matrix,
-    /// M.
-    membership: B::Matrix,
-    /// F Cᵀ.
-    products: B::Matrix,
+    features: Samples<B>,
+    shards: Scratch<Shard<B>>,
     /// Mᵀ F.
     sums: B::Matrix,
     /// Mᵀ 1.
     counts: B::Matrix,
     /// 0 … k − 1, whole numbers: M times this says the cluster of every sample.
     numbers: B::Matrix,
-    of: B::Matrix,
+    of: Samples<B>,
+}
+
+/// Of some samples.
+struct Shard<B: Backend> {
+    /// M.
+    membership: B::Matrix,
+    /// F Cᵀ.
+    products: B::Matrix,
 }
 
 impl<B: Backend<Elem = f32>> Device<B> {
@@ -151,20 +157,24 @@ impl<B: Backend<Elem = f32>> Device<B> {
         Ok(Clustering { of, inertia, iterations })
     }
 
-    /// Sends every sample to its nearest centre; the sums and counts of the clusters.
+    /// Sends every sample to its nearest centre; the sums and counts of the clusters. A pass over the features.
     fn assign(&mut self, b: &mut B, centers: &Array2<f32>) -> Result<(Array2<f32>, Vec<f32>)> {
         let halves = Array2::from_shape_fn((1, centers.nrows()), |(_, j)| (0.5 * squared(centers.row(j))) as f32);
         let (centers, halves) = (b.upload(centers.view())?, b.upload(halves.view())?);
-        b.matmul(MatMul::NT, &self.features, &centers, &mut self.products)?;
-        b.nearest(&self.products, &halves, &mut self.membership)?;
-        b.matmul(MatMul::TN, &self.membership, &self.features, &mut self.sums)?;
-        b.column_sums(&self.membership, ColumnSums::Sum, Write::Replace, &mut self.counts)?;
+        let Self { features, shards, sums, counts, numbers, of } = self;
+        features.pass(b, &mut |b, s, features| {
+            let (Shard { membership, products }, write) = (shards.rows(b.shape(features).0)?, Write::of_shard(s));
+            b.matmul(MatMul::NT, features, &centers, products)?;
+            b.nearest(products, &halves, membership)?;
+            b.product(MatMul::TN, membership, features, write, sums)?;
+            b.column_sums(membership, ColumnSums::Sum, write, counts)?;
+            b.matmul(MatMul::NN, membership, numbers, &mut of.shards[s])
+        })?;
         Ok((b.download(&self.sums)?, b.download(&self.counts)?.into_raw_vec_and_offset().0))
     }
 
     fn clusters(&mut self, b: &mut B) -> Result<Vec<usize>> {
-        b.matmul(MatMul::NN, &self.membership, &self.numbers, &mut self.of)?;
-        Ok(b.download(&self.of)?.iter().map(|&j| j as usize).collect())
+        Ok(self.of.download(b)?.iter().map(|&j| j as usize).collect())
     }
 }
 

@@ -65,7 +65,7 @@ fn rows(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Row>)> {
         for layer in 1..=factors.depth() {
             let h = match layer == factors.depth() {
                 true => factors.h.clone(),
-                false => s.engine.transform(x.view(), factors, layer, &how, &mut |_| ())?.h,
+                false => s.engine.transform(x.view(), factors, layer, &how, &mut crate::train::silent)?.h,
             };
             let features = evaluate::features(h.view(), factors, layer, method.scaling)?;
             for (attribute, of) in &s.samples.labels {

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -152,7 +153,7 @@ impl Session<'_> {
                 let (model, ridge) = (&config.model, config.projection_ridge());
                 let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fit.penalties.lambda);
                 let f = &fit.factors;
-                let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut |_| ())?;
+                let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut crate::train::silent)?;
                 (projected.h, projected.relative_error)
             }
         };
@@ -212,6 +213,7 @@ impl Session<'_> {
             if p.relative_error.is_finite() {
                 course.push((start.elapsed().as_secs_f64(), p.relative_error));
             }
+            ControlFlow::Continue(())
         })?;
         self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess, scored: None });
         Ok(())

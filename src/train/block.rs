@@ -10,6 +10,7 @@
 //! as in their (14) and (21): (25) lacks a norm and (20) a factor of ½. Or by coordinate descent, which the backends
 //! have as one operation: [`Backend::descend`].
 
+use super::samples::{Cut, Scratch};
 use super::{Config, Metric, Solver};
 use crate::Result;
 use crate::backend::{
@@ -82,18 +83,16 @@ struct Block<'a, B: Backend> {
     extra: f64,
 }
 
-/// What Nesterov's method needs besides; allocated once.
-struct BlockWork<B: Backend> {
+/// Nesterov's method for a block with these Grams.
+struct Nesterov<B: Backend> {
     steps: Steps,
     /// Of the Gram on the right.
     right: Curvature<B::Matrix>,
     /// Of the Gram on the left.
     left: Option<Curvature<B::Matrix>>,
-    /// Where the backend does not take all steps at once.
-    separate: Option<Separate<B>>,
 }
 
-/// What the steps need one by one.
+/// What the steps need one by one, where the backend does not take all of them at once.
 struct Separate<B: Backend> {
     y: B::Matrix,
     gradient: B::Matrix,
@@ -103,120 +102,160 @@ struct Separate<B: Backend> {
     test: B::Scalars,
 }
 
-impl<B: Backend> BlockWork<B> {
-    /// For an unknown of `rows × k`; `left` where the block has a Gram on the left, and `mu` as in the block.
-    fn new(b: &mut B, (rows, k): (usize, usize), left: bool, mu: f64, steps: Steps) -> Result<Self> {
-        let fused = !left && mu == 0.0 && !steps.restart && b.fuses_rows(k);
-        Ok(Self {
-            steps,
-            right: curvature(b, k)?,
-            left: if left { Some(curvature(b, rows)?) } else { None },
-            separate: if fused { None } else { Some(Separate::new(b, (rows, k), left)?) },
-        })
+impl<B: Backend> Nesterov<B> {
+    /// For k columns; with a Gram on the left, that of so many rows.
+    fn new(b: &mut B, k: usize, left: Option<usize>, steps: Steps) -> Result<Self> {
+        let left = left.map(|rows| curvature(b, rows)).transpose()?;
+        Ok(Self { steps, right: curvature(b, k)?, left })
     }
-}
 
-impl<B: Backend> Separate<B> {
-    fn new(b: &mut B, (rows, k): (usize, usize), left: bool) -> Result<Self> {
-        Ok(Self {
+    /// What an unknown of `rows × k` needs, with the penalty `mu` on its column sums.
+    fn separate(&self, b: &mut B, (rows, k): (usize, usize), mu: f64) -> Result<Option<Separate<B>>> {
+        let left = self.left.is_some();
+        if !left && mu == 0.0 && !self.steps.restart && b.fuses_rows(k) {
+            return Ok(None);
+        }
+        Ok(Some(Separate {
             y: b.zeros(rows, k)?,
             gradient: b.zeros(rows, k)?,
             half: if left { Some(b.zeros(rows, k)?) } else { None },
             sums: b.zeros(1, k)?,
             momentum: b.zeros(1, 2)?,
             test: b.scalars(1)?,
-        })
+        }))
     }
-}
 
-/// A method with what it needs.
-enum Work<B: Backend> {
-    Nesterov(Box<BlockWork<B>>),
-    Descent { passes: usize },
-}
-
-impl<B: Backend> Work<B> {
-    fn new(b: &mut B, shape: (usize, usize), left: bool, mu: f64, solver: BlockSolver) -> Result<Self> {
-        Ok(match solver {
-            BlockSolver::Nesterov(steps) => Self::Nesterov(Box::new(BlockWork::new(b, shape, left, mu, steps)?)),
-            BlockSolver::Descent { passes } => Self::Descent { passes },
-        })
-    }
-}
-
-/// Nesterov's method with projection, from and into `x`:
-/// `x_k = max(0, y_k − ∇(y_k)/L)`, `α_{k+1} = (1 + √(4α_k² + 1))/2`, `y_{k+1} = x_k + (α_k − 1)/α_{k+1} (x_k − x_{k−1})`.
-fn solve<B: Backend>(b: &mut B, block: &Block<'_, B>, x: &mut B::Matrix, work: &mut BlockWork<B>) -> Result<()> {
-    let BlockWork { steps, right, left, separate } = work;
-    let Some(work) = separate else {
-        let (gram, rhs, right, extra, steps) = (block.gram, block.rhs, &right.scale, block.extra, steps.inner);
-        return b.nesterov_rows(NesterovRows { gram, rhs, right, extra, steps }, x);
-    };
-    let mut alpha = 1.0_f64;
-    for k in 0..steps.inner {
-        let (next, beta) = momentum(alpha);
-        alpha = next;
-        let at = if k == 0 { &*x } else { &work.y };
-        match (block.left, &mut work.half) {
-            (Some(a), Some(half)) => {
-                b.matmul(MatMul::NN, at, block.gram, half)?;
-                b.matmul(MatMul::NN, a, half, &mut work.gradient)?;
+    /// From and into `x`:
+    /// `x_k = max(0, y_k − ∇(y_k)/L)`, `α_{k+1} = (1 + √(4α_k² + 1))/2`, `y_{k+1} = x_k + (α_k − 1)/α_{k+1} (x_k − x_{k−1})`.
+    fn solve(
+        &self,
+        b: &mut B,
+        block: &Block<'_, B>,
+        x: &mut B::Matrix,
+        separate: &mut Option<Separate<B>>,
+    ) -> Result<()> {
+        let Self { steps, right, left } = self;
+        let Some(work) = separate else {
+            let (gram, rhs, right, extra, steps) = (block.gram, block.rhs, &right.scale, block.extra, steps.inner);
+            return b.nesterov_rows(NesterovRows { gram, rhs, right, extra, steps }, x);
+        };
+        let mut alpha = 1.0_f64;
+        for k in 0..steps.inner {
+            let (next, beta) = momentum(alpha);
+            alpha = next;
+            let at = if k == 0 { &*x } else { &work.y };
+            match (block.left, &mut work.half) {
+                (Some(a), Some(half)) => {
+                    b.matmul(MatMul::NN, at, block.gram, half)?;
+                    b.matmul(MatMul::NN, a, half, &mut work.gradient)?;
+                }
+                _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
             }
-            _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
+            if block.mu > 0.0 {
+                b.column_sums(at, ColumnSums::Sum, Write::Replace, &mut work.sums)?;
+            }
+            b.nesterov_step(NesterovStep {
+                gradient: &mut work.gradient,
+                rhs: block.rhs,
+                column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
+                right: &right.scale,
+                left: left.as_ref().map(|curvature| &curvature.scale),
+                extra: block.extra,
+                momentum: if steps.restart {
+                    Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
+                } else {
+                    Momentum::Fixed(beta)
+                },
+                first: k == 0,
+                x,
+                y: &mut work.y,
+            })?;
         }
-        if block.mu > 0.0 {
-            b.column_sums(at, ColumnSums::Sum, Write::Replace, &mut work.sums)?;
-        }
-        b.nesterov_step(NesterovStep {
-            gradient: &mut work.gradient,
-            rhs: block.rhs,
-            column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
-            right: &right.scale,
-            left: left.as_ref().map(|curvature| &curvature.scale),
-            extra: block.extra,
-            momentum: if steps.restart {
-                Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
-            } else {
-                Momentum::Fixed(beta)
-            },
-            first: k == 0,
-            x,
-            y: &mut work.y,
-        })?;
+        Ok(())
     }
-    Ok(())
 }
 
-/// The H block: `G = ΨᵀΨ` (plus penalty), `B = XΨ`; every sample for itself.
+/// The H block: `G = ΨᵀΨ` (plus penalty), `B = XΨ`; every sample for itself, so that it is solved shard by shard.
 pub(crate) struct HBlock<B: Backend> {
     /// `ΨᵀΨ`, without the penalty.
     pub(crate) gram: B::Matrix,
-    /// `XΨ`.
-    pub(crate) rhs: B::Matrix,
     kind: HPenalty,
     lambda: f64,
     penalised: Option<B::Matrix>,
     /// `|G|`, where G may have negative entries.
     absolute: Option<B::Matrix>,
-    work: Work<B>,
+    solver: Method<B>,
+    /// Curvature beyond that of G.
+    extra: f64,
+    shards: Scratch<Shard<B>>,
+}
+
+/// A method with what it needs for any shard.
+enum Method<B: Backend> {
+    Nesterov(Box<Nesterov<B>>),
+    Descent { passes: usize },
+}
+
+impl<B: Backend> Method<B> {
+    fn new(b: &mut B, k: usize, left: Option<usize>, solver: BlockSolver) -> Result<Self> {
+        Ok(match solver {
+            BlockSolver::Nesterov(steps) => Self::Nesterov(Box::new(Nesterov::new(b, k, left, steps)?)),
+            BlockSolver::Descent { passes } => Self::Descent { passes },
+        })
+    }
+
+    fn separate(&self, b: &mut B, shape: (usize, usize), mu: f64) -> Result<Option<Separate<B>>> {
+        match self {
+            Self::Nesterov(method) => method.separate(b, shape, mu),
+            Self::Descent { .. } => Ok(None),
+        }
+    }
+
+    fn solve(
+        &self,
+        b: &mut B,
+        block: &Block<'_, B>,
+        x: &mut B::Matrix,
+        separate: &mut Option<Separate<B>>,
+    ) -> Result<()> {
+        match self {
+            Self::Nesterov(method) => method.solve(b, block, x, separate),
+            Self::Descent { passes } => {
+                let Block { left, gram, rhs, mu, .. } = *block;
+                b.descend(Descent { left, gram, rhs, mu, sweeps: *passes }, x)
+            }
+        }
+    }
+}
+
+/// What a shard of H needs.
+struct Shard<B: Backend> {
+    /// `X_s Ψ`.
+    rhs: B::Matrix,
+    separate: Option<Separate<B>>,
 }
 
 impl<B: Backend> HBlock<B> {
+    /// For an H of k columns in these shards.
     pub(crate) fn new(
         b: &mut B,
-        (n, k): (usize, usize),
-        kind: HPenalty,
-        lambda: f64,
+        cut: Cut,
+        k: usize,
+        (kind, lambda): (HPenalty, f64),
         solver: BlockSolver,
     ) -> Result<Self> {
+        let solver = Method::new(b, k, None, solver)?;
         Ok(Self {
             gram: b.zeros(k, k)?,
-            rhs: b.zeros(n, k)?,
             kind,
             lambda,
             penalised: if lambda > 0.0 { Some(b.zeros(k, k)?) } else { None },
             absolute: None,
-            work: Work::new(b, (n, k), false, 0.0, solver)?,
+            shards: Scratch::new(cut, |rows| {
+                Ok(Shard { rhs: b.zeros(rows, k)?, separate: solver.separate(b, (rows, k), 0.0)? })
+            })?,
+            solver,
+            extra: 0.0,
         })
     }
 
@@ -232,36 +271,41 @@ impl<B: Backend> HBlock<B> {
         b.matmul(MatMul::TN, psi, psi, &mut self.gram)
     }
 
-    /// `B = XΨ`.
-    pub(crate) fn set_rhs(&mut self, b: &mut B, x: &B::Matrix, psi: &B::Matrix) -> Result<()> {
-        b.matmul(MatMul::NN, x, psi, &mut self.rhs)
-    }
-
-    /// Steps on `h` with the Gram and the right side as they are set.
-    pub(crate) fn solve(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
+    /// What the Gram as it is set makes of the steps on any shard.
+    pub(crate) fn prepare(&mut self, b: &mut B) -> Result<()> {
         if let Some(penalised) = &mut self.penalised {
             b.add_penalty(&self.gram, self.kind, self.lambda, penalised)?;
         }
-        let (gram, rhs) = (self.penalised.as_ref().unwrap_or(&self.gram), &self.rhs);
-        let work = match &mut self.work {
-            Work::Nesterov(work) => work,
-            Work::Descent { passes } => {
-                return b.descend(Descent { left: None, gram, rhs, mu: 0.0, sweeps: *passes }, h);
-            }
-        };
-        let Steps { metric, power_iterations, .. } = work.steps;
-        let mut extra = 0.0;
+        let Method::Nesterov(method) = &mut self.solver else { return Ok(()) };
+        let Steps { metric, power_iterations, .. } = method.steps;
+        let mut gram = self.penalised.as_ref().unwrap_or(&self.gram);
         if metric == Metric::Plain {
             // The paper's constant: ‖ΨᵀΨ‖ + lambda·k, respectively + lambda.
-            let of_norm = magnitudes(b, &self.gram, &mut self.absolute)?;
-            b.spectral_bound(of_norm, metric, power_iterations, &mut work.right)?;
-            let k = b.shape(&self.gram).0 as f64;
-            extra = self.lambda * if self.kind == HPenalty::SquaredL1 { k } else { 1.0 };
-        } else {
-            let of_norm = magnitudes(b, gram, &mut self.absolute)?;
-            b.spectral_bound(of_norm, metric, power_iterations, &mut work.right)?;
+            gram = &self.gram;
+            let k = b.shape(gram).0 as f64;
+            self.extra = self.lambda * if self.kind == HPenalty::SquaredL1 { k } else { 1.0 };
         }
-        solve(b, &Block { left: None, gram, rhs, mu: 0.0, extra }, h, work)
+        let of_norm = magnitudes(b, gram, &mut self.absolute)?;
+        b.spectral_bound(of_norm, metric, power_iterations, &mut method.right)
+    }
+
+    /// `B = X_s Ψ`.
+    pub(crate) fn set_rhs(&mut self, b: &mut B, x: &B::Matrix, psi: &B::Matrix) -> Result<()> {
+        let rhs = &mut self.shards.rows(b.shape(x).0)?.rhs;
+        b.matmul(MatMul::NN, x, psi, rhs)
+    }
+
+    /// The right side as it was last set for a shard of that many rows.
+    pub(crate) fn rhs(&self, rows: usize) -> Result<&B::Matrix> {
+        Ok(&self.shards.get(rows)?.rhs)
+    }
+
+    /// Steps on a shard of H with the right side as it is set, after [`HBlock::prepare`].
+    pub(crate) fn solve(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
+        let gram = self.penalised.as_ref().unwrap_or(&self.gram);
+        let Shard { rhs, separate } = self.shards.rows(b.shape(h).0)?;
+        let block = Block { left: None, gram, rhs: &*rhs, mu: 0.0, extra: self.extra };
+        self.solver.solve(b, &block, h, separate)
     }
 }
 
@@ -285,18 +329,21 @@ pub(crate) struct WBlock<B: Backend> {
     rows: usize,
     mu: f64,
     left: Option<B::Matrix>,
-    work: Work<B>,
+    solver: Method<B>,
+    separate: Option<Separate<B>>,
 }
 
 impl<B: Backend> WBlock<B> {
     pub(crate) fn new(b: &mut B, (rows, k): (usize, usize), mu: f64, left: bool, solver: BlockSolver) -> Result<Self> {
+        let solver = Method::new(b, k, left.then_some(rows), solver)?;
         Ok(Self {
             gram: b.zeros(k, k)?,
             rhs: b.zeros(rows, k)?,
             rows,
             mu,
             left: if left { Some(b.zeros(rows, rows)?) } else { None },
-            work: Work::new(b, (rows, k), left, mu, solver)?,
+            separate: solver.separate(b, (rows, k), mu)?,
+            solver,
         })
     }
 
@@ -310,16 +357,15 @@ impl<B: Backend> WBlock<B> {
 
     /// Steps on `w` with the Grams and the right side as they are set.
     pub(crate) fn solve(&mut self, b: &mut B, w: &mut B::Matrix) -> Result<()> {
-        let (left, gram, rhs, mu) = (self.left.as_ref(), &self.gram, &self.rhs, self.mu);
-        let work = match &mut self.work {
-            Work::Nesterov(work) => work,
-            Work::Descent { passes } => return b.descend(Descent { left, gram, rhs, mu, sweeps: *passes }, w),
-        };
-        let Steps { metric, power_iterations, .. } = work.steps;
-        b.spectral_bound(gram, metric, power_iterations, &mut work.right)?;
-        if let (Some(a), Some(curvature)) = (left, &mut work.left) {
-            b.spectral_bound(a, metric, power_iterations, curvature)?;
+        let (left, gram, mu) = (self.left.as_ref(), &self.gram, self.mu);
+        if let Method::Nesterov(method) = &mut self.solver {
+            let Steps { metric, power_iterations, .. } = method.steps;
+            b.spectral_bound(gram, metric, power_iterations, &mut method.right)?;
+            if let (Some(a), Some(curvature)) = (left, &mut method.left) {
+                b.spectral_bound(a, metric, power_iterations, curvature)?;
+            }
         }
-        solve(b, &Block { left, gram, rhs, mu, extra: mu * self.rows as f64 }, w, work)
+        let block = Block { left, gram, rhs: &self.rhs, mu, extra: mu * self.rows as f64 };
+        self.solver.solve(b, &block, w, &mut self.separate)
     }
 }

@@ -102,6 +102,9 @@ pub struct Config {
     pub solver: Solver,
     /// How X is stored on the device.
     pub x_storage: Storage,
+    /// Whether X is read in every pass over the samples instead of being held: for more samples than memory has room for.
+    /// [`Storage::Auto`] is then as f32. Not for models that couple the samples ([`Config::couples_samples`]).
+    pub stream: bool,
     /// Nesterov steps per block.
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
@@ -149,6 +152,7 @@ impl Config {
             sweeps: model.sweeps,
             solver: model.solver,
             x_storage: Storage::Auto,
+            stream: false,
             inner: 30,
             passes: None,
             extrapolate: Extrapolate::All,
@@ -170,6 +174,12 @@ impl Config {
         self.ridge.unwrap_or_else(|| self.model.ridge_under(self.activation))
     }
 
+    /// Whether an iteration needs all samples at once, otherwise than as a sum over them: for a neighbour graph, and for line
+    /// searches whose one step is that of all samples. Then X is one matrix.
+    pub fn couples_samples(&self) -> bool {
+        matches!(self.model.method, Method::Graph | Method::ProjectedGradient) || self.activation.is_some()
+    }
+
     /// Checks everything that can be checked without data.
     pub fn validate(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::Config(message));
@@ -188,6 +198,13 @@ impl Config {
             _ => {}
         }
         self.validate_method()?;
+        if self.stream && self.couples_samples() {
+            let with = self.activation.map_or(String::new(), |activation| format!(" with the activation {activation}"));
+            return wrong(format!(
+                "{}{with} couples all samples: X has to be held, it cannot be streamed",
+                self.model.name
+            ));
+        }
         self.model.check_ridge(self.projection_ridge(), self.activation)?;
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
             self.one_per_layer(name, values)?;

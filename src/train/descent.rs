@@ -18,23 +18,17 @@
 
 use super::objective::Objective;
 use crate::Result;
-use crate::backend::{Backend, By, ColumnSums, EXTRAPOLATION, Element, Write};
+use crate::backend::{ACCEPTED, Backend, By, ColumnSums, EXTRAPOLATION, Element, Write};
 use ndarray::Array2;
 
 /// What lies between two iterations besides the factors themselves.
 pub(crate) struct Extrapolation<B: Backend> {
-    points: Vec<Point<B>>,
+    /// Y of every factor F, which its block makes F'.
+    points: Vec<B::Matrix>,
+    /// Y', and what its columns are brought to their lengths with.
+    ahead: Vec<(B::Matrix, Option<Lengths<B>>)>,
     state: B::Matrix,
     first: bool,
-}
-
-/// One factor F.
-struct Point<B: Backend> {
-    /// Y, which the block makes F'.
-    at: B::Matrix,
-    /// Y'.
-    ahead: B::Matrix,
-    lengths: Option<Lengths<B>>,
 }
 
 /// Squared lengths of the columns of F' and Y', and the root of their quotient.
@@ -52,28 +46,44 @@ impl<B: Backend> Extrapolation<B> {
     {
         let state = EXTRAPOLATION.map(B::Elem::of);
         let state = b.upload(Array2::from_shape_fn((1, state.len()), |(_, i)| state[i]).view())?;
-        let points = factors.into_iter().map(|(factor, keeps_lengths)| Point::new(b, factor, keeps_lengths));
-        Ok(Self { state, first: true, points: points.collect::<Result<_>>()? })
+        let (mut points, mut ahead) = (Vec::new(), Vec::new());
+        for (factor, keeps_lengths) in factors {
+            let (rows, k) = b.shape(factor);
+            let mut point = b.zeros(rows, k)?;
+            b.copy(factor, &mut point)?;
+            points.push(point);
+            let lengths = match keeps_lengths {
+                true => Some(Lengths { now: b.zeros(1, k)?, ahead: b.zeros(1, k)?, root: b.zeros(1, k)? }),
+                false => None,
+            };
+            ahead.push((b.zeros(rows, k)?, lengths));
+        }
+        Ok(Self { points, ahead, state, first: true })
     }
 
     /// `Y_i`, and after its block `F_i'`.
     pub(crate) fn at(&self, i: usize) -> &B::Matrix {
-        &self.points[i].at
+        &self.points[i]
     }
 
     /// For the block, which makes Y_i F_i'.
     pub(crate) fn at_mut(&mut self, i: usize) -> &mut B::Matrix {
-        &mut self.points[i].at
+        &mut self.points[i]
+    }
+
+    /// `Y_i`, …, and after their blocks `F_i'`, …
+    pub(crate) fn points(&self, from: usize) -> &[B::Matrix] {
+        &self.points[from..]
     }
 
     /// `Y_i'`.
     pub(crate) fn ahead(&self, i: usize) -> &B::Matrix {
-        &self.points[i].ahead
+        &self.ahead[i].0
     }
 
     /// Makes `Y_i'` of `F_i'` and of `accepted`, F_i.
     pub(crate) fn look_ahead(&mut self, b: &mut B, i: usize, accepted: &B::Matrix) -> Result<()> {
-        let Point { at, ahead, lengths } = &mut self.points[i];
+        let (at, (ahead, lengths)) = (&self.points[i], &mut self.ahead[i]);
         b.look_ahead(at, accepted, &self.state, ahead)?;
         let Some(lengths) = lengths else { return Ok(()) };
         b.column_sums(at, ColumnSums::SumOfSquares, Write::Replace, &mut lengths.now)?;
@@ -83,11 +93,24 @@ impl<B: Backend> Extrapolation<B> {
         b.scale(ahead, By::Columns(&lengths.root), false)
     }
 
+    /// The block of factor i, from Y_i; where the iteration before was taken back, the factor stays what it is.
+    pub(crate) fn solve(
+        &mut self,
+        b: &mut B,
+        i: usize,
+        block: impl FnOnce(&mut B, &mut B::Matrix) -> Result<()>,
+    ) -> Result<()> {
+        // Where there is room: Y_i' is made afterwards.
+        let (point, trial) = (&mut self.points[i], &mut self.ahead[i].0);
+        b.copy(point, trial)?;
+        block(b, trial)?;
+        b.accept(trial, By::Entry(&self.state, ACCEPTED), point)
+    }
+
     /// Multiplies `F_i'` and `Y_i'`.
     pub(crate) fn scale(&mut self, b: &mut B, i: usize, by: By<'_, B::Matrix>) -> Result<()> {
-        let Point { at, ahead, .. } = &mut self.points[i];
-        b.scale(at, by, false)?;
-        b.scale(ahead, by, false)
+        b.scale(&mut self.points[i], by, false)?;
+        b.scale(&mut self.ahead[i].0, by, false)
     }
 
     /// Whether the iteration whose sums `objective` has in `turn` is accepted; and what follows for the factors.
@@ -103,22 +126,9 @@ impl<B: Backend> Extrapolation<B> {
     {
         objective.judge(b, turn, self.first, &mut self.state)?;
         self.first = false;
-        for (point, accepted) in self.points.iter_mut().zip(accepted) {
-            b.settle(&point.ahead, &self.state, accepted, &mut point.at)?;
+        for ((point, (ahead, _)), accepted) in self.points.iter_mut().zip(&self.ahead).zip(accepted) {
+            b.settle(ahead, &self.state, accepted, point)?;
         }
         Ok(())
-    }
-}
-
-impl<B: Backend> Point<B> {
-    fn new(b: &mut B, factor: &B::Matrix, keeps_lengths: bool) -> Result<Self> {
-        let (rows, k) = b.shape(factor);
-        let mut at = b.zeros(rows, k)?;
-        b.copy(factor, &mut at)?;
-        let lengths = match keeps_lengths {
-            true => Some(Lengths { now: b.zeros(1, k)?, ahead: b.zeros(1, k)?, root: b.zeros(1, k)? }),
-            false => None,
-        };
-        Ok(Self { at, ahead: b.zeros(rows, k)?, lengths })
     }
 }

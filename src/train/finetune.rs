@@ -6,18 +6,22 @@
 //! XᵀH̃_l = (XᵀH_L) P_lᵀ          H̃_lᵀH̃_l = P_l (H_LᵀH_L) P_lᵀ
 //! ```
 //!
-//! so a sweep reads X twice (XᵀH_L and XΨ_L), whatever the depth. The H_l of the hidden layers enter no other
-//! update and not the objective; they are solved for once, afterwards.
+//! so that a sweep is one pass over X, whatever the depth: shard by shard `X_s Ψ_L`, the block of H_L, and its part of the
+//! `C = XᵀH_L` and `S = H_LᵀH_L` from which the next sweep begins. The H_l of the hidden layers enter no other update and not the
+//! objective; they are solved for once, afterwards.
 //!
 //! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): on PIE, layers 600,160, 40 of them
-//! lower the objective of DNMF to 2.73, plain ones to 2.99.
+//! lower the objective of DNMF to 2.73, plain ones to 2.99. C and S are those of the extrapolated H. So the sweep after one that
+//! was taken back has none of the H that it starts from, and leaves the W as they are.
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
 use super::objective::{Objective, iterate};
-use super::{Config, Extrapolate, Penalties, Progress, Stage};
+use super::samples::{Samples, Shards};
+use super::watch::Watch;
+use super::{Config, Extrapolate, Penalties, Stage};
 use crate::Result;
-use crate::backend::{Backend, By, MatMul, Stopping};
+use crate::backend::{Backend, By, MatMul, Stopping, Write};
 
 /// What one hidden or last layer needs in a sweep.
 struct Chain<B: Backend> {
@@ -32,23 +36,47 @@ struct Chain<B: Backend> {
     projected: Option<B::Matrix>,
 }
 
+/// Sums over the samples.
+struct Sums<B: Backend> {
+    /// `C = XᵀH_L` (m × k_L).
+    c: B::Matrix,
+    /// `S = H_LᵀH_L` (k_L × k_L).
+    s: B::Matrix,
+}
+
+impl<B: Backend> Sums<B> {
+    /// Adds a shard.
+    fn add(&mut self, b: &mut B, shard: usize, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
+        let write = Write::of_shard(shard);
+        b.product(MatMul::TN, x, h, write, &mut self.c)?;
+        b.product(MatMul::TN, h, h, write, &mut self.s)
+    }
+
+    /// Follows a scale of H.
+    fn scale(&mut self, b: &mut B, by: By<'_, B::Matrix>) -> Result<()> {
+        b.scale(&mut self.c, by, false)?;
+        b.scale(&mut self.s, by, false)?;
+        b.scale(&mut self.s, by, false)
+    }
+}
+
 /// Sweeps over `W_1 … W_L, H_L`; returns the objective over time.
 ///
 /// `x: n × m`, `xx = ‖X‖²`, `w[l]: k_{l−1} × k_l`, `h: n × k_L`.
 pub(crate) fn finetune<B: Backend>(
     b: &mut B,
-    (x, xx): (&B::Matrix, f64),
+    (x, xx): (&mut dyn Shards<B>, f64),
     w: &mut [B::Matrix],
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     penalties: &Penalties,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
-    let ((n, m), last) = (b.shape(x), w.len() - 1);
+    let (m, last) = (x.shape().1, w.len() - 1);
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let mut h_block = HBlock::new(b, (n, k), kind, lambda, BlockSolver::of(config, m, k))?;
+    let mut h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Vec::with_capacity(w.len());
@@ -63,85 +91,96 @@ pub(crate) fn finetune<B: Backend>(
             projected: if inner && l > 0 { Some(b.zeros(rows, k)?) } else { None },
         });
     }
-    // C = XᵀH_L and S = H_LᵀH_L.
-    let (mut c, mut s) = (b.zeros(m, k)?, b.zeros(k, k)?);
+    let mut sums = Sums::<B> { c: b.zeros(m, k)?, s: b.zeros(k, k)? };
 
     for (l, w) in w.iter().enumerate() {
         grow_psi(b, w, &mut chain, l)?;
     }
-    b.matmul(MatMul::TN, h, h, &mut s)?;
-    objective.record_penalties(b, 0, &*w, &s)?;
-    let start = objective.exact(b, x, h, &chain[last].psi)?;
+    x.pass(b, &mut |b, s, x| {
+        objective.record_residual(b, s, x, &h.shards[s], &chain[last].psi)?;
+        sums.add(b, s, x, &h.shards[s])
+    })?;
+    objective.record_penalties(b, 0, &*w, &sums.s)?;
+    let start = objective.of_residual(b)?;
 
+    // The factors that are extrapolated, in the order of their blocks: the shards of H, then W_1 … W_L.
+    let of_h = h.shards.len();
     let mut ahead = None;
     if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
-        let factors = w.iter().map(|w| (w, config.balance.lengths)).chain([(&*h, false)]);
-        ahead = Some(Extrapolation::new(b, factors)?);
+        let factors = h.shards.iter().map(|h| (h, false)).chain(w.iter().map(|w| (w, config.balance.lengths)));
+        // With HᵀH of the H that a sweep ends with.
+        ahead = Some((Extrapolation::new(b, factors)?, b.zeros(k, k)?));
     }
     let stop = Stopping::new(config.tol, config.target_error);
     let stop = if ahead.is_some() { stop.of_trials() } else { stop };
-    iterate(b, &mut objective, (Stage::Finetune, config.sweeps), start, stop, progress, |b, objective, turn| {
-        // Where the blocks start: the extrapolated factors, or the factors themselves.
-        let at_h = ahead.as_ref().map_or(&*h, |ahead| ahead.at(last + 1));
-        b.matmul(MatMul::TN, x, at_h, &mut c)?;
-        if ahead.is_some() {
-            b.matmul(MatMul::TN, at_h, at_h, &mut s)?;
-        }
+    let sweeps = (Stage::Finetune, config.sweeps);
+    iterate(b, &mut objective, sweeps, start, stop, watch, |b, objective, turn| {
+        let points = ahead.as_ref().map_or(&*w, |(ahead, _)| ahead.points(of_h));
         for l in (0..last).rev() {
-            let above = ahead.as_ref().map_or(&w[l + 1], |ahead| ahead.at(l + 1));
-            set_tail(b, above, &mut chain, l)?;
+            set_tail(b, &points[l + 1], &mut chain, l)?;
         }
         for l in 0..=last {
-            set_block(b, &mut chain, l, &c, &s)?;
-            chain[l].block.solve(b, ahead.as_mut().map_or(&mut w[l], |ahead| ahead.at_mut(l)))?;
-            grow_psi(b, ahead.as_ref().map_or(&w[l], |ahead| ahead.at(l)), &mut chain, l)?;
+            set_block(b, &mut chain, l, &sums)?;
+            let block = &mut chain[l].block;
+            match &mut ahead {
+                Some((ahead, _)) => ahead.solve(b, of_h + l, |b, w| block.solve(b, w))?,
+                None => block.solve(b, &mut w[l])?,
+            }
+            let w = ahead.as_ref().map_or(&w[l], |(ahead, _)| ahead.at(of_h + l));
+            grow_psi(b, w, &mut chain, l)?;
         }
         let psi = &chain[last].psi;
         h_block.set_gram(b, psi)?;
-        h_block.set_rhs(b, x, psi)?;
-        h_block.solve(b, ahead.as_mut().map_or(&mut *h, |ahead| ahead.at_mut(last + 1)))?;
-        if let Some(ahead) = &mut ahead {
-            for (i, accepted) in w.iter().chain([&*h]).enumerate() {
-                ahead.look_ahead(b, i, accepted)?;
+        h_block.prepare(b)?;
+        x.pass(b, &mut |b, s, x| {
+            h_block.set_rhs(b, x, psi)?;
+            let rows = b.shape(x).0;
+            let Some((ahead, gram)) = &mut ahead else {
+                let h = &mut h.shards[s];
+                h_block.solve(b, h)?;
+                objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
+                return sums.add(b, s, x, h);
+            };
+            h_block.solve(b, ahead.at_mut(s))?;
+            let made = ahead.at(s);
+            objective.record_cross(b, turn, s, (h_block.rhs(rows)?, made))?;
+            b.product(MatMul::TN, made, made, Write::of_shard(s), gram)?;
+            ahead.look_ahead(b, s, &h.shards[s])?;
+            sums.add(b, s, x, ahead.ahead(s))
+        })?;
+        let Some((ahead, gram)) = &mut ahead else {
+            objective.record_quadratic(b, turn, &h_block.gram, &sums.s)?;
+            objective.record_penalties(b, turn, &*w, &sums.s)?;
+            if balance {
+                let scales = objective.equalize(b, turn)?;
+                for (l, w) in w.iter_mut().enumerate() {
+                    b.scale(w, By::Entry(scales, l), false)?;
+                }
+                h.scale(b, By::Entry(scales, last + 1), false)?;
+                sums.scale(b, By::Entry(scales, last + 1))?;
+                objective.record_penalties(b, turn, &*w, &sums.s)?;
             }
+            return Ok(());
+        };
+        objective.record_quadratic(b, turn, &h_block.gram, gram)?;
+        for (l, accepted) in w.iter().enumerate() {
+            ahead.look_ahead(b, of_h + l, accepted)?;
         }
-        let at_h = ahead.as_ref().map_or(&*h, |ahead| ahead.at(last + 1));
-        b.matmul(MatMul::TN, at_h, at_h, &mut s)?;
-        objective.record_fit(b, turn, (&h_block.rhs, at_h), (&h_block.gram, &s))?;
-        record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
+        objective.record_penalties(b, turn, ahead.points(of_h), gram)?;
         if balance {
             let scales = objective.equalize(b, turn)?;
-            for (i, factor) in w.iter_mut().chain([&mut *h]).enumerate() {
-                let by = By::Entry(scales, i);
-                match &mut ahead {
-                    Some(ahead) => ahead.scale(b, i, by)?,
-                    None => b.scale(factor, by, false)?,
-                }
+            for i in 0..of_h + w.len() {
+                // All of H has one scale, the last.
+                let entry = if i < of_h { last + 1 } else { i - of_h };
+                ahead.scale(b, i, By::Entry(scales, entry))?;
             }
-            let of_h = By::Entry(scales, last + 1);
-            b.scale(&mut s, of_h, false)?;
-            b.scale(&mut s, of_h, false)?;
-            record_penalties(b, objective, turn, (w, ahead.as_ref()), &s)?;
+            sums.scale(b, By::Entry(scales, last + 1))?;
+            b.scale(gram, By::Entry(scales, last + 1), false)?;
+            b.scale(gram, By::Entry(scales, last + 1), false)?;
+            objective.record_penalties(b, turn, ahead.points(of_h), gram)?;
         }
-        match &mut ahead {
-            Some(ahead) => ahead.settle(b, objective, turn, w.iter_mut().chain([&mut *h])),
-            None => Ok(()),
-        }
+        ahead.settle(b, objective, turn, h.shards.iter_mut().chain(&mut *w))
     })
-}
-
-/// The penalties of the factors that the objective of a sweep is about.
-fn record_penalties<B: Backend>(
-    b: &mut B,
-    objective: &mut Objective<B>,
-    turn: usize,
-    (w, ahead): (&[B::Matrix], Option<&Extrapolation<B>>),
-    s: &B::Matrix,
-) -> Result<()> {
-    match ahead {
-        Some(ahead) => objective.record_penalties(b, turn, (0..w.len()).map(|l| ahead.at(l)), s),
-        None => objective.record_penalties(b, turn, w, s),
-    }
 }
 
 /// `Ψ_l = Ψ_{l−1} W_l`.
@@ -164,7 +203,8 @@ fn set_tail<B: Backend>(b: &mut B, above: &B::Matrix, chain: &mut [Chain<B>], l:
 }
 
 /// The Gram and the right side of W_l: `P_l S P_lᵀ` and `Ψ_{l−1}ᵀ C P_lᵀ`.
-fn set_block<B: Backend>(b: &mut B, chain: &mut [Chain<B>], l: usize, c: &B::Matrix, s: &B::Matrix) -> Result<()> {
+fn set_block<B: Backend>(b: &mut B, chain: &mut [Chain<B>], l: usize, sums: &Sums<B>) -> Result<()> {
+    let Sums { c, s } = sums;
     let (before, now) = chain.split_at_mut(l);
     let Chain { block, tail, tail_gram, projected, .. } = &mut now[0];
     let psi = before.last().map(|layer| &layer.psi);

@@ -4,95 +4,134 @@ use super::block::curvature;
 use super::layer::{Layer, Start};
 use super::objective::Objective;
 use super::pretrain::balance_norms;
-use super::project::{Projection, norm_squared, project};
+use super::project::{Projection, project};
+use super::samples::{Cut, Samples, Shards, Streamed, hold, totals};
+use super::source::Source;
 use super::warnings::warnings;
+use super::watch::Watch;
 use super::{
     Config, Extrapolate, Fit, History, Init, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
+    Warning,
 };
 use super::{baselines, init, method, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
+use std::ops::ControlFlow;
 use std::time::Instant;
+
+/// [`fit_samples`] to samples in memory, from a start of the caller's where there is one.
+///
+/// # Errors
+/// As [`fit_samples`].
+pub fn fit<B: Backend>(
+    b: &mut B,
+    mut x: ArrayView2<'_, B::Elem>,
+    config: &Config,
+    start: Option<&Start<B::Elem>>,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Fit<B::Elem>> {
+    fit_samples(b, &mut x, config, start, progress)
+}
 
 /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was
 /// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
 /// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`] does X stay as it is.
 ///
+/// `progress` is told of every iteration. Where it breaks, the fit ends with the factors that it has: layers that are not
+/// trained yet get their start, and [`Warning::Stopped`] says so.
+///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
-/// the backend reports.
-pub fn fit<B: Backend>(
+/// the backend and the source report.
+pub fn fit_samples<B: Backend>(
     b: &mut B,
-    x: ArrayView2<'_, B::Elem>,
+    x: &mut dyn Source<B::Elem>,
     config: &Config,
     start: Option<&Start<B::Elem>>,
-    progress: &mut dyn FnMut(&Progress),
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
-    check_data(x, config.model.signed)?;
     let unit = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
-    let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut report)?;
+    let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut Watch::new(&mut report))?;
     unit.restore(&mut fit)?;
     Ok(fit)
 }
 
-/// [`fit`] in the unit of `x/unit`.
+/// [`fit_samples`] in the unit of `x/unit`.
 fn fit_divided<B: Backend>(
     b: &mut B,
-    (x, unit): (ArrayView2<'_, B::Elem>, Unit),
+    (source, unit): (&mut dyn Source<B::Elem>, Unit),
     config: &Config,
     start: Option<&Start<B::Elem>>,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Fit<B::Elem>> {
     let method = config.model.method;
     let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
     let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
-    let (x, x_storage) = b.upload_data(unit.divide(x).view(), config.x_storage)?;
-    let xx = norm_squared(b, &x)?;
+    let (n, m) = source.shape();
+    let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::new(n, b.shard_rows(m)) };
+    let (mut held, mut streamed);
+    let (x, x_storage): (&mut dyn Shards<B>, _) = if config.stream {
+        let storage = if config.x_storage == Storage::Auto { Storage::F32 } else { config.x_storage };
+        streamed = Streamed::new(source, unit, storage, cut);
+        (&mut streamed, storage)
+    } else {
+        let storage;
+        (held, storage) = hold(b, source, unit, config.x_storage, cut)?;
+        (&mut held, storage)
+    };
+    let (mut entries, xx) = totals(b, x)?;
 
-    let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<B::Matrix>::new());
+    let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<Samples<B>>::new());
     let (mut history, mut penalties) = (History::default(), Penalties::default());
     let mut graph_penalty = 0.0;
     let depth = config.layers.len();
-    let mut halves = false;
+    let (mut halves, mut vv) = (false, xx);
     // g(H) of the layer before, in a nonlinear model.
-    let mut fed: Option<B::Matrix> = None;
+    let mut fed: Option<Samples<B>> = None;
     for layer in 0..depth {
         let clock = Instant::now();
-        let v = fed.as_ref().or(h.last()).unwrap_or(&x);
-        let (n, m) = b.shape(v);
-        progress(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
+        let v: &mut dyn Shards<B> = match (&mut fed, h.last_mut()) {
+            (Some(fed), _) => fed,
+            (None, Some(below)) => below,
+            (None, None) => x,
+        };
+        let (n, m) = v.shape();
+        watch.report(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
+        if layer > 0 {
+            (entries, vv) = totals(b, v)?;
+        }
         let (w0, h0) = match start {
             Some(start) => given(start, layer, (n, m), config.layers[layer])?,
-            None => init::start(b, v, layer, config)?,
+            None => init::start(b, (v, entries, vv), layer, config)?,
         };
-        let (mut w_l, mut h_l) = (b.upload(w0.view())?, b.upload(h0.view())?);
+        let (mut w_l, mut h_l) = (b.upload(w0.view())?, Samples::upload(b, cut, h0.view())?);
+        drop((w0, h0));
         if method == Method::Graph && start.is_none() && config.init != Init::Random {
             // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
             baselines::unit_components(b, &mut w_l, &mut h_l)?;
         }
         let (mu, lambda) = constants(b, layer, &w_l, &h_l, config)?;
-        progress(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
+        watch.report(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let vv = if layer == 0 { xx } else { norm_squared(b, v)? };
         let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
         let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
             halves = on;
-            method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, progress)
+            method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, watch)
         })?;
         if halves && depth == 1 {
             let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
-            let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), progress)?;
+            let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), watch)?;
             trained.history.extend_from_slice(&last.history[1..]);
             trained.graph_penalty = last.graph_penalty;
         }
@@ -131,23 +170,25 @@ fn fit_divided<B: Backend>(
     drop(fed);
     if depth > 1 {
         history.finetune =
-            b.in_halves(halves, |b, _| method::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress))?;
+            b.in_halves(halves, |b, _| method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch))?;
         if halves {
             let config = &refined(config);
-            let rest = method::finetune(b, (&x, xx), &mut w, &mut last, &penalties, config, progress)?;
+            let rest = method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch)?;
             history.finetune.extend_from_slice(&rest[1..]);
         }
     }
     seconds.finetune = clock.elapsed().as_secs_f64();
+    let kind = config.model.h_penalty;
+    let mut objective = penalties_of(b, xx, (&w, &last), &penalties, kind)?;
     let (represented, hidden, (objective, relative_error)) = match config.activation {
         None => {
             let psi = psi(b, &w, depth)?;
-            let score = score(b, (&x, xx), (&w, &last), (&last, &psi), &penalties, config.model.h_penalty)?;
-            (last, solve_hidden(b, (&x, xx), &w, h, &penalties, config, progress)?, score)
+            let score = objective.exact(b, x, &last, &psi)?;
+            (last, solve_hidden(b, x, &w, h, &penalties, config, watch)?, score)
         }
         Some(activation) => {
-            let hidden = nonlinear::hidden(b, activation, &w, &last)?;
-            let score = score(b, (&x, xx), (&w, &last), (&hidden[0], &w[0]), &penalties, config.model.h_penalty)?;
+            let hidden = nonlinear::hidden(b, activation, &w, last.whole()?)?;
+            let score = objective.exact_whole(b, x.whole()?, &hidden[0], &w[0])?;
             let wanted = hidden.iter().filter(|_| config.hidden).map(|h| b.download(h)).collect::<Result<_>>()?;
             // Last of all: a bounded activation moves some scale from H to W_L, and penalties are of the factors before.
             let represented = match config.activate {
@@ -161,9 +202,10 @@ fn fit_divided<B: Backend>(
 
     let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
-    let factors = Factors { w, h: b.download(&represented)?, hidden, activation, activate };
+    let factors = Factors { w, h: represented.download(b)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
-    let warnings = warnings(&factors, &history, relative_error, config)?;
+    let mut warnings = warnings(&factors, &history, relative_error, config)?;
+    warnings.extend(watch.stopped.then_some(Warning::Stopped));
     Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds, warnings })
 }
 
@@ -181,27 +223,6 @@ impl Progress {
     pub(crate) fn of(stage: Stage) -> Self {
         Self { stage, done: 0, of: 0, objective: f64::NAN, relative_error: f64::NAN }
     }
-}
-
-/// What every model asks of its data; `signed` ones take negative values.
-pub(crate) fn check_data<E: Element>(x: ArrayView2<'_, E>, signed: bool) -> Result<()> {
-    if x.is_empty() {
-        return Err(Error::Data(format!("the data are empty: {} samples of {} features", x.nrows(), x.ncols())));
-    }
-    let bad = |&x: &E| !((signed || x >= E::zero()) && x.is_finite());
-    let needs = if signed { "finite numbers" } else { "finite numbers of at least 0" };
-    let count = x.iter().filter(|x| bad(x)).count();
-    if let Some(((i, j), value)) = x.indexed_iter().find(|(_, x)| bad(x)) {
-        return Err(Error::Data(format!(
-            "the model needs {needs}, but {count} of {} are not; the first is {value:?} in sample {i}, \
-             feature {j} (both from 0)",
-            x.len()
-        )));
-    }
-    if x.iter().all(|x| x.is_zero()) {
-        return Err(Error::Data("the data are all zero".into()));
-    }
-    Ok(())
 }
 
 fn given<E: Element>(
@@ -223,22 +244,35 @@ fn given<E: Element>(
 
 /// `mu_l = c‖S‖₂/k_{l−1}` and `lambda = c‖G‖₂/k` (ridge: without the /k), S = HᵀH and G = WᵀW at the start: scale-free
 /// and independent of n.
-fn constants<B: Backend>(b: &mut B, layer: usize, w: &B::Matrix, h: &B::Matrix, config: &Config) -> Result<(f64, f64)> {
+fn constants<B: Backend>(
+    b: &mut B,
+    layer: usize,
+    w: &B::Matrix,
+    h: &Samples<B>,
+    config: &Config,
+) -> Result<(f64, f64)> {
     let (mu, lambda) = (config.mu_of(layer)?, config.lambda_of(layer)?);
     if config.penalty_scale == PenaltyScale::Absolute {
         return Ok((mu, lambda));
     }
     let (rows, k) = b.shape(w);
-    let mut norm = |factor: &B::Matrix| -> Result<f64> {
-        let (mut gram, mut out) = (b.zeros(k, k)?, curvature(b, k)?);
-        b.matmul(MatMul::TN, factor, factor, &mut gram)?;
-        b.spectral_bound(&gram, Metric::Plain, 50, &mut out)?;
+    let mut gram = b.zeros(k, k)?;
+    let norm = |b: &mut B, gram: &B::Matrix| -> Result<f64> {
+        let mut out = curvature(b, k)?;
+        b.spectral_bound(gram, Metric::Plain, 50, &mut out)?;
         Ok(b.download(&out.scale)?[[0, 0]].f64())
     };
-    let mu = if mu > 0.0 { mu * norm(h)? / rows as f64 } else { 0.0 };
+    let mut scaled = (0.0, 0.0);
+    if mu > 0.0 {
+        h.gram(b, &mut gram)?;
+        scaled.0 = mu * norm(b, &gram)? / rows as f64;
+    }
     let per = if config.model.h_penalty == HPenalty::Ridge { 1.0 } else { k as f64 };
-    let lambda = if lambda > 0.0 { lambda * norm(w)? / per } else { 0.0 };
-    Ok((mu, lambda))
+    if lambda > 0.0 {
+        b.matmul(MatMul::TN, w, w, &mut gram)?;
+        scaled.1 = lambda * norm(b, &gram)? / per;
+    }
+    Ok(scaled)
 }
 
 /// `Ψ_l` of the first `l` factors.
@@ -254,33 +288,32 @@ fn psi<B: Backend>(b: &mut B, w: &[B::Matrix], l: usize) -> Result<B::Matrix> {
     Ok(psi)
 }
 
-/// The objective and the relative error of the factors as they are, which reconstruct X as `h psiᵀ`.
-fn score<B: Backend>(
+/// The objective of the factors as they are, all but its residual.
+fn penalties_of<B: Backend>(
     b: &mut B,
-    (x, xx): (&B::Matrix, f64),
-    (w, last): (&[B::Matrix], &B::Matrix),
-    (h, psi): (&B::Matrix, &B::Matrix),
+    xx: f64,
+    (w, last): (&[B::Matrix], &Samples<B>),
     penalties: &Penalties,
     kind: HPenalty,
-) -> Result<(f64, f64)> {
+) -> Result<Objective<B>> {
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[w.len() - 1];
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, penalties.lambda[w.len() - 1])?;
     let mut s = b.zeros(k, k)?;
-    b.matmul(MatMul::TN, last, last, &mut s)?;
+    last.gram(b, &mut s)?;
     objective.record_penalties(b, 0, w, &s)?;
-    objective.exact(b, x, h, psi)
+    Ok(objective)
 }
 
 /// The coefficients of the hidden layers under the final factors, from those of the pre-training.
 fn solve_hidden<B: Backend>(
     b: &mut B,
-    x: (&B::Matrix, f64),
+    x: &mut dyn Shards<B>,
     w: &[B::Matrix],
-    h: Vec<B::Matrix>,
+    h: Vec<Samples<B>>,
     penalties: &Penalties,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<Array2<B::Elem>>> {
     let mut hidden = Vec::new();
     if !config.hidden {
@@ -294,8 +327,8 @@ fn solve_hidden<B: Backend>(
             signed: config.model.signed,
             ..Projection::default()
         };
-        project(b, x, &psi, &mut h, &how, progress)?;
-        hidden.push(b.download(&h)?);
+        project(b, x, &psi, &mut h, &how, watch)?;
+        hidden.push(h.download(b)?);
     }
     Ok(hidden)
 }

@@ -148,6 +148,8 @@ pub enum Warning {
         /// What would have ended it.
         tol: f64,
     },
+    /// It was told to stop before its end.
+    Stopped,
 }
 
 impl std::fmt::Display for Warning {
@@ -180,6 +182,10 @@ impl std::fmt::Display for Warning {
                 "not converged: after {iterations} iterations the objective still falls by {:.2} % in each (--tol {tol} was \
                  not met); more --sweeps lower the error further",
                 100.0 * change
+            ),
+            Self::Stopped => f.write_str(
+                "stopped before its end: the factors are those of the last iteration, and layers that were not trained yet are \
+                 as they start",
             ),
         }
     }

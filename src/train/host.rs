@@ -20,7 +20,7 @@ use crate::{Error, Result, memory};
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     // Sizes may be absurd; in floating point they stay comparable.
     let r = |a: usize, b: usize| 4.0 * a as f64 * b as f64;
-    let data = if on_gpu { 0.0 } else { r(n, m) };
+    let data = if on_gpu || config.stream { 0.0 } else { r(n, m) };
     let extrapolates = config.solver != Solver::Nesterov && config.extrapolate != Extrapolate::None;
     let copies = match (on_gpu, extrapolates || config.model.method != Method::Blocks) {
         (true, _) => 1.0,

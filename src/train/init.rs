@@ -7,14 +7,15 @@
 
 mod signed;
 
+use super::samples::{Scratch, Shards};
 use super::{Config, Init};
 use crate::backend::gpu::{matrix_bytes, sums_bytes};
-use crate::backend::{Backend, Element, MatMul, Sum};
+use crate::backend::{Backend, Element, MatMul, Write};
 use crate::model::Method;
 use crate::{Error, Result};
 use faer::Mat;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -34,25 +35,26 @@ const BLOCK: usize = 8192;
 /// W and H of a layer.
 type Layer<E> = (Array2<E>, Array2<E>);
 
-/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`. [`Init::Svd`] leaves W at 0: least squares make it.
-pub(crate) fn start<B: Backend>(b: &mut B, v: &B::Matrix, layer: usize, config: &Config) -> Result<Layer<B::Elem>> {
-    let (n, m) = b.shape(v);
+/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`, of which `(entries, squares)` are the sums. [`Init::Svd`]
+/// leaves W at 0: least squares make it.
+pub(crate) fn start<B: Backend>(
+    b: &mut B,
+    (v, entries, squares): (&mut dyn Shards<B>, f64, f64),
+    layer: usize,
+    config: &Config,
+) -> Result<Layer<B::Elem>> {
+    let (n, m) = v.shape();
     let k = config.layers[layer];
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(layer as u64));
-    let mut totals = b.scalars(2)?;
-    b.sum(Sum::Entries(v), &mut totals, 0)?;
-    b.sum(Sum::Dot(v, v), &mut totals, 1)?;
-    let pending = b.start_read(&totals)?;
-    let totals = b.finish_read(pending)?;
     // How large an entry is; those of both signs have a mean of about 0.
-    let mean = totals[usize::from(config.model.signed)] / (n * m) as f64;
-    let mean = if config.model.signed { mean.sqrt() } else { mean };
+    let count = (n * m) as f64;
+    let mean = if config.model.signed { (squares / count).sqrt() } else { entries / count };
     // An entry of W and of H: k products of two of them are the mean of X.
     let fill = (mean / k as f64).sqrt();
     if config.init == Init::Random {
         let (of_w, of_h) = match config.model.method {
             // Columns of W of about unit length, and an H far above the data: `baselines/gnmf.rs` says why.
-            Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * totals[1] / n as f64).sqrt()),
+            Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * squares / n as f64).sqrt()),
             _ => (fill * 2.0, fill * 2.0),
         };
         let mut draw =
@@ -106,16 +108,21 @@ struct Svd<E> {
 }
 
 impl<E: Element> Svd<E> {
-    fn of<B: Backend<Elem = E>>(b: &mut B, v: &B::Matrix, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
-        let (n, m) = b.shape(v);
+    fn of<B: Backend<Elem = E>>(b: &mut B, v: &mut dyn Shards<B>, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
+        let (n, m) = v.shape();
         let p = (k + OVERSAMPLE).min(n).min(m);
         let (basis, image) = if exact((n, m), p) {
-            (None, b.download(v)?)
+            (None, gather(b, v, m, |b, v| b.download(v))?)
         } else {
             let q = subspace(b, v, p, rng)?;
-            let (on_device, mut image) = (b.upload(to_array::<E>(&q).view())?, b.zeros(n, p)?);
-            b.matmul(MatMul::NN, v, &on_device, &mut image)?;
-            (Some(q), b.download(&image)?)
+            let on_device = b.upload(to_array::<E>(&q).view())?;
+            let mut image = Scratch::new(v.cut(), |rows| b.zeros(rows, p))?;
+            let image = gather(b, v, p, |b, v| {
+                let image = image.rows(b.shape(v).0)?;
+                b.matmul(MatMul::NN, v, &on_device, image)?;
+                b.download(image)
+            })?;
+            (Some(q), image)
         };
         let r = triangle(image.view());
         let svd = r.thin_svd().map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
@@ -176,15 +183,36 @@ impl<E: Element> Svd<E> {
     }
 }
 
-/// An orthonormal m × p basis of what V does most: `Q ← orth(Vᵀ V Q)` from a random start.
-fn subspace<B: Backend>(b: &mut B, v: &B::Matrix, p: usize, rng: &mut ChaCha8Rng) -> Result<Mat<f64>> {
-    let (n, m) = b.shape(v);
+/// What `of` makes of every shard, n × `cols` in all, on the host: a pass over V.
+fn gather<B: Backend>(
+    b: &mut B,
+    v: &mut dyn Shards<B>,
+    cols: usize,
+    mut of: impl FnMut(&mut B, &B::Matrix) -> Result<Array2<B::Elem>>,
+) -> Result<Array2<B::Elem>> {
+    let rows: Vec<_> = v.cut().shards().collect();
+    if rows.len() == 1 {
+        let mut only = Array2::zeros((0, cols));
+        v.pass(b, &mut |b, _, v| of(b, v).map(|all| only = all))?;
+        return Ok(only);
+    }
+    let mut all = Array2::zeros((v.shape().0, cols));
+    v.pass(b, &mut |b, s, v| of(b, v).map(|shard| all.slice_mut(s![rows[s].clone(), ..]).assign(&shard)))?;
+    Ok(all)
+}
+
+/// An orthonormal m × p basis of what V does most: `Q ← orth(Vᵀ V Q)` from a random start, a pass over V each time.
+fn subspace<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize, rng: &mut ChaCha8Rng) -> Result<Mat<f64>> {
+    let m = v.shape().1;
     let mut q = Mat::from_fn(m, p, |_, _| rng.random::<f64>() - 0.5);
-    let (mut image, mut back) = (b.zeros(n, p)?, b.zeros(m, p)?);
+    let (mut image, mut back) = (Scratch::new(v.cut(), |rows| b.zeros(rows, p))?, b.zeros(m, p)?);
     for _ in 0..POWER {
         let on_device = b.upload(to_array::<B::Elem>(&q).view())?;
-        b.matmul(MatMul::NN, v, &on_device, &mut image)?;
-        b.matmul(MatMul::TN, v, &image, &mut back)?;
+        v.pass(b, &mut |b, s, v| {
+            let image = image.rows(b.shape(v).0)?;
+            b.matmul(MatMul::NN, v, &on_device, image)?;
+            b.product(MatMul::TN, v, image, Write::of_shard(s), &mut back)
+        })?;
         q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
     }
     Ok(q)
@@ -207,7 +235,7 @@ fn triangle<E: Element>(tall: ArrayView2<'_, E>) -> Mat<f64> {
 /// left at zero they would stay there.
 fn fill_missing<B: Backend>(
     b: &mut B,
-    v: &B::Matrix,
+    v: &mut dyn Shards<B>,
     w: &mut Array2<B::Elem>,
     h: &mut Array2<B::Elem>,
     rank: usize,
@@ -217,9 +245,9 @@ fn fill_missing<B: Backend>(
     if rank == k {
         return Ok(());
     }
-    let x = b.download(v)?;
-    let norms: Vec<f64> =
-        x.rows().into_iter().map(|row| row.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt()).collect();
+    let norm = |row: ArrayView1<'_, B::Elem>| B::Elem::of(row.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt());
+    let norms = gather(b, v, 1, |b, v| Ok(b.download(v)?.map_axis(Axis(1), norm).insert_axis(Axis(1))))?;
+    let norms: Vec<f64> = norms.iter().map(|norm| norm.f64()).collect();
     let usable = norms.iter().filter(|norm| **norm > 0.0).count();
     if k - rank > usable {
         return Err(Error::Config(format!(
@@ -229,19 +257,27 @@ fn fill_missing<B: Backend>(
             rank + usable
         )));
     }
-    let mut taken = vec![false; x.nrows()];
+    // The component that a sample becomes.
+    let mut of = vec![None; norms.len()];
     for j in rank..k {
-        let mut i = (j * 7919) % x.nrows();
-        while taken[i] || norms[i] == 0.0 {
-            i = (i + 1) % x.nrows();
+        let mut i = (j * 7919) % norms.len();
+        while of[i].is_some() || norms[i] == 0.0 {
+            i = (i + 1) % norms.len();
         }
-        taken[i] = true;
-        for (w, x) in w.column_mut(j).iter_mut().zip(x.row(i)) {
-            *w = B::Elem::of(x.f64() / norms[i] * fill * (k as f64).sqrt());
-        }
+        of[i] = Some(j);
         h.column_mut(j).fill(B::Elem::of(0.01 * fill));
     }
-    Ok(())
+    let rows: Vec<_> = v.cut().shards().collect();
+    v.pass(b, &mut |b, s, v| {
+        let x = b.download(v)?;
+        for (x, i) in x.rows().into_iter().zip(rows[s].clone()) {
+            let Some(j) = of[i] else { continue };
+            for (w, x) in w.column_mut(j).iter_mut().zip(x) {
+                *w = B::Elem::of(x.f64() / norms[i] * fill * (k as f64).sqrt());
+            }
+        }
+        Ok(())
+    })
 }
 
 /// `(Σ max(x, 0)², Σ max(−x, 0)²)`.

@@ -98,7 +98,7 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<Option<u64>> 
     residual = residual_bytes(n, m);
     if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
         let shapes: Vec<_> = layers.iter().enumerate().map(|(l, &k)| (rows(l), k)).collect();
-        chain += extrapolation(config, &shapes, n);
+        chain += extrapolation(config, &shapes, n) + r(last, last);
     }
     let mut vectors: Vec<(usize, usize)> = (1..depth).map(|l| (rows(l), layers[l])).collect();
     vectors.sort_unstable();

@@ -23,7 +23,9 @@ mod search;
 use super::exact::iterate_exactly;
 use super::objective::Objective;
 use super::project::{Outcome, Projection};
-use super::{Config, Penalties, Progress, Stage};
+use super::samples::{Samples, Shards};
+use super::watch::Watch;
+use super::{Config, Penalties, Stage};
 use crate::Result;
 use crate::backend::{Apply, Backend, By, Domain, Element, MatMul, Stopping};
 use crate::model::Activation;
@@ -83,10 +85,10 @@ pub(crate) fn finetune<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
     w: &mut [B::Matrix],
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     penalties: &Penalties,
     (config, activation): (&Config, Activation),
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
     let ((n, m), last) = (b.shape(x), w.len() - 1);
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
@@ -101,13 +103,14 @@ pub(crate) fn finetune<B: Backend>(
     let mut first = First::new(b, n, (m, ranks[0]), penalties.mu[0], config)?;
     let mut s = b.zeros(ranks[last], ranks[last])?;
 
-    let mut chain = Chain::new(b, activation, &ranks, w, h)?;
-    b.matmul(MatMul::TN, h, h, &mut s)?;
+    let mut chain = Chain::new(b, activation, &ranks, w, h.whole()?)?;
+    h.gram(b, &mut s)?;
     objective.record_penalties(b, 0, &*w, &s)?;
-    let start = objective.exact(b, x, chain.top(), &w[0])?;
+    let start = objective.exact_whole(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), progress, |b, (w, h)| {
+    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), watch, |b, (w, h)| {
+        let h = h.whole_mut()?;
         b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
         chain.step_h(b, w, h, &mut of_h)?;
         for l in (1..=last).rev() {
@@ -119,7 +122,7 @@ pub(crate) fn finetune<B: Backend>(
             b.matmul(MatMul::TN, h, h, &mut s)?;
         }
         objective.record_penalties(b, 0, &*w, &s)?;
-        objective.exact(b, x, chain.top(), &w[0])
+        objective.exact_whole(b, x, chain.top(), &w[0])
     })
 }
 
@@ -131,31 +134,32 @@ pub(crate) fn refine<B: Backend>(
     b: &mut B,
     (x, xx): (&B::Matrix, f64),
     w: &[B::Matrix],
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     (how, activation): (&Projection, Activation),
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
-    let shape = b.shape(h);
+    let shape = h.shape();
     let mut objective = Objective::new(b, xx, &[], &[], how.h_penalty, how.lambda)?;
     let mut search = Search::of_h(b, shape, how.h_penalty, how.lambda)?;
-    let mut chain = Chain::new(b, activation, &ranks, w, h)?;
+    let mut chain = Chain::new(b, activation, &ranks, w, h.whole()?)?;
     b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
     let mut s = b.zeros(shape.1, shape.1)?;
-    b.matmul(MatMul::TN, h, h, &mut s)?;
+    h.gram(b, &mut s)?;
     objective.record_penalties(b, 0, [], &s)?;
-    let start = objective.exact(b, x, chain.top(), &w[0])?;
+    let start = objective.exact_whole(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
     let mut least = start;
-    let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), progress, |b, (_, h)| {
+    let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), watch, |b, (_, h)| {
+        let h = h.whole_mut()?;
         for _ in 0..BATCH {
             chain.step_h(b, w, h, &mut search)?;
         }
         b.matmul(MatMul::TN, h, h, &mut s)?;
         objective.record_penalties(b, 0, [], &s)?;
-        let made = objective.exact(b, x, chain.top(), &w[0])?;
+        let made = objective.exact_whole(b, x, chain.top(), &w[0])?;
         least = if made.0 <= least.0 { made } else { least };
         Ok(made)
     })?;
@@ -169,17 +173,17 @@ pub(crate) fn feed<B: Backend>(
     activation: Activation,
     scaled: bool,
     w: &mut B::Matrix,
-    h: &mut B::Matrix,
-) -> Result<B::Matrix> {
+    h: &mut Samples<B>,
+) -> Result<Samples<B>> {
     if scaled {
-        let largest = b.download(h)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()));
+        let largest = h.download(b)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()));
         if largest > 0.0 {
             let scale = b.upload(arr2(&[[B::Elem::of(largest / BOUND)]]).view())?;
             b.scale(w, By::Entry(&scale, 0), false)?;
-            b.scale(h, By::Entry(&scale, 0), true)?;
+            h.scale(b, By::Entry(&scale, 0), true)?;
         }
     }
-    apply(b, activation, Apply::G, h)
+    h.activated(b, activation, Apply::G)
 }
 
 /// `g(from)` or `p(from)` as a new matrix.

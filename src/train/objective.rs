@@ -8,8 +8,10 @@
 //! ```
 
 use super::history::{Progress, Stage};
+use super::samples::{Samples, Shards};
+use super::watch::Watch;
 use crate::backend::{
-    Backend, Cadence, ColumnSums, Combination, Course, Element, StopCheck, Stopping, Sum, VERDICT, Write,
+    Backend, Cadence, ColumnSums, Combination, Course, Element, MatMul, StopCheck, Stopping, Sum, VERDICT, Write,
 };
 use crate::model::HPenalty;
 use crate::{Error, Result};
@@ -79,9 +81,8 @@ impl<B: Backend> Objective<B> {
         cross: (&B::Matrix, &B::Matrix),
         quadratic: (&B::Matrix, &B::Matrix),
     ) -> Result<()> {
-        let (c, q) = (self.slot(turn, CROSS), self.slot(turn, QUADRATIC));
-        b.sum(Sum::Dot(cross.0, cross.1), &mut self.scalars, c)?;
-        b.sum(Sum::Dot(quadratic.0, quadratic.1), &mut self.scalars, q)
+        self.record_cross(b, turn, 0, cross)?;
+        self.record_quadratic(b, turn, quadratic.0, quadratic.1)
     }
 
     /// ‖s_l‖² of every W that is penalised, and pen(S).
@@ -147,11 +148,90 @@ impl<B: Backend> Objective<B> {
         b.check_stop(StopCheck { weights, sums, first, constant, start, stop, verdict })
     }
 
-    /// Replaces ⟨B, F⟩ and ⟨G, S⟩ by the residual itself; `(f, relative error)` of turn 0 as it then is. Waits.
-    pub(crate) fn exact(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<(f64, f64)> {
-        b.residual(x, h, psi, Write::Replace, &mut self.scalars, QUADRATIC)?;
+    /// ⟨B, F⟩ of a shard, beside ⟨B, F⟩ of those before it.
+    pub(crate) fn record_cross(
+        &mut self,
+        b: &mut B,
+        turn: usize,
+        shard: usize,
+        cross: (&B::Matrix, &B::Matrix),
+    ) -> Result<()> {
+        let slot = self.slot(turn, CROSS);
+        b.reduce(Sum::Dot(cross.0, cross.1), Write::of_shard(shard), &mut self.scalars, slot)
+    }
+
+    /// ⟨G, S⟩.
+    pub(crate) fn record_quadratic(&mut self, b: &mut B, turn: usize, gram: &B::Matrix, s: &B::Matrix) -> Result<()> {
+        let slot = self.slot(turn, QUADRATIC);
+        b.sum(Sum::Dot(gram, s), &mut self.scalars, slot)
+    }
+
+    /// The residual itself of a shard, beside that of those before it, for [`Objective::of_residual`].
+    pub(crate) fn record_residual(
+        &mut self,
+        b: &mut B,
+        shard: usize,
+        x: &B::Matrix,
+        h: &B::Matrix,
+        psi: &B::Matrix,
+    ) -> Result<()> {
+        b.residual(x, h, psi, Write::of_shard(shard), &mut self.scalars, QUADRATIC)
+    }
+
+    /// [`Objective::of_residual`] for these factors: a pass over x.
+    pub(crate) fn exact(
+        &mut self,
+        b: &mut B,
+        x: &mut dyn Shards<B>,
+        h: &Samples<B>,
+        psi: &B::Matrix,
+    ) -> Result<(f64, f64)> {
+        x.pass(b, &mut |b, s, x| self.record_residual(b, s, x, &h.shards[s], psi))?;
+        self.of_residual(b)
+    }
+
+    /// ‖X_s‖² of a shard that has the objective for itself, with its `(f, relative error)`; `s` becomes `H_sᵀH_s`. Waits.
+    pub(crate) fn of_shard(
+        &mut self,
+        b: &mut B,
+        x: &B::Matrix,
+        (h, psi): (&B::Matrix, &B::Matrix),
+        s: &mut B::Matrix,
+    ) -> Result<(f64, (f64, f64))> {
+        b.matmul(MatMul::TN, h, h, s)?;
+        self.record_penalties(b, 0, [], s)?;
+        b.sum(Sum::Dot(x, x), &mut self.scalars, CROSS)?;
+        self.record_residual(b, 0, x, h, psi)?;
+        self.xx = self.read(b)?[CROSS];
+        Ok((self.xx, self.of_residual(b)?))
+    }
+
+    /// ‖X − H Ψᵀ‖² itself, of a shard. Waits.
+    pub(crate) fn squared_residual(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<f64> {
+        self.record_residual(b, 0, x, h, psi)?;
+        Ok(self.read(b)?[QUADRATIC])
+    }
+
+    fn read(&self, b: &mut B) -> Result<Vec<f64>> {
         let pending = b.start_read(&self.scalars)?;
-        let sums = b.finish_read(pending)?;
+        b.finish_read(pending)
+    }
+
+    /// [`Objective::exact`] for samples in one matrix.
+    pub(crate) fn exact_whole(
+        &mut self,
+        b: &mut B,
+        x: &B::Matrix,
+        h: &B::Matrix,
+        psi: &B::Matrix,
+    ) -> Result<(f64, f64)> {
+        self.record_residual(b, 0, x, h, psi)?;
+        self.of_residual(b)
+    }
+
+    /// `(f, relative error)` of turn 0 by the residuals that are recorded, instead of ⟨B, F⟩ and ⟨G, S⟩. Waits.
+    pub(crate) fn of_residual(&mut self, b: &mut B) -> Result<(f64, f64)> {
+        let sums = self.read(b)?;
         Ok((0.5 * sums[QUADRATIC] + self.penalty(&sums), (sums[QUADRATIC] / self.xx).sqrt()))
     }
 
@@ -184,15 +264,15 @@ pub(crate) fn iterate<B: Backend>(
     stage: (Stage, usize),
     start: (f64, f64),
     stop: Stopping,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
     step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
-    if stop.target_error.is_some_and(|target| start.1 <= target) {
+    if watch.stopped || stop.target_error.is_some_and(|target| start.1 <= target) {
         return Ok(vec![start.0]);
     }
     let ends_itself = stop.is_any() && b.gate(true);
     let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
-    let history = run(b, objective, (stage, cadence), start.0, stop, progress, step);
+    let history = run(b, objective, (stage, cadence), start.0, stop, watch, step);
     b.gate(false);
     history
 }
@@ -203,7 +283,7 @@ fn run<B: Backend>(
     ((stage, max), cadence): ((Stage, usize), Cadence),
     start: f64,
     stop: Stopping,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
     mut step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
     let mut history = vec![start];
@@ -227,9 +307,9 @@ fn run<B: Backend>(
                 least = (f, relative_error);
             }
             history.push(least.0);
-            progress(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
+            watch.report(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
         }
-        Ok(over)
+        Ok(over || watch.stopped)
     };
     let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
     let (mut queued, mut over) = (0, false);

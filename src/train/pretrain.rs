@@ -4,37 +4,36 @@ use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
 use super::layer::Layer;
 use super::objective::{Objective, iterate};
-use super::{Config, Extrapolate, Progress, Solver, Stage};
+use super::samples::{Samples, Shards};
+use super::watch::Watch;
+use super::{Config, Extrapolate, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping, Write};
 use crate::model::HPenalty;
 
-/// The factors in the order of their blocks.
-const H: usize = 0;
-const W: usize = 1;
-
 /// Alternates the H block and the W block on `½‖V − H Wᵀ‖² + penalties`; returns the objective over time.
 ///
-/// `v: n × m`, `vv = ‖V‖²`, `w: m × k`, `h: n × k`.
+/// `v: n × m`, `vv = ‖V‖²`, `w: m × k`, `h: n × k`. An iteration is a pass over V: `C = VᵀH` and `S = HᵀH` are summed up
+/// where H is solved for.
 pub(crate) fn pretrain<B: Backend>(
     b: &mut B,
-    (v, vv): (&B::Matrix, f64),
+    (v, vv): (&mut dyn Shards<B>, f64),
     w: &mut B::Matrix,
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     layer: &Layer,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
-    let ((n, m), k) = (b.shape(v), b.shape(w).1);
+    let ((n, m), k) = (v.shape(), b.shape(w).1);
     let Layer { mu, lambda, .. } = *layer;
     let kind = config.model.h_penalty;
-    let mut h_block = HBlock::new(b, (n, k), kind, lambda, BlockSolver::of(config, m, k))?;
+    let mut h_block = HBlock::new(b, v.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
     let mut w_block = WBlock::new(b, (m, k), mu, false, BlockSolver::of(config, n, k))?;
     let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
     let mut balance =
         if config.balance.penalties && mu > 0.0 && lambda > 0.0 { Some(Balance::new(b, k)?) } else { None };
 
-    b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
+    h.gram(b, &mut w_block.gram)?;
     objective.record_penalties(b, 0, [&*w], &w_block.gram)?;
     let start = objective.exact(b, v, h, w)?;
 
@@ -43,33 +42,44 @@ pub(crate) fn pretrain<B: Backend>(
     let stage = Stage::Pretrain { layer: layer.index };
     let (mut history, mut last, mut plain) = (vec![start.0], start, layer.iterations);
     if config.solver == Solver::Cd && config.extrapolate != Extrapolate::None && layer.iterations > 0 {
-        let mut ahead = Extrapolation::new(b, [(&*h, false), (&*w, config.balance.lengths)])?;
+        // The factors in the order of their blocks: the shards of H, then W.
+        let of_w = h.shards.len();
+        let factors = h.shards.iter().map(|h| (h, false)).chain([(&*w, config.balance.lengths)]);
+        let mut ahead = Extrapolation::new(b, factors)?;
         let all = (stage, layer.iterations);
-        history = iterate(b, &mut objective, all, start, stop.of_trials(), progress, |b, objective, turn| {
-            h_block.set_gram(b, ahead.at(W))?;
-            h_block.set_rhs(b, v, ahead.at(W))?;
-            h_block.solve(b, ahead.at_mut(H))?;
-            ahead.look_ahead(b, H, h)?;
-            b.matmul(MatMul::TN, ahead.ahead(H), ahead.ahead(H), &mut w_block.gram)?;
-            b.matmul(MatMul::TN, v, ahead.ahead(H), &mut w_block.rhs)?;
-            w_block.solve(b, ahead.at_mut(W))?;
-            ahead.look_ahead(b, W, w)?;
+        history = iterate(b, &mut objective, all, start, stop.of_trials(), watch, |b, objective, turn| {
+            h_block.set_gram(b, ahead.at(of_w))?;
+            h_block.prepare(b)?;
+            v.pass(b, &mut |b, s, v| {
+                h_block.set_rhs(b, v, ahead.at(of_w))?;
+                h_block.solve(b, ahead.at_mut(s))?;
+                ahead.look_ahead(b, s, &h.shards[s])?;
+                let (ahead, write) = (ahead.ahead(s), Write::of_shard(s));
+                b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
+                b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
+            })?;
+            w_block.solve(b, ahead.at_mut(of_w))?;
+            ahead.look_ahead(b, of_w, w)?;
 
-            h_block.set_gram(b, ahead.at(W))?;
-            objective.record_fit(b, turn, (&w_block.rhs, ahead.at(W)), (&h_block.gram, &w_block.gram))?;
-            objective.record_penalties(b, turn, [ahead.at(W)], &w_block.gram)?;
-            ahead.settle(b, objective, turn, [&mut *h, &mut *w])
+            h_block.set_gram(b, ahead.at(of_w))?;
+            objective.record_fit(b, turn, (&w_block.rhs, ahead.at(of_w)), (&h_block.gram, &w_block.gram))?;
+            objective.record_penalties(b, turn, [ahead.at(of_w)], &w_block.gram)?;
+            ahead.settle(b, objective, turn, h.shards.iter_mut().chain([&mut *w]))
         })?;
         // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors.
         plain = one_layer.into();
         last = (history[history.len() - 1], f64::INFINITY);
     }
     h_block.set_gram(b, w)?;
-    let rest = iterate(b, &mut objective, (stage, plain), last, stop, progress, |b, objective, turn| {
-        h_block.set_rhs(b, v, w)?;
-        h_block.solve(b, h)?;
-        b.matmul(MatMul::TN, h, h, &mut w_block.gram)?;
-        b.matmul(MatMul::TN, v, h, &mut w_block.rhs)?;
+    let rest = iterate(b, &mut objective, (stage, plain), last, stop, watch, |b, objective, turn| {
+        h_block.prepare(b)?;
+        v.pass(b, &mut |b, s, v| {
+            let (h, write) = (&mut h.shards[s], Write::of_shard(s));
+            h_block.set_rhs(b, v, w)?;
+            h_block.solve(b, h)?;
+            b.product(MatMul::TN, h, h, write, &mut w_block.gram)?;
+            b.product(MatMul::TN, v, h, write, &mut w_block.rhs)
+        })?;
         w_block.solve(b, w)?;
         h_block.set_gram(b, w)?;
         objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
@@ -107,10 +117,10 @@ impl<B: Backend> Balance<B> {
         b: &mut B,
         ratio: f64,
         w: &mut B::Matrix,
-        h: &mut B::Matrix,
+        h: &mut Samples<B>,
         (of_w, of_h): (&mut B::Matrix, &mut B::Matrix),
     ) -> Result<()> {
-        b.column_sums(h, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_h)?;
+        h.squares(b, &mut self.of_h)?;
         b.column_sums(w, ColumnSums::SumSquared, Write::Replace, &mut self.of_w)?;
         self.apply(b, ratio, w, h)?;
         for by in [By::Columns(&self.d), By::Rows(&self.d)] {
@@ -121,16 +131,16 @@ impl<B: Backend> Balance<B> {
     }
 
     /// `d_j = (‖h_j‖/‖w_j‖)^½`: afterwards `‖w_j‖ = ‖h_j‖`.
-    fn norms(&mut self, b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
-        b.column_sums(h, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_h)?;
+    fn norms(&mut self, b: &mut B, w: &mut B::Matrix, h: &mut Samples<B>) -> Result<()> {
+        h.squares(b, &mut self.of_h)?;
         b.column_sums(w, ColumnSums::SumOfSquares, Write::Replace, &mut self.of_w)?;
         self.apply(b, 1.0, w, h)
     }
 
-    fn apply(&mut self, b: &mut B, ratio: f64, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+    fn apply(&mut self, b: &mut B, ratio: f64, w: &mut B::Matrix, h: &mut Samples<B>) -> Result<()> {
         b.quarter_root(ratio, &self.of_h, &self.of_w, &mut self.d)?;
         b.scale(w, By::Columns(&self.d), false)?;
-        b.scale(h, By::Columns(&self.d), true)
+        h.scale(b, By::Columns(&self.d), true)
     }
 
     /// Squared L1: the penalty couples the components, so one scale `c: 1 × 2` for all of them.
@@ -139,11 +149,12 @@ impl<B: Backend> Balance<B> {
         b: &mut B,
         c: &B::Matrix,
         w: &mut B::Matrix,
-        h: &mut B::Matrix,
+        h: &mut Samples<B>,
         (of_w, of_h): (&mut B::Matrix, &mut B::Matrix),
     ) -> Result<()> {
-        for (factor, gram, by) in [(w, of_w, By::Entry(c, 0)), (h, of_h, By::Entry(c, 1))] {
-            b.scale(factor, by, false)?;
+        b.scale(w, By::Entry(c, 0), false)?;
+        h.scale(b, By::Entry(c, 1), false)?;
+        for (gram, by) in [(of_w, By::Entry(c, 0)), (of_h, By::Entry(c, 1))] {
             b.scale(gram, by, false)?;
             b.scale(gram, by, false)?;
         }
@@ -153,7 +164,7 @@ impl<B: Backend> Balance<B> {
 
 /// `‖w_j‖ = ‖h_j‖` for every component, the product unchanged: SDNMF/L and /R leave that scale free, and a
 /// coefficient matrix of badly scaled columns ruins the next layer.
-pub(crate) fn balance_norms<B: Backend>(b: &mut B, w: &mut B::Matrix, h: &mut B::Matrix) -> Result<()> {
+pub(crate) fn balance_norms<B: Backend>(b: &mut B, w: &mut B::Matrix, h: &mut Samples<B>) -> Result<()> {
     let k = b.shape(w).1;
     Balance::new(b, k)?.norms(b, w, h)
 }

@@ -2,7 +2,10 @@
 
 use super::block::{BlockSolver, HBlock, Steps};
 use super::objective::{Objective, iterate};
-use super::{Metric, Progress, Solver, Stage};
+use super::samples::{Samples, Shards};
+use super::unit::Unit;
+use super::watch::Watch;
+use super::{Metric, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, MatMul, Stopping, Sum};
 use crate::model::HPenalty;
@@ -31,6 +34,11 @@ impl Default for Projection {
 }
 
 impl Projection {
+    /// The same on components that were divided by their unit.
+    pub(crate) fn divided(&self, unit: Unit) -> Self {
+        Self { lambda: self.lambda / unit.squared(), ..self.clone() }
+    }
+
     /// For every layer of a model with these penalty constants on H, and this ridge.
     pub fn of_layers(h_penalty: HPenalty, signed: bool, ridge: f64, lambda: &[f64]) -> Vec<Self> {
         lambda.iter().map(|&lambda| Self { h_penalty, lambda, ridge, signed, ..Self::default() }).collect()
@@ -48,24 +56,18 @@ pub(crate) struct Outcome {
     pub(crate) steps: usize,
 }
 
-/// `‖m‖²`. Waits.
-pub(crate) fn norm_squared<B: Backend>(b: &mut B, m: &B::Matrix) -> Result<f64> {
-    let mut sum = b.scalars(1)?;
-    b.sum(Sum::Dot(m, m), &mut sum, 0)?;
-    let pending = b.start_read(&sum)?;
-    Ok(b.finish_read(pending)?[0])
-}
-
-/// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H + ½ ridge tr(G)/k ‖H‖²` from `h` (n × k), which is replaced. `x: n × m`, `xx = ‖X‖²`, `psi: m × k`.
+/// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H + ½ ridge tr(G)/k ‖H‖²` from `h` (n × k), which is replaced. `x: n × m`, `psi: m × k`.
+///
+/// One pass over X: a shard is done with before the next one is read, and ends by its own objective.
 pub(crate) fn project<B: Backend>(
     b: &mut B,
-    (x, xx): (&B::Matrix, f64),
+    x: &mut dyn Shards<B>,
     psi: &B::Matrix,
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     how: &Projection,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
-    let (n, k) = b.shape(h);
+    let (cut, k) = (x.cut(), b.shape(psi).1);
     let (solver, batch) = match b.fastest_solver() {
         Solver::Cd => (BlockSolver::Descent { passes: PASSES }, PASSES),
         _ => {
@@ -73,14 +75,12 @@ pub(crate) fn project<B: Backend>(
             (BlockSolver::Nesterov(steps), BATCH)
         }
     };
-    let mut block = HBlock::new(b, (n, k), how.h_penalty, how.lambda, solver)?;
+    let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda), solver)?;
     if how.signed {
         block.allow_signs(b)?;
     }
-    let mut objective = Objective::new(b, xx, &[], &[], how.h_penalty, how.lambda)?;
     let mut s = b.zeros(k, k)?;
     block.set_gram(b, psi)?;
-    block.set_rhs(b, x, psi)?;
     if how.ridge > 0.0 {
         // In the Gram, from where the objective has it too.
         let mut trace = b.scalars(1)?;
@@ -90,18 +90,26 @@ pub(crate) fn project<B: Backend>(
         b.add_penalty(&block.gram, HPenalty::Ridge, ridge, &mut s)?;
         b.copy(&s, &mut block.gram)?;
     }
-    b.matmul(MatMul::TN, h, h, &mut s)?;
-    objective.record_penalties(b, 0, [], &s)?;
-    let start = objective.exact(b, x, h, psi)?;
-
-    let stop = Stopping::new(how.tol, None);
-    let batches = (Stage::Project, how.max_steps.div_ceil(batch));
-    let history = iterate(b, &mut objective, batches, start, stop, progress, |b, objective, turn| {
-        block.solve(b, h)?;
-        b.matmul(MatMul::TN, h, h, &mut s)?;
-        objective.record_fit(b, turn, (&block.rhs, h), (&block.gram, &s))?;
-        objective.record_penalties(b, turn, [], &s)
+    let mut objective = Objective::new(b, 0.0, &[], &[], how.h_penalty, how.lambda)?;
+    let (stop, batches) = (Stopping::new(how.tol, None), how.max_steps.div_ceil(batch));
+    let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
+    x.pass(b, &mut |b, shard, x| {
+        let h = &mut h.shards[shard];
+        block.set_rhs(b, x, psi)?;
+        let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
+        watch.part = (shard, shards);
+        let history =
+            iterate(b, &mut objective, (Stage::Project, batches), start, stop, watch, |b, objective, turn| {
+                block.prepare(b)?;
+                block.solve(b, h)?;
+                b.matmul(MatMul::TN, h, h, &mut s)?;
+                objective.record_fit(b, turn, (block.rhs(b.shape(h).0)?, h), (&block.gram, &s))?;
+                objective.record_penalties(b, turn, [], &s)
+            })?;
+        (squares, left) = (squares + xx, left + objective.squared_residual(b, x, h, psi)?);
+        steps = steps.max((history.len() - 1) * batch);
+        Ok(())
     })?;
-    let (_, relative_error) = objective.exact(b, x, h, psi)?;
-    Ok(Outcome { relative_error, steps: (history.len() - 1) * batch })
+    watch.part = (0, 1);
+    Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
 }

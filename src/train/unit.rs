@@ -6,7 +6,8 @@
 //! `H_l = s H_l'`, and the W none; with an activation, which does not go with a scale, W_1 does, and H none. So the objective of
 //! the whole is `s²` times that of X', and so is the constant of a penalty on a factor without a unit.
 
-use super::{Config, Fit, PenaltyScale, Progress, Projection, Stage, Start};
+use super::source::Source;
+use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
 use crate::backend::Element;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
@@ -21,30 +22,108 @@ pub(crate) struct Unit {
     exponent: i32,
 }
 
-impl Unit {
-    /// Of the rows of `x`; 1 where they are all zero.
-    pub(crate) fn of<E: Element>(x: ArrayView2<'_, E>) -> Self {
-        let rows = || x.axis_iter(Axis(0)).into_par_iter();
-        let largest: Vec<f64> = rows().map(|row| row.fold(0.0, |most: f64, v| most.max(v.f64().abs()))).collect();
-        let most = largest.into_iter().fold(0.0, f64::max);
-        if !(most > 0.0 && most.is_finite()) {
-            return Self { exponent: 0 };
+/// What one look at samples tells: whether a model takes them, and their unit.
+#[derive(Debug, Default)]
+struct Look {
+    rows: usize,
+    /// The largest magnitude, and the sum of squares of all numbers divided by it.
+    most: f64,
+    squares: f64,
+    /// Numbers that the model does not take, and the first of them with its place.
+    bad: usize,
+    first_bad: Option<(usize, usize, String)>,
+}
+
+impl Look {
+    /// Adds samples of a model; `signed` ones take negative numbers.
+    fn add<E: Element>(&mut self, x: ArrayView2<'_, E>, signed: bool) {
+        let is_bad = |v: &E| !((signed || *v >= E::zero()) && v.is_finite());
+        let rows = x.axis_iter(Axis(0)).into_par_iter().map(|row| {
+            let most = row.fold(0.0, |most: f64, v| most.max(v.f64().abs()));
+            let squares = |most: f64| row.iter().map(|v| (v.f64() / most).powi(2)).sum();
+            let squares = if most > 0.0 && most.is_finite() { squares(most) } else { 0.0 };
+            (most, squares, row.iter().filter(|v| is_bad(v)).count())
+        });
+        for (i, (most, squares, bad)) in rows.collect::<Vec<(f64, f64, usize)>>().into_iter().enumerate() {
+            if most > self.most {
+                self.squares *= (self.most / most).powi(2);
+                self.most = most;
+            }
+            if most > 0.0 {
+                self.squares += squares * (most / self.most).powi(2);
+            }
+            if self.bad == 0 && bad > 0 {
+                let first = x.row(i).iter().position(is_bad).unwrap_or(0);
+                self.first_bad = Some((self.rows + i, first, format!("{:?}", x[[i, first]])));
+            }
+            self.bad += bad;
         }
-        let squares: Vec<f64> = rows().map(|row| row.iter().map(|v| (v.f64() / most).powi(2)).sum()).collect();
-        let norm = most * (squares.iter().sum::<f64>() / x.nrows() as f64).sqrt();
+        self.rows += x.nrows();
+    }
+
+    /// 1 where all numbers are 0.
+    fn unit(&self) -> Unit {
+        if !(self.most > 0.0 && self.most.is_finite()) {
+            return Unit { exponent: 0 };
+        }
+        let norm = self.most * (self.squares / self.rows as f64).sqrt();
         // From the bits, so that a power of two more in X is exactly that here.
         let (bits, fraction) = (norm.to_bits() >> 52, f64::from_bits(norm.to_bits() & (u64::MAX >> 12) | 1023 << 52));
         let exponent = i32::try_from(bits).unwrap_or(1023) - 1023 + i32::from(fraction > std::f64::consts::SQRT_2);
         // Beyond, s or 1/s would be no number.
-        Self { exponent: exponent.clamp(-1000, 1000) }
+        Unit { exponent: exponent.clamp(-1000, 1000) }
+    }
+}
+
+/// Bytes of samples that are looked at at a time.
+const LOOK_BYTES: usize = 64 << 20;
+
+impl Unit {
+    /// Of the rows of `x`; 1 where they are all zero.
+    pub(crate) fn of<E: Element>(x: ArrayView2<'_, E>) -> Self {
+        let mut look = Look::default();
+        look.add(x, true);
+        look.unit()
+    }
+
+    /// Of samples, which are all looked at once.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for none, for what is not finite, for negative numbers unless the model is `signed`, and where all are 0.
+    pub(crate) fn of_samples<E: Element>(x: &mut dyn Source<E>, signed: bool) -> Result<Self> {
+        let (n, m) = x.shape();
+        if n == 0 || m == 0 {
+            return Err(Error::Data(format!("the data are empty: {n} samples of {m} features")));
+        }
+        let (mut look, rows) = (Look::default(), (LOOK_BYTES / size_of::<E>() / m).max(1));
+        for first in (0..n).step_by(rows) {
+            let rows = first..n.min(first + rows);
+            let (expected, block) = ((rows.len(), m), x.rows(rows)?);
+            if block.dim() != expected {
+                return Err(Error::shape("samples that were read", expected, block.dim()));
+            }
+            look.add(block.view(), signed);
+        }
+        if let Some((i, j, value)) = look.first_bad {
+            let needs = if signed { "finite numbers" } else { "finite numbers of at least 0" };
+            return Err(Error::Data(format!(
+                "the model needs {needs}, but {} of {} are not; the first is {value} in sample {i}, feature {j} (both from 0)",
+                look.bad,
+                n as u128 * m as u128
+            )));
+        }
+        if look.most == 0.0 {
+            return Err(Error::Data("the data are all zero".into()));
+        }
+        Ok(look.unit())
     }
 
     /// Of the data of a fit. Absolute penalties stand in the unit of X, and so X stays as it is.
     ///
     /// # Errors
-    /// [`Error::Config`] for absolute penalties beside an X whose squares go beyond f32, or nearly so.
-    pub(crate) fn of_data<E: Element>(x: ArrayView2<'_, E>, config: &Config) -> Result<Self> {
-        let unit = Self::of(x);
+    /// As [`Unit::of_samples`]; [`Error::Config`] for absolute penalties beside an X whose squares go beyond f32, or nearly so.
+    pub(crate) fn of_data<E: Element>(x: &mut dyn Source<E>, config: &Config) -> Result<Self> {
+        let unit = Self::of_samples(x, config.model.signed)?;
         if config.penalty_scale == PenaltyScale::ScaleFree {
             return Ok(unit);
         }
@@ -71,16 +150,17 @@ impl Unit {
     }
 
     /// s².
-    fn squared(self) -> f64 {
+    pub(crate) fn squared(self) -> f64 {
         self.factor().powi(2)
     }
 
     /// `x/s`.
-    pub(crate) fn divide<E: Element>(self, x: ArrayView2<'_, E>) -> CowArray<'_, E, Ix2> {
+    pub(crate) fn divide<'a, E: Element>(self, x: impl Into<CowArray<'a, E, Ix2>>) -> CowArray<'a, E, Ix2> {
+        let x = x.into();
         if self.exponent == 0 {
-            return x.into();
+            return x;
         }
-        let mut divided = x.to_owned();
+        let mut divided = x.into_owned();
         divided.par_mapv_inplace(|v| E::of(v.f64() * 2.0_f64.powi(-self.exponent)));
         divided.into()
     }
@@ -139,11 +219,6 @@ impl Unit {
     pub(crate) fn restored(self, report: &Progress, config: &Config) -> Progress {
         let own = config.activation.is_some() && matches!(report.stage, Stage::Pretrain { layer } if layer > 0);
         Progress { objective: report.objective * if own { 1.0 } else { self.squared() }, ..*report }
-    }
-
-    /// How to project on components that were divided by this.
-    pub(crate) fn divide_projection(self, how: &Projection) -> Projection {
-        Projection { lambda: how.lambda / self.squared(), ..how.clone() }
     }
 }
 

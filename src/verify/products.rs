@@ -125,8 +125,8 @@ fn compare_halves<B: Backend<Elem = f32>>(
     data: Data,
 ) -> Result<()> {
     let x = v.data(n, m, data);
-    let (on_x, storage) = v.b.upload_data(x.view(), Storage::F16)?;
-    let x = storage.round(x.view());
+    let (on_x, storage) = v.b.upload_data(x.view().into(), Storage::F16)?;
+    let x = storage.round(x.view().into());
     for op in [MatMul::NN, MatMul::TN] {
         let (rows, inner) = if op == MatMul::NN { (n, m) } else { (m, n) };
         let other = v.data(inner, k, data);
@@ -159,8 +159,8 @@ fn stored<B: Backend<Elem = f32>>(
         Storage::F16 => x.indexed_iter_mut().filter(|((i, j), _)| (i + j) % 2 == 1).for_each(|(_, x)| *x = -*x),
         Storage::F32 | Storage::U8 => {}
     }
-    let (on_x, found) = v.b.upload_data(x.view(), storage)?;
-    let x = found.round(x.view());
+    let (on_x, found) = v.b.upload_data(x.view().into(), storage)?;
+    let x = found.round(x.view().into());
     let name = |what: &str| format!("X as {storage}, {what} {n}×{m}×{k}");
     v.compare_matrix(name("download"), &on_x, &wide(&x), &Array2::zeros((n, m)))?;
     for op in [MatMul::NN, MatMul::TN, MatMul::NT] {

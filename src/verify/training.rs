@@ -101,9 +101,9 @@ fn train<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, x: &Array2<f32>, confi
         rows = k;
     }
     let wide: Start<f64> = start.iter().map(|(w, h)| (super::verifier::wide(w), super::verifier::wide(h))).collect();
-    let found = train::fit(v.b, x.view(), config, Some(&start), &mut |_| {})?;
+    let found = train::fit(v.b, x.view(), config, Some(&start), &mut train::silent)?;
     let expected =
-        train::fit(&mut Cpu::<f64>::new(), super::verifier::wide(x).view(), config, Some(&wide), &mut |_| {})?;
+        train::fit(&mut Cpu::<f64>::new(), super::verifier::wide(x).view(), config, Some(&wide), &mut train::silent)?;
     let course = |history: &train::History| {
         let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
         Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])

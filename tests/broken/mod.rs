@@ -6,7 +6,7 @@ use deepnmf::backend::{
 };
 use deepnmf::train::{Metric, Solver};
 use deepnmf::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 /// What can be wrong beside the formulas: methods, and what they are asked for.
 const METHODS: &[&str] = &[
@@ -126,7 +126,7 @@ impl Device for Broken {
         self.spoil("upload", &mut m);
         Ok(m)
     }
-    fn upload_data(&mut self, x: ArrayView2<'_, f32>, storage: Storage) -> Result<(Array2<f32>, Storage)> {
+    fn upload_data(&mut self, x: CowArray<'_, f32, Ix2>, storage: Storage) -> Result<(Array2<f32>, Storage)> {
         let (mut m, storage) = self.cpu.upload_data(x, storage)?;
         self.spoil("upload of data", &mut m);
         Ok((m, storage))
@@ -221,6 +221,9 @@ impl Device for Broken {
 }
 
 impl Backend for Broken {
+    fn shard_rows(&self, cols: usize) -> usize {
+        self.cpu.shard_rows(cols)
+    }
     fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut Array2<f32>) -> Result<()> {
         self.cpu.write(host, to)?;
         self.spoil("write", to);
@@ -356,7 +359,7 @@ impl Device for Bare {
     fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         self.0.upload(host)
     }
-    fn upload_data(&mut self, x: ArrayView2<'_, f32>, storage: Storage) -> Result<(Array2<f32>, Storage)> {
+    fn upload_data(&mut self, x: CowArray<'_, f32, Ix2>, storage: Storage) -> Result<(Array2<f32>, Storage)> {
         self.0.upload_data(x, storage)
     }
     fn download(&mut self, m: &Array2<f32>) -> Result<Array2<f32>> {

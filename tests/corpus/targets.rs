@@ -282,7 +282,7 @@ fn config(bytes: &[u8]) {
         ..config
     };
     let x = Array2::from_shape_fn((n, m), |(i, j)| ((i * 7 + j * 13 + i * j) % 17) as f32);
-    if let Ok(fit) = train::fit(&mut Cpu::<f32>::new(), x.view(), &config, None, &mut |_| {}) {
+    if let Ok(fit) = train::fit(&mut Cpu::<f32>::new(), x.view(), &config, None, &mut deepnmf::train::silent) {
         let factors = fit.factors.w.iter().chain([&fit.factors.h]);
         assert!(factors.flatten().all(|v| v.is_finite()), "{config:?}: factors that are not finite");
     }

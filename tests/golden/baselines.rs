@@ -11,7 +11,7 @@ use serde_json::Value;
 fn fit(model: &str, x: &Array2<f64>, change: impl FnOnce(&mut Config)) -> Fit<f64> {
     let mut config = Config { sweeps: 20, ..config(model, &[8]) };
     change(&mut config);
-    train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&[8])), &mut |_| {}).unwrap()
+    train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&[8])), &mut deepnmf::train::silent).unwrap()
 }
 
 /// The traces of some fixtures begin after the first iteration, the history always before it.
@@ -56,7 +56,8 @@ fn joint_least_squares_are_least_squares() {
     let config = Config { pretrain: 5, ..config("deep-semi-nmf", &layers) };
     let run = |sweeps: usize| {
         let config = Config { sweeps, ..config.clone() };
-        train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&layers)), &mut |_| {}).unwrap()
+        train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&layers)), &mut deepnmf::train::silent)
+            .unwrap()
     };
     let (before, after) = (run(0), run(1));
     // W_L is the last to change under the H of before: no other one is better.
@@ -77,7 +78,8 @@ fn nonlinear_deep_semi_nmf_is_the_literal_sweep() {
         let config = Config { pretrain: 5, activation: Some(activation), ..config("deep-semi-nmf", &layers) };
         let run = |sweeps: usize| {
             let config = Config { sweeps, ..config.clone() };
-            train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&layers)), &mut |_| {}).unwrap()
+            train::fit(&mut Cpu::<f64>::new(), x.view(), &config, Some(&start(&layers)), &mut deepnmf::train::silent)
+                .unwrap()
         };
         let (before, after) = (run(0), run(4));
         let (mut w, mut h) = (before.factors.w, before.factors.h);
@@ -158,12 +160,14 @@ fn layers_are_stacked_on_the_coefficients_of_those_before() {
     let stacked = Config { sweeps: 9, pretrain: 7, hidden: true, ..config("multilayer-nmf", &[8, 4]) };
     let start = start(&[8, 4]);
     let mut cpu = Cpu::<f64>::new();
-    let both = train::fit(&mut cpu, x().view(), &stacked, Some(&start), &mut |_| {}).unwrap();
+    let both = train::fit(&mut cpu, x().view(), &stacked, Some(&start), &mut deepnmf::train::silent).unwrap();
     let one = Config { sweeps: 7, ..config("multilayer-nmf", &[8]) };
-    let first = train::fit(&mut cpu, x().view(), &one, Some(&start[..1].to_vec()), &mut |_| {}).unwrap();
+    let first =
+        train::fit(&mut cpu, x().view(), &one, Some(&start[..1].to_vec()), &mut deepnmf::train::silent).unwrap();
     let second = Config { sweeps: 7, ..config("multilayer-nmf", &[4]) };
     let second =
-        train::fit(&mut cpu, first.factors.h.view(), &second, Some(&start[1..].to_vec()), &mut |_| {}).unwrap();
+        train::fit(&mut cpu, first.factors.h.view(), &second, Some(&start[1..].to_vec()), &mut deepnmf::train::silent)
+            .unwrap();
     assert_eq!(both.factors.w[0], first.factors.w[0]);
     assert_eq!(both.factors.w[1], second.factors.w[0]);
     assert_eq!(both.factors.h, second.factors.h);
@@ -211,7 +215,7 @@ fn settings_that_a_model_cannot_have_are_refused() {
     let negative = x() - 0.7;
     for model in MODELS {
         let config = Config { pretrain: 1, sweeps: 1, ..Config::new(*model, [4]) };
-        let fit = train::fit(&mut Cpu::<f64>::new(), negative.view(), &config, None, &mut |_| {});
+        let fit = train::fit(&mut Cpu::<f64>::new(), negative.view(), &config, None, &mut deepnmf::train::silent);
         assert_eq!(fit.is_ok(), model.signed, "{}", model.name);
     }
 }
@@ -245,7 +249,7 @@ proptest! {
                 tol: 0.0,
                 ..Config::new(*model, layers.clone())
             };
-            let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut |_| {}).unwrap();
+            let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut deepnmf::train::silent).unwrap();
             for course in fit.history.pretrain.iter().chain([&fit.history.finetune]) {
                 for (before, after) in course.iter().zip(course.iter().skip(1)) {
                     prop_assert!(*after <= before * (1.0 + 1e-10), "{}: {before} → {after}", model.name);

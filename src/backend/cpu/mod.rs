@@ -7,24 +7,31 @@ mod sums;
 pub(crate) use map::map;
 
 use super::{
-    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, Sparse,
-    Storage, Sum, Write, check, host,
+    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, SHARD_BYTES,
+    Sparse, Storage, Sum, Write, check, host, rows_of_bytes,
 };
 use crate::Result;
 use crate::model::Solver;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
 /// Matrices in host memory, all cores.
 #[derive(Debug, Default)]
 pub struct Cpu<E> {
     element: std::marker::PhantomData<E>,
+    /// Rows of a shard; None for the default.
+    shard_rows: Option<usize>,
 }
 
 impl<E: Element> Cpu<E> {
     /// A backend; nothing is opened.
     pub fn new() -> Self {
-        Self { element: std::marker::PhantomData }
+        Self { element: std::marker::PhantomData, shard_rows: None }
+    }
+
+    /// With shards of at most that many rows.
+    pub fn with_shard_rows(rows: usize) -> Self {
+        Self { shard_rows: Some(rows), ..Self::new() }
     }
 }
 
@@ -44,8 +51,8 @@ impl<E: Element> Device for Cpu<E> {
     }
 
     /// Numbers in any case, rounded as the storage that was asked for would have rounded them.
-    fn upload_data(&mut self, x: ArrayView2<'_, E>, storage: Storage) -> Result<(Array2<E>, Storage)> {
-        let storage = if storage == Storage::Auto { Storage::F32 } else { storage.resolve(x)? };
+    fn upload_data(&mut self, x: CowArray<'_, E, Ix2>, storage: Storage) -> Result<(Array2<E>, Storage)> {
+        let storage = if storage == Storage::Auto { Storage::F32 } else { storage.resolve(x.view())? };
         Ok((storage.round(x), storage))
     }
 
@@ -137,6 +144,10 @@ impl<E: Element> Device for Cpu<E> {
 }
 
 impl<E: Element> Backend for Cpu<E> {
+    fn shard_rows(&self, cols: usize) -> usize {
+        self.shard_rows.unwrap_or(rows_of_bytes::<E>(SHARD_BYTES, cols))
+    }
+
     fn write(&mut self, host: ArrayView2<'_, E>, to: &mut Array2<E>) -> Result<()> {
         check::same("entries of a matrix", to.dim(), host.dim())?;
         to.assign(&host);

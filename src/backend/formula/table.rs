@@ -176,19 +176,19 @@ out = select(0.0, gradient, gradient < 0.0 || x > 0.0);",
                 ],
                 body: "let n = coefficient * numerator;
 out = 1.0;
-if (n > 0.0 && denominator > 0.0) { out = sqrt(sqrt(n / denominator)); }",
+if (n > 0.0 && denominator > 0.0) { out = sqrt(sqrt(n)) / sqrt(sqrt(denominator)); }",
                 functions: "",
                 compute: |lines| {
                     lines.each(|[_], [numerator, denominator, coefficient]| {
                         let n = coefficient * numerator;
                         let defined = n > E::zero() && denominator > E::zero();
-                        [if defined { (n / denominator).sqrt().sqrt() } else { E::one() }]
+                        [if defined { n.sqrt().sqrt() / denominator.sqrt().sqrt() } else { E::one() }]
                     });
                 },
-                // A relative error is halved by every square root.
+                // Roots first: the quotient itself may overflow. A relative error is halved by every square root.
                 bound: |lines| {
                     lines.each(|[out], [_, n, d, _]| {
-                        let error = (gamma(2) + DIVISION) / 4.0 + SQRT / 2.0 + SQRT;
+                        let error = gamma(2) / 4.0 + 2.0 * (SQRT / 2.0 + SQRT) + DIVISION;
                         [if n > 0.0 && d > 0.0 { out * error } else { 0.0 }]
                     });
                 },

@@ -9,11 +9,11 @@ use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check,
+    Operand, SHARD_BYTES, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 use std::time::Duration;
 
 /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
@@ -40,7 +40,8 @@ impl Device for Gpu {
         Ok(matrix)
     }
 
-    fn upload_data(&mut self, host: ArrayView2<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
+    fn upload_data(&mut self, host: CowArray<'_, f32, Ix2>, storage: Storage) -> Result<(Matrix, Storage)> {
+        let host = host.view();
         let automatic = self.recorder.context.fragment.map_or(Storage::Auto, |_| Storage::F16);
         let storage = if storage == Storage::Auto { automatic } else { storage }.resolve(host)?;
         if storage == Storage::F32 {
@@ -147,6 +148,11 @@ impl Device for Gpu {
 
 impl Backend for Gpu {
     /// What is queued still reads what was there.
+    /// Four shards of the usual size: launches cost nothing beside the work on one.
+    fn shard_rows(&self, cols: usize) -> usize {
+        self.recorder.context.options.max_shard_rows.unwrap_or(rows_of_bytes::<f32>(4 * SHARD_BYTES, cols))
+    }
+
     fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut Matrix) -> Result<()> {
         check::same("entries of a matrix", to.shape(), host.dim())?;
         self.submit()?;

@@ -21,15 +21,16 @@
 //!
 //! which has the same product, H_L and objective, and the rank that the pre-training gave it.
 //!
-//! and a sweep reads X twice, whatever the depth, as in [`crate::train`], and a third time for the objective. What is inverted
-//! has the size of a layer and its rank; H̃_l itself would be singular. Hidden H_l enter no update and are left out.
+//! A sweep is one pass over X, whatever the depth, as in [`crate::train`]. What is inverted has the size of a layer and its rank;
+//! H̃_l itself would be singular. Hidden H_l enter no update and are left out.
 
 use super::pseudo_inverse::PseudoInverse;
+use super::regression::Regression;
 use super::semi_nmf::SignedBlock;
 use crate::Result;
 use crate::backend::{Backend, MatMul};
 use crate::model::HPenalty;
-use crate::train::{Config, Objective, Progress, Stage, Stopping, iterate_exactly};
+use crate::train::{Config, Objective, Samples, Shards, Stage, Stopping, Watch, iterate_exactly};
 
 /// What a layer needs in a sweep; `k` is its size, `last` that of the last one.
 struct Link<B: Backend> {
@@ -62,36 +63,42 @@ struct Below<B: Backend> {
 /// Sweeps over `W_1 … W_L, H_L`; returns the objective over time, which never rises but by roundings.
 pub(crate) fn finetune<B: Backend>(
     b: &mut B,
-    (x, xx): (&B::Matrix, f64),
+    (x, xx): (&mut dyn Shards<B>, f64),
     w: &mut [B::Matrix],
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
-    let ((n, m), last) = (b.shape(x), w.len() - 1);
+    let (m, last) = (x.shape().1, w.len() - 1);
     let k = b.shape(&w[last]).1;
     let mut objective = Objective::new(b, xx, &[], &[], HPenalty::SquaredL1, 0.0)?;
-    let mut block = SignedBlock::new(b, n, k, config)?;
+    let mut block = SignedBlock::new(b, x.cut(), k, config)?;
     let mut links =
         w.iter().enumerate().map(|(l, w)| Link::new(b, w, m, k, (l == 0, l == last))).collect::<Result<Vec<_>>>()?;
-    // `C = XᵀH_L (H_LᵀH_L)⁻¹ = XᵀQ Mᵀ`.
-    let (mut cross, mut c, mut inverse) = (b.zeros(m, k)?, b.zeros(m, k)?, PseudoInverse::new(b, (n, k))?);
+    // `C = XᵀH_L (H_LᵀH_L)⁻¹`.
+    let (mut c, mut regression) = (b.zeros(m, k)?, Regression::new(b, x.cut(), m, k)?);
 
     (0..=last).try_for_each(|l| grow_psi(b, w, &mut links, l))?;
+    regression.set(b, x, h)?;
     let start = objective.exact(b, x, h, &links[last].psi)?;
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), progress, |b, (w, h)| {
-        inverse.set(b, h)?;
-        b.matmul(MatMul::TN, x, &inverse.q, &mut cross)?;
-        b.matmul(MatMul::NT, &cross, &inverse.m, &mut c)?;
+    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), watch, |b, (w, h)| {
+        regression.solve(b, &mut c)?;
+        regression.begin(b)?;
         set_tails(b, w, &mut links)?;
         for l in 0..=last {
             least_squares(b, &mut links, l, &c, &mut w[l])?;
             grow_psi(b, w, &mut links, l)?;
         }
-        block.set(b, x, &links[last].psi)?;
-        block.step(b, h)?;
-        objective.exact(b, x, h, &links[last].psi)
+        let psi = &links[last].psi;
+        block.prepare(b, psi)?;
+        x.pass(b, &mut |b, s, x| {
+            let h = &mut h.shards[s];
+            block.step(b, x, psi, h)?;
+            objective.record_residual(b, s, x, h, psi)?;
+            regression.add(b, s, x, h)
+        })?;
+        objective.of_residual(b)
     })
 }
 

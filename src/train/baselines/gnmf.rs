@@ -25,7 +25,7 @@ use super::{Trained, stage_of};
 use crate::Result;
 use crate::backend::{Backend, MatMul, MultiplicativeStep, Rule, Sum};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Progress, iterate};
+use crate::train::{Config, Layer, Objective, Watch, iterate};
 
 /// Alternates H and W; the objective never rises.
 pub(crate) fn train<B: Backend>(
@@ -35,7 +35,7 @@ pub(crate) fn train<B: Backend>(
     h: &mut B::Matrix,
     layer: &Layer,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Trained> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let lambda = config.graph.lambda;
@@ -50,9 +50,9 @@ pub(crate) fn train<B: Backend>(
     b.matmul(MatMul::TN, w, w, &mut gram)?;
     b.sparse_product(&laplacian, h, &mut spread)?;
     objective.record_product_penalty(b, 0, &spread, h)?;
-    let start = objective.exact(b, v, h, w)?;
+    let start = objective.exact_whole(b, v, h, w)?;
     let (stage, stop) = stage_of(layer, config);
-    let history = iterate(b, &mut objective, stage, start, stop, progress, |b, objective, turn| {
+    let history = iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
         b.matmul(MatMul::NN, v, w, &mut rhs)?;
         b.matmul(MatMul::NN, h, &gram, &mut of_h)?;
         b.sparse_product(&weights, h, &mut spread)?;

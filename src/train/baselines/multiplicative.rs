@@ -10,44 +10,49 @@
 
 use super::stage_of;
 use crate::Result;
-use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule};
+use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule, Write};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Progress, iterate};
+use crate::train::{Config, Layer, Objective, Samples, Scratch, Shards, Watch, iterate};
 use ndarray::Array2;
 
-/// Multiplicative updates of one layer; returns the objective over time, which never rises.
+/// Multiplicative updates of one layer; returns the objective over time, which never rises. An iteration is a pass over V.
 pub(crate) fn train<B: Backend>(
     b: &mut B,
-    (v, vv): (&B::Matrix, f64),
+    (v, vv): (&mut dyn Shards<B>, f64),
     w: &mut B::Matrix,
-    h: &mut B::Matrix,
+    h: &mut Samples<B>,
     layer: &Layer,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
-    let ((n, m), k) = (b.shape(v), b.shape(w).1);
+    let (m, k) = b.shape(w);
     let smoothing = Smoothing::new(b, k, config.theta)?;
     let mut objective = Objective::new(b, vv, &[], &[], HPenalty::SquaredL1, 0.0)?;
-    // W S, X W S, Xᵀ H and Xᵀ H S; G the Grams of W S and of H S.
-    let (mut smooth, mut rhs) = (b.zeros(m, k)?, b.zeros(n, k)?);
-    let (mut cross, mut smooth_cross) = (b.zeros(m, k)?, b.zeros(m, k)?);
-    let (mut of_h, mut of_w) = (b.zeros(n, k)?, b.zeros(m, k)?);
-    let (mut gram, mut scratch, mut s) = (b.zeros(k, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
+    // W S, Xᵀ H and Xᵀ H S; the Grams of W S, of H and of H S.
+    let mut smooth = b.zeros(m, k)?;
+    let (mut cross, mut smooth_cross, mut of_w) = (b.zeros(m, k)?, b.zeros(m, k)?, b.zeros(m, k)?);
+    let (mut gram, mut of_h, mut scratch, mut s) = (b.zeros(k, k)?, b.zeros(k, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
+    // X W S and H G of a shard.
+    let mut shards = Scratch::new(v.cut(), |rows| Ok([b.zeros(rows, k)?, b.zeros(rows, k)?]))?;
 
     smoothing.apply(b, w, &mut smooth)?;
     let start = objective.exact(b, v, h, &smooth)?;
     let (stage, stop) = stage_of(layer, config);
-    let history = iterate(b, &mut objective, stage, start, stop, progress, |b, objective, turn| {
-        b.matmul(MatMul::NN, v, &smooth, &mut rhs)?;
+    let history = iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
         b.matmul(MatMul::TN, &smooth, &smooth, &mut gram)?;
-        b.matmul(MatMul::NN, h, &gram, &mut of_h)?;
-        step(b, &rhs, &of_h, h)?;
+        v.pass(b, &mut |b, s, v| {
+            let (h, write) = (&mut h.shards[s], Write::of_shard(s));
+            let [rhs, repel] = shards.rows(b.shape(h).0)?;
+            b.matmul(MatMul::NN, v, &smooth, rhs)?;
+            b.matmul(MatMul::NN, h, &gram, repel)?;
+            step(b, rhs, repel, h)?;
+            b.product(MatMul::TN, v, h, write, &mut cross)?;
+            b.product(MatMul::TN, h, h, write, &mut of_h)
+        })?;
 
-        b.matmul(MatMul::TN, v, h, &mut cross)?;
         smoothing.apply(b, &cross, &mut smooth_cross)?;
-        b.matmul(MatMul::TN, h, h, &mut gram)?;
         // S is symmetric: S HᵀH S.
-        smoothing.apply(b, &gram, &mut scratch)?;
+        smoothing.apply(b, &of_h, &mut scratch)?;
         smoothing.apply_left(b, &scratch, &mut s)?;
         b.matmul(MatMul::NN, w, &s, &mut of_w)?;
         step(b, &smooth_cross, &of_w, w)?;

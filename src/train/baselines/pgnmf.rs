@@ -12,7 +12,7 @@ use super::stage_of;
 use crate::Result;
 use crate::backend::{Backend, MatMul, Sum};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Progress, iterate};
+use crate::train::{Config, Layer, Objective, Watch, iterate};
 
 const BETA: f64 = 0.1;
 const SIGMA: f64 = 0.01;
@@ -31,15 +31,15 @@ pub(crate) fn train<B: Backend>(
     h: &mut B::Matrix,
     layer: &Layer,
     config: &Config,
-    progress: &mut dyn FnMut(&Progress),
+    watch: &mut Watch<'_>,
 ) -> Result<Vec<f64>> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let mut objective = Objective::new(b, vv, &[], &[], HPenalty::SquaredL1, 0.0)?;
     let (mut of_w, mut of_h) = (Block::new(b, m, k)?, Block::new(b, n, k)?);
-    let start = objective.exact(b, v, h, w)?;
+    let start = objective.exact_whole(b, v, h, w)?;
     b.matmul(MatMul::TN, h, h, &mut of_w.gram)?;
     let (stage, stop) = stage_of(layer, config);
-    iterate(b, &mut objective, stage, start, stop, progress, |b, objective, turn| {
+    iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
         b.matmul(MatMul::TN, v, h, &mut of_w.rhs)?;
         of_w.solve(b, w)?;
         b.matmul(MatMul::TN, w, w, &mut of_h.gram)?;

@@ -1,11 +1,12 @@
 //! Coefficients of new samples under a model with an activation.
 
-use super::{apply, refine};
+use super::refine;
 use crate::Result;
 use crate::backend::{Apply, Backend};
 use crate::model::Activation;
-use crate::train::Progress;
-use crate::train::project::{Outcome, Projection, norm_squared, project};
+use crate::train::project::{Outcome, Projection, project};
+use crate::train::samples::{Samples, Shards, totals};
+use crate::train::watch::Watch;
 use ndarray::{Array2, ArrayView2};
 
 /// The tolerance of the projections that a nonlinear one starts from, at least: it goes on from them, and ends no better
@@ -25,36 +26,34 @@ const SETTLED_FROM_AFAR: f64 = 2e-4;
 /// H̃ of a hidden layer is no H ≥ 0 of its own, and what is projected layer by layer is far from any that the model has.
 pub(crate) fn project_layers<B: Backend>(
     b: &mut B,
-    (x, xx): (&B::Matrix, f64),
+    x: &mut Samples<B>,
     w: &[B::Matrix],
     activation: Activation,
     (how, typical): (&[Projection], Option<ArrayView2<'_, B::Elem>>),
-    progress: &mut dyn FnMut(&Progress),
-) -> Result<(B::Matrix, Outcome)> {
-    let n = b.shape(x).0;
+    watch: &mut Watch<'_>,
+) -> Result<(Samples<B>, Outcome)> {
+    let cut = x.cut();
+    let (_, xx) = totals(b, x)?;
     let settled = if typical.is_some() { SETTLED_FROM_AFAR } else { SETTLED };
     let to = |tol: f64, how: &Projection| Projection { tol: how.tol.max(tol), ..how.clone() };
     let last = to(settled, &how[w.len() - 1]);
     if let Some(typical) = typical {
-        let all = Array2::from_shape_fn((n, typical.ncols()), |(_, j)| typical[[0, j]]);
-        let mut h = b.upload(all.view())?;
-        let outcome = refine(b, (x, xx), w, &mut h, (&last, activation), progress)?;
+        let all = Array2::from_shape_fn((x.shape().0, typical.ncols()), |(_, j)| typical[[0, j]]);
+        let mut h = Samples::upload(b, cut, all.view())?;
+        let outcome = refine(b, (x.whole()?, xx), w, &mut h, (&last, activation), watch)?;
         return Ok((h, outcome));
     }
-    let k = b.shape(&w[0]).1;
-    let mut h = b.zeros(n, k)?;
+    let mut h = Samples::zeros(b, cut, b.shape(&w[0]).1)?;
     if w.len() == 1 {
-        let outcome = project(b, (x, xx), &w[0], &mut h, &how[0], progress)?;
+        let outcome = project(b, x, &w[0], &mut h, &how[0], watch)?;
         return Ok((h, outcome));
     }
-    let mut steps = project(b, (x, xx), &w[0], &mut h, &to(START, &how[0]), progress)?.steps;
+    let mut steps = project(b, x, &w[0], &mut h, &to(START, &how[0]), watch)?.steps;
     for (w, how) in w[1..].iter().zip(&how[1..]) {
-        let v = apply(b, activation, Apply::G, &h)?;
-        let vv = norm_squared(b, &v)?;
-        let k = b.shape(w).1;
-        h = b.zeros(n, k)?;
-        steps += project(b, (&v, vv), w, &mut h, &to(START, how), progress)?.steps;
+        let mut v = h.activated(b, activation, Apply::G)?;
+        h = Samples::zeros(b, cut, b.shape(w).1)?;
+        steps += project(b, &mut v, w, &mut h, &to(START, how), watch)?.steps;
     }
-    let refined = refine(b, (x, xx), w, &mut h, (&last, activation), progress)?;
+    let refined = refine(b, (x.whole()?, xx), w, &mut h, (&last, activation), watch)?;
     Ok((h, Outcome { steps: steps + refined.steps, ..refined }))
 }

@@ -2,7 +2,7 @@
 //! The formulas are in [`super`].
 
 use crate::Result;
-use crate::backend::{Apply, Backend, Domain, Element, MatMul, SearchSum, Sum};
+use crate::backend::{Apply, Backend, By, Domain, Element, MatMul, SearchSum, Sum};
 use crate::model::{Activation, HPenalty};
 use ndarray::arr2;
 
@@ -245,7 +245,7 @@ impl<B: Backend> Bottom<B> {
             }
         }
         b.search_decide(&search.sums, first, state)?;
-        b.search_accept(state, &search.trial, x)
+        b.accept(&search.trial, By::Entry(state, 2), x)
     }
 
     /// A step along the gradient, projected where x ≥ 0, as long as Armijo's rule lets it be; then the links follow.

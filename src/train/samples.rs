@@ -1,0 +1,253 @@
+//! Samples in a pass: X and H are known shard by shard, and one visit of every shard is one reading of X.
+//!
+//! A shard is a block of rows, and what an iteration does with the samples it does shard by shard: the right side `X_s Ψ`,
+//! the block of `H_s`, and its part of the sums that couple the samples, `C = Σ_s X_sᵀ H_s` and `S = Σ_s H_sᵀ H_s`. So X is
+//! read once per iteration, and the right side and the scratch of H have the size of a shard.
+
+use super::source::Source;
+use super::unit::Unit;
+use crate::backend::{Apply, Backend, By, ColumnSums, Device, MatMul, Storage, Sum, Write};
+use crate::model::Activation;
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2, s};
+use std::ops::Range;
+
+/// How n samples are cut into shards: as many rows each, the last has what remains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    samples: usize,
+    rows: usize,
+}
+
+impl Cut {
+    pub(crate) fn new(samples: usize, rows: usize) -> Self {
+        Self { samples, rows: rows.clamp(1, samples.max(1)) }
+    }
+
+    /// One shard, for what couples the samples.
+    pub(crate) fn whole(samples: usize) -> Self {
+        Self::new(samples, samples)
+    }
+
+    /// The rows of every shard.
+    pub(crate) fn shards(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.samples).step_by(self.rows).map(move |first| first..self.samples.min(first + self.rows))
+    }
+
+    /// The numbers of rows that shards have: one, or two where the last is smaller.
+    fn sizes(self) -> impl Iterator<Item = usize> {
+        let rest = self.samples % self.rows;
+        std::iter::once(self.rows).chain((rest > 0).then_some(rest))
+    }
+}
+
+/// What is visited shard by shard.
+pub(crate) trait Shards<B: Backend> {
+    fn cut(&self) -> Cut;
+    /// `(samples, columns)`.
+    fn shape(&self) -> (usize, usize);
+    /// Hands every shard to `visit`, in order and with its number, once.
+    fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()>;
+    /// All samples as one matrix, where they are held as one: for what couples them otherwise than by a sum.
+    fn whole(&self) -> Result<&B::Matrix>;
+}
+
+/// What is done with a shard of that number.
+pub(crate) type Visit<'a, B> = dyn FnMut(&mut B, usize, &<B as Device>::Matrix) -> Result<()> + 'a;
+
+/// Samples on the device: H, and an X that is held.
+pub(crate) struct Samples<B: Backend> {
+    cut: Cut,
+    cols: usize,
+    pub(crate) shards: Vec<B::Matrix>,
+}
+
+impl<B: Backend> Samples<B> {
+    fn each(cut: Cut, cols: usize, shard: impl FnMut(Range<usize>) -> Result<B::Matrix>) -> Result<Self> {
+        Ok(Self { cut, cols, shards: cut.shards().map(shard).collect::<Result<_>>()? })
+    }
+
+    /// All 0.
+    pub(crate) fn zeros(b: &mut B, cut: Cut, cols: usize) -> Result<Self> {
+        Self::each(cut, cols, |rows| b.zeros(rows.len(), cols))
+    }
+
+    pub(crate) fn upload(b: &mut B, cut: Cut, host: ArrayView2<'_, B::Elem>) -> Result<Self> {
+        Self::each(cut, host.ncols(), |rows| b.upload(host.slice(s![rows, ..])))
+    }
+
+    /// One matrix.
+    pub(crate) fn of_one(b: &B, matrix: B::Matrix) -> Self {
+        let (samples, cols) = b.shape(&matrix);
+        Self { cut: Cut::whole(samples), cols, shards: vec![matrix] }
+    }
+
+    pub(crate) fn download(&self, b: &mut B) -> Result<Array2<B::Elem>> {
+        if let [only] = &self.shards[..] {
+            return b.download(only);
+        }
+        let mut all = Array2::zeros(self.shape());
+        for (rows, shard) in self.cut.shards().zip(&self.shards) {
+            all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
+        }
+        Ok(all)
+    }
+
+    /// `HᵀH`.
+    pub(crate) fn gram(&self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
+        let mut shards = self.shards.iter().enumerate();
+        shards.try_for_each(|(s, h)| b.product(MatMul::TN, h, h, Write::of_shard(s), out))
+    }
+
+    /// Sums of squares of the columns, `out: 1 × columns`.
+    pub(crate) fn squares(&self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
+        let mut shards = self.shards.iter().enumerate();
+        shards.try_for_each(|(s, h)| b.column_sums(h, ColumnSums::SumOfSquares, Write::of_shard(s), out))
+    }
+
+    /// Multiplies all columns, or all entries; or divides them.
+    pub(crate) fn scale(&mut self, b: &mut B, by: By<'_, B::Matrix>, divide: bool) -> Result<()> {
+        self.shards.iter_mut().try_for_each(|h| b.scale(h, by, divide))
+    }
+
+    /// `g(H)` or `p(H)`.
+    pub(crate) fn activated(&self, b: &mut B, activation: Activation, how: Apply) -> Result<Self> {
+        let mut out = Self::zeros(b, self.cut, self.cols)?;
+        let mut shards = self.shards.iter().zip(&mut out.shards);
+        shards.try_for_each(|(h, out)| b.activate(activation, how, h, out))?;
+        Ok(out)
+    }
+
+    /// [`Shards::whole`], to be written.
+    pub(crate) fn whole_mut(&mut self) -> Result<&mut B::Matrix> {
+        match &mut self.shards[..] {
+            [only] => Ok(only),
+            shards => Err(in_pieces(shards.len())),
+        }
+    }
+}
+
+impl<B: Backend> Shards<B> for Samples<B> {
+    fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        (self.cut.samples, self.cols)
+    }
+
+    fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
+        self.shards.iter().enumerate().try_for_each(|(s, shard)| visit(b, s, shard))
+    }
+
+    fn whole(&self) -> Result<&B::Matrix> {
+        match &self.shards[..] {
+            [only] => Ok(only),
+            shards => Err(in_pieces(shards.len())),
+        }
+    }
+}
+
+fn in_pieces(shards: usize) -> Error {
+    Error::Config(format!(
+        "the model couples all samples, so that X has to be held as one matrix, and it is in {shards} pieces"
+    ))
+}
+
+/// An X that is read in every pass, a shard at a time.
+pub(crate) struct Streamed<'a, E> {
+    source: &'a mut dyn Source<E>,
+    unit: Unit,
+    storage: Storage,
+    cut: Cut,
+}
+
+impl<'a, E> Streamed<'a, E> {
+    pub(crate) fn new(source: &'a mut dyn Source<E>, unit: Unit, storage: Storage, cut: Cut) -> Self {
+        Self { source, unit, storage, cut }
+    }
+}
+
+impl<B: Backend> Shards<B> for Streamed<'_, B::Elem> {
+    fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        self.source.shape()
+    }
+
+    fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
+        for (s, rows) in self.cut.shards().enumerate() {
+            let (shard, _) = b.upload_data(self.unit.divide(self.source.rows(rows)?), self.storage)?;
+            visit(b, s, &shard)?;
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Result<&B::Matrix> {
+        Err(Error::Config("the model couples all samples, so that X has to be held, and it is read in passes".into()))
+    }
+}
+
+/// Brings all of X to the device, and says how it is stored there. [`Storage::Auto`] is one storage for all shards.
+pub(crate) fn hold<B: Backend>(
+    b: &mut B,
+    source: &mut dyn Source<B::Elem>,
+    unit: Unit,
+    storage: Storage,
+    cut: Cut,
+) -> Result<(Samples<B>, Storage)> {
+    let (mut found, mut mixed) = (None, false);
+    let x = Samples::each(cut, source.shape().1, |rows| {
+        let (shard, stored) = b.upload_data(unit.divide(source.rows(rows)?), storage)?;
+        mixed |= *found.get_or_insert(stored) != stored;
+        Ok(shard)
+    })?;
+    if mixed {
+        // Some shards are whole bytes, others are not.
+        drop(x);
+        return hold(b, source, unit, Storage::F32, cut);
+    }
+    Ok((x, found.unwrap_or(storage)))
+}
+
+/// `(Σ_ij v_ij, ‖V‖²)`, of the V that is on the device. A pass; waits.
+pub(crate) fn totals<B: Backend>(b: &mut B, v: &mut dyn Shards<B>) -> Result<(f64, f64)> {
+    let mut sums = b.scalars(2)?;
+    v.pass(b, &mut |b, s, v| {
+        b.reduce(Sum::Entries(v), Write::of_shard(s), &mut sums, 0)?;
+        b.reduce(Sum::Dot(v, v), Write::of_shard(s), &mut sums, 1)
+    })?;
+    let pending = b.start_read(&sums)?;
+    let sums = b.finish_read(pending)?;
+    Ok((sums[0], sums[1]))
+}
+
+/// Matrices with the rows of a shard, one for every number of rows that there is.
+pub(crate) struct Scratch<T> {
+    of: Vec<(usize, T)>,
+}
+
+impl<T> Scratch<T> {
+    pub(crate) fn new(cut: Cut, mut make: impl FnMut(usize) -> Result<T>) -> Result<Self> {
+        Ok(Self { of: cut.sizes().map(|rows| Ok((rows, make(rows)?))).collect::<Result<_>>()? })
+    }
+
+    /// For a shard of that many rows.
+    pub(crate) fn rows(&mut self, rows: usize) -> Result<&mut T> {
+        let found = self.of.iter_mut().find(|(of, _)| *of == rows);
+        found.map(|(_, scratch)| scratch).ok_or_else(|| no_shard(rows))
+    }
+
+    /// [`Scratch::rows`], as it is.
+    pub(crate) fn get(&self, rows: usize) -> Result<&T> {
+        let found = self.of.iter().find(|(of, _)| *of == rows);
+        found.map(|(_, scratch)| scratch).ok_or_else(|| no_shard(rows))
+    }
+}
+
+fn no_shard(rows: usize) -> Error {
+    let expected = "rows as a shard has them".into();
+    Error::Shape { what: "samples", expected, found: rows.to_string() }
+}
