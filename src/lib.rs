@@ -10,7 +10,7 @@
 //! # images = images.select(&(0..200).collect::<Vec<_>>());
 //! data::preprocess(&mut images.x, data::Scale::UnitL2);
 //! let config = Config::new(ModelSpec::by_name("sdnmf-l")?, [40, 10]);
-//! let fit = Engine::open(&DeviceRequest::Cpu)?.fit(images.x.view(), &config, &mut crate::train::silent)?;
+//! let fit = Engine::open(&DeviceRequest::Cpu)?.fit(images.x.view(), &config, &mut deepnmf::train::silent)?;
 //! assert_eq!(fit.factors.components(2)?.dim(), (28 * 28, 10));
 //! # assert_eq!(fit.factors.h.dim(), (200, 10));
 //! # assert!(fit.relative_error < 0.6);

@@ -18,7 +18,7 @@ pub(crate) fn rows_of_bytes<E>(bytes: usize, cols: usize) -> usize {
     (bytes / size_of::<E>() / cols.max(1)).max(1)
 }
 
-/// A device with all that the algorithm asks of it. Every method has a default made of the operations of [`Device`]; what is
+/// A device with all that the algorithm asks of it. Every method has a default made of the operations of [`Device`](super::Device); what is
 /// small, and what goes through coordinates one after the other, is computed on the host.
 pub trait Backend: Elementwise + Sized {
     /// `out = op(a) op(b)`.
@@ -163,7 +163,7 @@ pub trait Backend: Elementwise + Sized {
     }
 
     /// Whether a trial with the objective `f` is accepted, and the next β, both into `state` (1 × 5, at first
-    /// [`EXTRAPOLATION`]):
+    /// [`EXTRAPOLATION`](super::EXTRAPOLATION)):
     ///
     /// ```text
     /// f > f_before:  rejected,  β_most ← β_success,  β ← β/η
@@ -265,7 +265,7 @@ pub trait Backend: Elementwise + Sized {
     }
 
     /// Whether products with the data are from now on made of halves, with sums of f32: XΨ of Ψ rounded to halves, and XᵀH of
-    /// H. False where the device was not opened for that ([`Precision::F16`]).
+    /// H. False where the device was not opened for that ([`Precision::F16`](super::Precision::F16)).
     fn use_halves(&mut self, _on: bool) -> bool {
         false
     }

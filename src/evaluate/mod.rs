@@ -10,7 +10,7 @@
 //! # fn main() -> deepnmf::Result<()> {
 //! let x = ndarray::array![[1.0, 0.1, 0.0], [0.1, 1.0, 1.1], [2.0, 0.1, 0.2], [0.0, 0.5, 0.6]];
 //! let mut engine = Engine::open(&DeviceRequest::Cpu)?;
-//! let fit = engine.fit(x.view(), &Config::new(ModelSpec::by_name("sdnmf-l")?, [2]), &mut crate::train::silent)?;
+//! let fit = engine.fit(x.view(), &Config::new(ModelSpec::by_name("sdnmf-l")?, [2]), &mut deepnmf::train::silent)?;
 //! let features = evaluate::features(fit.factors.h.view(), &fit.factors, 1, evaluate::Scaling::ScaledUnit)?;
 //! let runs = engine.kmeans(features.view(), &evaluate::KMeans::new(2))?;
 //! let scores = evaluate::score(&runs, &[0, 1, 0, 1])?;

@@ -1,4 +1,4 @@
-//! Does a device compute what it should? Every operation of [`Backend`], and small training runs, in f32 on the device
+//! Does a device compute what it should? Every operation of [`Backend`](crate::backend::Backend), and small training runs, in f32 on the device
 //! against the CPU backend in f64 on the same inputs.
 //!
 //! The bounds are those of rounding: a sum of k products in any order is off by at most

@@ -4,7 +4,7 @@ use super::lanes::Lines;
 use crate::model::Activation;
 use crate::model::activation::ACTIVATIONS;
 
-/// An elementwise formula. Operands are those of entry (i, j); outputs come first in [`Device::map`].
+/// An elementwise formula. Operands are those of entry (i, j); outputs come first in [`Device::map`](crate::backend::Device::map).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Formula {
     /// `out = m`.
