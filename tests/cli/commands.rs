@@ -34,6 +34,25 @@ fn every_help_ends_with_an_example() {
     assert!(folder.ok("--version").stdout.starts_with("deepnmf "));
 }
 
+/// A fit without end ends in time, with a whole model, and says so.
+#[test]
+fn a_fit_ends_at_its_time_limit() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let endless = "fit x.npy --layers 5,3 --pretrain 3 --sweeps 100000000 --tol 0 --device cpu --out m.safetensors";
+    let run = folder.ok(&format!("{endless} --time-limit 0.5"));
+    assert!(run.stderr.contains("stopped before its end"), "{}", run.stderr);
+    folder.ok("transform m.safetensors x.npy --device cpu --out h.npy");
+    assert_eq!(read_npy(&folder, "h.npy").0, [60, 3]);
+    // Nothing was trained yet: the layers are as they start.
+    let run = folder.ok("fit x.npy --layers 5,3 --device cpu --out n.safetensors --time-limit 0.000001 --json");
+    let history = &run.json()["history"];
+    assert!(history["pretrain"].as_array().is_some_and(|h| h.iter().all(|h| h.as_array().map(Vec::len) == Some(1))));
+    for bad in ["0", "-1", "nan", "soon"] {
+        folder.refused(&format!("{endless} --time-limit {bad}"), 2, &["--time-limit", "seconds"]);
+    }
+}
+
 #[test]
 fn fit_says_everything_in_one_object() {
     let folder = Folder::new();
