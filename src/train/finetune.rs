@@ -10,9 +10,10 @@
 //! `C = XᵀH_L` and `S = H_LᵀH_L` from which the next sweep begins. The H_l of the hidden layers enter no other update and not the
 //! objective; they are solved for once, afterwards.
 //!
-//! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): on PIE, layers 600,160, 40 of them
-//! lower the objective of DNMF to 2.73, plain ones to 2.99. C and S are those of the extrapolated H. So the sweep after one that
-//! was taken back has none of the H that it starts from, and leaves the W as they are.
+//! Sweeps are extrapolated as the iterations of a layer are (`descent.rs`): on PIE, layers 600,160, 40 of them end 9 % (DNMF) to
+//! 16 % (SDNMF/L) below 40 plain ones. C and S are those of the extrapolated H. So the sweep after one that was taken back has
+//! none of the H that it starts from, and leaves the W as they are; with a second pass over X for them the objective is another
+//! percent lower.
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
