@@ -217,21 +217,21 @@ fn a_fit_that_is_told_to_stop_returns_what_it_has() {
             let made = |history: &[f64]| history.len().saturating_sub(1);
             match stage {
                 Stage::Init { .. } => {
-                    assert_eq!(fit.history.pretrain.iter().map(|h| made(h)).sum::<usize>(), 0, "{name}")
+                    // A plain iteration may follow an extrapolated one.
+                    let few = 1..=1 + usize::from(layers.len() == 1);
+                    assert!(fit.history.pretrain.iter().all(|h| few.contains(&made(h))), "{name}");
                 }
                 Stage::Pretrain { .. } => {
-                    assert_eq!(made(&fit.history.pretrain[0]), 2, "{name}");
-                    assert!(fit.history.pretrain[1..].iter().all(|h| made(h) == 0), "{name}");
+                    assert!(
+                        (2..=2 + usize::from(layers.len() == 1)).contains(&made(&fit.history.pretrain[0])),
+                        "{name}"
+                    );
+                    assert!(fit.history.pretrain[1..].iter().all(|h| made(h) == 1), "{name}");
                 }
                 _ if reached => assert_eq!(made(&fit.history.finetune), done, "{name}"),
                 _ => {}
             }
-            let trained = !matches!(stage, Stage::Init { .. });
-            assert!(
-                fit.objective.is_finite() && !(trained && fit.relative_error > 0.9),
-                "{name}: {}",
-                fit.relative_error
-            );
+            assert!(fit.objective.is_finite() && fit.relative_error < 0.9, "{name}: {}", fit.relative_error);
         }
     }
 }

@@ -192,6 +192,7 @@ impl Fitted {
             "objective": m.objective,
             "relative_error": m.relative_error,
             "history": m.history,
+            "stopped": self.warnings.contains(&Warning::Stopped),
             "warnings": self.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
             "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },

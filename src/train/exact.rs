@@ -25,7 +25,8 @@ pub(crate) fn iterate_exactly<B: Backend>(
     mut step: impl FnMut(&mut B, FactorsMut<'_, B>) -> Result<(f64, f64)>,
 ) -> Result<Vec<f64>> {
     let mut history = vec![start.0];
-    if max == 0 || watch.stopped || stop.target_error.is_some_and(|target| start.1 <= target) {
+    let max = watch.iterations(stage, max);
+    if max == 0 || stop.target_error.is_some_and(|target| start.1 <= target) {
         return Ok(history);
     }
     let mut best = Vec::with_capacity(w.len() + 1);

@@ -40,8 +40,8 @@ pub fn fit<B: Backend>(
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
 /// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`] does X stay as it is.
 ///
-/// `progress` is told of every iteration. Where it breaks, the fit ends with the factors that it has: layers that are not
-/// trained yet get their start, and [`Warning::Stopped`] says so.
+/// `progress` is told of every iteration. Where it breaks, the fit ends with the factors that it has: layers that were still to
+/// come get one iteration, and [`Warning::Stopped`] says so.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -205,7 +205,10 @@ fn fit_divided<B: Backend>(
     let factors = Factors { w, h: represented.download(b)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
     let mut warnings = warnings(&factors, &history, relative_error, config)?;
-    warnings.extend(watch.stopped.then_some(Warning::Stopped));
+    if watch.stopped {
+        // More iterations would mend the others.
+        warnings = vec![Warning::Stopped];
+    }
     Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds, warnings })
 }
 

@@ -184,8 +184,8 @@ impl std::fmt::Display for Warning {
                 100.0 * change
             ),
             Self::Stopped => f.write_str(
-                "stopped before its end: the factors are those of the last iteration, and layers that were not trained yet are \
-                 as they start",
+                "stopped before its end, as asked: the factors are those of the last iteration; layers that were still to come \
+                 had one",
             ),
         }
     }

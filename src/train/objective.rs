@@ -261,18 +261,19 @@ impl<B: Backend> Objective<B> {
 pub(crate) fn iterate<B: Backend>(
     b: &mut B,
     objective: &mut Objective<B>,
-    stage: (Stage, usize),
+    (stage, max): (Stage, usize),
     start: (f64, f64),
     stop: Stopping,
     watch: &mut Watch<'_>,
     step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
-    if watch.stopped || stop.target_error.is_some_and(|target| start.1 <= target) {
+    let max = watch.iterations(stage, max);
+    if max == 0 || stop.target_error.is_some_and(|target| start.1 <= target) {
         return Ok(vec![start.0]);
     }
     let ends_itself = stop.is_any() && b.gate(true);
     let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
-    let history = run(b, objective, (stage, cadence), start.0, stop, watch, step);
+    let history = run(b, objective, ((stage, max), cadence), start.0, stop, watch, step);
     b.gate(false);
     history
 }

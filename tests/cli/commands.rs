@@ -44,10 +44,12 @@ fn a_fit_ends_at_its_time_limit() {
     assert!(run.stderr.contains("stopped before its end"), "{}", run.stderr);
     folder.ok("transform m.safetensors x.npy --device cpu --out h.npy");
     assert_eq!(read_npy(&folder, "h.npy").0, [60, 3]);
-    // Nothing was trained yet: the layers are as they start.
+    // Nothing was trained yet: an iteration for every layer, none for the whole.
     let run = folder.ok("fit x.npy --layers 5,3 --device cpu --out n.safetensors --time-limit 0.000001 --json");
     let history = &run.json()["history"];
-    assert!(history["pretrain"].as_array().is_some_and(|h| h.iter().all(|h| h.as_array().map(Vec::len) == Some(1))));
+    assert!(history["pretrain"].as_array().is_some_and(|h| h.iter().all(|h| h.as_array().map(Vec::len) == Some(2))));
+    assert_eq!(history["finetune"].as_array().map(Vec::len), Some(1));
+    assert_eq!(run.json()["stopped"], true);
     for bad in ["0", "-1", "nan", "soon"] {
         folder.refused(&format!("{endless} --time-limit {bad}"), 2, &["--time-limit", "seconds"]);
     }
