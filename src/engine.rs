@@ -1,7 +1,7 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
-use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Precision, Storage};
+use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Precision, Rows, Storage};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
@@ -84,18 +84,18 @@ impl Engine {
         train::check_memory(config, n, m, matches!(self.device, Device::Gpu(_)))
     }
 
-    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed).
+    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed): a view, which the CPU
+    /// backend copies, or an array that is given away or shared, which it does not.
     ///
     /// # Errors
     /// See [`train::fit`] and [`Engine::check_memory`].
-    pub fn fit(
+    pub fn fit<'x>(
         &mut self,
-        x: ArrayView2<'_, f32>,
+        x: impl Into<Rows<'x, f32>>,
         config: &Config,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Fit<f32>> {
-        let mut x = x;
-        self.fit_samples(&mut x, config, progress)
+        self.fit_samples(&mut x.into(), config, progress)
     }
 
     /// [`Engine::fit`] to samples from any source, which are held as the device holds them or, with [`Config::stream`], read
@@ -117,21 +117,21 @@ impl Engine {
         }
     }
 
-    /// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.
+    /// Nonnegative least squares of `x` (samples × features; as in [`Engine::fit`]) on `psi` (features × k), from H = 0.
     ///
     /// # Errors
     /// [`Error::Shape`] where x and psi differ in features, [`Error::Data`] for values that are not finite, or
     /// negative where that is not allowed.
-    pub fn project(
+    pub fn project<'x>(
         &mut self,
-        x: ArrayView2<'_, f32>,
+        x: impl Into<Rows<'x, f32>>,
         psi: ArrayView2<'_, f32>,
         how: &Projection,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Projected> {
         match &mut self.device {
-            Device::Cpu(cpu) => project(cpu, x, psi, how, progress),
-            Device::Gpu(gpu) => project(gpu.as_mut(), x, psi, how, progress),
+            Device::Cpu(cpu) => project(cpu, x.into(), psi, how, progress),
+            Device::Gpu(gpu) => project(gpu.as_mut(), x.into(), psi, how, progress),
         }
     }
 
@@ -142,9 +142,9 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::project`]; [`Error::Config`] for a layer that there is not.
-    pub fn transform(
+    pub fn transform<'x>(
         &mut self,
-        x: ArrayView2<'_, f32>,
+        x: impl Into<Rows<'x, f32>>,
         factors: &Factors<f32>,
         layer: usize,
         how: &[Projection],
@@ -162,8 +162,8 @@ impl Engine {
             return self.project(x, factors.components(layer)?.view(), &how[layer - 1], progress);
         }
         match &mut self.device {
-            Device::Cpu(cpu) => project_layers(cpu, x, factors, &how[..layer], progress),
-            Device::Gpu(gpu) => project_layers(gpu.as_mut(), x, factors, &how[..layer], progress),
+            Device::Cpu(cpu) => project_layers(cpu, x.into(), factors, &how[..layer], progress),
+            Device::Gpu(gpu) => project_layers(gpu.as_mut(), x.into(), factors, &how[..layer], progress),
         }
     }
 
@@ -219,14 +219,15 @@ impl Engine {
 
 fn project<B: Backend<Elem = f32>>(
     b: &mut B,
-    x: ArrayView2<'_, f32>,
+    mut x: Rows<'_, f32>,
     psi: ArrayView2<'_, f32>,
     how: &Projection,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Projected> {
-    let (of_x, of_psi) = (check_samples(x, psi.nrows(), how.signed)?, Unit::of(psi));
-    let cut = Cut::new(x.nrows(), b.shard_rows(x.ncols()));
-    let (mut x, _) = train::hold(b, &mut { x }, of_x, Storage::Auto, cut)?;
+    let (of_x, of_psi) = (check_samples(&mut x, psi.nrows(), how.signed)?, Unit::of(psi));
+    let (n, m) = x.dim();
+    let cut = Cut::new(n, b.shard_rows(m));
+    let (mut x, _) = train::hold(b, &mut x, of_x, Storage::Auto, cut)?;
     let psi = b.upload(of_psi.divide(psi).view())?;
     let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
     let how = how.divided(of_psi);
@@ -239,18 +240,19 @@ fn project<B: Backend<Elem = f32>>(
 /// Of a model with an activation, for as many layers as `how` has entries.
 fn project_layers<B: Backend<Elem = f32>>(
     b: &mut B,
-    x: ArrayView2<'_, f32>,
+    mut x: Rows<'_, f32>,
     factors: &Factors<f32>,
     how: &[Projection],
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Projected> {
     let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
-    check_samples(x, factors.n_features(), how.iter().all(|how| how.signed))?;
+    let n = x.dim().0;
+    check_samples(&mut x, factors.n_features(), how.iter().all(|how| how.signed))?;
     // W_1 carries the unit, and its unit is that of X.
     let unit = Unit::of(factors.w[0].view());
     let how: Vec<Projection> = how.iter().map(|how| how.divided(unit)).collect();
     let how = &how[..];
-    let (mut x, _) = train::hold(b, &mut { x }, unit, Storage::Auto, Cut::new(x.nrows(), x.nrows()))?;
+    let (mut x, _) = train::hold(b, &mut x, unit, Storage::Auto, Cut::whole(n))?;
     let mut w = vec![b.upload(unit.divide(factors.w[0].view()).view())?];
     for w_l in &factors.w[1..how.len()] {
         w.push(b.upload(w_l.view())?);
@@ -266,9 +268,10 @@ fn project_layers<B: Backend<Elem = f32>>(
 }
 
 /// The unit of samples that a model takes.
-fn check_samples(mut x: ArrayView2<'_, f32>, features: usize, signed: bool) -> Result<Unit> {
-    if x.ncols() != features && !x.is_empty() {
-        return Err(Error::shape("features of the samples", (x.nrows(), features), x.dim()));
+fn check_samples(x: &mut Rows<'_, f32>, features: usize, signed: bool) -> Result<Unit> {
+    let (n, m) = x.dim();
+    if m != features && n * m > 0 {
+        return Err(Error::shape("features of the samples", (n, features), (n, m)));
     }
-    Unit::of_samples(&mut x, signed)
+    Unit::of_samples(x, signed)
 }

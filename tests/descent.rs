@@ -11,7 +11,7 @@ use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu, Descent};
 use deepnmf::model::ModelSpec;
 use deepnmf::train::{self, Balance, Config, Extrapolate, Fit, Solver, Start};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{ArcArray2, Array1, Array2, Axis, rcarr2};
 use proptest::prelude::*;
 
 fn fit(config: &Config) -> Fit<f64> {
@@ -130,8 +130,8 @@ fn prox_of_the_squared_l1_norm() {
     for case in golden("prox_l1sq").as_array().unwrap() {
         let (r, w) = (numbers(&case["r"]), numbers(&case["w"]));
         let (c, mu) = (case["c"].as_f64().unwrap(), case["mu"].as_f64().unwrap());
-        let (gram, rhs) = (ndarray::arr2(&[[c]]), Array1::from(r).insert_axis(Axis(1)));
-        let mut found = Array2::zeros(rhs.dim());
+        let (gram, rhs) = (rcarr2(&[[c]]), Array1::from(r).insert_axis(Axis(1)).into_shared());
+        let mut found = ArcArray2::zeros(rhs.dim());
         let block = Descent { left: None, gram: &gram, rhs: &rhs, mu, sweeps: 1 };
         Cpu::<f64>::new().descend(block, &mut found).unwrap();
         close(&format!("prox with c {c}, mu {mu}"), &w, &found.into_iter().collect::<Vec<_>>());
@@ -148,9 +148,9 @@ fn nonnegative(rows: usize, cols: usize, seed: u64) -> Array2<f64> {
 
 /// A block of each kind: rows on their own, columns that are coupled, between two Grams.
 struct Problem {
-    left: Option<Array2<f64>>,
-    gram: Array2<f64>,
-    rhs: Array2<f64>,
+    left: Option<ArcArray2<f64>>,
+    gram: ArcArray2<f64>,
+    rhs: ArcArray2<f64>,
     mu: f64,
 }
 
@@ -158,25 +158,26 @@ impl Problem {
     fn new((rows, k): (usize, usize), mu: f64, chained: bool, seed: u64) -> Self {
         let gram_of = |n: usize, seed: u64| {
             let f = nonnegative(n + 3, n, seed);
-            f.t().dot(&f) + Array2::<f64>::eye(n) * 0.1
+            (f.t().dot(&f) + Array2::<f64>::eye(n) * 0.1).into_shared()
         };
         let (gram, left) = (gram_of(k, seed), chained.then(|| gram_of(rows, seed + 1)));
         let curved = nonnegative(rows, k, seed + 2).dot(&gram) + nonnegative(rows, k, seed + 3) - 0.2;
-        Self { rhs: left.as_ref().map_or(curved.clone(), |a| a.dot(&curved)), left, gram, mu }
+        let rhs = left.as_ref().map_or(curved.clone(), |a| a.dot(&curved)).into_shared();
+        Self { rhs, left, gram, mu }
     }
 
-    fn descend(&self, x: &mut Array2<f64>, sweeps: usize) {
+    fn descend(&self, x: &mut ArcArray2<f64>, sweeps: usize) {
         let Self { left, gram, rhs, mu } = self;
         Cpu::<f64>::new().descend(Descent { left: left.as_ref(), gram, rhs, mu: *mu, sweeps }, x).unwrap();
     }
 
-    fn gradient(&self, x: &Array2<f64>) -> Array2<f64> {
+    fn gradient(&self, x: &ArcArray2<f64>) -> Array2<f64> {
         let curved = x.dot(&self.gram);
         let curved = self.left.as_ref().map_or(curved.clone(), |a| a.dot(&curved));
         curved - &self.rhs + x.sum_axis(Axis(0)) * self.mu
     }
 
-    fn objective(&self, x: &Array2<f64>) -> f64 {
+    fn objective(&self, x: &ArcArray2<f64>) -> f64 {
         let sums = x.sum_axis(Axis(0));
         // ½⟨X, ∇ − B⟩ has every quadratic term once, that of the penalty with all of s.
         0.5 * (x * &(self.gradient(x) - &self.rhs - &sums * self.mu)).sum() + 0.5 * self.mu * sums.dot(&sums)
@@ -189,7 +190,7 @@ proptest! {
     #[test]
     fn every_sweep_descends((rows, k) in (1..90_usize, 1..80_usize), mu in 0..3_u8, chained: bool, seed in 0..1000_u64) {
         let problem = Problem::new((rows, k), f64::from(mu) * 0.4, chained, seed);
-        let mut x = nonnegative(rows, k, seed + 9);
+        let mut x = nonnegative(rows, k, seed + 9).into_shared();
         let mut before = problem.objective(&x);
         for _ in 0..4 {
             problem.descend(&mut x, 1);
@@ -220,7 +221,7 @@ proptest! {
 fn many_sweeps_end_at_a_minimum() {
     for (mu, chained) in [(0.0, false), (0.8, false), (0.0, true), (0.8, true)] {
         let problem = Problem::new((23, 12), mu, chained, 5);
-        let mut x = Array2::zeros((23, 12));
+        let mut x = ArcArray2::zeros((23, 12));
         problem.descend(&mut x, 20_000);
         let scale = problem.rhs.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         for (g, x) in problem.gradient(&x).iter().zip(&x) {

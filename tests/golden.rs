@@ -227,8 +227,8 @@ mod literal {
     /// The hidden coefficients minimise: the gradient is 0 where they are positive and not negative where they are 0.
     pub(super) fn assert_stationary(x: &Array2<f64>, psi: &Array2<f64>, h: &Array2<f64>) {
         let mut cpu = Cpu::<f64>::new();
-        let mut gram = cpu.zeros(psi.ncols(), psi.ncols()).unwrap();
-        cpu.matmul(MatMul::TN, psi, psi, &mut gram).unwrap();
+        let (on_cpu, mut gram) = (cpu.upload(psi.view()).unwrap(), cpu.zeros(psi.ncols(), psi.ncols()).unwrap());
+        cpu.matmul(MatMul::TN, &on_cpu, &on_cpu, &mut gram).unwrap();
         let rhs = x.dot(psi);
         let gradient = h.dot(&gram) - &rhs;
         let scale = rhs.iter().fold(0.0_f64, |m, v| m.max(v.abs()));

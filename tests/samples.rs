@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use deepnmf::backend::{Cpu, Storage};
+use deepnmf::backend::{Cpu, Device, Rows, Storage};
 use deepnmf::model::{Activation, MODELS, ModelSpec};
 use deepnmf::train::{self, Config, Extrapolate, Fit, Init, Progress, Solver, Source, Stage, Warning};
 use deepnmf::{Error, Result};
-use ndarray::{Array2, CowArray, Ix2, s};
+use ndarray::{Array2, s};
 use std::ops::{ControlFlow, Range};
 
 const N: usize = 301;
@@ -30,7 +30,7 @@ impl Source<f64> for Counting {
         self.x.dim()
     }
 
-    fn rows(&mut self, rows: Range<usize>) -> Result<CowArray<'_, f64, Ix2>> {
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
         self.rows += rows.len();
         Ok(self.x.slice(s![rows, ..]).into())
     }
@@ -168,7 +168,7 @@ fn a_source_that_fails_is_heard() {
         fn shape(&self) -> (usize, usize) {
             self.0.dim()
         }
-        fn rows(&mut self, rows: Range<usize>) -> Result<CowArray<'_, f64, Ix2>> {
+        fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
             self.1 = self.1.checked_sub(1).ok_or_else(|| Error::Data("the disk is gone".into()))?;
             Ok(self.0.slice(s![rows, ..]).into())
         }
@@ -184,12 +184,41 @@ fn a_source_that_fails_is_heard() {
         fn shape(&self) -> (usize, usize) {
             self.0.dim()
         }
-        fn rows(&mut self, rows: Range<usize>) -> Result<CowArray<'_, f64, Ix2>> {
+        fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
             Ok(self.0.slice(s![rows.start..rows.end - 1, ..]).into())
         }
     }
     let found = train::fit_samples(&mut Cpu::new(), &mut Short(data()), &config, None, &mut train::silent);
     assert!(matches!(found, Err(Error::Shape { .. })));
+}
+
+/// On the CPU a shared X is there once: its shards are parts of it, unless they have to be rounded. A view is copied, and X is never
+/// written.
+#[test]
+fn a_shared_x_is_not_copied() {
+    // Of norm one, so that a fit does not divide them.
+    let before = data() * (N as f64 / data().pow2().sum()).sqrt();
+    let x = before.clone().into_shared();
+    let mut source = Rows::from(x.clone());
+    let place = |source: &mut Rows<'_, f64>, storage| {
+        let (shard, _) = Cpu::<f64>::new().upload_data(source.rows(100..200).unwrap(), storage).unwrap();
+        assert_eq!(shard.dim(), (100, M));
+        shard.as_ptr()
+    };
+    let there = x.row(100).as_ptr();
+    assert_eq!(place(&mut source, Storage::Auto), there);
+    assert_eq!(place(&mut source, Storage::F32), there);
+    assert_ne!(place(&mut source, Storage::F16), there);
+    assert_ne!(place(&mut x.view().into(), Storage::Auto), there);
+    for model in MODELS {
+        let layers: &[usize] = if model.depth == deepnmf::model::Depth::One { &[6] } else { &[9, 6] };
+        let config = config(model, layers, Solver::Auto);
+        let mut b = Cpu::with_shard_rows(100);
+        let of_view = train::fit(&mut b, x.view(), &config, None, &mut train::silent).unwrap();
+        let of_shared = train::fit(&mut b, x.clone(), &config, None, &mut train::silent).unwrap();
+        let (of_view, of_shared) = (of_view.factors, of_shared.factors);
+        assert!(of_view.w == of_shared.w && of_view.h == of_shared.h && x == before, "{}", model.name);
+    }
 }
 
 /// A fit that is told to stop returns a whole model, with what it has.

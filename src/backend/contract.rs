@@ -9,9 +9,9 @@
 //! `impl Backend for MyDevice {}` then makes it a backend, `verify` says whether it computes what it should, and a method of
 //! [`Backend`](super::Backend) that the device does better is overridden one at a time.
 
-use super::{Element, Formula, Operand, Sparse, Storage};
+use super::{Element, Formula, Operand, Rows, Sparse, Storage};
 use crate::Result;
-use ndarray::{Array2, ArrayView2, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2};
 
 /// A device that holds matrices and computes with them.
 pub trait Device {
@@ -33,12 +33,13 @@ pub trait Device {
     fn zeros(&mut self, rows: usize, cols: usize) -> Result<Self::Matrix>;
     /// A matrix with these entries.
     fn upload(&mut self, host: ArrayView2<'_, Self::Elem>) -> Result<Self::Matrix>;
-    /// The data matrix X (n × m), stored as `storage` says; and how it was stored. Rounding is the same on every device.
+    /// The data matrix X (n × m), stored as `storage` says; and how it was stored. Rounding is the same on every device. One
+    /// that computes in host memory need not copy [`Rows::Shared`].
     ///
     /// X is only read: a matrix that is not stored as f32 can be the first operand of a product, of [`Sum::Dot`] with
     /// itself, [`Sum::Entries`] and [`Sum::Trace`], the x of a residual, and be downloaded. Elsewhere it may be an
     /// [`Error::Config`](crate::Error::Config), and [`Error::Data`](crate::Error::Data) is what cannot be stored so.
-    fn upload_data(&mut self, x: CowArray<'_, Self::Elem, Ix2>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
+    fn upload_data(&mut self, x: Rows<'_, Self::Elem>, storage: Storage) -> Result<(Self::Matrix, Storage)>;
     /// The entries of a matrix; submits and waits.
     fn download(&mut self, m: &Self::Matrix) -> Result<Array2<Self::Elem>>;
     /// `(rows, columns)`.

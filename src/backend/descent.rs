@@ -4,7 +4,7 @@ use super::Device;
 
 /// A block for coordinate descent; see [`Backend::descend`](super::Backend::descend).
 #[derive(Debug)]
-pub struct Descent<'a, M> {
+pub struct Descent<'a, M: ?Sized> {
     /// A (rows × rows) of W_l, l > 1; None where it is I.
     pub left: Option<&'a M>,
     /// G (k × k).
@@ -17,14 +17,14 @@ pub struct Descent<'a, M> {
     pub sweeps: usize,
 }
 
-impl<M> Clone for Descent<'_, M> {
+impl<M: ?Sized> Clone for Descent<'_, M> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
 // Derived, it would ask for a `Copy` matrix.
-impl<M> Copy for Descent<'_, M> {}
+impl<M: ?Sized> Copy for Descent<'_, M> {}
 
 /// What a coordinate's curvature must be beyond for the coordinate to move: X is normalised, and below this nothing depends on
 /// it but roundings, by which a quotient would overflow.

@@ -158,7 +158,7 @@ pub trait Backend: Elementwise + Sized {
         let left = block.left.map(|left| self.download(left)).transpose()?;
         let (gram, rhs, mut there) = (self.download(block.gram)?, self.download(block.rhs)?, self.download(x)?);
         let Descent { mu, sweeps, .. } = block;
-        host::descend(Descent { left: left.as_ref(), gram: &gram, rhs: &rhs, mu, sweeps }, &mut there)?;
+        host::descend(Descent { left: left.as_deref(), gram: &gram, rhs: &rhs, mu, sweeps }, &mut there)?;
         self.write(there.view(), x)
     }
 

@@ -1,9 +1,9 @@
 //! How the data matrix is kept on a device: rows of X as numbers, halves or bytes, and back.
 
-use super::Element;
+use super::{Element, Rows};
 use crate::{Error, Result};
 use half::f16;
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, CowArray, Ix2};
+use ndarray::{ArcArray2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
 /// How [`Device::upload_data`](super::Device::upload_data) keeps X.
@@ -111,12 +111,11 @@ impl Storage {
     }
 
     /// `x` as it is after it was stored; for the storages that [`Storage::resolve`] returns.
-    pub(crate) fn round<E: Element>(self, x: CowArray<'_, E, Ix2>) -> Array2<E> {
-        // What is owned and in order is not copied.
-        let mut rounded = if x.is_standard_layout() { x.into_owned() } else { x.as_standard_layout().into_owned() };
+    pub(crate) fn round<E: Element>(self, x: Rows<'_, E>) -> ArcArray2<E> {
         if self == Self::F32 {
-            return rounded;
+            return x.into_shared();
         }
+        let mut rounded = x.into_owned();
         rounded.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
             let mut numbers = narrow(row.view());
             let mut bytes = vec![0; numbers.len() * self.bytes()];
@@ -124,7 +123,7 @@ impl Storage {
             self.decode(&bytes, scale, ArrayViewMut1::from(&mut numbers[..]));
             row.iter_mut().zip(numbers).for_each(|(v, number)| *v = E::of(number.into()));
         });
-        rounded
+        Rows::from(rounded).into_shared()
     }
 }
 
@@ -174,7 +173,7 @@ fn scale_of_bytes(row: &[f32]) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
     /// Rows of bytes as an image set has them, and the same with unit norm.
     fn images() -> (Array2<f32>, Array2<f32>) {

@@ -248,7 +248,7 @@ fn coefficients(
     }
     let x = set.x.select(Axis(0), &part.rows);
     let mut progress = Reporter::new(out);
-    let projected = engine.transform(x.view(), f, layer, how, &mut |p| progress.go_on(p))?;
+    let projected = engine.transform(x, f, layer, how, &mut |p| progress.go_on(p))?;
     Ok((projected.h, projected.relative_error))
 }
 

@@ -79,19 +79,20 @@ impl Job {
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
         out.detail(&format!("settings {config:?}"));
-        engine.check_memory(config, x.nrows(), x.ncols())?;
-        file.reserve(Model::expected_bytes(config, x.nrows(), x.ncols()))?;
+        let (n, m) = x.dim();
+        engine.check_memory(config, n, m)?;
+        file.reserve(Model::expected_bytes(config, n, m))?;
 
         let on_gpu = engine.stats().is_some();
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
         let config = &Config { x_storage, ..config.clone() };
         let predicted = on_gpu && precision == Precision::F32;
-        let expected = device_bytes(config, x.nrows(), x.ncols())?.filter(|_| predicted);
+        let expected = device_bytes(config, n, m)?.filter(|_| predicted);
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
         let mut progress = Reporter::new(out).until(until);
-        let mut fit = engine.fit(x.view(), config, &mut |p| progress.go_on(p))?;
+        let mut fit = engine.fit(x, config, &mut |p| progress.go_on(p))?;
         drop(progress);
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {

@@ -102,13 +102,22 @@ pub(super) struct Shown {
 
 impl Shown {
     /// With the coefficients of the model if these are its samples, else with new ones.
-    pub(super) fn new(engine: &mut Engine, model: &Model, set: ImageSet, source: String, out: &Output) -> Result<Self> {
+    pub(super) fn new(
+        engine: &mut Engine,
+        model: &Model,
+        mut set: ImageSet,
+        source: String,
+        out: &Output,
+    ) -> Result<Self> {
         if model.is_of(set.x.view()) {
             return Ok(Self { set, source, projected: None });
         }
         let mut progress = Reporter::new(out);
         let (f, how) = (&model.factors, projections(&model.metadata, None)?);
-        let projected = engine.transform(set.x.view(), f, f.depth(), &how, &mut |p| progress.go_on(p))?;
+        // Shared as long as the engine needs it; then it is the set's alone again.
+        let x = std::mem::take(&mut set.x).into_shared();
+        let projected = engine.transform(x.clone(), f, f.depth(), &how, &mut |p| progress.go_on(p))?;
+        set.x = x.into_owned();
         Ok(Self { set, source, projected: Some(projected.h) })
     }
 

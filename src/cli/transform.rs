@@ -72,13 +72,14 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let (set, zero_samples) = load(&path, args.reading, &model, &args.model, out)?;
     let ImageSet { mut x, names, .. } = set;
     metadata.preprocess.apply(&mut x)?;
+    let features = x.ncols();
     file.reserve(NPY_HEADER + (x.nrows() * metadata.layers[layer - 1] * size_of::<f32>()) as u64)?;
 
     let how = projections(metadata, args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let mut progress = Reporter::new(out);
-    let projected = engine.transform(x.view(), factors, layer, &how, &mut |p| progress.go_on(p))?;
+    let projected = engine.transform(x, factors, layer, &how, &mut |p| progress.go_on(p))?;
     drop(progress);
     save_npy(file, &projected.h)?;
     let names_file = save_names(&args.out, &names, out)?;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "device": engine.device_name(),
             "data": path.display().to_string(),
             "n_samples": samples,
-            "n_features": x.ncols(),
+            "n_features": features,
             "n_components": k,
             "zero_samples": zero_samples,
             "ridge": ridge,
@@ -104,7 +105,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "names": names_file.map(|file| file.display().to_string()),
         }));
     }
-    out.summary("data", &format!("{}: {samples} samples × {} features", path.display(), x.ncols()))?;
+    out.summary("data", &format!("{}: {samples} samples × {features} features", path.display()))?;
     out.summary("layer", &format!("{layer} of {depth}, {k} components"))?;
     out.summary("device", &engine.device_name())?;
     if ridge > 0.0 {

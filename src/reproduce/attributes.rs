@@ -58,6 +58,7 @@ fn rows(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Row>)> {
         let fitted = s.model(method)?;
         let mut x = s.samples.set.x.clone();
         fitted.metadata.preprocess.apply(&mut x)?;
+        let x = x.into_shared();
         let model = &method.config.model;
         let ridge = method.config.projection_ridge();
         let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fitted.metadata.penalties.lambda);
@@ -65,7 +66,7 @@ fn rows(s: &mut Session<'_>) -> Result<(Vec<Method>, Vec<Row>)> {
         for layer in 1..=factors.depth() {
             let h = match layer == factors.depth() {
                 true => factors.h.clone(),
-                false => s.engine.transform(x.view(), factors, layer, &how, &mut crate::train::silent)?.h,
+                false => s.engine.transform(x.clone(), factors, layer, &how, &mut crate::train::silent)?.h,
             };
             let features = evaluate::features(h.view(), factors, layer, method.scaling)?;
             for (attribute, of) in &s.samples.labels {

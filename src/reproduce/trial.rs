@@ -153,7 +153,7 @@ impl Session<'_> {
                 let (model, ridge) = (&config.model, config.projection_ridge());
                 let how = Projection::of_layers(model.h_penalty, model.signed, ridge, &fit.penalties.lambda);
                 let f = &fit.factors;
-                let projected = self.engine.transform(test.view(), f, f.depth(), &how, &mut crate::train::silent)?;
+                let projected = self.engine.transform(test, f, f.depth(), &how, &mut crate::train::silent)?;
                 (projected.h, projected.relative_error)
             }
         };
@@ -205,7 +205,7 @@ impl Session<'_> {
         let preprocess = data::preprocess_features(&mut x, Scale::UnitL2, method.features, image_shape)?;
         let config = crate::train::Config { activate: Activate::Hidden, ..method.config.clone() };
         let (start, mut stage, mut course) = (Instant::now(), None, Vec::new());
-        let fit = self.engine.fit(x.view(), &config, &mut |p| {
+        let fit = self.engine.fit(x, &config, &mut |p| {
             if stage != Some(p.stage) {
                 course.clear();
                 stage = Some(p.stage);

@@ -14,25 +14,26 @@ use super::{
     Warning,
 };
 use super::{baselines, init, method, nonlinear};
-use crate::backend::{Backend, Element, MatMul, Storage};
+use crate::backend::{Backend, Element, MatMul, Rows, Storage};
 use crate::model::{Activate, Factors, HPenalty, Method};
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// [`fit_samples`] to samples in memory, from a start of the caller's where there is one.
+/// [`fit_samples`] to samples in memory: a view, which the CPU backend copies, or an array that is given away or shared, which it
+/// does not.
 ///
 /// # Errors
 /// As [`fit_samples`].
-pub fn fit<B: Backend>(
+pub fn fit<'x, B: Backend>(
     b: &mut B,
-    mut x: ArrayView2<'_, B::Elem>,
+    x: impl Into<Rows<'x, B::Elem>>,
     config: &Config,
     start: Option<&Start<B::Elem>>,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
-    fit_samples(b, &mut x, config, start, progress)
+    fit_samples(b, &mut x.into(), config, start, progress)
 }
 
 /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was

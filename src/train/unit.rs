@@ -8,9 +8,9 @@
 
 use super::source::Source;
 use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
-use crate::backend::Element;
+use crate::backend::{Element, Rows};
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// The largest exponent, up or down, of an X that stays as it is.
@@ -155,7 +155,7 @@ impl Unit {
     }
 
     /// `x/s`.
-    pub(crate) fn divide<'a, E: Element>(self, x: impl Into<CowArray<'a, E, Ix2>>) -> CowArray<'a, E, Ix2> {
+    pub(crate) fn divide<'a, E: Element>(self, x: impl Into<Rows<'a, E>>) -> Rows<'a, E> {
         let x = x.into();
         if self.exponent == 0 {
             return x;

@@ -4,7 +4,7 @@ use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, Combination, Descent, EXTRAPOLATION, Element, Elementwise, Sum};
-use ndarray::{Array2, Axis};
+use ndarray::{ArcArray2, Array2, Axis, rcarr2};
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for (rows, k) in [(1, 1), (64, 32), (65, 33), (7, 101), (131, 70)] {
@@ -63,7 +63,7 @@ fn whole<B: Backend<Elem = f32>>(
 }
 
 /// `½⟨X, A X G⟩ − ⟨B, X⟩ + ½ mu Σ_j s_j²` and the sum of what it is made of.
-pub(super) fn value(block: &Descent<'_, Array2<f64>>, x: &Array2<f64>) -> (f64, f64) {
+pub(super) fn value(block: &Descent<'_, ArcArray2<f64>>, x: &ArcArray2<f64>) -> (f64, f64) {
     let curved = x.dot(block.gram);
     let curved = block.left.map_or(curved.clone(), |a| a.dot(&curved));
     let sums = x.sum_axis(Axis(0));
@@ -109,8 +109,8 @@ fn prox<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
         let [gram, on_rhs, mut x] =
             [v.b.upload(ndarray::arr2(&[[c]]).view())?, v.b.upload(rhs.view())?, v.b.zeros(rows, 1)?];
         v.b.descend(Descent { left: None, gram: &gram, rhs: &on_rhs, mu, sweeps: 1 }, &mut x)?;
-        let (rhs, gram) = (wide(&rhs), ndarray::arr2(&[[f64::from(c)]]));
-        let mut expected = Array2::zeros((rows, 1));
+        let (rhs, gram) = (wide(&rhs), rcarr2(&[[f64::from(c)]]));
+        let mut expected = ArcArray2::zeros((rows, 1));
         v.oracle.descend(Descent { left: None, gram: &gram, rhs: &rhs, mu, sweeps: 1 }, &mut expected)?;
         let t = mu * expected.sum();
         let bound = rhs.mapv(|r| (gamma(8) * r.abs() + gamma(rows + 16) * t) / f64::from(c));
@@ -136,7 +136,7 @@ fn extrapolation<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): 
             v.b.zeros(rows, cols)?,
         ];
         let name = format!("extrapolation {rows}×{cols}, {name}");
-        let mut out = Array2::zeros((rows, cols));
+        let mut out = ArcArray2::zeros((rows, cols));
         v.b.look_ahead(&on_now, &on_before, &on_state, &mut on_out)?;
         v.oracle.look_ahead(&wide(&now), &wide(&before), &expected, &mut out)?;
         let bound = gamma(2 * trial + 3) * (2.0 * wide(&now) + wide(&before));

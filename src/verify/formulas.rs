@@ -4,7 +4,7 @@ use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::{FLOOR, Formula, Input, Kind, Operand, Output, Range};
 use crate::backend::{Backend, Element, map};
-use ndarray::Array2;
+use ndarray::{ArcArray2, Array2};
 
 /// One, a tile, its neighbours, primes.
 const SHAPES: [(usize, usize); 5] = [(1, 1), (64, 64), (65, 63), (131, 67), (1031, 3)];
@@ -105,7 +105,7 @@ fn compare<B: Backend<Elem = f32>>(
         kinds.iter().zip(&drawn).zip(&on_device).map(|((k, d), m)| operand(*k, d, m.as_ref())).collect();
     v.b.map(formula, &mut outputs.iter_mut().collect::<Vec<_>>(), &inputs)?;
 
-    let wide_inputs: Vec<Option<Array2<f64>>> = drawn
+    let wide_inputs: Vec<Option<ArcArray2<f64>>> = drawn
         .iter()
         .map(|drawn| match drawn {
             Drawn::Matrix(m) => Some(wide(m)),
@@ -114,7 +114,7 @@ fn compare<B: Backend<Elem = f32>>(
         .collect();
     let inputs: Vec<_> =
         kinds.iter().zip(&drawn).zip(&wide_inputs).map(|((k, d), m)| operand(*k, d, m.as_ref())).collect();
-    let before: Vec<Array2<f64>> = before.iter().map(wide).collect();
+    let before: Vec<ArcArray2<f64>> = before.iter().map(|m| wide(m)).collect();
     let mut expected = before.clone();
     map(row.compute, &mut expected.iter_mut().collect::<Vec<_>>(), &inputs)?;
     let mut bounds = expected.clone();

@@ -5,7 +5,7 @@ use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, Descent, NesterovRows};
-use ndarray::Array2;
+use ndarray::{ArcArray2, Array2};
 
 /// Rows and columns: one, a tile and its neighbours for every width of tile, and a last quad that is not full.
 const SHAPES: &[(usize, usize)] = &[(1, 1), (64, 128), (65, 127), (33, 129), (31, 256), (17, 300), (7, 101), (131, 70)];
@@ -27,11 +27,11 @@ fn both<B: Backend<Elem = f32>>(
     [gram, rhs, right, start]: [&Array2<f32>; 4],
     extra: f64,
     steps: usize,
-) -> Result<(B::Matrix, Array2<f64>)> {
+) -> Result<(B::Matrix, ArcArray2<f64>)> {
     let [on_gram, on_rhs, on_right, mut on_x] =
         [v.b.upload(gram.view())?, v.b.upload(rhs.view())?, v.b.upload(right.view())?, v.b.upload(start.view())?];
     v.b.nesterov_rows(NesterovRows { gram: &on_gram, rhs: &on_rhs, right: &on_right, extra, steps }, &mut on_x)?;
-    let [gram, rhs, right, mut x] = [gram, rhs, right, start].map(wide);
+    let [gram, rhs, right, mut x] = [gram, rhs, right, start].map(|m| wide(m));
     v.oracle.nesterov_rows(NesterovRows { gram: &gram, rhs: &rhs, right: &right, extra, steps }, &mut x)?;
     Ok((on_x, x))
 }

@@ -4,7 +4,7 @@ use super::verifier::{Data, Verifier, wide};
 use crate::Result;
 use crate::backend::formula::gamma;
 use crate::backend::{Backend, ColumnSums, MatMul, Sparse, Storage, Sum, Write};
-use ndarray::{Array2, Axis};
+use ndarray::{ArcArray2, Array2, ArrayRef2, Axis};
 
 /// Rows, inner size, columns: one, tiles of every size and their neighbours, primes, an inner size of one and long enough
 /// to be split, nothing.
@@ -89,7 +89,7 @@ fn compare_product<B: Backend<Elem = f32>>(
     v: &mut Verifier<'_, B>,
     name: String,
     op: MatMul,
-    (on_a, a): (&B::Matrix, &Array2<f32>),
+    (on_a, a): (&B::Matrix, &ArrayRef2<f32>),
     n: usize,
     data: Data,
 ) -> Result<()> {
@@ -101,12 +101,12 @@ fn compare_product<B: Backend<Elem = f32>>(
     let on_b = v.b.upload(b.view())?;
     v.b.matmul(op, on_a, &on_b, &mut out)?;
     let (a, b) = (wide(a), wide(&b));
-    let (mut expected, mut bound) = (Array2::zeros((m, n)), Array2::zeros((m, n)));
+    let (mut expected, mut bound) = (ArcArray2::zeros((m, n)), ArcArray2::zeros((m, n)));
     v.oracle.matmul(op, &a, &b, &mut expected)?;
-    v.oracle.matmul(op, &a.mapv(f64::abs), &b.mapv(f64::abs), &mut bound)?;
+    v.oracle.matmul(op, &a.mapv_into(f64::abs), &b.mapv_into(f64::abs), &mut bound)?;
     v.compare_matrix(name.clone(), &out, &expected, &unless_whole(data, &bound * gamma(k + 1)))?;
     v.b.product(op, on_a, &on_b, Write::Add, &mut out)?;
-    v.compare_matrix(name + ", added", &out, &(2.0 * expected), &unless_whole(data, bound * 2.0 * gamma(k + 2)))
+    v.compare_matrix(name + ", added", &out, &(2.0 * expected), &unless_whole(data, &bound * 2.0 * gamma(k + 2)))
 }
 
 /// Products of halves, on a device that was opened for them. Whole numbers are halves too, and make them exact.
@@ -133,11 +133,11 @@ fn compare_halves<B: Backend<Elem = f32>>(
         let before = v.data(rows, k, Data::Signed);
         let (on_other, mut out) = (v.b.upload(other.view())?, v.b.upload(before.view())?);
         v.b.matmul(op, &on_x, &on_other, &mut out)?;
-        let (mut expected, mut bound) = (Array2::zeros((rows, k)), Array2::zeros((rows, k)));
+        let (mut expected, mut bound) = (ArcArray2::zeros((rows, k)), ArcArray2::zeros((rows, k)));
         v.oracle.matmul(op, &wide(&x), &wide(&other), &mut expected)?;
-        v.oracle.matmul(op, &wide(&x).mapv(f64::abs), &wide(&other).mapv(f64::abs), &mut bound)?;
+        v.oracle.matmul(op, &wide(&x).mapv_into(f64::abs), &wide(&other).mapv_into(f64::abs), &mut bound)?;
         // The rounding to halves, and such units: neither need be to the nearest.
-        let bound = unless_whole(data, bound * (f64::from(half::f16::EPSILON) + 2.0 * gamma(inner + 1)));
+        let bound = unless_whole(data, &bound * (f64::from(half::f16::EPSILON) + 2.0 * gamma(inner + 1)));
         v.compare_matrix(format!("product of halves {op:?} {n}×{m}×{k} {data:?}"), &out, &expected, &bound)?;
     }
     Ok(())
@@ -214,13 +214,13 @@ fn column_sums<B: Backend<Elem = f32>>(
     let host = v.data(rows, cols, data);
     let m = v.b.upload(host.view())?;
     let host = wide(&host);
-    let row = |a: Array2<f64>| a.sum_axis(Axis(0)).insert_axis(Axis(0));
+    let row = |a: &ArrayRef2<f64>| a.sum_axis(Axis(0)).insert_axis(Axis(0));
     for what in [ColumnSums::Sum, ColumnSums::SumOfSquares, ColumnSums::SumSquared] {
         let mut out = v.b.zeros(1, cols)?;
         v.b.column_sums(&m, what, Write::Replace, &mut out)?;
-        let sum = row(host.clone());
-        let squares = row(&host * &host);
-        let error = gamma(rows) * row(host.mapv(f64::abs));
+        let sum = row(&host);
+        let squares = row(&(&host * &host));
+        let error = gamma(rows) * row(&host.mapv(f64::abs));
         let (expected, bound) = match what {
             ColumnSums::Sum => (sum, error),
             ColumnSums::SumOfSquares => (squares.clone(), squares * gamma(rows + 1)),
@@ -254,7 +254,7 @@ fn residual<B: Backend<Elem = f32>>(
 fn compare_residual<B: Backend<Elem = f32>>(
     v: &mut Verifier<'_, B>,
     name: String,
-    (on_x, x): (&B::Matrix, &Array2<f32>),
+    (on_x, x): (&B::Matrix, &ArrayRef2<f32>),
     k: usize,
     data: Data,
 ) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::backend::formula::{DIVISION, SQRT, U, gamma};
 use crate::backend::{Backend, Curvature, Momentum, NesterovStep, SearchSum, Sum};
 use crate::model::Metric;
-use ndarray::{Array2, Zip};
+use ndarray::{ArcArray2, Array2, Zip, rcarr2};
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for k in [1, 7, 64, 101] {
@@ -39,9 +39,9 @@ fn spectral_bound<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, k: usize) -> 
         let mut out = Curvature { scale: v.b.zeros(1, k)?, vector: v.b.upload(ones.view())? };
         v.b.spectral_bound(&gram, metric, iterations, &mut out)?;
         let found = wide(&v.b.download(&out.scale)?);
-        let mut exact = Curvature { scale: Array2::zeros((1, k)), vector: Array2::ones((1, k)) };
+        let mut exact = Curvature { scale: ArcArray2::zeros((1, k)), vector: ArcArray2::ones((1, k)) };
         v.oracle.spectral_bound(&wide(&host), metric, 5000, &mut exact)?;
-        let mut same = Curvature { scale: Array2::zeros((1, k)), vector: Array2::ones((1, k)) };
+        let mut same = Curvature { scale: ArcArray2::zeros((1, k)), vector: ArcArray2::ones((1, k)) };
         v.oracle.spectral_bound(&wide(&host), metric, iterations, &mut same)?;
         let short = Zip::from(&exact.scale).and(&found).map_collect(|e, f| (e - f).max(0.0));
         let none = Array2::zeros((1, k));
@@ -63,9 +63,9 @@ fn equalize<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, k: usize) -> Result
             v.b.sum(Sum::Entries(&on_x), &mut scalars, slot)?;
             v.oracle.sum(Sum::Entries(&wide(&x)), &mut of_scalars, slot)?;
         }
-        let weights = ndarray::arr2(&[weights]);
+        let weights = rcarr2(&[weights]);
         let on_weights = v.b.upload(weights.mapv(|w: f64| w as f32).view())?;
-        let (mut out, mut expected) = (v.b.zeros(1, 3)?, Array2::zeros((1, 3)));
+        let (mut out, mut expected) = (v.b.zeros(1, 3)?, ArcArray2::zeros((1, 3)));
         v.b.equalize(&on_weights, &scalars, 1, &mut out)?;
         v.oracle.equalize(&weights, &of_scalars, 1, &mut expected)?;
         // Vulkan: log to 3 units in the last place or 2⁻²¹ near 1, exp to 3 + 2|x| of them; the sum's own rounding.
@@ -148,7 +148,7 @@ fn nearest<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize
     let mut out = v.b.zeros(rows, cols)?;
     v.b.nearest(&on_products, &on_halves, &mut out)?;
     let (products, halves) = (wide(&products), wide(&halves));
-    let (mut expected, mut bound) = (Array2::zeros((rows, cols)), Array2::zeros((rows, cols)));
+    let (mut expected, mut bound) = (ArcArray2::zeros((rows, cols)), Array2::zeros((rows, cols)));
     v.oracle.nearest(&products, &halves, &mut expected)?;
     if data != Data::Whole {
         for (i, mut bound) in bound.rows_mut().into_iter().enumerate() {
@@ -211,7 +211,7 @@ fn inverse<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, k: usize) -> Result<
     let gram = v.b.upload(host.view())?;
     // What was there before must not matter.
     let before = v.data(k, k, Data::Signed);
-    let (mut out, mut expected) = (v.b.upload(before.view())?, Array2::zeros((k, k)));
+    let (mut out, mut expected) = (v.b.upload(before.view())?, ArcArray2::zeros((k, k)));
     v.b.inverse(&gram, &mut out)?;
     v.oracle.inverse(&wide(&host), &mut expected)?;
     let largest = expected.iter().fold(0.0_f64, |max, e| max.max(e.abs()));

@@ -100,10 +100,10 @@ fn train<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, x: &Array2<f32>, confi
         start.push((v.data(rows, k, Data::Nonnegative), v.data(x.nrows(), k, Data::Nonnegative)));
         rows = k;
     }
-    let wide: Start<f64> = start.iter().map(|(w, h)| (super::verifier::wide(w), super::verifier::wide(h))).collect();
+    let wide: Start<f64> = start.iter().map(|(w, h)| (w.mapv(f64::from), h.mapv(f64::from))).collect();
     let found = train::fit(v.b, x.view(), config, Some(&start), &mut train::silent)?;
     let expected =
-        train::fit(&mut Cpu::<f64>::new(), super::verifier::wide(x).view(), config, Some(&wide), &mut train::silent)?;
+        train::fit(&mut Cpu::<f64>::new(), super::verifier::wide(x), config, Some(&wide), &mut train::silent)?;
     let course = |history: &train::History| {
         let all: Vec<f64> = history.pretrain.iter().flatten().chain(&history.finetune).copied().collect();
         Array2::from_shape_fn((1, all.len()), |(_, i)| all[i])

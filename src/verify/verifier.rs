@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::backend::{Backend, Cpu};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{ArcArray2, Array2, ArrayRef2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -94,8 +94,8 @@ impl<'a, B: Backend<Elem = f32>> Verifier<'a, B> {
         &mut self,
         name: impl Into<String>,
         found: &B::Matrix,
-        expected: &Array2<f64>,
-        bound: &Array2<f64>,
+        expected: &ArrayRef2<f64>,
+        bound: &ArrayRef2<f64>,
     ) -> Result<()> {
         let found = wide(&self.b.download(found)?);
         self.compare(name, found.view(), expected.view(), bound.view());
@@ -109,7 +109,7 @@ impl<'a, B: Backend<Elem = f32>> Verifier<'a, B> {
     }
 }
 
-/// Exactly, in f64.
-pub(super) fn wide(m: &Array2<f32>) -> Array2<f64> {
-    m.mapv(f64::from)
+/// Exactly, in f64, as the oracle takes it.
+pub(super) fn wide(m: &ArrayRef2<f32>) -> ArcArray2<f64> {
+    m.mapv(f64::from).into_shared()
 }

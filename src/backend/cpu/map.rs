@@ -5,20 +5,20 @@ use crate::backend::formula::{Lines, Values};
 use crate::backend::host::products::not_row_major;
 use crate::backend::host::rows_per_task;
 use crate::backend::{Element, Operand};
-use ndarray::Array2;
+use ndarray::ArcArray2;
 use rayon::prelude::*;
 
 /// `compute` on all rows; the operands fit each other.
 pub(crate) fn map<E: Element>(
     compute: fn(Lines<'_, E>),
-    outputs: &mut [&mut Array2<E>],
-    inputs: &[Operand<'_, Array2<E>>],
+    outputs: &mut [&mut ArcArray2<E>],
+    inputs: &[Operand<'_, ArcArray2<E>>],
 ) -> Result<()> {
     let (rows, cols) = outputs[0].dim();
     if rows * cols == 0 {
         return Ok(());
     }
-    fn entries<E>(m: &Array2<E>) -> Result<&[E]> {
+    fn entries<E>(m: &ArcArray2<E>) -> Result<&[E]> {
         m.as_slice().ok_or_else(not_row_major)
     }
     let all = inputs.iter().map(|input| {

@@ -7,13 +7,13 @@ mod sums;
 pub(crate) use map::map;
 
 use super::{
-    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, SHARD_BYTES,
-    Sparse, Storage, Sum, Write, check, host, rows_of_bytes,
+    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, Rows,
+    SHARD_BYTES, Sparse, Storage, Sum, Write, check, host, rows_of_bytes,
 };
 use crate::Result;
 use crate::model::Solver;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{ArcArray2, Array2, ArrayView2, Axis};
 
 /// Matrices in host memory, all cores.
 #[derive(Debug, Default)]
@@ -37,30 +37,32 @@ impl<E: Element> Cpu<E> {
 
 impl<E: Element> Device for Cpu<E> {
     type Elem = E;
-    type Matrix = Array2<E>;
+    /// Shared where it is X, or a part of it. What is written is not.
+    type Matrix = ArcArray2<E>;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
     type Sparse = Sparse<E>;
 
-    fn zeros(&mut self, rows: usize, cols: usize) -> Result<Array2<E>> {
-        Ok(Array2::zeros((rows, cols)))
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<ArcArray2<E>> {
+        Ok(ArcArray2::zeros((rows, cols)))
     }
 
-    fn upload(&mut self, host: ArrayView2<'_, E>) -> Result<Array2<E>> {
-        Ok(host.as_standard_layout().into_owned())
+    fn upload(&mut self, host: ArrayView2<'_, E>) -> Result<ArcArray2<E>> {
+        Ok(Rows::View(host).into_shared())
     }
 
-    /// Numbers in any case, rounded as the storage that was asked for would have rounded them.
-    fn upload_data(&mut self, x: CowArray<'_, E, Ix2>, storage: Storage) -> Result<(Array2<E>, Storage)> {
+    /// Numbers in any case, rounded as the storage that was asked for would have rounded them. What is shared and not rounded is not
+    /// copied.
+    fn upload_data(&mut self, x: Rows<'_, E>, storage: Storage) -> Result<(ArcArray2<E>, Storage)> {
         let storage = if storage == Storage::Auto { Storage::F32 } else { storage.resolve(x.view())? };
         Ok((storage.round(x), storage))
     }
 
-    fn download(&mut self, m: &Array2<E>) -> Result<Array2<E>> {
-        Ok(m.clone())
+    fn download(&mut self, m: &ArcArray2<E>) -> Result<Array2<E>> {
+        Ok(m.to_owned())
     }
 
-    fn shape(&self, m: &Array2<E>) -> (usize, usize) {
+    fn shape(&self, m: &ArcArray2<E>) -> (usize, usize) {
         m.dim()
     }
 
@@ -68,7 +70,14 @@ impl<E: Element> Device for Cpu<E> {
         Ok(vec![0.0; len])
     }
 
-    fn product(&mut self, op: MatMul, a: &Array2<E>, b: &Array2<E>, write: Write, out: &mut Array2<E>) -> Result<()> {
+    fn product(
+        &mut self,
+        op: MatMul,
+        a: &ArcArray2<E>,
+        b: &ArcArray2<E>,
+        write: Write,
+        out: &mut ArcArray2<E>,
+    ) -> Result<()> {
         check::product(op, a.dim(), b.dim(), out.dim())?;
         host::products::multiply(op, a.view(), b.view(), write, out.view_mut())
     }
@@ -78,7 +87,7 @@ impl<E: Element> Device for Cpu<E> {
         Ok(host.clone())
     }
 
-    fn sparse_product(&mut self, a: &Sparse<E>, b: &Array2<E>, out: &mut Array2<E>) -> Result<()> {
+    fn sparse_product(&mut self, a: &Sparse<E>, b: &ArcArray2<E>, out: &mut ArcArray2<E>) -> Result<()> {
         check::product(MatMul::NN, (a.rows(), a.cols), b.dim(), out.dim())?;
         out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut out)| {
             out.fill(E::zero());
@@ -89,7 +98,7 @@ impl<E: Element> Device for Cpu<E> {
         Ok(())
     }
 
-    fn reduce(&mut self, what: Sum<'_, Array2<E>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, ArcArray2<E>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         check::slot(out.len(), slot)?;
         let sum = match what {
             Sum::Dot(a, b) => {
@@ -106,7 +115,7 @@ impl<E: Element> Device for Cpu<E> {
         Ok(())
     }
 
-    fn column_sums(&mut self, m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) -> Result<()> {
+    fn column_sums(&mut self, m: &ArcArray2<E>, what: ColumnSums, write: Write, out: &mut ArcArray2<E>) -> Result<()> {
         check::column_sums(m.dim(), what, write, out.dim())?;
         sums::columns(m, what, write, out);
         Ok(())
@@ -115,8 +124,8 @@ impl<E: Element> Device for Cpu<E> {
     fn map(
         &mut self,
         formula: Formula,
-        outputs: &mut [&mut Array2<E>],
-        inputs: &[Operand<'_, Array2<E>>],
+        outputs: &mut [&mut ArcArray2<E>],
+        inputs: &[Operand<'_, ArcArray2<E>>],
     ) -> Result<()> {
         check::check_operands(self, formula, outputs, inputs)?;
         map(formula.row().compute, outputs, inputs)
@@ -148,7 +157,7 @@ impl<E: Element> Backend for Cpu<E> {
         self.shard_rows.unwrap_or(rows_of_bytes::<E>(SHARD_BYTES, cols))
     }
 
-    fn write(&mut self, host: ArrayView2<'_, E>, to: &mut Array2<E>) -> Result<()> {
+    fn write(&mut self, host: ArrayView2<'_, E>, to: &mut ArcArray2<E>) -> Result<()> {
         check::same("entries of a matrix", to.dim(), host.dim())?;
         to.assign(&host);
         Ok(())
@@ -156,9 +165,9 @@ impl<E: Element> Backend for Cpu<E> {
 
     fn residual(
         &mut self,
-        x: &Array2<E>,
-        h: &Array2<E>,
-        psi: &Array2<E>,
+        x: &ArcArray2<E>,
+        h: &ArcArray2<E>,
+        psi: &ArcArray2<E>,
         write: Write,
         out: &mut Vec<f64>,
         slot: usize,
@@ -173,7 +182,7 @@ impl<E: Element> Backend for Cpu<E> {
         true
     }
 
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
         check::nesterov_rows(self, &block, x)?;
         nesterov::rows(block, x)
     }
@@ -185,12 +194,18 @@ impl<E: Element> Backend for Cpu<E> {
         Solver::Cd
     }
 
-    fn descend(&mut self, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+    fn descend(&mut self, block: Descent<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
         check::descent(self, &block, x)?;
-        host::descend(block, x)
+        let Descent { left, gram, rhs, mu, sweeps } = block;
+        host::descend(Descent { left: left.map(|left| &**left), gram, rhs, mu, sweeps }, x)
     }
 
-    fn nearest(&mut self, products: &Array2<E>, half_norms: &Array2<E>, membership: &mut Array2<E>) -> Result<()> {
+    fn nearest(
+        &mut self,
+        products: &ArcArray2<E>,
+        half_norms: &ArcArray2<E>,
+        membership: &mut ArcArray2<E>,
+    ) -> Result<()> {
         check::nearest(products.dim(), half_norms.dim(), membership.dim())?;
         host::nearest(products, half_norms, membership);
         Ok(())

@@ -8,11 +8,11 @@ use crate::backend::{Element, NesterovRows, momentum};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Axis};
+use ndarray::{ArcArray2, Array2, Axis};
 use pulp::Arch;
 
 /// See [`Backend::nesterov_rows`](crate::backend::Backend::nesterov_rows): as many rows at a time as stay in a core's cache.
-pub(super) fn rows<E: Element>(block: NesterovRows<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+pub(super) fn rows<E: Element>(block: NesterovRows<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
     let (k, gram, extra) = (x.ncols(), faer_view(block.gram.view())?, E::of(block.extra));
     let curvature = &block.right.row(0) + extra;
     let task = rows_per_task(k);

@@ -5,7 +5,7 @@ use crate::backend::host::products::multiply;
 use crate::backend::host::rows_per_task;
 use crate::backend::{ColumnSums, Element, MatMul, Write};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis, s};
 use pulp::Arch;
 
 /// Sums that run side by side.
@@ -19,17 +19,17 @@ pub(super) fn put(sum: f64, write: Write, to: &mut f64) {
 }
 
 /// `Σ_ij a_ij b_ij`.
-pub(super) fn dot<E: Element>(a: &Array2<E>, b: &Array2<E>) -> f64 {
+pub(super) fn dot<E: Element>(a: &ArrayRef2<E>, b: &ArrayRef2<E>) -> f64 {
     blocked(a.view(), b.view(), |a, b| a.f64() * b.f64())
 }
 
 /// `Σ_ij a_ij`.
-pub(super) fn entries<E: Element>(a: &Array2<E>) -> f64 {
+pub(super) fn entries<E: Element>(a: &ArrayRef2<E>) -> f64 {
     blocked(a.view(), a.view(), |a, _| a.f64())
 }
 
 /// `‖x − h psiᵀ‖²`, of matrices that fit each other; the product is made for some rows at a time.
-pub(super) fn residual<E: Element>(x: &Array2<E>, h: &Array2<E>, psi: &Array2<E>) -> Result<f64> {
+pub(super) fn residual<E: Element>(x: &ArrayRef2<E>, h: &ArrayRef2<E>, psi: &ArrayRef2<E>) -> Result<f64> {
     let block = (RESIDUAL_BYTES / size_of::<E>() / x.ncols().max(1)).clamp(1, x.nrows().max(1));
     let mut product = Array2::zeros((block, x.ncols()));
     let mut total = 0.0;
@@ -74,7 +74,7 @@ fn lanes<E: Element>(a: &[E], b: &[E], term: impl Fn(E, E) -> f64) -> f64 {
 }
 
 /// Sums of columns into a row.
-pub(super) fn columns<E: Element>(m: &Array2<E>, what: ColumnSums, write: Write, out: &mut Array2<E>) {
+pub(super) fn columns<E: Element>(m: &ArrayRef2<E>, what: ColumnSums, write: Write, out: &mut ArrayRef2<E>) {
     let term = |x: E| if what == ColumnSums::SumOfSquares { x * x } else { x };
     let parts: Vec<Array1<E>> = m
         .axis_chunks_iter(Axis(0), rows_per_task(m.ncols()))

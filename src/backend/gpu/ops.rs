@@ -9,11 +9,11 @@ use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, SHARD_BYTES, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
+    Operand, Rows, SHARD_BYTES, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 
 /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
@@ -40,7 +40,7 @@ impl Device for Gpu {
         Ok(matrix)
     }
 
-    fn upload_data(&mut self, host: CowArray<'_, f32, Ix2>, storage: Storage) -> Result<(Matrix, Storage)> {
+    fn upload_data(&mut self, host: Rows<'_, f32>, storage: Storage) -> Result<(Matrix, Storage)> {
         let host = host.view();
         let automatic = self.recorder.context.fragment.map_or(Storage::Auto, |_| Storage::F16);
         let storage = if storage == Storage::Auto { automatic } else { storage }.resolve(host)?;

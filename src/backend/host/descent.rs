@@ -9,7 +9,7 @@ use super::rows;
 use crate::Result;
 use crate::backend::{Descent, Element, LEAST_CURVATURE};
 use faer::{Accum, MatMut, MatRef};
-use ndarray::Array2;
+use ndarray::ArrayRef2;
 use pulp::Arch;
 use rayon::prelude::*;
 use rayon::slice::ParallelSliceMut;
@@ -20,7 +20,7 @@ const BLOCK: usize = 64;
 const LANES: usize = 16;
 
 /// See [`Backend::descend`](crate::backend::Backend::descend); the shapes have been checked.
-pub(in super::super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+pub(in super::super) fn descend<E: Element>(block: Descent<'_, ArrayRef2<E>>, x: &mut ArrayRef2<E>) -> Result<()> {
     if x.is_empty() {
         return Ok(());
     }
@@ -32,7 +32,7 @@ pub(in super::super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &m
 }
 
 /// Column after column, each solved exactly: the prox of the squared L1 norm. X is held by columns.
-fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+fn columns<E: Element>(block: Descent<'_, ArrayRef2<E>>, x: &mut ArrayRef2<E>) -> Result<()> {
     let (rows, k) = x.dim();
     let (gram, mu) = (faer_view(block.gram.view())?, E::of(block.mu));
     let mut columns = transposed(x);
@@ -80,7 +80,7 @@ fn columns<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Resu
 }
 
 /// Entry after entry, by columns, from one to the next.
-fn transposed<E: Element>(m: &Array2<E>) -> Vec<E> {
+fn transposed<E: Element>(m: &ArrayRef2<E>) -> Vec<E> {
     m.columns().into_iter().flat_map(|column| column.to_vec()).collect()
 }
 
@@ -145,7 +145,7 @@ fn above<E: Element>(r: &[E], t: E) -> (E, E) {
 
 /// With A on the left: column after column, in each coordinate after coordinate. Everything is coupled, so what
 /// runs side by side is the correction by a coordinate that moved; one that stays at 0 costs nothing.
-fn chained<E: Element>(left: &Array2<E>, block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+fn chained<E: Element>(left: &ArrayRef2<E>, block: Descent<'_, ArrayRef2<E>>, x: &mut ArrayRef2<E>) -> Result<()> {
     let (rows, k) = x.dim();
     let (gram, a, mu) = (faer_view(block.gram.view())?, faer_view(left.view())?, E::of(block.mu));
     let (mut t, mut u) = (vec![E::zero(); BLOCK * rows], vec![E::zero(); BLOCK * rows]);

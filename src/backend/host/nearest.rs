@@ -2,9 +2,13 @@
 
 use crate::backend::Element;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Axis};
+use ndarray::{ArrayRef2, Axis};
 
-pub(in super::super) fn nearest<E: Element>(products: &Array2<E>, half_norms: &Array2<E>, membership: &mut Array2<E>) {
+pub(in super::super) fn nearest<E: Element>(
+    products: &ArrayRef2<E>,
+    half_norms: &ArrayRef2<E>,
+    membership: &mut ArrayRef2<E>,
+) {
     let half_norms = half_norms.row(0);
     let rows = super::products::rows_per_task(products.ncols());
     let (products, membership) =

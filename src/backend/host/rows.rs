@@ -7,7 +7,7 @@
 use crate::Result;
 use crate::backend::{Descent, Element, LEAST_CURVATURE};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayRef2, ArrayView2, ArrayViewMut2, Axis};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Columns whose gradients are in registers.
@@ -16,7 +16,7 @@ const COLUMNS: usize = 4;
 const ROWS: usize = 64;
 
 /// See [`Backend::descend`](crate::backend::Backend::descend); the shapes have been checked.
-pub(super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<E>) -> Result<()> {
+pub(super) fn descend<E: Element>(block: Descent<'_, ArrayRef2<E>>, x: &mut ArrayRef2<E>) -> Result<()> {
     let panels = panels(block.gram);
     x.axis_chunks_iter_mut(Axis(0), ROWS)
         .into_par_iter()
@@ -27,7 +27,7 @@ pub(super) fn descend<E: Element>(block: Descent<'_, Array2<E>>, x: &mut Array2<
 
 /// The Gram in the order in which it is read: for every few columns J row after row of `G_:J`; what is missing of the
 /// last few is 0.
-fn panels<E: Element>(gram: &Array2<E>) -> Vec<E> {
+fn panels<E: Element>(gram: &ArrayRef2<E>) -> Vec<E> {
     let k = gram.nrows();
     let starts = (0..k).step_by(COLUMNS);
     let entry = |first: usize, t: usize, c: usize| if first + c < k { gram[[t, first + c]] } else { E::zero() };

@@ -141,7 +141,7 @@ mod tests {
     /// Points on a line, one of them far away.
     fn line(weights: GraphWeights, neighbors: usize) -> Graph {
         let x = ndarray::arr2(&[[0.0], [1.0], [3.0], [100.0]]);
-        Graph::of(&mut Cpu::<f64>::new(), &x, &GraphConfig { neighbors, weights, lambda: 1.0 }).unwrap()
+        Graph::of(&mut Cpu::<f64>::new(), &x.into(), &GraphConfig { neighbors, weights, lambda: 1.0 }).unwrap()
     }
 
     fn neighbours(graph: &Graph, i: usize) -> Vec<usize> {
@@ -178,7 +178,7 @@ mod tests {
     fn cosines_choose_by_direction() {
         let x = ndarray::arr2(&[[1.0, 0.0], [9.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]);
         let how = GraphConfig { neighbors: 1, weights: GraphWeights::Cosine, lambda: 1.0 };
-        let graph = Graph::of(&mut Cpu::<f64>::new(), &x, &how).unwrap();
+        let graph = Graph::of(&mut Cpu::<f64>::new(), &x.into(), &how).unwrap();
         assert!(neighbours(&graph, 0).contains(&1));
         assert!((graph.edges[1].iter().find(|(j, _)| *j == 0).unwrap().1 - 9.0 / 82.0_f64.sqrt()).abs() < 1e-12);
         // A sample of zeros has no direction, and no weight.

@@ -3,43 +3,43 @@ use super::*;
 use crate::backend::{Cpu, SearchSum};
 use crate::model::HPenalty;
 use crate::model::activation::ACTIVATIONS;
-use ndarray::Array2;
+use ndarray::{ArcArray2, Array2, ArrayRef2};
 
-type M = Array2<f64>;
+type M = ArcArray2<f64>;
 
 const RANKS: [usize; 3] = [5, 4, 3];
 const MU: f64 = 0.3;
 const LAMBDA: f64 = 0.2;
 
 fn data(rows: usize, cols: usize, seed: usize) -> M {
-    Array2::from_shape_fn((rows, cols), |(i, j)| 0.05 + 0.3 * ((i * 7 + j * 3 + seed * 5) as f64 * 0.71).sin().abs())
+    ArcArray2::from_shape_fn((rows, cols), |(i, j)| 0.05 + 0.3 * ((i * 7 + j * 3 + seed * 5) as f64 * 0.71).sin().abs())
 }
 
 /// Of both signs.
 fn signed(rows: usize, cols: usize, seed: usize) -> M {
-    Array2::from_shape_fn((rows, cols), |(i, j)| 0.6 * ((i * 11 + j * 5 + seed * 3) as f64 * 0.83).sin())
+    ArcArray2::from_shape_fn((rows, cols), |(i, j)| 0.6 * ((i * 11 + j * 5 + seed * 3) as f64 * 0.83).sin())
 }
 
 /// f as it is written, with ndarray alone.
 fn objective(activation: Activation, x: &M, w: &[M], h: &M, kind: HPenalty) -> f64 {
-    let mut h_tilde = h.clone();
+    let mut h_tilde = h.to_owned();
     for (l, w) in w.iter().enumerate().rev() {
         h_tilde = h_tilde.dot(&w.t());
         if l > 0 {
             h_tilde.mapv_inplace(|y| activation.p(y));
         }
     }
-    let squares = |m: M| m.mapv(|v| v * v).sum();
+    let squares = |m: &ArrayRef2<f64>| m.mapv(|v| v * v).sum();
     let of_w: f64 = w[1..].iter().map(|w| w.sum_axis(ndarray::Axis(0)).mapv(|s| s * s).sum()).sum();
     let of_h = match kind {
         HPenalty::SquaredL1 => h.sum_axis(ndarray::Axis(1)).mapv(|s| s * s).sum(),
-        HPenalty::Ridge => squares(h.clone()),
+        HPenalty::Ridge => squares(h),
     };
-    0.5 * (squares(x - &h_tilde) + MU * of_w + LAMBDA * of_h)
+    0.5 * (squares(&(x - &h_tilde)) + MU * of_w + LAMBDA * of_h)
 }
 
 /// Central differences of f in one factor.
-fn differences(of: &M, f: impl Fn(&M) -> f64) -> M {
+fn differences(of: &M, f: impl Fn(&M) -> f64) -> Array2<f64> {
     let d = 1e-6;
     Array2::from_shape_fn(of.dim(), |at| {
         let (mut up, mut down) = (of.clone(), of.clone());
@@ -50,7 +50,7 @@ fn differences(of: &M, f: impl Fn(&M) -> f64) -> M {
 }
 
 #[track_caller]
-fn close(what: &str, expected: &M, found: &M) {
+fn close(what: &str, expected: &ArrayRef2<f64>, found: &ArrayRef2<f64>) {
     let scale = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
     let error = (expected - found).iter().fold(0.0_f64, |most, v| most.max(v.abs()));
     assert!(error <= 1e-7 * scale, "{what}: off by {error} of {scale}");
@@ -74,8 +74,8 @@ fn gradients_are_those_of_the_objective() {
             let mut w = vec![entries(m, RANKS[0], 1), entries(RANKS[0], RANKS[1], 2), entries(RANKS[1], RANKS[2], 3)];
             let mut h = data(n, RANKS[2], 4);
             let mut bottom = Bottom::new(b, activation, n, RANKS[0]).unwrap();
-            bottom.gram = w[0].t().dot(&w[0]);
-            bottom.rhs = x.dot(&w[0]);
+            bottom.gram = w[0].t().dot(&w[0]).into_shared();
+            bottom.rhs = x.dot(&w[0]).into_shared();
             let mut links: Vec<_> = RANKS[..last].iter().map(|&k| Link::new(b, n, k).unwrap()).collect();
             forward(b, activation, (&h, &w[last]), &w[..last], &mut links, Which::Now).unwrap();
 
