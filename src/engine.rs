@@ -84,8 +84,8 @@ impl Engine {
         train::check_memory(config, n, m, matches!(self.device, Device::Gpu(_)))
     }
 
-    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed): a view, which the CPU
-    /// backend copies, or an array that is given away or shared, which it does not.
+    /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed). The CPU backend
+    /// copies a view, and not an array that is given away or shared.
     ///
     /// # Errors
     /// See [`train::fit`] and [`Engine::check_memory`].
@@ -270,7 +270,7 @@ fn project_layers<B: Backend<Elem = f32>>(
 /// The unit of samples that a model takes.
 fn check_samples(x: &mut Rows<'_, f32>, features: usize, signed: bool) -> Result<Unit> {
     let (n, m) = x.dim();
-    if m != features && n * m > 0 {
+    if m != features && n > 0 && m > 0 {
         return Err(Error::shape("features of the samples", (n, features), (n, m)));
     }
     Unit::of_samples(x, signed)

@@ -21,8 +21,8 @@ use ndarray::Array2;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-/// [`fit_samples`] to samples in memory: a view, which the CPU backend copies, or an array that is given away or shared, which it
-/// does not.
+/// [`fit_samples`] to samples in memory, from a start of the caller's where there is one. The CPU backend copies a view, and not an
+/// array that is given away or shared.
 ///
 /// # Errors
 /// As [`fit_samples`].

@@ -8,6 +8,9 @@ use deepnmf::train::{Metric, Solver};
 use deepnmf::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayRef2, ArrayView2};
 
+/// A matrix of the CPU.
+type M = ArcArray2<f32>;
+
 /// What can be wrong beside the formulas: methods, and what they are asked for.
 const METHODS: &[&str] = &[
     "upload",
@@ -113,43 +116,36 @@ fn spoil_last(m: &mut ArrayRef2<f32>) {
 
 impl Device for Broken {
     type Elem = f32;
-    type Matrix = ArcArray2<f32>;
+    type Matrix = M;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
     type Sparse = Sparse<f32>;
 
-    fn zeros(&mut self, rows: usize, cols: usize) -> Result<ArcArray2<f32>> {
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<M> {
         self.cpu.zeros(rows, cols)
     }
-    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<ArcArray2<f32>> {
+    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<M> {
         let mut m = self.cpu.upload(host)?;
         self.spoil("upload", &mut m);
         Ok(m)
     }
-    fn upload_data(&mut self, x: Rows<'_, f32>, storage: Storage) -> Result<(ArcArray2<f32>, Storage)> {
+    fn upload_data(&mut self, x: Rows<'_, f32>, storage: Storage) -> Result<(M, Storage)> {
         let (mut m, storage) = self.cpu.upload_data(x, storage)?;
         self.spoil("upload of data", &mut m);
         Ok((m, storage))
     }
-    fn download(&mut self, m: &ArcArray2<f32>) -> Result<Array2<f32>> {
+    fn download(&mut self, m: &M) -> Result<Array2<f32>> {
         let mut m = self.cpu.download(m)?;
         self.spoil("download", &mut m);
         Ok(m)
     }
-    fn shape(&self, m: &ArcArray2<f32>) -> (usize, usize) {
+    fn shape(&self, m: &M) -> (usize, usize) {
         self.cpu.shape(m)
     }
     fn scalars(&mut self, len: usize) -> Result<Vec<f64>> {
         self.cpu.scalars(len)
     }
-    fn product(
-        &mut self,
-        op: MatMul,
-        a: &ArcArray2<f32>,
-        b: &ArcArray2<f32>,
-        write: Write,
-        out: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn product(&mut self, op: MatMul, a: &M, b: &M, write: Write, out: &mut M) -> Result<()> {
         self.products = self.products.checked_sub(1).ok_or_else(|| Error::OutOfMemory("as the test wants".into()))?;
         // What was there is forgotten.
         let write = if self.is("product that adds") { Write::Replace } else { write };
@@ -165,25 +161,19 @@ impl Device for Broken {
     fn sparse(&mut self, host: &Sparse<f32>) -> Result<Sparse<f32>> {
         self.cpu.sparse(host)
     }
-    fn sparse_product(&mut self, a: &Sparse<f32>, b: &ArcArray2<f32>, out: &mut ArcArray2<f32>) -> Result<()> {
+    fn sparse_product(&mut self, a: &Sparse<f32>, b: &M, out: &mut M) -> Result<()> {
         self.cpu.sparse_product(a, b, out)?;
         self.spoil("sparse product", out);
         Ok(())
     }
-    fn reduce(&mut self, what: Sum<'_, ArcArray2<f32>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, M>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         let name = if matches!(what, Sum::Trace(_)) { "trace" } else { "sum" };
         let write = if self.is("sum that adds") { Write::Replace } else { write };
         self.cpu.reduce(what, write, out, slot)?;
         self.spoil_slot(name, out, slot);
         Ok(())
     }
-    fn column_sums(
-        &mut self,
-        m: &ArcArray2<f32>,
-        what: ColumnSums,
-        write: Write,
-        out: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn column_sums(&mut self, m: &M, what: ColumnSums, write: Write, out: &mut M) -> Result<()> {
         let write = if self.is("column sums that add") { Write::Replace } else { write };
         self.cpu.column_sums(m, what, write, out)?;
         if self.is("column sums") {
@@ -193,12 +183,7 @@ impl Device for Broken {
         }
         Ok(())
     }
-    fn map(
-        &mut self,
-        formula: Formula,
-        outputs: &mut [&mut ArcArray2<f32>],
-        inputs: &[Operand<'_, ArcArray2<f32>>],
-    ) -> Result<()> {
+    fn map(&mut self, formula: Formula, outputs: &mut [&mut M], inputs: &[Operand<'_, M>]) -> Result<()> {
         self.cpu.map(formula, outputs, inputs)?;
         match self.fault {
             Fault::Output(wrong, output) if wrong == formula => spoil_last(outputs[output]),
@@ -230,36 +215,22 @@ impl Backend for Broken {
     fn shard_rows(&self, cols: usize) -> usize {
         self.cpu.shard_rows(cols)
     }
-    fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut ArcArray2<f32>) -> Result<()> {
+    fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut M) -> Result<()> {
         self.cpu.write(host, to)?;
         self.spoil("write", to);
         Ok(())
     }
-    fn restart(&mut self, sums: &Vec<f64>, slot: usize, first: bool, state: &mut ArcArray2<f32>) -> Result<()> {
+    fn restart(&mut self, sums: &Vec<f64>, slot: usize, first: bool, state: &mut M) -> Result<()> {
         // Every step is taken for the first.
         self.cpu.restart(sums, slot, first || self.is("restart"), state)
     }
-    fn residual(
-        &mut self,
-        x: &ArcArray2<f32>,
-        h: &ArcArray2<f32>,
-        psi: &ArcArray2<f32>,
-        write: Write,
-        out: &mut Vec<f64>,
-        slot: usize,
-    ) -> Result<()> {
+    fn residual(&mut self, x: &M, h: &M, psi: &M, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         let write = if self.is("residual that adds") { Write::Replace } else { write };
         self.cpu.residual(x, h, psi, write, out, slot)?;
         self.spoil_slot("residual", out, slot);
         Ok(())
     }
-    fn spectral_bound(
-        &mut self,
-        gram: &ArcArray2<f32>,
-        metric: Metric,
-        iterations: usize,
-        out: &mut Curvature<ArcArray2<f32>>,
-    ) -> Result<()> {
+    fn spectral_bound(&mut self, gram: &M, metric: Metric, iterations: usize, out: &mut Curvature<M>) -> Result<()> {
         self.cpu.spectral_bound(gram, metric, iterations, out)?;
         if self.is("bound") {
             // Too low by little: the step would be too long.
@@ -270,7 +241,7 @@ impl Backend for Broken {
     fn fuses_rows(&self, k: usize) -> bool {
         self.cpu.fuses_rows(k)
     }
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, ArcArray2<f32>>, x: &mut ArcArray2<f32>) -> Result<()> {
+    fn nesterov_rows(&mut self, block: NesterovRows<'_, M>, x: &mut M) -> Result<()> {
         self.cpu.nesterov_rows(block, x)?;
         self.spoil("Nesterov on rows", x);
         Ok(())
@@ -278,7 +249,7 @@ impl Backend for Broken {
     fn fastest_solver(&self) -> Solver {
         self.cpu.fastest_solver()
     }
-    fn descend(&mut self, block: Descent<'_, ArcArray2<f32>>, x: &mut ArcArray2<f32>) -> Result<()> {
+    fn descend(&mut self, block: Descent<'_, M>, x: &mut M) -> Result<()> {
         let name = match block.left {
             Some(_) => "coordinate descent in the chain",
             None if block.mu > 0.0 => "coordinate descent by columns",
@@ -288,7 +259,7 @@ impl Backend for Broken {
         self.spoil(name, x);
         Ok(())
     }
-    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut ArcArray2<f32>) -> Result<()> {
+    fn judge(&mut self, f: Combination<'_, Self>, first: bool, state: &mut M) -> Result<()> {
         let Combination { sums, first: slot, weights, constant } = f;
         self.cpu.judge(Combination { sums, first: slot, weights, constant }, first, state)?;
         if self.is("judgement") {
@@ -296,34 +267,23 @@ impl Backend for Broken {
         }
         Ok(())
     }
-    fn equalize(
-        &mut self,
-        weights: &ArcArray2<f32>,
-        sums: &Vec<f64>,
-        first: usize,
-        out: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn equalize(&mut self, weights: &M, sums: &Vec<f64>, first: usize, out: &mut M) -> Result<()> {
         self.cpu.equalize(weights, sums, first, out)?;
         self.spoil("equalize", out);
         Ok(())
     }
-    fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut ArcArray2<f32>) -> Result<()> {
+    fn search_decide(&mut self, sums: &Vec<f64>, first: bool, state: &mut M) -> Result<()> {
         // Every search is taken for a new one.
         self.cpu.search_decide(sums, first || self.is("decision"), state)
     }
-    fn inverse(&mut self, gram: &ArcArray2<f32>, out: &mut ArcArray2<f32>) -> Result<()> {
+    fn inverse(&mut self, gram: &M, out: &mut M) -> Result<()> {
         self.cpu.inverse(gram, out)?;
         if self.is("inverse") {
             *out *= 1.05;
         }
         Ok(())
     }
-    fn nearest(
-        &mut self,
-        products: &ArcArray2<f32>,
-        halves: &ArcArray2<f32>,
-        membership: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn nearest(&mut self, products: &M, halves: &M, membership: &mut M) -> Result<()> {
         // Centres count as a little nearer than they are, the first one less so than the others.
         let mut halves = halves.clone();
         if self.is("nearest") {
@@ -365,63 +325,45 @@ impl Bare {
 
 impl Device for Bare {
     type Elem = f32;
-    type Matrix = ArcArray2<f32>;
+    type Matrix = M;
     type Scalars = Vec<f64>;
     type Pending = Vec<f64>;
     type Sparse = Sparse<f32>;
 
-    fn zeros(&mut self, rows: usize, cols: usize) -> Result<ArcArray2<f32>> {
+    fn zeros(&mut self, rows: usize, cols: usize) -> Result<M> {
         self.0.zeros(rows, cols)
     }
-    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<ArcArray2<f32>> {
+    fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<M> {
         self.0.upload(host)
     }
-    fn upload_data(&mut self, x: Rows<'_, f32>, storage: Storage) -> Result<(ArcArray2<f32>, Storage)> {
+    fn upload_data(&mut self, x: Rows<'_, f32>, storage: Storage) -> Result<(M, Storage)> {
         self.0.upload_data(x, storage)
     }
-    fn download(&mut self, m: &ArcArray2<f32>) -> Result<Array2<f32>> {
+    fn download(&mut self, m: &M) -> Result<Array2<f32>> {
         self.0.download(m)
     }
-    fn shape(&self, m: &ArcArray2<f32>) -> (usize, usize) {
+    fn shape(&self, m: &M) -> (usize, usize) {
         self.0.shape(m)
     }
     fn scalars(&mut self, len: usize) -> Result<Vec<f64>> {
         self.0.scalars(len)
     }
-    fn product(
-        &mut self,
-        op: MatMul,
-        a: &ArcArray2<f32>,
-        b: &ArcArray2<f32>,
-        write: Write,
-        out: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn product(&mut self, op: MatMul, a: &M, b: &M, write: Write, out: &mut M) -> Result<()> {
         self.0.product(op, a, b, write, out)
     }
     fn sparse(&mut self, host: &Sparse<f32>) -> Result<Sparse<f32>> {
         self.0.sparse(host)
     }
-    fn sparse_product(&mut self, a: &Sparse<f32>, b: &ArcArray2<f32>, out: &mut ArcArray2<f32>) -> Result<()> {
+    fn sparse_product(&mut self, a: &Sparse<f32>, b: &M, out: &mut M) -> Result<()> {
         self.0.sparse_product(a, b, out)
     }
-    fn reduce(&mut self, what: Sum<'_, ArcArray2<f32>>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
+    fn reduce(&mut self, what: Sum<'_, M>, write: Write, out: &mut Vec<f64>, slot: usize) -> Result<()> {
         self.0.reduce(what, write, out, slot)
     }
-    fn column_sums(
-        &mut self,
-        m: &ArcArray2<f32>,
-        what: ColumnSums,
-        write: Write,
-        out: &mut ArcArray2<f32>,
-    ) -> Result<()> {
+    fn column_sums(&mut self, m: &M, what: ColumnSums, write: Write, out: &mut M) -> Result<()> {
         self.0.column_sums(m, what, write, out)
     }
-    fn map(
-        &mut self,
-        formula: Formula,
-        outputs: &mut [&mut ArcArray2<f32>],
-        inputs: &[Operand<'_, ArcArray2<f32>>],
-    ) -> Result<()> {
+    fn map(&mut self, formula: Formula, outputs: &mut [&mut M], inputs: &[Operand<'_, M>]) -> Result<()> {
         self.0.map(formula, outputs, inputs)
     }
     fn submit(&mut self) -> Result<()> {
