@@ -8,6 +8,7 @@
 
 pub(crate) mod check;
 mod contract;
+mod counting;
 mod cpu;
 mod descent;
 mod device;
@@ -22,9 +23,11 @@ mod solvers;
 mod sparse;
 mod stop;
 mod storage;
+pub(crate) mod tally;
 
 pub use check::check_operands;
 pub use contract::{Cadence, ColumnSums, Device, MatMul, Sum, Write};
+pub(crate) use counting::{Counting, Rules};
 pub use cpu::Cpu;
 pub(crate) use cpu::map;
 pub(crate) use descent::{ACCEPTED, LEAST_CURVATURE};

@@ -3,7 +3,7 @@
 use super::host::decide;
 use super::{
     Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovRows, NesterovStep,
-    Operand, SearchSum, StopCheck, Sum, Write, check, host, inverse,
+    Operand, SearchSum, Sparse, StopCheck, Sum, Write, check, host, inverse,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -235,6 +235,29 @@ pub trait Backend: Elementwise + Sized {
         let mut nearest = Array2::zeros(products.dim());
         host::nearest(&products, &half_norms, &mut nearest);
         self.write(nearest.view(), membership)
+    }
+
+    // ---- Work of the host.
+
+    /// What the host makes of numbers that it takes from the device: `work`. A device that only counts has none, and does
+    /// `shapes` instead, which makes the same matrices on it.
+    fn by_host<S, T>(
+        &mut self,
+        on: S,
+        work: impl FnOnce(&mut Self, S) -> Result<T>,
+        _shapes: impl FnOnce(&mut Self, S) -> Result<T>,
+    ) -> Result<T> {
+        work(self, on)
+    }
+
+    /// A sparse matrix of this shape with at most so many entries, which the host makes.
+    fn sparse_of(
+        &mut self,
+        _shape: (usize, usize),
+        _entries: usize,
+        make: impl FnOnce() -> Sparse<Self::Elem>,
+    ) -> Result<Self::Sparse> {
+        self.sparse(&make())
     }
 
     // ---- Loops.

@@ -176,7 +176,7 @@ pub(super) fn sweeps<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
         let row = row(name, times);
         bench.begin(&row);
         let expected = taken.seconds * (times * (first_run(bench.b) + 2)) as f64;
-        let bytes = device_bytes(&config, times * n, m)?.unwrap_or(u64::MAX);
+        let bytes = device_bytes(&config, times * n, m)?;
         let measured = if expected > 1.5 * share {
             Err(format!("left out: it would take about {expected:.0} s"))
         } else if bench.bytes.is_some_and(|limit| bytes > limit) {

@@ -87,7 +87,7 @@ impl Job {
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
         let config = &Config { x_storage, ..config.clone() };
         let predicted = on_gpu && precision == Precision::F32;
-        let expected = device_bytes(config, n, m)?.filter(|_| predicted);
+        let expected = predicted.then(|| device_bytes(config, n, m)).transpose()?;
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }

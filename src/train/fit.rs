@@ -5,7 +5,7 @@ use super::layer::{Layer, Start};
 use super::objective::Objective;
 use super::pretrain::balance_norms;
 use super::project::{Projection, project};
-use super::samples::{Cut, Samples, Shards, Streamed, hold, totals};
+use super::samples::{Cut, Samples, Shards, Streamed, download, hold, totals};
 use super::source::Source;
 use super::warnings::warnings;
 use super::watch::Watch;
@@ -64,7 +64,7 @@ pub fn fit_samples<B: Backend>(
 }
 
 /// [`fit_samples`] in the unit of `x/unit`.
-fn fit_divided<B: Backend>(
+pub(super) fn fit_divided<B: Backend>(
     b: &mut B,
     (source, unit): (&mut dyn Source<B::Elem>, Unit),
     config: &Config,
@@ -109,12 +109,21 @@ fn fit_divided<B: Backend>(
         if layer > 0 {
             (entries, vv) = totals(b, v)?;
         }
-        let (w0, h0) = match start {
-            Some(start) => given(start, layer, (n, m), config.layers[layer])?,
-            None => init::start(b, (v, entries, vv), layer, config)?,
-        };
-        let (mut w_l, mut h_l) = (b.upload(w0.view())?, Samples::upload(b, cut, h0.view())?);
-        drop((w0, h0));
+        let k = config.layers[layer];
+        let (mut w_l, mut h_l) = b.by_host(
+            &mut *v,
+            |b, v| {
+                let (w, h) = match start {
+                    Some(start) => given(start, layer, (n, m), k)?,
+                    None => init::start(b, (v, entries, vv), layer, config)?,
+                };
+                Ok((b.upload(w.view())?, Samples::upload(b, cut, h.view())?))
+            },
+            |b, v| {
+                init::shapes(b, v, k, config)?;
+                Ok((b.zeros(m, k)?, Samples::zeros(b, cut, k)?))
+            },
+        )?;
         if method == Method::Graph && start.is_none() && config.init != Init::Random {
             // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
             baselines::unit_components(b, &mut w_l, &mut h_l)?;
@@ -190,7 +199,7 @@ fn fit_divided<B: Backend>(
         Some(activation) => {
             let hidden = nonlinear::hidden(b, activation, &w, last.whole()?)?;
             let score = objective.exact_whole(b, x.whole()?, &hidden[0], &w[0])?;
-            let wanted = hidden.iter().filter(|_| config.hidden).map(|h| b.download(h)).collect::<Result<_>>()?;
+            let wanted = hidden.iter().filter(|_| config.hidden).map(|h| download(b, h)).collect::<Result<_>>()?;
             // Last of all: a bounded activation moves some scale from H to W_L, and penalties are of the factors before.
             let represented = match config.activate {
                 Activate::All => nonlinear::feed(b, activation, activation.is_bounded(), &mut w[depth - 1], &mut last)?,
@@ -201,7 +210,7 @@ fn fit_divided<B: Backend>(
     };
     let objective = objective + graph_penalty;
 
-    let w = w.iter().map(|w| b.download(w)).collect::<Result<_>>()?;
+    let w = w.iter().map(|w| download(b, w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
     let factors = Factors { w, h: represented.download(b)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();

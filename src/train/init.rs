@@ -9,7 +9,6 @@ mod signed;
 
 use super::samples::{Scratch, Shards};
 use super::{Config, Init};
-use crate::backend::gpu::{matrix_bytes, sums_bytes};
 use crate::backend::{Backend, Element, MatMul, Write};
 use crate::model::Method;
 use crate::{Error, Result};
@@ -63,9 +62,7 @@ pub(crate) fn start<B: Backend>(
     }
     if config.init == Init::Svd {
         let hidden = layer + 1 < config.layers.len();
-        // The start is the result where the data are nonnegative, so it pays for more than the k triplets: on ORL, k = 160, an
-        // error of 8.50 % with the usual columns beyond them, 8.44 % is best.
-        let h = Svd::of(b, v, k + k.div_ceil(2), &mut rng)?.signed(n, k, hidden, &mut rng);
+        let h = Svd::of(b, v, more(k), &mut rng)?.signed(n, k, hidden, &mut rng);
         return Ok((Array2::zeros((m, k)), h));
     }
     let svd = Svd::of(b, v, k, &mut rng)?;
@@ -84,12 +81,24 @@ pub(crate) fn start<B: Backend>(
     Ok((w, h))
 }
 
-/// Device bytes of [`start`] for `v: n × m` on the GPU backend, besides v.
-pub(crate) fn device_bytes(init: Init, (n, m): (usize, usize), k: usize) -> u64 {
-    let p = k.saturating_add(OVERSAMPLE).min(n).min(m);
-    let subspace =
-        if init == Init::Random || exact((n, m), p) { 0 } else { matrix_bytes(n, p) + 2 * matrix_bytes(m, p) };
-    sums_bytes(2) + subspace
+/// Makes the matrices that [`start`] makes on the device, and lets them go.
+pub(crate) fn shapes<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, k: usize, config: &Config) -> Result<()> {
+    let p = columns(v.shape(), if config.init == Init::Svd { more(k) } else { k });
+    if config.init != Init::Random && !exact(v.shape(), p) {
+        let _with_the_basis = (range_finder(b, v, p)?, b.zeros(v.shape().1, p)?);
+    }
+    Ok(())
+}
+
+/// Singular triplets for [`Init::Svd`]. The start is the result where the data are nonnegative, so it pays for more than the k:
+/// on ORL, k = 160, an error of 8.50 % with the usual columns beyond them, 8.44 % is best.
+fn more(k: usize) -> usize {
+    k + k.div_ceil(2)
+}
+
+/// Columns of the random subspace for k triplets.
+fn columns((n, m): (usize, usize), k: usize) -> usize {
+    k.saturating_add(OVERSAMPLE).min(n).min(m)
 }
 
 /// Whether the SVD of an n × m matrix is that of the matrix itself, not of its image of p columns.
@@ -110,7 +119,7 @@ struct Svd<E> {
 impl<E: Element> Svd<E> {
     fn of<B: Backend<Elem = E>>(b: &mut B, v: &mut dyn Shards<B>, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
         let (n, m) = v.shape();
-        let p = (k + OVERSAMPLE).min(n).min(m);
+        let p = columns((n, m), k);
         let (basis, image) = if exact((n, m), p) {
             (None, gather(b, v, m, |b, v| b.download(v))?)
         } else {
@@ -205,7 +214,7 @@ fn gather<B: Backend>(
 fn subspace<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize, rng: &mut ChaCha8Rng) -> Result<Mat<f64>> {
     let m = v.shape().1;
     let mut q = Mat::from_fn(m, p, |_, _| rng.random::<f64>() - 0.5);
-    let (mut image, mut back) = (Scratch::new(v.cut(), |rows| b.zeros(rows, p))?, b.zeros(m, p)?);
+    let (mut image, mut back) = range_finder(b, v, p)?;
     for _ in 0..POWER {
         let on_device = b.upload(to_array::<B::Elem>(&q).view())?;
         v.pass(b, &mut |b, s, v| {
@@ -216,6 +225,11 @@ fn subspace<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize, rng: &mut Ch
         q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
     }
     Ok(q)
+}
+
+/// Room for `V Q` of a shard and for `Vᵀ V Q`.
+fn range_finder<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize) -> Result<(Scratch<B::Matrix>, B::Matrix)> {
+    Ok((Scratch::new(v.cut(), |rows| b.zeros(rows, p))?, b.zeros(v.shape().1, p)?))
 }
 
 /// R of a QR decomposition, a block of rows at a time.

@@ -176,7 +176,11 @@ pub(crate) fn feed<B: Backend>(
     h: &mut Samples<B>,
 ) -> Result<Samples<B>> {
     if scaled {
-        let largest = h.download(b)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()));
+        let largest = b.by_host(
+            &*h,
+            |b, h| Ok(h.download(b)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()))),
+            |_, _| Ok(BOUND),
+        )?;
         if largest > 0.0 {
             let scale = b.upload(arr2(&[[B::Elem::of(largest / BOUND)]]).view())?;
             b.scale(w, By::Entry(&scale, 0), false)?;

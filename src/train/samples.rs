@@ -84,13 +84,16 @@ impl<B: Backend> Samples<B> {
 
     pub(crate) fn download(&self, b: &mut B) -> Result<Array2<B::Elem>> {
         if let [only] = &self.shards[..] {
-            return b.download(only);
+            return download(b, only);
         }
-        let mut all = Array2::zeros(self.shape());
-        for (rows, shard) in self.cut.shards().zip(&self.shards) {
-            all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
-        }
-        Ok(all)
+        let work = |b: &mut B, h: &Self| {
+            let mut all = Array2::zeros(h.shape());
+            for (rows, shard) in h.cut.shards().zip(&h.shards) {
+                all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
+            }
+            Ok(all)
+        };
+        b.by_host(self, work, |_, _| Ok(Array2::ones((1, 1))))
     }
 
     /// `HᵀH`.
@@ -146,6 +149,11 @@ impl<B: Backend> Shards<B> for Samples<B> {
             shards => Err(in_pieces(shards.len())),
         }
     }
+}
+
+/// The entries of a matrix that is part of a result; one for all of them, where a device only counts.
+pub(crate) fn download<B: Backend>(b: &mut B, m: &B::Matrix) -> Result<Array2<B::Elem>> {
+    b.by_host(m, |b, m| b.download(m), |_, _| Ok(Array2::ones((1, 1))))
 }
 
 fn in_pieces(shards: usize) -> Error {

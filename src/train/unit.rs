@@ -64,7 +64,7 @@ impl Look {
     /// 1 where all numbers are 0.
     fn unit(&self) -> Unit {
         if !(self.most > 0.0 && self.most.is_finite()) {
-            return Unit { exponent: 0 };
+            return Unit::ONE;
         }
         let norm = self.most * (self.squares / self.rows as f64).sqrt();
         // From the bits, so that a power of two more in X is exactly that here.
@@ -79,6 +79,8 @@ impl Look {
 const LOOK_BYTES: usize = 64 << 20;
 
 impl Unit {
+    pub(crate) const ONE: Self = Self { exponent: 0 };
+
     /// Of the rows of `x`; 1 where they are all zero.
     pub(crate) fn of<E: Element>(x: ArrayView2<'_, E>) -> Self {
         let mut look = Look::default();
@@ -128,7 +130,7 @@ impl Unit {
             return Ok(unit);
         }
         if unit.exponent.abs() <= ABSOLUTE {
-            return Ok(Self { exponent: 0 });
+            return Ok(Self::ONE);
         }
         Err(Error::Config(format!(
             "absolute penalties take samples of a norm from {:.0e} to {:.0e}, found {:.1e}; scale the data, or take --penalties \

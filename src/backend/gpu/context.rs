@@ -1,8 +1,9 @@
 //! Adapters, the device and its limits, and what the driver reports.
 
 use super::fault::Faults;
-use super::memory::{Counted, Memory};
+use super::memory::Counted;
 use super::options::GpuOptions;
+use crate::backend::tally::Tally;
 use crate::backend::{DeviceInfo, DeviceRequest, Precision};
 use crate::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +39,7 @@ pub(super) struct Context {
     pub(super) max_workgroups: u32,
     /// Whether passes can be timed.
     pub(super) timestamps: bool,
-    pub(super) memory: Arc<Memory>,
+    pub(super) memory: Arc<Tally>,
     kind: DeviceType,
     /// What kernels were measured on: the device and its driver.
     pub(super) identity: String,

@@ -16,7 +16,7 @@ mod open;
 mod ops;
 mod options;
 mod pipeline;
-mod predict;
+pub(crate) mod predict;
 mod recorder;
 mod scheduler;
 mod sparse;
@@ -28,10 +28,7 @@ mod tune;
 pub(crate) use context::{find, list};
 pub use handle::{Gpu, Pending};
 pub use matrix::{Matrix, Scalars};
-pub(crate) use ops::{FASTEST_SOLVER, LOOK_EVERY};
+pub(crate) use ops::{CADENCE, FASTEST_SOLVER, SHARD_BYTES};
 pub use options::{GpuOptions, Tune};
-pub(crate) use predict::{
-    FIXED_BYTES, columns_bytes, fuses_rows, matrix_bytes, residual_bytes, stored_bytes, sums_bytes,
-};
 pub use scheduler::Stats;
 pub use sparse::SparseMatrix;

@@ -9,7 +9,7 @@ use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, Rows, SHARD_BYTES, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
+    Operand, Rows, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -19,8 +19,10 @@ use std::time::Duration;
 /// All matrix products, where coordinate descent has a single workgroup at work wherever W is penalised or in the chain.
 /// benches/solvers.rs has not yet run on a real GPU, and a software one says nothing about it.
 pub(crate) const FASTEST_SOLVER: Solver = Solver::Nesterov;
-/// Iterations between two looks of the host at the objective.
-pub(crate) const LOOK_EVERY: usize = 4;
+/// How often the host looks at the objective.
+pub(crate) const CADENCE: Cadence = Cadence { every: 4, ahead: 1 };
+/// Four shards of the usual size: launches cost nothing beside the work on one.
+pub(crate) const SHARD_BYTES: usize = 4 * super::super::SHARD_BYTES;
 
 impl Device for Gpu {
     type Elem = f32;
@@ -138,7 +140,7 @@ impl Device for Gpu {
     }
 
     fn cadence(&self) -> Cadence {
-        Cadence { every: LOOK_EVERY, ahead: 1 }
+        CADENCE
     }
 
     fn device_name(&self) -> String {
@@ -147,12 +149,11 @@ impl Device for Gpu {
 }
 
 impl Backend for Gpu {
-    /// What is queued still reads what was there.
-    /// Four shards of the usual size: launches cost nothing beside the work on one.
     fn shard_rows(&self, cols: usize) -> usize {
-        self.recorder.context.options.max_shard_rows.unwrap_or(rows_of_bytes::<f32>(4 * SHARD_BYTES, cols))
+        self.recorder.context.options.max_shard_rows.unwrap_or(rows_of_bytes::<f32>(SHARD_BYTES, cols))
     }
 
+    /// What is queued still reads what was there.
     fn write(&mut self, host: ArrayView2<'_, f32>, to: &mut Matrix) -> Result<()> {
         check::same("entries of a matrix", to.shape(), host.dim())?;
         self.submit()?;

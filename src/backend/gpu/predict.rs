@@ -14,23 +14,18 @@ const RESIDUAL_BYTES: usize = 16 << 20;
 pub(crate) const FIXED_BYTES: u64 = SCRATCH_BYTES + 3 * SPECTRAL_BYTES + GATE_BYTES as u64;
 
 /// The most bytes that are predicted, more than any device has: sums of them do not overflow.
-const MOST: u64 = 1 << 48;
+pub(crate) const MOST: u64 = 1 << 48;
 
 /// The bytes of `rows × cols` numbers of four.
-fn words(rows: usize, cols: usize) -> u64 {
+pub(crate) fn words(rows: usize, cols: usize) -> u64 {
     let all = (rows as u128).saturating_mul(cols as u128).saturating_mul(4);
     u64::try_from(all).unwrap_or(MOST).min(MOST)
 }
 
-/// Of a matrix: its rows are padded to whole vectors of four.
-pub(crate) fn matrix_bytes(rows: usize, cols: usize) -> u64 {
-    words(rows, cols.div_ceil(PAD).saturating_mul(PAD))
-}
-
-/// Of the data, as they are stored; with the scales of bytes.
-pub(crate) fn stored_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
+/// Of a matrix as it is stored: its rows are padded to whole vectors of four, and those of bytes have scales.
+pub(crate) fn matrix_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
     let scales = if storage == Storage::U8 { words(rows, 1) } else { 0 };
-    matrix_bytes(rows, cols) / 4 * storage.bytes() as u64 + scales
+    words(rows, cols.div_ceil(PAD).saturating_mul(PAD)) / 4 * storage.bytes() as u64 + scales
 }
 
 /// Whether rows of k columns are taken through a block at once, on a device with 32 KiB of workgroup memory.
@@ -43,16 +38,13 @@ pub(crate) fn sums_bytes(len: usize) -> u64 {
     words(len.max(1), PARTS)
 }
 
-/// Of the product that a residual of an n × m matrix is taken of, as many rows at a time as fit 16 MiB; it is kept.
-pub(crate) fn residual_bytes(n: usize, m: usize) -> u64 {
-    matrix_bytes(residual_rows(n, m), m)
-}
-
-pub(super) fn residual_rows(n: usize, m: usize) -> usize {
+/// Rows of the product that a residual of an n × m matrix is taken of, at a time; it is kept.
+pub(crate) fn residual_rows(n: usize, m: usize) -> usize {
     (RESIDUAL_BYTES / m.div_ceil(PAD).max(1).saturating_mul(4 * PAD)).clamp(1, n.max(1))
 }
 
-/// Of the columns, and their gradients, that coordinate descent on a penalised rows × cols block gathers; they are kept.
+/// Of the columns that coordinate descent on a penalised rows × cols block gathers, and as many of their gradients; they
+/// are kept.
 pub(crate) fn columns_bytes(rows: usize, cols: usize) -> u64 {
     2 * words(rows, kernels::descend_columns::BLOCK.min(cols))
 }

@@ -39,9 +39,11 @@ pub(crate) fn train<B: Backend>(
 ) -> Result<Trained> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let lambda = config.graph.lambda;
-    let graph = Graph::of(b, v, &config.graph)?;
-    let (weights, laplacian) = (b.sparse(&graph.weights(lambda))?, b.sparse(&graph.laplacian())?);
-    let degrees = b.upload(graph.degrees(lambda).view())?;
+    let graph = b.by_host(v, |b, v| Graph::of(b, v, &config.graph), |b, v| Graph::shapes(b, v))?;
+    let edges = Graph::most_edges(n, &config.graph);
+    let weights = b.sparse_of((n, n), edges, || graph.weights(lambda))?;
+    let laplacian = b.sparse_of((n, n), edges.saturating_add(n), || graph.laplacian())?;
+    let degrees = b.by_host((), |b, ()| b.upload(graph.degrees(lambda).view()), |b, ()| b.zeros(1, n))?;
     let mut objective = Objective::new(b, vv, &[], &[], HPenalty::Ridge, lambda)?;
     let (mut rhs, mut spread, mut of_h) = (b.zeros(n, k)?, b.zeros(n, k)?, b.zeros(n, k)?);
     let (mut cross, mut of_w) = (b.zeros(m, k)?, b.zeros(m, k)?);

@@ -28,7 +28,7 @@ impl Graph {
         let squares: Vec<f64> =
             host.axis_iter(Axis(0)).into_par_iter().map(|row| row.iter().map(|v| v.f64().powi(2)).sum()).collect();
         let mut chosen: Vec<Vec<(usize, f64)>> = Vec::with_capacity(n);
-        let rows = (BLOCK / n.max(1)).clamp(1, n.max(1));
+        let rows = rows_at_a_time(n);
         for start in (0..n).step_by(rows) {
             let end = n.min(start + rows);
             let block = b.upload(host.slice(s![start..end, ..]))?;
@@ -45,6 +45,18 @@ impl Graph {
             );
         }
         Ok(Self::joined(chosen, how.weights))
+    }
+
+    /// Makes the matrices that [`Graph::of`] makes on the device, and lets them go.
+    pub(super) fn shapes<B: Backend>(b: &mut B, x: &B::Matrix) -> Result<Self> {
+        let (n, m) = b.shape(x);
+        let _block_and_products = (b.zeros(rows_at_a_time(n), m)?, b.zeros(n, rows_at_a_time(n))?);
+        Ok(Self { edges: Vec::new(), degrees: Vec::new() })
+    }
+
+    /// Entries of the weights of n samples, at most: an edge has two ends.
+    pub(super) fn most_edges(n: usize, how: &GraphConfig) -> usize {
+        n.saturating_mul(how.neighbors.saturating_mul(2).min(n.max(1) - 1))
     }
 
     /// What is chosen on either side, with the weight of the edge: `chosen` has squared distances, or cosines.
@@ -104,6 +116,11 @@ impl Graph {
         }
         out
     }
+}
+
+/// Rows of inner products that come to the host at a time.
+fn rows_at_a_time(n: usize) -> usize {
+    (BLOCK / n.max(1)).clamp(1, n.max(1))
 }
 
 /// The nearest samples to sample `i`, of whose inner products with all `products` is the row: their numbers with the squared

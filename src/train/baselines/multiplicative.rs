@@ -78,7 +78,8 @@ impl<B: Backend> Smoothing<B> {
             return Ok(Self(None));
         }
         let entry = |(i, j)| B::Elem::of(theta / k as f64 + if i == j { 1.0 - theta } else { 0.0 });
-        Ok(Self(Some(b.upload(Array2::from_shape_fn((k, k), entry).view())?)))
+        let work = |b: &mut B, ()| b.upload(Array2::from_shape_fn((k, k), entry).view());
+        Ok(Self(Some(b.by_host((), work, |b, ()| b.zeros(k, k))?)))
     }
 
     /// `to = from S`.

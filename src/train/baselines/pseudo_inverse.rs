@@ -25,6 +25,15 @@ pub(super) struct PseudoInverse<B: Backend> {
     pub(super) m: B::Matrix,
 }
 
+/// T of a Gram. The decomposition is made on the host.
+pub(super) fn whitened<B: Backend>(b: &mut B, gram: &B::Matrix) -> Result<B::Matrix> {
+    let work = |b: &mut B, gram: &B::Matrix| {
+        let gram = b.download(gram)?;
+        b.upload(whitening(gram.view())?.view())
+    };
+    b.by_host(gram, work, |b, gram| b.zeros(b.shape(gram).0, b.shape(gram).1))
+}
+
 impl<B: Backend> PseudoInverse<B> {
     pub(super) fn new(b: &mut B, (n, k): (usize, usize)) -> Result<Self> {
         Ok(Self { gram: b.zeros(k, k)?, inverse: b.zeros(k, k)?, q: b.zeros(n, k)?, m: b.zeros(k, k)? })
@@ -33,8 +42,7 @@ impl<B: Backend> PseudoInverse<B> {
     /// Of `a`. The k × k decompositions are made on the host.
     pub(super) fn set(&mut self, b: &mut B, a: &B::Matrix) -> Result<()> {
         b.matmul(MatMul::TN, a, a, &mut self.gram)?;
-        let gram = b.download(&self.gram)?;
-        let t = b.upload(whitening(gram.view())?.view())?;
+        let t = whitened(b, &self.gram)?;
         b.matmul(MatMul::NN, a, &t, &mut self.q)?;
         b.matmul(MatMul::TN, &self.q, &self.q, &mut self.gram)?;
         b.inverse(&self.gram, &mut self.inverse)?;

@@ -9,8 +9,8 @@
 //! holds for any T, and is accurate where the columns of Q are nearly orthonormal. XᵀQ and QᵀQ are summed up in the pass in
 //! which H is made, when HᵀH is not known yet. So T is that of the H before, from which an iteration does not go far.
 
+use super::pseudo_inverse::whitened;
 use crate::Result;
-use crate::backend::inverse::whitening;
 use crate::backend::{Backend, MatMul, Write};
 use crate::train::{Cut, Samples, Scratch, Shards};
 
@@ -51,10 +51,9 @@ impl<B: Backend> Regression<B> {
         x.pass(b, &mut |b, s, x| self.add(b, s, x, &h.shards[s]))
     }
 
-    /// T from the HᵀH that was summed up last. The decomposition is made on the host.
+    /// T from the HᵀH that was summed up last.
     pub(super) fn begin(&mut self, b: &mut B) -> Result<()> {
-        let gram = b.download(&self.gram)?;
-        self.t = b.upload(whitening(gram.view())?.view())?;
+        self.t = whitened(b, &self.gram)?;
         Ok(())
     }
 

@@ -67,8 +67,11 @@ impl<B: Backend> LeastSquares<B> {
 
     /// The inverse is made on the host.
     fn step(&mut self, b: &mut B, w: &mut B::Matrix) -> Result<()> {
-        let gram = b.download(&self.gram)?;
-        let inverse = b.upload(regularised_inverse(gram.view(), DAMPING)?.view())?;
+        let work = |b: &mut B, gram: &B::Matrix| {
+            let gram = b.download(gram)?;
+            b.upload(regularised_inverse(gram.view(), DAMPING)?.view())
+        };
+        let inverse = b.by_host(&self.gram, work, |b, gram| b.zeros(b.shape(gram).0, b.shape(gram).1))?;
         b.matmul(MatMul::NN, w, &self.gram, &mut self.gradient)?;
         b.add(&mut self.gradient, -1.0, &self.rhs)?;
         b.matmul(MatMul::NN, &self.gradient, &inverse, &mut self.moved)?;
