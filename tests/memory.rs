@@ -129,15 +129,14 @@ fn samples_in_shards_are_predicted() {
 fn more_than_there_is_takes_no_time_and_no_memory() {
     // X alone does not fit any binding, and is still told.
     let large = config("sdnmf-l", &[100], Solver::Auto);
-    assert!(device_bytes(&large, 6_000_000, 784).unwrap() > 23_000_000_000);
+    assert!(device_bytes(&large, 6_000_000, 784).unwrap() > 21_000_000_000);
     for model in MODELS {
         let begin = Instant::now();
         let config = config(model.name, &[100], model.solver);
         let (bytes, x) = (device_bytes(&config, 1_000_000_000, 784).unwrap(), 4 * 784 * 1_000_000_000);
         assert!(bytes > x && bytes < 16 * x, "{}: {bytes}", model.name);
         assert!(host_bytes(&config, 1_000_000_000, 784, false) > x, "{}", model.name);
-        assert!(begin.elapsed().as_secs_f64() < 10.0, "{}: {:?}", model.name, begin.elapsed());
-        println!("{} {:?}", model.name, begin.elapsed());
+        assert!(begin.elapsed().as_secs_f64() < 1.0, "{}: {:?}", model.name, begin.elapsed());
     }
     // Whatever is asked: a number too large for any device, and no wrap to a small one.
     for (n, m, k) in
