@@ -7,11 +7,11 @@ use super::gpu::{self, predict};
 use super::tally::{Held, Tally};
 use super::{
     Backend, Cadence, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows, Operand,
-    SHARD_BYTES, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
+    Rows, SHARD_BYTES, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
 };
 use crate::Result;
 use crate::model::{Metric, Solver};
-use ndarray::{Array2, ArrayView2, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2};
 use std::sync::Arc;
 
 /// Which device is counted for.
@@ -98,9 +98,10 @@ impl Device for Counting {
         Ok(self.matrix(host.nrows(), host.ncols(), Storage::F32))
     }
 
-    fn upload_data(&mut self, x: CowArray<'_, f32, Ix2>, storage: Storage) -> Result<(Shape, Storage)> {
+    fn upload_data(&mut self, x: Rows<'_, f32>, storage: Storage) -> Result<(Shape, Storage)> {
         let storage = if storage == Storage::Auto { Storage::F32 } else { storage };
-        Ok((self.matrix(x.nrows(), x.ncols(), storage), storage))
+        let (rows, cols) = x.dim();
+        Ok((self.matrix(rows, cols, storage), storage))
     }
 
     fn download(&mut self, m: &Shape) -> Result<Array2<f32>> {

@@ -8,9 +8,9 @@ use super::source::Source;
 use super::unit::Unit;
 use super::watch::{Watch, silent};
 use crate::backend::gpu::predict::{MOST, words};
-use crate::backend::{Backend, Counting, Rules};
+use crate::backend::{Backend, Counting, Rows, Rules};
 use crate::{Error, Result, memory};
-use ndarray::{ArrayView2, CowArray, Ix2, ShapeBuilder};
+use ndarray::{ArrayView2, ShapeBuilder};
 use std::ops::Range;
 
 /// The peak of the device memory of [`fit`](crate::train::fit()) for `n × m` data on the GPU backend, in bytes; what
@@ -85,7 +85,7 @@ impl Source<f32> for Shape {
     }
 
     /// One number for all of them.
-    fn rows(&mut self, rows: Range<usize>) -> Result<CowArray<'_, f32, Ix2>> {
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f32>> {
         let all = ArrayView2::from_shape((rows.len(), self.1).strides((0, 0)), &[1.0]);
         Ok(all.map_err(|e| Error::Data(e.to_string()))?.into())
     }
