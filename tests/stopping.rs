@@ -79,18 +79,18 @@ fn where_little_changes() {
     }
 }
 
-/// Iterations in a row that change too little, before an extrapolated loop ends.
-const PATIENCE: usize = 4;
+/// Iterations in a row that change too little, before an extrapolated loop ends: of a layer, and of the chain.
+const PATIENCE: [usize; 2] = [4, 6];
 
 /// A tolerance that ends an extrapolated loop before its last iterations, as far from every change as possible.
-fn tolerance_of_trials(history: &[f64]) -> f64 {
+fn tolerance_of_trials(history: &[f64], patience: usize) -> f64 {
     let changes: Vec<f64> = history.windows(2).map(|f| (f[0] - f[1]) / f[1]).collect();
-    let end = |tol: f64| changes.windows(PATIENCE).position(|last| last.iter().all(|change| *change <= tol));
+    let end = |tol: f64| changes.windows(patience).position(|last| last.iter().all(|change| *change <= tol));
     let mut sizes: Vec<f64> = changes.iter().copied().filter(|change| *change > 0.0).collect();
     sizes.sort_unstable_by(f64::total_cmp);
     let between = sizes.windows(2).map(|pair| (pair[1] / pair[0], (pair[0] * pair[1]).sqrt()));
     let usable =
-        between.filter(|(_, tol)| *tol < 0.1 && end(*tol).is_some_and(|first| first + PATIENCE + 2 < changes.len()));
+        between.filter(|(_, tol)| *tol < 0.1 && end(*tol).is_some_and(|first| first + patience + 2 < changes.len()));
     let (room, tol) = usable.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
     assert!(room > 1.02, "no clear margin, {room}: {changes:?}");
     tol
@@ -106,7 +106,7 @@ fn where_little_changes_in_spite_of_extrapolation() {
     ] {
         let config = Config { extrapolate: Extrapolate::All, ..config };
         let all = fit(&mut Cpu::<f32>::new(), &config);
-        let tol = tolerance_of_trials(&history(&all)[..SWEEPS + 1]);
+        let tol = tolerance_of_trials(&history(&all)[..SWEEPS + 1], PATIENCE[config.layers.len() - 1]);
         ends_as_on_the_cpu(&Config { tol, ..config }, plain);
     }
 }

@@ -183,7 +183,7 @@ impl Backend for Counting {
         check::product(MatMul::NT, h.dim(), psi.dim(), x.dim())?;
         check::slot(out.len, slot)?;
         let rows = predict::residual_rows(x.rows, x.cols);
-        self.residual = self.residual.take().filter(|kept| kept.cols == x.cols && kept.rows <= rows);
+        self.residual = self.residual.take().filter(|kept| kept.cols == x.cols && kept.rows >= rows);
         if self.residual.is_none() {
             self.residual = Some(self.matrix(rows, x.cols, Storage::F32));
         }

@@ -31,6 +31,8 @@ pub enum Course {
 impl Stopping {
     /// Extrapolated iterations in a row that change too little, before a loop ends.
     pub(crate) const PATIENCE: u32 = 4;
+    /// The same of sweeps over a chain: the one after a sweep that was taken back moves H alone, and changes little too.
+    pub(crate) const PATIENCE_OF_SWEEPS: u32 = 6;
 
     /// Of a plain course.
     pub fn new(tol: f64, target_error: Option<f64>) -> Self {
@@ -38,8 +40,8 @@ impl Stopping {
     }
 
     /// Of extrapolated iterations.
-    pub(crate) fn of_trials(self) -> Self {
-        Self { course: Course::Trials { patience: Self::PATIENCE }, ..self }
+    pub(crate) fn of_trials(self, patience: u32) -> Self {
+        Self { course: Course::Trials { patience }, ..self }
     }
 
     /// Whether there is any such rule.

@@ -113,7 +113,7 @@ pub(crate) fn finetune<B: Backend>(
         ahead = Some((Extrapolation::new(b, factors)?, b.zeros(k, k)?));
     }
     let stop = Stopping::new(config.tol, config.target_error);
-    let stop = if ahead.is_some() { stop.of_trials() } else { stop };
+    let stop = if ahead.is_some() { stop.of_trials(Stopping::PATIENCE_OF_SWEEPS) } else { stop };
     let sweeps = (Stage::Finetune, config.sweeps);
     iterate(b, &mut objective, sweeps, start, stop, watch, |b, objective, turn| {
         let points = ahead.as_ref().map_or(&*w, |(ahead, _)| ahead.points(of_h));

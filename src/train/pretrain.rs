@@ -47,25 +47,26 @@ pub(crate) fn pretrain<B: Backend>(
         let factors = h.shards.iter().map(|h| (h, false)).chain([(&*w, config.balance.lengths)]);
         let mut ahead = Extrapolation::new(b, factors)?;
         let all = (stage, layer.iterations);
-        history = iterate(b, &mut objective, all, start, stop.of_trials(), watch, |b, objective, turn| {
-            h_block.set_gram(b, ahead.at(of_w))?;
-            h_block.prepare(b)?;
-            v.pass(b, &mut |b, s, v| {
-                h_block.set_rhs(b, v, ahead.at(of_w))?;
-                h_block.solve(b, ahead.at_mut(s))?;
-                ahead.look_ahead(b, s, &h.shards[s])?;
-                let (ahead, write) = (ahead.ahead(s), Write::of_shard(s));
-                b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
-                b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
-            })?;
-            w_block.solve(b, ahead.at_mut(of_w))?;
-            ahead.look_ahead(b, of_w, w)?;
+        history =
+            iterate(b, &mut objective, all, start, stop.of_trials(Stopping::PATIENCE), watch, |b, objective, turn| {
+                h_block.set_gram(b, ahead.at(of_w))?;
+                h_block.prepare(b)?;
+                v.pass(b, &mut |b, s, v| {
+                    h_block.set_rhs(b, v, ahead.at(of_w))?;
+                    h_block.solve(b, ahead.at_mut(s))?;
+                    ahead.look_ahead(b, s, &h.shards[s])?;
+                    let (ahead, write) = (ahead.ahead(s), Write::of_shard(s));
+                    b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
+                    b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
+                })?;
+                w_block.solve(b, ahead.at_mut(of_w))?;
+                ahead.look_ahead(b, of_w, w)?;
 
-            h_block.set_gram(b, ahead.at(of_w))?;
-            objective.record_fit(b, turn, (&w_block.rhs, ahead.at(of_w)), (&h_block.gram, &w_block.gram))?;
-            objective.record_penalties(b, turn, [ahead.at(of_w)], &w_block.gram)?;
-            ahead.settle(b, objective, turn, h.shards.iter_mut().chain([&mut *w]))
-        })?;
+                h_block.set_gram(b, ahead.at(of_w))?;
+                objective.record_fit(b, turn, (&w_block.rhs, ahead.at(of_w)), (&h_block.gram, &w_block.gram))?;
+                objective.record_penalties(b, turn, [ahead.at(of_w)], &w_block.gram)?;
+                ahead.settle(b, objective, turn, h.shards.iter_mut().chain([&mut *w]))
+            })?;
         // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors.
         plain = one_layer.into();
         last = (history[history.len() - 1], f64::INFINITY);

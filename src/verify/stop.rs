@@ -75,10 +75,10 @@ fn scripts() -> Vec<Script> {
         Script {
             name: "trials that settle",
             halves: vec![4.0, 3.0, 3.0, 3.5, 3.0, 2.5, 2.5, 2.75, 2.5, 2.5, 2.0],
-            stop: changes.of_trials(),
+            stop: changes.of_trials(Stopping::PATIENCE),
             made: 10,
         },
-        Script { name: "trials with an error", halves: near(2.0), stop: error.of_trials(), made: 3 },
+        Script { name: "trials with an error", halves: near(2.0), stop: error.of_trials(Stopping::PATIENCE), made: 3 },
         Script { name: "loop without end", halves: long(Vec::new(), MAX), stop: never, made: MAX },
     ]
 }

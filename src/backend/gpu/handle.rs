@@ -14,8 +14,8 @@ pub struct Pending(pub(super) Read);
 pub struct Gpu {
     pub(super) recorder: Recorder,
     pub(super) products: Products,
-    /// What a residual is taken of, kept for the next.
-    pub(super) residual: Option<Matrix>,
+    /// What a residual is taken of, kept for the next, with the rows that were asked for.
+    pub(super) residual: Option<(usize, Matrix)>,
 }
 
 impl std::fmt::Debug for Gpu {

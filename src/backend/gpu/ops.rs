@@ -199,11 +199,11 @@ impl Backend for Gpu {
         check::slot(out.len, slot)?;
         // The product of some rows at a time, kept for the next call.
         let rows = residual_rows(x.rows, x.cols);
-        // One of another shape goes before the next is made.
-        let kept = self.residual.take().filter(|product| product.cols == x.cols && product.rows <= rows);
-        let product = match kept {
-            Some(product) => product,
-            None => self.recorder.allocate_one_shard(rows, x.cols)?,
+        // One that is too small, or of other columns, goes before the next is made.
+        let kept = self.residual.take().filter(|(asked, product)| product.cols == x.cols && *asked >= rows);
+        let (asked, product) = match kept {
+            Some(kept) => kept,
+            None => (rows, self.recorder.allocate_one_shard(rows, x.cols)?),
         };
         let mut write = write;
         for piece in pieces(x.rows, x.shard_rows, h.shard_rows) {
@@ -223,7 +223,7 @@ impl Backend for Gpu {
                 write = Write::Add;
             }
         }
-        self.residual = Some(product);
+        self.residual = Some((asked, product));
         Ok(())
     }
 
