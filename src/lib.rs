@@ -44,8 +44,8 @@
 //!
 //! # Floors
 //!
-//! A file uses only what is on lower floors and what is under its own name in this list, not what is beside or above it, and no
-//! files use each other in a circle. `tests/floors.rs` reads this list, from the ground up, and checks it.
+//! Floor 1 is the lowest. A file uses what is on lower floors and the rest of its own module, not what is beside or above it, and no
+//! files use each other in a circle. `tests/floors.rs` reads this list and checks it.
 //!
 //! 1. `error`, `element`
 //! 2. `memory`, `atomic`
@@ -58,7 +58,7 @@
 //! 9. `cli`
 //! 10. `main`
 //!
-//! Nothing here prints or reads arguments: the command does that. Whatever can go wrong is an [`Error`].
+//! Only the command (`cli`, `main`) prints and reads arguments. Whatever can go wrong is an [`Error`].
 
 pub mod atomic;
 pub mod backend;
