@@ -239,7 +239,7 @@ fn sweep<B: Clock<Elem = f32>>(
         let (mut looks, config) = (Vec::new(), Config { sweeps, ..config.clone() });
         let clocks = Clocks::now(b);
         let mut look = |p: &Progress| {
-            if p.stage == Stage::Finetune && p.done % every == 0 {
+            if p.stage == Stage::Finetune && p.done.is_multiple_of(every) {
                 looks.push(Instant::now());
             }
             ControlFlow::Continue(())

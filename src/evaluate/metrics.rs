@@ -37,8 +37,11 @@ pub struct Scores {
     pub purity: f64,
 }
 
-/// Every score by its name in the papers.
-pub const METRICS: [(&str, fn(&Scores) -> f64); 5] =
+/// A score by its name in the papers.
+pub type Score = (&'static str, fn(&Scores) -> f64);
+
+/// Every score.
+pub const METRICS: [Score; 5] =
     [("NMI", |s| s.nmi), ("NP", |s| s.np), ("ER", |s| s.er), ("AC", |s| s.ac), ("purity", |s| s.purity)];
 
 /// The distinct values in ascending order, and the index of each value among them.

@@ -28,7 +28,7 @@ pub use crate::model::Scaling;
 pub use features::features;
 pub(crate) use kmeans::kmeans;
 pub use kmeans::{Clustering, KMeans};
-pub use metrics::{Contingency, METRICS, Scores};
+pub use metrics::{Contingency, METRICS, Score, Scores};
 pub use sparsity::{hoyer_columns, zeros};
 
 use crate::Result;

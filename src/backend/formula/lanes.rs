@@ -57,7 +57,6 @@ impl<E: Element, F: Fn([E; O], [E; I]) -> [E; O], const O: usize, const I: usize
     type Output = ();
 
     // Loops over places, of all arrays at once: what the compiler makes vectors of.
-    #[expect(clippy::needless_range_loop, reason = "iterators over several arrays at once are not made vectors of")]
     #[inline(always)]
     fn call(self) {
         let Lines { cols, first, mut outputs, inputs } = self.lines;
@@ -149,11 +148,11 @@ mod tests {
             let lines = Lines { cols, first, outputs: vec![&mut a, &mut b], inputs };
             lines.each(|[a, b], [e, c, r, n, d]| [a + e + c + r + n + d, b - a]);
             for i in 0..rows {
-                for j in 0..cols {
+                for (j, column) in columns.iter().enumerate() {
                     let (at, row) = (i * cols + j, (first + i) as f64 * 1e6);
                     let diagonal = if first + i == j { 1e9 } else { 0.0 };
                     let a_was = at as f64;
-                    assert_eq!(a[at], a_was + each[at] + columns[j] + row + 0.125 + diagonal, "{rows}×{cols} {i} {j}");
+                    assert_eq!(a[at], a_was + each[at] + column + row + 0.125 + diagonal, "{rows}×{cols} {i} {j}");
                     assert_eq!(b[at], -0.5 * a_was);
                 }
             }
