@@ -108,8 +108,7 @@ impl<'a, B: Clock<Elem = f32>> Bench<'a, B> {
 
     /// Waits until everything queued is done.
     pub(super) fn wait(&mut self) -> Result<()> {
-        let pending = self.b.start_read(&self.fence)?;
-        self.b.finish_read(pending).map(drop)
+        self.b.read(&self.fence).map(drop)
     }
 
     /// Seconds per launch, over `launches` of them.

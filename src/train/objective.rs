@@ -202,19 +202,15 @@ impl<B: Backend> Objective<B> {
         self.record_penalties(b, 0, [], s)?;
         b.sum(Sum::Dot(x, x), &mut self.scalars, CROSS)?;
         self.record_residual(b, 0, x, h, psi)?;
-        self.xx = self.read(b)?[CROSS];
-        Ok((self.xx, self.of_residual(b)?))
+        let sums = b.read(&self.scalars)?;
+        self.xx = sums[CROSS];
+        Ok((self.xx, self.exact_value(&sums)))
     }
 
     /// ‖X − H Ψᵀ‖² itself, of a shard. Waits.
     pub(crate) fn squared_residual(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<f64> {
         self.record_residual(b, 0, x, h, psi)?;
-        Ok(self.read(b)?[QUADRATIC])
-    }
-
-    fn read(&self, b: &mut B) -> Result<Vec<f64>> {
-        let pending = b.start_read(&self.scalars)?;
-        b.finish_read(pending)
+        Ok(b.read(&self.scalars)?[QUADRATIC])
     }
 
     /// [`Objective::exact`] for samples in one matrix.
@@ -231,8 +227,13 @@ impl<B: Backend> Objective<B> {
 
     /// `(f, relative error)` of turn 0 by the residuals that are recorded, instead of ⟨B, F⟩ and ⟨G, S⟩. Waits.
     pub(crate) fn of_residual(&mut self, b: &mut B) -> Result<(f64, f64)> {
-        let sums = self.read(b)?;
-        Ok((0.5 * sums[QUADRATIC] + self.penalty(&sums), (sums[QUADRATIC] / self.xx).sqrt()))
+        let sums = b.read(&self.scalars)?;
+        Ok(self.exact_value(&sums))
+    }
+
+    /// The same of sums that are read.
+    fn exact_value(&self, sums: &[f64]) -> (f64, f64) {
+        (0.5 * sums[QUADRATIC] + self.penalty(sums), (sums[QUADRATIC] / self.xx).sqrt())
     }
 
     fn penalty(&self, sums: &[f64]) -> f64 {

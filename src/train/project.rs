@@ -85,8 +85,7 @@ pub(crate) fn project<B: Backend>(
         // In the Gram, from where the objective has it too.
         let mut trace = b.scalars(1)?;
         b.sum(Sum::Trace(&block.gram), &mut trace, 0)?;
-        let pending = b.start_read(&trace)?;
-        let ridge = how.ridge * b.finish_read(pending)?[0] / k as f64;
+        let ridge = how.ridge * b.read(&trace)?[0] / k as f64;
         b.add_penalty(&block.gram, HPenalty::Ridge, ridge, &mut s)?;
         b.copy(&s, &mut block.gram)?;
     }

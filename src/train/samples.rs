@@ -227,8 +227,7 @@ pub(crate) fn totals<B: Backend>(b: &mut B, v: &mut dyn Shards<B>) -> Result<(f6
         b.reduce(Sum::Entries(v), Write::of_shard(s), &mut sums, 0)?;
         b.reduce(Sum::Dot(v, v), Write::of_shard(s), &mut sums, 1)
     })?;
-    let pending = b.start_read(&sums)?;
-    let sums = b.finish_read(pending)?;
+    let sums = b.read(&sums)?;
     Ok((sums[0], sums[1]))
 }
 

@@ -8,7 +8,7 @@
 
 use super::source::Source;
 use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
-use crate::backend::{Element, Rows};
+use crate::backend::{Element, Rows, SHARD_BYTES, rows_of_bytes};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -75,9 +75,6 @@ impl Look {
     }
 }
 
-/// Bytes of samples that are looked at at a time.
-const LOOK_BYTES: usize = 64 << 20;
-
 impl Unit {
     pub(crate) const ONE: Self = Self { exponent: 0 };
 
@@ -97,7 +94,7 @@ impl Unit {
         if n == 0 || m == 0 {
             return Err(Error::Data(format!("the data are empty: {n} samples of {m} features")));
         }
-        let (mut look, rows) = (Look::default(), (LOOK_BYTES / size_of::<E>() / m).max(1));
+        let (mut look, rows) = (Look::default(), rows_of_bytes::<E>(SHARD_BYTES, m));
         for first in (0..n).step_by(rows) {
             let rows = first..n.min(first + rows);
             let (expected, block) = ((rows.len(), m), x.rows(rows)?);

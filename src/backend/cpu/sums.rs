@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::backend::host::products::multiply;
 use crate::backend::host::rows_per_task;
-use crate::backend::{ColumnSums, Element, MatMul, Write};
+use crate::backend::{ColumnSums, Element, MatMul, Write, rows_of_bytes};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Axis, s};
 use pulp::Arch;
@@ -30,7 +30,7 @@ pub(super) fn entries<E: Element>(a: &ArrayRef2<E>) -> f64 {
 
 /// `‖x − h psiᵀ‖²`, of matrices that fit each other; the product is made for some rows at a time.
 pub(super) fn residual<E: Element>(x: &ArrayRef2<E>, h: &ArrayRef2<E>, psi: &ArrayRef2<E>) -> Result<f64> {
-    let block = (RESIDUAL_BYTES / size_of::<E>() / x.ncols().max(1)).clamp(1, x.nrows().max(1));
+    let block = rows_of_bytes::<E>(RESIDUAL_BYTES, x.ncols()).min(x.nrows().max(1));
     let mut product = Array2::zeros((block, x.ncols()));
     let mut total = 0.0;
     for start in (0..x.nrows()).step_by(block) {

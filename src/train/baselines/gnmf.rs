@@ -78,7 +78,6 @@ pub(crate) fn train<B: Backend>(
     let mut last = b.scalars(1)?;
     b.sparse_product(&laplacian, h, &mut spread)?;
     b.sum(Sum::Dot(&spread, h), &mut last, 0)?;
-    let pending = b.start_read(&last)?;
-    let graph_penalty = 0.5 * lambda * b.finish_read(pending)?[0];
+    let graph_penalty = 0.5 * lambda * b.read(&last)?[0];
     Ok(Trained { history, graph_penalty })
 }

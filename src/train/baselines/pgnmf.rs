@@ -102,8 +102,7 @@ impl<B: Backend> Block<B> {
         b.matmul(MatMul::NN, &self.moved, &self.gram, &mut self.curved)?;
         b.sum(Sum::Dot(&self.gradient, &self.moved), &mut self.sums, 0)?;
         b.sum(Sum::Dot(&self.moved, &self.curved), &mut self.sums, 1)?;
-        let pending = b.start_read(&self.sums)?;
-        let sums = b.finish_read(pending)?;
+        let sums = b.read(&self.sums)?;
         Ok([sums[0], sums[1], sums[2]])
     }
 

@@ -152,8 +152,7 @@ impl<B: Backend> Search<B> {
     fn start(&mut self, b: &mut B, x: &B::Matrix) -> Result<()> {
         b.sum(Sum::Dot(x, x), &mut self.sums, 0)?;
         b.sum(Sum::Dot(&self.gradient, &self.gradient), &mut self.sums, 1)?;
-        let pending = b.start_read(&self.sums)?;
-        let sums = b.finish_read(pending)?;
+        let sums = b.read(&self.sums)?;
         let alpha = FIRST_STEP * sums[0].sqrt() / sums[1].sqrt().max(f64::MIN_POSITIVE);
         let alpha = B::Elem::of(alpha.min(SearchSum::LARGEST_STEP));
         let zero = B::Elem::of(0.0);
