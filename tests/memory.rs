@@ -84,6 +84,24 @@ mod the_prediction_is_what_is_measured {
     }
 }
 
+/// The peak may be that of the part or that of all samples, held or streamed.
+#[test]
+fn pre_training_on_a_part_is_predicted() {
+    for (model, part, layers, stream) in [
+        ("sdnmf-l", 290, &[35, 9][..], false),
+        ("sdnmf-rl1", 150, &[31, 14, 5], true),
+        ("deep-semi-nmf", 40, &[35, 9], true),
+    ] {
+        let base = config(model, layers, Solver::Auto);
+        as_predicted(&Config { pretrain_samples: Some(part), stream, hidden: layers.len() > 2, ..base }, (N, M));
+    }
+    // The H of the first layer of all samples is never there: it is larger than X.
+    let large = Config { stream: true, ..config("sdnmf-l", &[2000, 20], Solver::Auto) };
+    let bytes = |part| device_bytes(&Config { pretrain_samples: part, ..large.clone() }, 10_000_000, 784).unwrap();
+    let (of_part, of_all) = (bytes(None), bytes(Some(usize::MAX)));
+    assert!(of_part < 4 << 30 && of_all > 70 << 30, "{of_part} {of_all}");
+}
+
 /// Every row of the table, with as many layers as it takes and with one.
 #[test]
 fn every_model_is_predicted() {

@@ -221,6 +221,12 @@ pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
     seconds.ok_or_else(|| "expected a number of seconds above 0, at most 1e7".into())
 }
 
+/// A number of samples; `all` is more than there are.
+pub(crate) fn samples_or_all(text: &str) -> std::result::Result<usize, String> {
+    let samples = if text == "all" { Some(usize::MAX) } else { text.parse().ok().filter(|n| *n > 0) };
+    samples.ok_or_else(|| "expected a number of samples from 1 on, or all".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

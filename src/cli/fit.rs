@@ -15,7 +15,7 @@ use deepnmf::store::Split;
 use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, item, named, seconds};
+use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, seconds};
 use super::files::{existing, output, quoted};
 use super::job::{Job, read};
 use super::output::{Output, name_of, written};
@@ -121,6 +121,10 @@ struct TrainingArgs {
     seed: u64,
     #[arg(long, value_name = "N", help = by_model("The most iterations of pre-training per layer", |m| m.pretrain))]
     pretrain: Option<usize>,
+    #[arg(long, value_name = "N|all", value_parser = samples_or_all,
+          help = with_default("Pre-train the layers on N samples, drawn by the seed; fine-tuning is on all",
+                              format!("{}, where there are more and fine-tuning follows", Config::PRETRAIN_SAMPLES)))]
+    pretrain_samples: Option<usize>,
     #[arg(long, value_name = "N",
           help = by_model("The most sweeps of fine-tuning; with one layer, of its iterations", |m| m.sweeps))]
     sweeps: Option<usize>,
@@ -222,6 +226,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Config {
         init: training.init.unwrap_or(defaults.init),
         seed: training.seed,
         pretrain: training.pretrain.unwrap_or(defaults.pretrain),
+        pretrain_samples: training.pretrain_samples,
         sweeps: training.sweeps.unwrap_or(defaults.sweeps),
         solver: training.solver.unwrap_or(defaults.solver),
         x_storage: training.x_storage,

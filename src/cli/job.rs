@@ -86,6 +86,9 @@ impl Job {
         let on_gpu = engine.stats().is_some();
         let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
         let config = &Config { x_storage, ..config.clone() };
+        if let Some(part) = config.pretrained_on(n) {
+            out.note(&format!("pre-training on {part} of {n} samples (--pretrain-samples)"));
+        }
         let predicted = on_gpu && precision == Precision::F32;
         let expected = predicted.then(|| device_bytes(config, n, m)).transpose()?;
         if let Some(expected) = expected {

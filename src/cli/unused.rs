@@ -31,6 +31,7 @@ const RULES: &[(&str, Unused)] = &[
     ("extrapolate", extrapolation),
     ("balance", |c| model_without(c, has_solvers(c))),
     ("pretrain", |c| one_layer(c).map(|one| format!("{one}, whose iterations are --sweeps"))),
+    ("pretrain_samples", one_layer),
     ("sweeps", fine_tuning),
     ("target_error", fine_tuning),
     ("hidden", one_layer),

@@ -18,6 +18,9 @@ pub struct Training {
     pub seed: u64,
     /// The most iterations of pre-training per layer.
     pub pretrain: usize,
+    /// How many of the samples the layers were pre-trained on; None for all of them.
+    #[serde(default)]
+    pub pretrain_samples: Option<usize>,
     /// The most sweeps of fine-tuning.
     pub sweeps: usize,
     /// The solver of the blocks: for `auto`, the one that was chosen.
@@ -76,6 +79,7 @@ impl From<&Config> for Training {
             init: c.init,
             seed: c.seed,
             pretrain: c.pretrain,
+            pretrain_samples: c.pretrain_samples,
             sweeps: c.sweeps,
             solver: c.solver,
             inner: c.inner,

@@ -46,7 +46,7 @@ impl Model {
             reading: LoadOptions::default(),
             preprocess,
             image_shape: None,
-            training: Training { solver: fit.solver, ..config.into() },
+            training: Training { solver: fit.solver, pretrain_samples: fit.pretrain_samples, ..config.into() },
             history: fit.history,
             objective: fit.objective,
             relative_error: fit.relative_error,

@@ -24,6 +24,7 @@ fn model() -> Model {
     let fit = Fit {
         solver: Solver::Nesterov,
         x_storage: crate::backend::Storage::F32,
+        pretrain_samples: None,
         factors: Factors {
             w: vec![ramp(6, 4), ramp(4, 2)],
             h: ramp(3, 2),

@@ -96,6 +96,11 @@ pub struct Config {
     pub seed: u64,
     /// Outer iterations of pre-training per layer, at most. A model of one layer takes [`Config::sweeps`].
     pub pretrain: usize,
+    /// On how many samples the layers are pre-trained: drawn from all of them without replacement, with [`Config::seed`]. Then H_L of
+    /// all samples is solved for under these W, and the fine-tuning is of all. More than there are: on all. None: on
+    /// [`Config::PRETRAIN_SAMPLES`] at most where fine-tuning follows and no start is given, else on all. Not for one layer, nor for
+    /// models that couple the samples. [`PenaltyScale::Absolute`] constants are the same for the part.
+    pub pretrain_samples: Option<usize>,
     /// Sweeps of fine-tuning, at most.
     pub sweeps: usize,
     /// How blocks are solved.
@@ -149,6 +154,7 @@ impl Config {
             init: model.init,
             seed: 0,
             pretrain: model.pretrain,
+            pretrain_samples: None,
             sweeps: model.sweeps,
             solver: model.solver,
             x_storage: Storage::Auto,
@@ -167,6 +173,26 @@ impl Config {
             ridge: None,
             power_iterations: 12,
         }
+    }
+
+    /// Up to here a set is pre-trained on as a whole, by default; or up to the size of the largest layer.
+    pub const PRETRAIN_SAMPLES: usize = 65_536;
+
+    /// On how many of `n` samples the layers are pre-trained; None for all of them.
+    pub fn pretrained_on(&self, n: usize) -> Option<usize> {
+        let default = self.fine_tunes() && !self.couples_samples();
+        let default = default.then(|| Self::PRETRAIN_SAMPLES.max(self.largest_layer()));
+        self.pretrain_samples.or(default).filter(|&part| part < n)
+    }
+
+    /// Whether all layers are trained together after their pre-training.
+    pub(crate) fn fine_tunes(&self) -> bool {
+        let has_stage = matches!(self.model.method, Method::Blocks | Method::SemiNmf);
+        self.layers.len() > 1 && self.sweeps > 0 && has_stage
+    }
+
+    fn largest_layer(&self) -> usize {
+        self.layers.iter().copied().max().unwrap_or(0)
     }
 
     /// [`Config::ridge`], or the model's.
@@ -198,12 +224,24 @@ impl Config {
             _ => {}
         }
         self.validate_method()?;
-        if self.stream && self.couples_samples() {
+        let couples = || {
             let with = self.activation.map_or(String::new(), |activation| format!(" with the activation {activation}"));
-            return wrong(format!(
-                "{}{with} couples all samples: X has to be held, it cannot be streamed",
-                self.model.name
-            ));
+            format!("{}{with} couples all samples", self.model.name)
+        };
+        if self.stream && self.couples_samples() {
+            return wrong(format!("{}: X has to be held, it cannot be streamed", couples()));
+        }
+        if let Some(part) = self.pretrain_samples.filter(|&part| part < usize::MAX) {
+            let (one, largest) = (self.layers.len() == 1, self.largest_layer());
+            if one || self.couples_samples() {
+                let why = if one { "a model of one layer has no pre-training".into() } else { couples() };
+                return wrong(format!("{why}: it is trained on all samples, expected no number for the pre-training"));
+            }
+            if part < largest {
+                return wrong(format!(
+                    "samples of the pre-training: expected at least as many as the largest layer has components, {largest}, found {part}"
+                ));
+            }
         }
         self.model.check_ridge(self.projection_ridge(), self.activation)?;
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {

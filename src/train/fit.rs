@@ -1,21 +1,18 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
-use super::block::curvature;
-use super::layer::{Layer, Start};
+use super::layer::Start;
+use super::layers::{Pretrained, pretrain_layers, psi, refined};
 use super::objective::Objective;
-use super::pretrain::balance_norms;
+use super::part::Part;
 use super::project::{Projection, project};
 use super::samples::{Cut, Samples, Shards, Streamed, download, hold, totals};
 use super::source::Source;
 use super::warnings::warnings;
 use super::watch::Watch;
-use super::{
-    Config, Extrapolate, Fit, History, Init, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage, Unit,
-    Warning,
-};
-use super::{baselines, init, method, nonlinear};
-use crate::backend::{Backend, Element, MatMul, Rows, Storage};
-use crate::model::{Activate, Factors, HPenalty, Method};
+use super::{Config, Fit, History, Penalties, Progress, Seconds, Solver, Stage, Unit, Warning};
+use super::{method, nonlinear};
+use crate::backend::{Backend, Rows, Storage};
+use crate::model::{Activate, Factors, HPenalty};
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::ops::ControlFlow;
@@ -71,13 +68,24 @@ pub(super) fn fit_divided<B: Backend>(
     start: Option<&Start<B::Elem>>,
     watch: &mut Watch<'_>,
 ) -> Result<Fit<B::Elem>> {
-    let method = config.model.method;
     let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
     let config = &Config { solver, ..config.clone() };
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let (n, m) = source.shape();
     let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::new(n, b.shard_rows(m)) };
+    let part = match start {
+        None => config.pretrained_on(n),
+        Some(_) if config.pretrain_samples.is_none_or(|part| part >= n) => None,
+        Some(_) => {
+            return Err(Error::Config(
+                "a start has the H of all samples: pre-training cannot be on a part of them".into(),
+            ));
+        }
+    };
+    let part =
+        part.map(|samples| Part::pretrain(b, (source, unit), samples, config, &mut seconds, watch)).transpose()?;
+    let pretrain_samples = part.as_ref().map(Part::samples);
     let (mut held, mut streamed);
     let (x, x_storage): (&mut dyn Shards<B>, _) = if config.stream {
         let storage = if config.x_storage == Storage::Auto { Storage::F32 } else { config.x_storage };
@@ -88,96 +96,15 @@ pub(super) fn fit_divided<B: Backend>(
         (held, storage) = hold(b, source, unit, config.x_storage, cut)?;
         (&mut held, storage)
     };
-    let (mut entries, xx) = totals(b, x)?;
+    let sums = totals(b, x)?;
+    let xx = sums.1;
+    let Pretrained { mut w, mut last, hidden, penalties, history, graph_penalty, halves } = match part {
+        Some(part) => part.project(b, (x, xx), config, &mut seconds, watch)?,
+        None => pretrain_layers(b, (x, sums, x_storage), config, start, &mut seconds, watch)?,
+    };
+    let mut history = History { pretrain: history, finetune: Vec::new() };
 
-    let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<Samples<B>>::new());
-    let (mut history, mut penalties) = (History::default(), Penalties::default());
-    let mut graph_penalty = 0.0;
-    let depth = config.layers.len();
-    let (mut halves, mut vv) = (false, xx);
-    // g(H) of the layer before, in a nonlinear model.
-    let mut fed: Option<Samples<B>> = None;
-    for layer in 0..depth {
-        let clock = Instant::now();
-        let v: &mut dyn Shards<B> = match (&mut fed, h.last_mut()) {
-            (Some(fed), _) => fed,
-            (None, Some(below)) => below,
-            (None, None) => x,
-        };
-        let (n, m) = v.shape();
-        watch.report(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
-        if layer > 0 {
-            (entries, vv) = totals(b, v)?;
-        }
-        let k = config.layers[layer];
-        let (mut w_l, mut h_l) = b.by_host(
-            &mut *v,
-            |b, v| {
-                let (w, h) = match start {
-                    Some(start) => given(start, layer, (n, m), k)?,
-                    None => init::start(b, (v, entries, vv), layer, config)?,
-                };
-                Ok((b.upload(w.view())?, Samples::upload(b, cut, h.view())?))
-            },
-            |b, v| {
-                init::shapes(b, v, k, config)?;
-                Ok((b.zeros(m, k)?, Samples::zeros(b, cut, k)?))
-            },
-        )?;
-        if method == Method::Graph && start.is_none() && config.init != Init::Random {
-            // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
-            baselines::unit_components(b, &mut w_l, &mut h_l)?;
-        }
-        let (mu, lambda) = constants(b, layer, &w_l, &h_l, config)?;
-        watch.report(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
-        seconds.init += clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
-        let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
-        let this = Layer { index: layer, iterations, mu, lambda };
-        let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
-            halves = on;
-            method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, watch)
-        })?;
-        if halves && depth == 1 {
-            let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
-            let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), watch)?;
-            trained.history.extend_from_slice(&last.history[1..]);
-            trained.graph_penalty = last.graph_penalty;
-        }
-        history.pretrain.push(trained.history);
-        graph_penalty += trained.graph_penalty;
-        // What extrapolation does to the scales is undone for the fine-tuning too.
-        let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
-        // Activations that do not go with a scale have one of their own.
-        let scaled = config.activation.is_some_and(|a| a.is_bounded() || config.balance.layers && !a.is_homogeneous());
-        match method {
-            Method::Blocks if config.balance.layers && passed_on => balance_norms(b, &mut w_l, &mut h_l)?,
-            Method::SemiNmf if config.balance.layers && layer + 1 < depth && !scaled => {
-                baselines::unit_components(b, &mut w_l, &mut h_l)?;
-            }
-            _ => {}
-        }
-        if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
-            fed = Some(nonlinear::feed(b, activation, scaled, &mut w_l, &mut h_l)?);
-        }
-        // Made against ‖V‖², they are to weigh as much against ‖X‖².
-        let share = if config.penalty_scale == PenaltyScale::ScaleFree && vv > 0.0 { xx / vv } else { 1.0 };
-        penalties.mu.push(mu * share);
-        penalties.lambda.push(lambda * share);
-        w.push(w_l);
-        h.push(h_l);
-        if layer > 0 && (!config.hidden || config.activation.is_some()) {
-            // Only the last H is trained on; the others go, and their memory with them.
-            h.remove(0);
-        }
-        b.submit()?;
-        seconds.pretrain += clock.elapsed().as_secs_f64();
-    }
-
-    let clock = Instant::now();
-    let mut last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
-    drop(fed);
+    let (clock, depth) = (Instant::now(), w.len());
     if depth > 1 {
         history.finetune =
             b.in_halves(halves, |b, _| method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch))?;
@@ -194,7 +121,7 @@ pub(super) fn fit_divided<B: Backend>(
         None => {
             let psi = psi(b, &w, depth)?;
             let score = objective.exact(b, x, &last, &psi)?;
-            (last, solve_hidden(b, x, &w, h, &penalties, config, watch)?, score)
+            (last, solve_hidden(b, x, &w, hidden, &penalties, config, watch)?, score)
         }
         Some(activation) => {
             let hidden = nonlinear::hidden(b, activation, &w, last.whole()?)?;
@@ -219,16 +146,18 @@ pub(super) fn fit_divided<B: Backend>(
         // More iterations would mend the others.
         warnings = vec![Warning::Stopped];
     }
-    Ok(Fit { factors, solver, x_storage, penalties, history, objective, relative_error, seconds, warnings })
-}
-
-/// Iterations in f32 after those of halves.
-const REFINEMENT: usize = 3;
-
-/// As many of them, whatever they change.
-fn refined(config: &Config) -> Config {
-    let sweeps = config.sweeps.min(REFINEMENT);
-    Config { sweeps, tol: 0.0, target_error: None, extrapolate: Extrapolate::None, ..config.clone() }
+    Ok(Fit {
+        factors,
+        solver,
+        x_storage,
+        pretrain_samples,
+        penalties,
+        history,
+        objective,
+        relative_error,
+        seconds,
+        warnings,
+    })
 }
 
 impl Progress {
@@ -236,69 +165,6 @@ impl Progress {
     pub(crate) fn of(stage: Stage) -> Self {
         Self { stage, done: 0, of: 0, objective: f64::NAN, relative_error: f64::NAN }
     }
-}
-
-fn given<E: Element>(
-    start: &Start<E>,
-    layer: usize,
-    (n, m): (usize, usize),
-    k: usize,
-) -> Result<(Array2<E>, Array2<E>)> {
-    let (w, h) = start
-        .get(layer)
-        .ok_or_else(|| Error::Config(format!("the start has {} layers, the model more", start.len())))?;
-    for (what, expected, found) in [("W of the start", (m, k), w.dim()), ("H of the start", (n, k), h.dim())] {
-        if expected != found {
-            return Err(Error::shape(what, expected, found));
-        }
-    }
-    Ok((w.clone(), h.clone()))
-}
-
-/// `mu_l = c‖S‖₂/k_{l−1}` and `lambda = c‖G‖₂/k` (ridge: without the /k), S = HᵀH and G = WᵀW at the start: scale-free
-/// and independent of n.
-fn constants<B: Backend>(
-    b: &mut B,
-    layer: usize,
-    w: &B::Matrix,
-    h: &Samples<B>,
-    config: &Config,
-) -> Result<(f64, f64)> {
-    let (mu, lambda) = (config.mu_of(layer)?, config.lambda_of(layer)?);
-    if config.penalty_scale == PenaltyScale::Absolute {
-        return Ok((mu, lambda));
-    }
-    let (rows, k) = b.shape(w);
-    let mut gram = b.zeros(k, k)?;
-    let norm = |b: &mut B, gram: &B::Matrix| -> Result<f64> {
-        let mut out = curvature(b, k)?;
-        b.spectral_bound(gram, Metric::Plain, 50, &mut out)?;
-        Ok(b.download(&out.scale)?[[0, 0]].f64())
-    };
-    let mut scaled = (0.0, 0.0);
-    if mu > 0.0 {
-        h.gram(b, &mut gram)?;
-        scaled.0 = mu * norm(b, &gram)? / rows as f64;
-    }
-    let per = if config.model.h_penalty == HPenalty::Ridge { 1.0 } else { k as f64 };
-    if lambda > 0.0 {
-        b.matmul(MatMul::TN, w, w, &mut gram)?;
-        scaled.1 = lambda * norm(b, &gram)? / per;
-    }
-    Ok(scaled)
-}
-
-/// `Ψ_l` of the first `l` factors.
-fn psi<B: Backend>(b: &mut B, w: &[B::Matrix], l: usize) -> Result<B::Matrix> {
-    let (m, k) = b.shape(&w[0]);
-    let mut psi = b.zeros(m, k)?;
-    b.copy(&w[0], &mut psi)?;
-    for w in &w[1..l] {
-        let mut next = b.zeros(m, b.shape(w).1)?;
-        b.matmul(MatMul::NN, &psi, w, &mut next)?;
-        psi = next;
-    }
-    Ok(psi)
 }
 
 /// The objective of the factors as they are, all but its residual.
@@ -318,7 +184,7 @@ fn penalties_of<B: Backend>(
     Ok(objective)
 }
 
-/// The coefficients of the hidden layers under the final factors, from those of the pre-training.
+/// The coefficients of the hidden layers under the final factors, from those of the pre-training where it was on all samples.
 fn solve_hidden<B: Backend>(
     b: &mut B,
     x: &mut dyn Shards<B>,
@@ -332,8 +198,13 @@ fn solve_hidden<B: Backend>(
     if !config.hidden {
         return Ok(hidden);
     }
-    for (l, mut h) in h.into_iter().enumerate() {
+    let mut h = h.into_iter();
+    for l in 0..w.len() - 1 {
         let psi = psi(b, w, l + 1)?;
+        let mut h = match h.next() {
+            Some(h) => h,
+            None => Samples::zeros(b, x.cut(), b.shape(&psi).1)?,
+        };
         let how = Projection {
             h_penalty: config.model.h_penalty,
             lambda: penalties.lambda[l],

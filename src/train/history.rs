@@ -9,7 +9,8 @@ use crate::model::{Factors, Solver};
 /// far. Elsewhere it comes from Gram matrices, `½‖X‖² − ⟨XΨ, H⟩ + ½⟨ΨᵀΨ, HᵀH⟩`.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct History {
-    /// For each layer its own objective `½‖H_{l-1} − H_l W_lᵀ‖² + penalties`: at the start, then after every iteration.
+    /// For each layer its own objective `½‖H_{l-1} − H_l W_lᵀ‖² + penalties`: at the start, then after every iteration; of the samples
+    /// that it was trained on.
     pub pretrain: Vec<Vec<f64>>,
     /// The objective of the whole model: at the start, then after every sweep. Empty for one layer.
     pub finetune: Vec<f64>,
@@ -46,6 +47,8 @@ pub struct Fit<E> {
     pub solver: Solver,
     /// How X was stored: what [`Storage::Auto`] came to.
     pub x_storage: Storage,
+    /// How many of the samples the layers were pre-trained on; None for all of them.
+    pub pretrain_samples: Option<usize>,
     /// The penalty constants that were used.
     pub penalties: Penalties,
     /// The objective over time.

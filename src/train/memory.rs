@@ -35,8 +35,9 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
 /// where it is beyond counting.
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     let rows = [m].into_iter().chain(config.layers.iter().copied());
+    let of = config.pretrained_on(n).unwrap_or(n);
     let start =
-        rows.zip(&config.layers).map(|(rows, &k)| words(n, k).saturating_add(words(rows, k))).max().unwrap_or(0);
+        rows.zip(&config.layers).map(|(rows, &k)| words(of, k).saturating_add(words(rows, k))).max().unwrap_or(0);
     // The fit says what is wrong with its settings.
     let fit = if on_gpu { 0 } else { peak(Rules::Cpu, config, n, m).unwrap_or(0) };
     match start + fit {
@@ -59,21 +60,29 @@ fn peak(rules: Rules, config: &Config, n: usize, m: usize) -> Result<u64> {
     // One iteration has all the matrices that others have.
     let (pretrain, sweeps) = (config.pretrain.min(1), config.sweeps.min(1));
     let config = &Config { pretrain, sweeps, inner: 1, tol: 0.0, target_error: None, ..config.clone() };
-    let of = |n: usize| {
+    let of = |n: usize, part: usize| {
         let mut counting = Counting::new(rules);
         let mut report = silent;
-        fit_divided(&mut counting, (&mut Shape(n, m), Unit::ONE), config, None, &mut Watch::new(&mut report))?;
+        let config = Config { pretrain_samples: Some(part), ..config.clone() };
+        fit_divided(&mut counting, (&mut Shape(n, m), Unit::ONE), &config, None, &mut Watch::new(&mut report))?;
         Ok(counting.peak())
     };
     let rows = Counting::new(rules).shard_rows(m);
-    let more = if config.couples_samples() { 0 } else { (n / rows).saturating_sub(SHARDS) };
-    let counted = of(n - more * rows)?;
-    if more == 0 {
-        return Ok(counted);
+    let more = |n: usize| if config.couples_samples() { 0 } else { (n / rows).saturating_sub(SHARDS) };
+    let along = |n: usize, of: &dyn Fn(usize) -> Result<u64>| {
+        let (counted, more) = (of(n - more(n) * rows)?, more(n));
+        if more == 0 {
+            return Ok(counted);
+        }
+        // Every further shard adds the same.
+        let each = of(n - (more - 1) * rows)? - counted;
+        Ok(counted.saturating_add(each.saturating_mul(more as u64)).min(MOST))
+    };
+    match config.pretrained_on(n) {
+        None => along(n, &|n| of(n, usize::MAX)),
+        // Of all samples, beside pre-training on next to none; and of the part, beside next to none that it leaves out.
+        Some(part) => Ok(along(n, &|n| of(n, 1))?.max(along(part, &|part| of(part + 1, part))?)),
     }
-    // Every further shard adds the same.
-    let each = of(n - (more - 1) * rows)? - counted;
-    Ok(counted.saturating_add(each.saturating_mul(more as u64)).min(MOST))
 }
 
 /// Samples of which only the shape is known.

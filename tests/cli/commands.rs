@@ -124,11 +124,11 @@ fn every_setting_arrives() {
     folder.write("x.npy", x_npy());
     let json = folder
         .ok("fit x.npy --model SDNMF-RL2 --layers 5,3 --mu 0.02,0.03 --lambda 0.04 --penalties absolute --pretrain 3 \
-             --sweeps 4 --tol 0 --solver nesterov --inner 5 --init nndsvda --seed 9 --metric plain --restart --balance none --hidden \
+             --sweeps 4 --tol 0 --solver nesterov --inner 5 --pretrain-samples 30 --init nndsvda --seed 9 --metric plain --restart --balance none --hidden \
              --power-iterations 6 --scale max --device cpu --json")
         .json();
     let expected = serde_json::json!({
-        "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "sweeps": 4, "tol": 0.0,
+        "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "pretrain_samples": 30, "sweeps": 4, "tol": 0.0,
         "solver": "nesterov", "inner": 5, "passes": null, "extrapolate": "all", "init": "nndsvda", "seed": 9, "metric": "plain", "restart": true, "target_error": null,
         "balance": { "layers": false, "lengths": false, "penalties": false }, "power_iterations": 6,
     });
@@ -136,7 +136,11 @@ fn every_setting_arrives() {
     assert_eq!(json["preprocess"]["scale"], "max");
     assert_eq!(json["penalties"]["mu"], serde_json::json!([0.02, 0.03]));
     assert_eq!(json["history"]["finetune"].as_array().map(Vec::len), Some(5));
-    let json = folder.ok("fit x.npy --layers 5,3 --solver cd --passes 3 --extrapolate none --device cpu --json").json();
+    let run = folder.ok(
+        "fit x.npy --layers 5,3 --solver cd --passes 3 --extrapolate none --pretrain-samples 20 --device cpu --json",
+    );
+    assert!(run.stderr.contains("pre-training on 20 of 60 samples (--pretrain-samples)"), "{}", run.stderr);
+    let json = run.json();
     assert_eq!((&json["training"]["passes"], &json["training"]["extrapolate"]), (&3.into(), &"none".into()));
     let json = folder.ok("fit x.npy --layers 5,3 --target-error 0.5 --device cpu --json").json();
     assert!(json["relative_error"].as_f64().is_some_and(|e| e <= 0.5));

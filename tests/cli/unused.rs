@@ -30,6 +30,8 @@ fn every_option_of_a_fit_is_used_or_refused() {
         ("--extrapolate none", "sdnmf-l --layers 4,3", "semi-nmf --solver cd --layers 3", "the model semi-nmf"),
         ("--balance none", "dnmf --layers 4,3", "multilayer-nmf --layers 4,3", "the model multilayer-nmf"),
         ("--pretrain 3", "dnmf --layers 4,3", "dnmf --layers 3", "whose iterations are --sweeps"),
+        ("--pretrain-samples 9", "multilayer-nmf --layers 4,3", "dnmf --layers 3", "a model of one layer"),
+        ("--pretrain-samples all", "dnmf --layers 4,3", "gnmf --layers 3", "a model of one layer"),
         ("--sweeps 3", "multilayer-nmf --layers 3", "multilayer-nmf --layers 4,3", "more than one layer of the model"),
         ("--target-error 0.5", "dnmf --layers 4,3", "multilayer-nmf --layers 4,3", "more than one layer of the model"),
         ("--hidden", "dnmf --layers 4,3", "dnmf --layers 3", "a model of one layer"),

@@ -23,6 +23,7 @@ fn model(name: &str, layers: &[usize]) -> Model {
         factors: Factors { w, h, hidden: Vec::new(), activation: None, activate: Activate::Hidden },
         solver: Solver::Cd,
         x_storage: crate::backend::Storage::F32,
+        pretrain_samples: None,
         penalties: Penalties { mu: zeros.clone(), lambda: zeros },
         history: History {
             pretrain: layers.iter().map(|_| vec![9.0, 4.0, 2.0]).collect(),

@@ -1,0 +1,143 @@
+//! Pre-training on a part of the samples: layers below the last one have an H as large as X or larger, which fine-tuning has no
+//! use for.
+
+use super::layers::{Pretrained, pretrain_layers, psi};
+use super::project::{Projection, project};
+use super::samples::{Cut, Samples, Shards, hold, totals};
+use super::source::Source;
+use super::watch::Watch;
+use super::{Config, PenaltyScale, Seconds, Unit};
+use crate::backend::{Backend, Element, Rows, SHARD_BYTES, rows_of_bytes};
+use crate::{Error, Result};
+use ndarray::{Array2, s};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
+use std::time::Instant;
+
+/// Passes of coordinate descent, or Nesterov steps, on H_L of all samples before it is fine-tuned.
+const STEPS: usize = 20;
+
+/// What was pre-trained on a part.
+pub(super) struct Part<B: Backend> {
+    /// Its H is that of the part.
+    trained: Pretrained<B>,
+    samples: usize,
+    /// ‖X‖² of the part.
+    xx: f64,
+}
+
+impl<B: Backend> Part<B> {
+    /// Pre-trains on so many samples of `source`, which are held for that time.
+    pub(super) fn pretrain(
+        b: &mut B,
+        (source, unit): (&mut dyn Source<B::Elem>, Unit),
+        samples: usize,
+        config: &Config,
+        seconds: &mut Seconds,
+        watch: &mut Watch<'_>,
+    ) -> Result<Self> {
+        let cut = Cut::new(samples, b.shard_rows(source.shape().1));
+        let (mut x, storage) = b.by_host(
+            source,
+            |b, source| hold(b, &mut Selection::draw(source, samples, config.seed), unit, config.x_storage, cut),
+            // Any rows are as good for a device that counts.
+            |b, source| hold(b, source, unit, config.x_storage, cut),
+        )?;
+        let sums = totals(b, &mut x)?;
+        if sums.1 == 0.0 {
+            return Err(Error::Data(format!(
+                "the {samples} samples that the pre-training drew are all zero; take more (--pretrain-samples) or another --seed"
+            )));
+        }
+        let config = &Config { hidden: false, ..config.clone() };
+        let trained = pretrain_layers(b, (&mut x, sums, storage), config, None, seconds, watch)?;
+        Ok(Self { trained, samples, xx: sums.1 })
+    }
+
+    pub(super) fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The same with the H_L of all samples `x` under these W, and penalties that weigh as much against their `xx = ‖X‖²`.
+    pub(super) fn project(
+        self,
+        b: &mut B,
+        (x, xx): (&mut dyn Shards<B>, f64),
+        config: &Config,
+        seconds: &mut Seconds,
+        watch: &mut Watch<'_>,
+    ) -> Result<Pretrained<B>> {
+        let clock = Instant::now();
+        let mut trained = self.trained;
+        if config.penalty_scale == PenaltyScale::ScaleFree {
+            // Those of H are sums over the samples as ‖X‖² is.
+            trained.penalties.mu.iter_mut().for_each(|mu| *mu *= xx / self.xx);
+        }
+        let depth = trained.w.len();
+        let psi = psi(b, &trained.w, depth)?;
+        trained.last = Samples::zeros(b, x.cut(), b.shape(&psi).1)?;
+        let mut how = Projection {
+            h_penalty: config.model.h_penalty,
+            lambda: trained.penalties.lambda[depth - 1],
+            signed: config.model.signed,
+            ..Projection::default()
+        };
+        if config.fine_tunes() {
+            // As many for every shard, so that it makes no difference how the samples are cut.
+            (how.max_steps, how.tol) = (STEPS, 0.0);
+        }
+        project(b, x, &psi, &mut trained.last, &how, watch)?;
+        seconds.pretrain += clock.elapsed().as_secs_f64();
+        Ok(trained)
+    }
+}
+
+/// Some rows of another source, in their order.
+struct Selection<'a, E> {
+    source: &'a mut dyn Source<E>,
+    rows: Vec<usize>,
+}
+
+impl<'a, E> Selection<'a, E> {
+    /// So many rows, any as likely as any other: Knuth, *The Art of Computer Programming* 2, 3.4.2, algorithm S.
+    fn draw(source: &'a mut dyn Source<E>, samples: usize, seed: u64) -> Self {
+        let n = source.shape().0;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Another one than that of the first layer's start.
+        rng.set_stream(1);
+        let mut rows = Vec::with_capacity(samples);
+        for row in 0..n {
+            let (left, wanted) = ((n - row) as u128, samples.saturating_sub(rows.len()) as u128);
+            if (u128::from(rng.next_u64()) * left) >> 64 < wanted {
+                rows.push(row);
+            }
+        }
+        Self { source, rows }
+    }
+}
+
+impl<E: Element> Source<E> for Selection<'_, E> {
+    fn shape(&self) -> (usize, usize) {
+        (self.rows.len(), self.source.shape().1)
+    }
+
+    /// Reads what lies between them as well, a block at a time.
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, E>> {
+        let m = self.source.shape().1;
+        let (mut picked, block) = (Array2::zeros((rows.len(), m)), rows_of_bytes::<E>(SHARD_BYTES, m));
+        let (mut chosen, mut done) = (&self.rows[rows], 0);
+        while let Some(&first) = chosen.first() {
+            let (now, later) = chosen.split_at(chosen.partition_point(|&row| row - first < block));
+            let expected = (now[now.len() - 1] - first + 1, m);
+            let read = self.source.rows(first..first + expected.0)?;
+            if read.dim() != expected {
+                return Err(Error::shape("samples that were read", expected, read.dim()));
+            }
+            let mut to = picked.slice_mut(s![done..done + now.len(), ..]);
+            to.rows_mut().into_iter().zip(now).for_each(|(mut to, &row)| to.assign(&read.view().row(row - first)));
+            (chosen, done) = (later, done + now.len());
+        }
+        Ok(picked.into())
+    }
+}
