@@ -167,6 +167,44 @@ impl Engine {
         }
     }
 
+    /// [`Engine::transform`] of samples from any source, which are read once, a shard after the other; `take` is handed their
+    /// coefficients in order. Returns the relative error, and the most steps of a shard. The steps of a nonlinear model are those of a
+    /// shard, not of all samples.
+    ///
+    /// # Errors
+    /// As [`Engine::transform`], and whatever the source and `take` report.
+    pub fn transform_samples(
+        &mut self,
+        x: &mut dyn Source<f32>,
+        factors: &Factors<f32>,
+        layer: usize,
+        how: &[Projection],
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+        take: &mut dyn FnMut(ArrayView2<'_, f32>) -> Result<()>,
+    ) -> Result<(f64, usize)> {
+        let (n, m) = x.shape();
+        let rows = match &self.device {
+            Device::Cpu(cpu) => cpu.shard_rows(m),
+            Device::Gpu(gpu) => gpu.shard_rows(m),
+        };
+        let (shards, of) = (Cut::new(n, rows).shards(), n.div_ceil(rows));
+        let (mut squares, mut left, mut steps) = (0.0, 0.0, 0);
+        for (shard, rows) in shards.enumerate() {
+            let x = x.rows(rows.clone())?;
+            let norm = train::squares(x.view());
+            if norm == 0.0 {
+                take(Array2::zeros((rows.len(), factors.components(layer)?.ncols())).view())?;
+                continue;
+            }
+            let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
+            let projected = self.transform(x, factors, layer, how, &mut part)?;
+            take(projected.h.view())?;
+            (squares, left) = (squares + norm, left + norm * projected.relative_error.powi(2));
+            steps = steps.max(projected.steps);
+        }
+        Ok(((left / squares).sqrt(), steps))
+    }
+
     /// k-means of `features` (samples × any), in as many runs as `how` says; the same for the same seed on a device.
     ///
     /// # Errors

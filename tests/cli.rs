@@ -13,5 +13,6 @@ mod cli {
     mod report;
     mod reproduce;
     mod sizes;
+    mod streaming;
     mod unused;
 }

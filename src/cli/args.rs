@@ -76,7 +76,7 @@ pub(crate) struct DataArgs {
     /// Replace negative values by 0
     #[arg(long, requires = "data")]
     clip_negative: bool,
-    /// The memory that reading may take, as in 512M or 8G [default: half of what is free]
+    /// The memory that may be taken, as in 512M or 8G; samples that it has no room for are streamed [default: half of what is free]
     #[arg(long, value_name = "SIZE", value_parser = memory, requires = "data")]
     memory: Option<u64>,
 }
@@ -132,7 +132,7 @@ impl DataArgs {
     }
 
     /// Refuses --colour for data without colours.
-    pub(crate) fn check(colour: bool, set: &ImageSet, path: &Path) -> Result {
+    pub(crate) fn check<X>(colour: bool, set: &ImageSet<X>, path: &Path) -> Result {
         if colour && set.image_shape.is_none_or(|shape| shape.channels != 3) {
             return Err(
                 Error::format(path, "--colour: expected images in colour, found grey ones, or no images").into()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use deepnmf::Error;
 use deepnmf::atomic::NewFile;
 use deepnmf::backend::Precision;
-use deepnmf::data::{self, Features, LoadOptions, Scale};
+use deepnmf::data::{self, Features, LoadOptions, Samples, Scale};
 use deepnmf::model::ModelSpec;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
 use deepnmf::train::Config;
@@ -48,6 +48,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let (reading, scale, precision) = (LoadOptions::default(), Scale::UnitL2, Precision::F32);
     let path = args.out.join("model.safetensors");
     let file = NewFile::create(&path)?;
+    let set = set.with_x(Samples::Held);
     let job = Job { set, source, reading, scale, features, split: None, precision, start, until: None, file };
     let fitted = job.run(&mut engine, &config, out)?;
 

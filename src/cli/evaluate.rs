@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use deepnmf::data::ImageSet;
+use deepnmf::data::{ImageSet, Samples};
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
 use deepnmf::model::{Activate, Factors, ModelSpec};
 use deepnmf::store::Model;
-use deepnmf::train::Projection;
+use deepnmf::train::{self, Projection};
 use deepnmf::{Engine, Error};
 use ndarray::{Array2, Axis};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::files::existing;
 use super::fit::by_model;
 use super::labels::{self, Attribute};
 use super::output::{Output, name_of, percent, printable};
-use super::progress::Reporter;
+use super::samples::{StreamArg, coefficients, is_of, size, source};
 use super::transform::{RidgeArg, load, projections};
 
 /// Score a model: cluster the coefficients of samples by k-means and compare the clusters with labels.
@@ -68,6 +68,8 @@ pub(crate) struct Args {
     device: DeviceArg,
     #[command(flatten)]
     reading: DataArgs,
+    #[command(flatten)]
+    stream: StreamArg,
 }
 
 /// Samples that are scored together: training samples, test samples or all.
@@ -93,12 +95,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let projections = projections(&model.metadata, args.ridge.ridge)?;
     let mut engine = args.device.open(out)?;
 
-    let (mut set, _) = load(&path, args.reading, &model, &args.model, out)?;
+    let k = model.factors.h.ncols();
+    // The samples of a part, and coefficients, features and clusters, are copies.
+    let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
+    let (mut set, _) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
     let attributes = match &args.labels {
         Some(file) => labels::from_table(file, &args.label, &set, out)?,
         None => vec![labels::own(&set, &path)?],
     };
-    model.metadata.preprocess.apply(&mut set.x)?;
+    set.apply(&model.metadata.preprocess)?;
     let mut parts = parts(&model, &set, &path)?;
     if args.test_only {
         parts.retain(|part| !part.stored);
@@ -112,7 +117,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut rows = Vec::new();
     for part in &parts {
         for &layer in &layers {
-            let (h, error_of_part) = coefficients(&mut engine, &model, layer, part, &set, &projections, out)?;
+            let (h, error_of_part) = coefficients_of(&mut engine, &model, layer, part, &set, &projections, out)?;
             for attribute in &attributes {
                 let label = attribute.name.as_str();
                 // Samples without a label are not clustered: they may be of other classes.
@@ -126,7 +131,8 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
                     0 => error_of_part,
                     _ => {
                         let rows: Vec<usize> = places.iter().map(|&i| part.rows[i]).collect();
-                        up_to(&model.factors, layer).relative_error(set.x.select(Axis(0), &rows).view(), h.view())?
+                        let (mut x, _) = source(set.select(&rows).x)?;
+                        train::relative_error(x.as_mut(), &up_to(&model.factors, layer), h.view())?
                     }
                 };
                 let classes = evaluate::count_classes(&of);
@@ -206,11 +212,11 @@ fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
 
 /// Training and test samples if the model has a split; else all samples, which are those of the model by [`Model::is_of`] or
 /// others.
-fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
+fn parts(model: &Model, set: &ImageSet<Samples>, path: &Path) -> Result<Vec<Part>> {
     let n = set.n_samples();
     let Some(split) = &model.metadata.split else {
         let rows: Vec<usize> = (0..n).collect();
-        let stored = model.is_of(set.x.view());
+        let stored = is_of(model, &set.x)?;
         return Ok(vec![Part { name: if stored { "training" } else { "new" }, rows, stored }]);
     };
     let Some((train, test)) = split.parts(n) else {
@@ -220,7 +226,7 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
         );
         return Err(Error::format(path, message).into());
     };
-    if !model.is_of(set.x.select(Axis(0), &train).view()) {
+    if !is_of(model, &set.select(&train).x)? {
         let message = "expected the samples that the model was split from, found others: its training samples are not at \
                        their places";
         return Err(Error::format(path, message).into());
@@ -233,12 +239,12 @@ fn parts(model: &Model, set: &ImageSet, path: &Path) -> Result<Vec<Part>> {
 }
 
 /// The coefficients of the samples of a part in a layer, and their relative error.
-fn coefficients(
+fn coefficients_of(
     engine: &mut Engine,
     model: &Model,
     layer: usize,
     part: &Part,
-    set: &ImageSet,
+    set: &ImageSet<Samples>,
     how: &[Projection],
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
@@ -246,10 +252,7 @@ fn coefficients(
     if part.stored && layer == f.depth() {
         return Ok((f.h.clone(), model.metadata.relative_error));
     }
-    let x = set.x.select(Axis(0), &part.rows);
-    let mut progress = Reporter::new(out);
-    let projected = engine.transform(x, f, layer, how, &mut |p| progress.go_on(p))?;
-    Ok((projected.h, projected.relative_error))
+    coefficients(engine, set.select(&part.rows).x, (f, layer), how, out)
 }
 
 /// The first layers of a model, without coefficients. Only coefficients of the last layer may have passed through g.

@@ -7,18 +7,21 @@ use std::time::{Duration, Instant};
 use clap::ArgMatches;
 use deepnmf::Error;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Features, ImageSet, Scale};
+use deepnmf::data::{self, Features, ImageSet, Samples, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
 use deepnmf::store::Split;
-use deepnmf::train::{Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver};
+use deepnmf::train::{
+    Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver, host_bytes,
+};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, seconds};
 use super::files::{existing, output, quoted};
-use super::job::{Job, read};
+use super::job::Job;
 use super::output::{Output, name_of, written};
+use super::samples::{Need, Stream, StreamArg, read, size};
 use super::unused;
 
 /// Learn the parts of a data set and write them to a model file.
@@ -41,6 +44,8 @@ pub(crate) struct Args {
     training: TrainingArgs,
     #[command(flatten)]
     reading: DataArgs,
+    #[command(flatten)]
+    stream: StreamArg,
     /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
     #[arg(long, default_value_t, value_parser = named::<Scale>(["unit", "max", "none"]), help_heading = "Reading the data")]
     scale: Scale,
@@ -257,6 +262,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     if let Some(given) = given {
         unused::mention(given, &config, out);
     }
+    let stream = args.stream.stream;
+    config.stream = stream == Stream::Yes;
     config.validate()?;
     let precision = args.precision;
     if precision == Precision::F16 {
@@ -285,7 +292,15 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
 
     let start = Instant::now();
     let reading = args.reading.options();
-    let set = read(&path, &reading, out)?;
+    let on_gpu = engine.stats().is_some();
+    let held = |n: usize, m: usize| {
+        let m = if features == Features::Igo { m.saturating_mul(2) } else { m };
+        // The CPU backend computes with X as it was read, unless it has to divide it by its unit.
+        let read = if on_gpu || args.scale != Scale::UnitL2 { size(n, m) } else { 0 };
+        host_bytes(&Config { stream: false, ..config.clone() }, n, m, on_gpu).saturating_add(read)
+    };
+    let need = Need { held: &held, coupled: config.coupled() };
+    let set = read(&path, &reading, stream, &need, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
     let (set, split) = match args.train_per_class {
         Some(n) => split(set, n, args.split_seed, &path)?,
@@ -303,7 +318,12 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     out.summary("next", &format!("deepnmf report {} {}", quoted(&args.out), quoted(&path)))
 }
 
-fn split(set: ImageSet, per_class: usize, seed: u64, path: &Path) -> Result<(ImageSet, Option<Split>)> {
+fn split(
+    set: ImageSet<Samples>,
+    per_class: usize,
+    seed: u64,
+    path: &Path,
+) -> Result<(ImageSet<Samples>, Option<Split>)> {
     let Some(labels) = &set.labels else {
         let message = "--train-per-class: expected labels (sub-folders, gnd or y, or --y-key), found none";
         return Err(Error::format(path, message).into());

@@ -1,11 +1,12 @@
 //! From a data set to a model file: checking, scaling, fitting, and the reports on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use deepnmf::atomic::NewFile;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Features, ImageSet, LoadOptions, Scale};
+use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
 use deepnmf::store::{Model, Split};
@@ -18,10 +19,12 @@ use super::args::shape_text;
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::progress::Reporter;
+use super::samples::{self, checked, streamed_json};
+use super::stages::Stages;
 
 /// A data set to fit.
 pub(crate) struct Job {
-    pub(crate) set: ImageSet,
+    pub(crate) set: ImageSet<Samples>,
     /// Its name, for messages.
     pub(crate) source: String,
     /// The options that it was read with.
@@ -52,6 +55,8 @@ pub(crate) struct Fitted {
     x_storage: Storage,
     precision: Precision,
     zero_samples: usize,
+    /// What was read in all passes, where samples were streamed.
+    streamed: Option<Arc<Reading>>,
     load_seconds: f64,
     /// The peak of the memory of a GPU in bytes, measured and predicted.
     memory: Option<(u64, Option<u64>)>,
@@ -61,31 +66,30 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them, fits the model and writes it.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { set, source, reading, scale, features, split, precision, start, until, file } = self;
-        let zero_samples = checked(&set, &source, config.model.signed, out)?;
+        let Job { mut set, source, reading, scale, features, split, precision, start, until, file } = self;
+        let zero_samples = checked(&mut set, &source, config.model.signed, out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
-        let ImageSet { mut x, image_shape, labels, classes, notes, .. } = set;
-        let preprocess = data::preprocess_features(&mut x, scale, features, image_shape)?;
-        if features == Features::Igo {
-            let flat = data::validate_finite(x.view(), &[], &source)?.zero_rows.len();
-            if flat > zero_samples {
-                let n = x.nrows();
-                out.warn(&format!(
-                    "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
-                ));
-            }
+        let (preprocess, flat) = set.preprocess_features(scale, features)?;
+        let ImageSet { x, image_shape, labels, classes, notes, .. } = set;
+        let (n, m) = x.size();
+        if let Some(flat) = flat.filter(|flat| *flat > zero_samples) {
+            out.warn(&format!(
+                "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
+            ));
         }
         let load_seconds = start.elapsed().as_secs_f64();
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
-        out.note(&format!("{} samples × {} features{shape}", x.nrows(), x.ncols()));
+        out.note(&format!("{n} samples × {m} features{shape}"));
         out.detail(&format!("settings {config:?}"));
-        let (n, m) = x.dim();
+        let on_gpu = engine.stats().is_some();
+        let x_storage = match &x {
+            Samples::Held(x) if on_gpu => config.x_storage.resolve(x.view())?,
+            _ => config.x_storage,
+        };
+        let config = &Config { x_storage, stream: x.in_file(), ..config.clone() };
         engine.check_memory(config, n, m)?;
         file.reserve(Model::expected_bytes(config, n, m))?;
 
-        let on_gpu = engine.stats().is_some();
-        let x_storage = if on_gpu { config.x_storage.resolve(x.view())? } else { config.x_storage };
-        let config = &Config { x_storage, ..config.clone() };
         if let Some(part) = config.pretrained_on(n) {
             out.note(&format!("pre-training on {part} of {n} samples (--pretrain-samples)"));
         }
@@ -94,9 +98,12 @@ impl Job {
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
-        let mut progress = Reporter::new(out).until(until);
-        let mut fit = engine.fit(x, config, &mut |p| progress.go_on(p))?;
-        drop(progress);
+        let (mut x, streamed) = samples::source(x)?;
+        let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
+        let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
+        let mut progress = Reporter::new(out).until(until).of_fit(stages, streamed.clone());
+        let mut fit = engine.fit_samples(x.as_mut(), config, &mut |p| progress.go_on(p))?;
+        drop((progress, x));
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
@@ -131,6 +138,7 @@ impl Job {
             x_storage,
             precision,
             zero_samples,
+            streamed,
             load_seconds,
             memory,
             start,
@@ -147,26 +155,6 @@ fn save(model: &Model, file: NewFile) -> Result {
         Some(path) => Err(Error::Data(format!("{failure}; the model is in {} instead", path.display())).into()),
         None => Err(failure.into()),
     }
-}
-
-/// Reads a data set and prints the notes of the reader.
-pub(crate) fn read(path: &Path, options: &LoadOptions, out: &Output) -> Result<ImageSet> {
-    out.note(&format!("reading {}", path.display()));
-    out.detail(&format!("memory for reading: at most {}", bytes(options.budget())));
-    let set = data::load(path, options)?;
-    set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
-    Ok(set)
-}
-
-/// Checks samples for a model; warns of all-zero samples and returns their number.
-pub(crate) fn checked(set: &ImageSet, source: &str, signed: bool, out: &Output) -> Result<usize> {
-    let validate = if signed { data::validate_finite } else { data::validate_nonnegative };
-    let zeros = validate(set.x.view(), &set.names, source)?.zero_rows;
-    if let Some(first) = zeros.first() {
-        let (count, n, name) = (zeros.len(), set.n_samples(), set.name(*first));
-        out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
-    }
-    Ok(zeros.len())
 }
 
 impl Fitted {
@@ -186,6 +174,7 @@ impl Fitted {
             "labels": self.labels.as_ref().map(|(_, json)| json),
             "notes": self.notes,
             "zero_samples": self.zero_samples,
+            "streamed": self.streamed.as_deref().map(streamed_json),
             "reading": m.reading,
             "preprocess": m.preprocess,
             "x_storage": self.x_storage,
@@ -220,6 +209,11 @@ impl Fitted {
         out.summary("data", &format!("{}: {n} samples × {features} features{shape}", self.source))?;
         if let Some((text, _)) = &self.labels {
             out.summary("labels", text)?;
+        }
+        if let Some(read) = &self.streamed {
+            let share = percent(read.waited().as_secs_f64() / m.seconds.total);
+            let text = format!("{} read from the file, {share} of the time of the fit waiting", bytes(read.bytes()));
+            out.summary("streamed", &text)?;
         }
         let title = ModelSpec::by_name(&m.model)?.title;
         let between = match (m.activation, m.activate) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use deepnmf::Error;
-use deepnmf::data::{self, ImageSet, Table};
+use deepnmf::data::{self, Dim, ImageSet, Table};
 use serde_json::{Value, json};
 
 use super::Result;
@@ -59,7 +59,7 @@ impl Attribute {
 }
 
 /// The labels in the data, if there are any.
-pub(super) fn of_set(set: &ImageSet) -> Option<Attribute> {
+pub(super) fn of_set<X>(set: &ImageSet<X>) -> Option<Attribute> {
     let of = set.labels.clone()?;
     let classes = set.class_counts().iter().filter(|&&count| count > 0).count();
     let source = set.label_source.clone().unwrap_or_default();
@@ -67,7 +67,7 @@ pub(super) fn of_set(set: &ImageSet) -> Option<Attribute> {
 }
 
 /// The labels in the data `path`; an error if there are none.
-pub(super) fn own(set: &ImageSet, path: &Path) -> Result<Attribute> {
+pub(super) fn own<X>(set: &ImageSet<X>, path: &Path) -> Result<Attribute> {
     Ok(of_set(set).ok_or_else(|| missing(path))?)
 }
 
@@ -78,7 +78,12 @@ pub(super) fn missing(path: &Path) -> Error {
 }
 
 /// The labels in some columns of a table, or in all.
-pub(super) fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<Attribute>> {
+pub(super) fn from_table<X: Dim>(
+    file: &Path,
+    columns: &[String],
+    set: &ImageSet<X>,
+    out: &Output,
+) -> Result<Vec<Attribute>> {
     let table = Table::read(file)?;
     let join = table.join(set)?;
     join.notes.iter().for_each(|note| out.note(&format!("{}: {note}", file.display())));

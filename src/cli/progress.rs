@@ -1,12 +1,15 @@
 //! Progress: a bar on a terminal, a line every two seconds elsewhere.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use deepnmf::data::Reading;
 use deepnmf::train::{Progress, Stage};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::output::{Output, percent, stderr_is_terminal, to_stderr};
+use super::output::{Output, bytes, percent, stderr_is_terminal, to_stderr};
+use super::stages::Stages;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
 /// With the longest text this has 80 columns; narrower terminals cut it off, because a wrapped bar cannot be redrawn.
@@ -18,6 +21,10 @@ pub(crate) struct Reporter {
     stage: Option<Running>,
     /// When there is no more time.
     until: Option<Instant>,
+    /// What there is to do in all.
+    stages: Option<Stages>,
+    /// What is read of samples that are streamed.
+    reading: Option<Arc<Reading>>,
 }
 
 enum How {
@@ -33,8 +40,24 @@ struct Running {
     first: usize,
     said: Option<(Instant, usize)>,
     bar: Option<ProgressBar>,
+    /// What had been read before it.
+    before: Read,
     /// Whether the stage is over, perhaps before its last iteration: then there is no ETA.
     ended: bool,
+}
+
+/// What was read until a moment.
+#[derive(Clone, Copy, Default)]
+struct Read {
+    samples: u64,
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Read {
+    fn now(reading: &Reading) -> Self {
+        Self { samples: reading.samples(), bytes: reading.bytes(), waited: reading.waited() }
+    }
 }
 
 impl Reporter {
@@ -44,7 +67,13 @@ impl Reporter {
             (false, true) => How::Bar,
             (false, false) => How::Lines { between: if out.is_verbose() { Duration::ZERO } else { BETWEEN_LINES } },
         };
-        Self { how, stage: None, until: None }
+        Self { how, stage: None, until: None, stages: None, reading: None }
+    }
+
+    /// For a fit of these stages, with samples that are read anew in every pass if `reading` is given.
+    pub(crate) fn of_fit(mut self, stages: Stages, reading: Option<Arc<Reading>>) -> Self {
+        (self.stages, self.reading) = (Some(stages), reading);
+        self
     }
 
     /// For work that ends then.
@@ -71,18 +100,18 @@ impl Reporter {
         if self.stage.as_ref().is_some_and(|s| s.last.stage != p.stage) {
             self.finish();
         }
-        let how = &self.how;
-        let running = self.stage.get_or_insert_with(|| Running::start(p, how));
+        let (how, reading, stages) = (&self.how, self.reading.as_deref(), self.stages.as_ref());
+        let running = self.stage.get_or_insert_with(|| Running::start(p, how, reading));
         running.last = *p;
         if let Some(bar) = &running.bar {
             bar.set_length(p.of as u64);
             bar.set_position(p.done as u64);
-            bar.set_message(running.text());
+            bar.set_message(running.text(stages, reading));
         } else if let How::Lines { between } = how {
             // The first report starts the clock; a shorter stage prints its last line only.
             let quiet_since = running.said.map_or(running.since, |(at, _)| at);
             if quiet_since.elapsed() >= *between {
-                running.say();
+                running.say(stages, reading);
             }
         }
     }
@@ -91,10 +120,11 @@ impl Reporter {
     pub(crate) fn finish(&mut self) {
         let Some(mut running) = self.stage.take() else { return };
         running.ended = true;
+        let (reading, stages) = (self.reading.as_deref(), self.stages.as_ref());
         if let Some(bar) = &running.bar {
-            bar.abandon_with_message(running.text());
+            bar.abandon_with_message(running.text(stages, reading));
         } else if running.said.is_none_or(|(_, done)| done != running.last.done) {
-            running.say();
+            running.say(stages, reading);
         }
     }
 }
@@ -107,21 +137,23 @@ impl Drop for Reporter {
 }
 
 impl Running {
-    fn start(p: &Progress, how: &How) -> Self {
+    fn start(p: &Progress, how: &How, reading: Option<&Reading>) -> Self {
         let bar = matches!(how, How::Bar).then(|| {
             let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(p.of as u64).with_style(style).with_prefix(p.stage.to_string())
         });
-        Self { last: *p, since: Instant::now(), first: p.done, said: None, bar, ended: false }
+        let before = reading.map_or_else(Read::default, Read::now);
+        Self { last: *p, since: Instant::now(), first: p.done, said: None, bar, before, ended: false }
     }
 
-    fn say(&mut self) {
-        to_stderr(&format!("{}: {}", self.last.stage, self.text()));
+    fn say(&mut self, stages: Option<&Stages>, reading: Option<&Reading>) {
+        to_stderr(&format!("{}: {}", self.last.stage, self.text(stages, reading)));
         self.said = Some((Instant::now(), self.last.done));
     }
 
-    /// `12/40, 22.1/s, ETA 1 s, error 26.10 %`, without what is unknown.
-    fn text(&self) -> String {
+    /// `12/40, 22.1/s, ETA 1 s, all 9 s, error 26.10 %`, without what is unknown; of samples that are streamed also how many are read
+    /// in a second, and the share of the time that is spent waiting for them.
+    fn text(&self, stages: Option<&Stages>, reading: Option<&Reading>) -> String {
         let p = &self.last;
         let mut parts = vec![format!("{}/{}", p.done, p.of)];
         // indicatif's own rate counts from 0 and from its start, which makes the first rates wrong.
@@ -129,7 +161,11 @@ impl Running {
         if rate > 0.0 && rate.is_finite() && !matches!(p.stage, Stage::Init { .. }) {
             parts.push(format!("{rate:.1}/s"));
             if p.done < p.of && !self.ended {
-                parts.push(format!("ETA {:.0} s", (p.of - p.done) as f64 / rate));
+                let left = (p.of - p.done) as f64 / rate;
+                parts.push(format!("ETA {left:.0} s"));
+                if let Some(later) = stages.and_then(|stages| stages.after(p.stage)).filter(|later| *later > 0.0) {
+                    parts.push(format!("all {:.0} s", left + later / rate));
+                }
             }
         }
         if p.relative_error.is_finite() {
@@ -137,6 +173,17 @@ impl Running {
         } else if p.objective.is_finite() {
             parts.push(format!("objective {:.6e}", p.objective));
         }
+        parts.extend(reading.and_then(|reading| self.read_since(reading)));
         parts.join(", ")
+    }
+
+    /// `1,204,331 samples/s, 900.47 MiB/s, 3.10 % waiting`.
+    fn read_since(&self, reading: &Reading) -> Option<String> {
+        let (now, seconds) = (Read::now(reading), self.since.elapsed().as_secs_f64());
+        let per_second = |now: u64, before: u64| ((now - before) as f64 / seconds) as u64;
+        let samples = per_second(now.samples, self.before.samples);
+        let waiting = percent((now.waited - self.before.waited).as_secs_f64() / seconds);
+        let read = bytes(per_second(now.bytes, self.before.bytes));
+        (samples > 0).then(|| format!("{} samples/s, {read}/s, {waiting} waiting", HumanCount(samples)))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use deepnmf::data::ImageSet;
+use deepnmf::data::{ImageSet, Samples};
 use deepnmf::evaluate::{self, Contingency, KMeans, METRICS};
 use deepnmf::model::ModelSpec;
-use deepnmf::report::html::{Clusters, Page, Report, Samples};
+use deepnmf::report::html::{self, Clusters, Page, Report};
 use deepnmf::store::Model;
 use deepnmf::{Engine, Error};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde_json::json;
 
 use super::Result;
@@ -17,6 +17,7 @@ use super::files::{existing, output};
 use super::labels::{self, Attribute};
 use super::output::{Output, written};
 use super::progress::Reporter;
+use super::samples::{StreamArg, coefficients, is_of, size};
 use super::transform::{load, projections};
 
 /// Write a page about a model: curves, components and their parts, reconstructions, clusters.
@@ -45,6 +46,8 @@ pub(crate) struct Args {
     device: DeviceArg,
     #[command(flatten)]
     reading: DataArgs,
+    #[command(flatten)]
+    stream: StreamArg,
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
@@ -60,9 +63,11 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let shown = match &path {
         None => None,
         Some(path) => {
-            let (mut set, _) = load(path, args.reading, &model, &args.model, out)?;
+            let k = model.factors.h.ncols();
+            let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
+            let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
             taken = labels::of_set(&set);
-            model.metadata.preprocess.apply(&mut set.x)?;
+            set.apply(&model.metadata.preprocess)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
         }
     };
@@ -92,37 +97,58 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.summary("written", &written(&args.out))
 }
 
+/// The most samples of a file for a page, and the most bytes of them.
+const SHOWN: usize = 65_536;
+const SHOWN_BYTES: u64 = 256 << 20;
+
 /// Samples for a page, preprocessed, and their coefficients.
 pub(super) struct Shown {
     set: ImageSet,
     source: String,
     /// None: the coefficients of the model.
-    projected: Option<Array2<f32>>,
+    h: Option<Array2<f32>>,
+    /// Whether they are from the model.
+    stored: bool,
 }
 
 impl Shown {
-    /// With the coefficients of the model if these are its samples, else with new ones.
+    /// With the coefficients of the model if these are its samples, else with new ones. Of samples in a file only some are shown.
     pub(super) fn new(
         engine: &mut Engine,
         model: &Model,
-        mut set: ImageSet,
+        set: ImageSet<Samples>,
         source: String,
         out: &Output,
     ) -> Result<Self> {
-        if model.is_of(set.x.view()) {
-            return Ok(Self { set, source, projected: None });
-        }
-        let mut progress = Reporter::new(out);
         let (f, how) = (&model.factors, projections(&model.metadata, None)?);
-        // Shared as long as the engine needs it; then it is the set's alone again.
-        let x = std::mem::take(&mut set.x).into_shared();
-        let projected = engine.transform(x.clone(), f, f.depth(), &how, &mut |p| progress.go_on(p))?;
-        set.x = x.into_owned();
-        Ok(Self { set, source, projected: Some(projected.h) })
+        let stored = is_of(model, &set.x)?;
+        if !set.x.in_file() {
+            let mut set = set.hold()?;
+            let mut h = None;
+            if !stored {
+                // Shared as long as the engine needs it; then it is the set's alone again.
+                let x = std::mem::take(&mut set.x).into_shared();
+                let mut progress = Reporter::new(out);
+                h = Some(engine.transform(x.clone(), f, f.depth(), &how, &mut |p| progress.go_on(p))?.h);
+                set.x = x.into_owned();
+            }
+            return Ok(Self { set, source, h, stored });
+        }
+        let n = set.n_samples();
+        let most = SHOWN.min((SHOWN_BYTES / size(1, set.n_features())).max(1) as usize).min(n);
+        let rows: Vec<usize> = (0..most).map(|i| (i as u128 * n as u128 / most as u128) as usize).collect();
+        let mut set = set.select(&rows).hold()?;
+        set.names = rows.iter().map(|row| format!("sample {row}")).collect();
+        let source = format!("{source} ({most} of {n} samples, evenly spread)");
+        let h = match stored {
+            true => f.h.select(Axis(0), &rows),
+            false => coefficients(engine, Samples::Held(set.x.clone()), (f, f.depth()), &how, out)?.0,
+        };
+        Ok(Self { set, source, h: Some(h), stored })
     }
 
     fn stored(&self) -> bool {
-        self.projected.is_none()
+        self.stored
     }
 }
 
@@ -137,9 +163,9 @@ impl What<'_> {
     /// Makes the page with `clusters` clusters; None: as many as classes.
     pub(super) fn page(&self, engine: &mut Engine, clusters: Option<usize>, seed: u64, out: &Output) -> Result<Page> {
         let f = &self.model.factors;
-        let h = self.shown.as_ref().and_then(|s| s.projected.as_ref()).unwrap_or(&f.h);
+        let h = self.shown.as_ref().and_then(|s| s.h.as_ref()).unwrap_or(&f.h);
         let clusters = self.clusters(engine, h, clusters, seed, out)?;
-        let samples = self.shown.as_ref().map(|s| Samples {
+        let samples = self.shown.as_ref().map(|s| html::Samples {
             source: &s.source,
             x: s.set.x.view(),
             h: h.view(),
@@ -224,6 +250,6 @@ pub(super) fn about(
     (set, source): (ImageSet, &str),
     out: &Output,
 ) -> Result<Page> {
-    let shown = Shown::new(engine, model, set, source.into(), out)?;
+    let shown = Shown::new(engine, model, set.with_x(Samples::Held), source.into(), out)?;
     What { model, name: file.display().to_string(), shown: Some(shown) }.page(engine, None, 0, out)
 }

@@ -11,9 +11,9 @@ use serde_json::json;
 use super::Result;
 use super::args::{DataArgs, DeviceArg};
 use super::files::{existing, output_folder};
-use super::job::{checked, read};
 use super::labels;
 use super::output::{Output, written};
+use super::samples::{checked, hold};
 
 /// Reproduce a table or figure of the papers beside the printed values: CSV, Markdown, SVG and PNG.
 #[derive(clap::Args)]
@@ -105,9 +105,10 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let path = existing(args.data)?;
     let mut engine = args.device.open(out)?;
     let reading = args.reading.options();
-    let set = read(&path, &reading, out)?;
+    let mut set = hold(&path, &reading, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
-    checked(&set, &path.display().to_string(), false, out)?;
+    checked(&mut set, &path.display().to_string(), false, out)?;
+    let set = set.hold()?;
     let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
     let attributes = match args.labels.or(beside) {
         Some(file) => from_table(&file, &args.label, &set, out)?,

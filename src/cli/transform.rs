@@ -1,22 +1,21 @@
 //! `deepnmf transform`: coefficients of new samples.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::atomic::{NewFile, write_atomically};
-use deepnmf::data::{ImageSet, ImageShape, LoadOptions};
+use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples};
 use deepnmf::model::ModelSpec;
 use deepnmf::store::{Metadata, Model};
 use deepnmf::train::Projection;
-use ndarray::Array2;
+use ndarray::ArrayView2;
 use serde_json::json;
 
 use super::args::{DataArgs, DeviceArg, shape_text};
 use super::files::{existing, output, refuse_input};
-use super::job::{checked, read};
 use super::output::{Output, name_of, percent, printable, written};
-use super::progress::Reporter;
+use super::samples::{Need, StreamArg, checked, project, read, size};
 use super::{Failure, Result};
 
 /// Describe samples by the parts of a model: nonnegative least squares on the components of a layer.
@@ -43,6 +42,8 @@ pub(crate) struct Args {
     device: DeviceArg,
     #[command(flatten)]
     reading: DataArgs,
+    #[command(flatten)]
+    stream: StreamArg,
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
@@ -69,22 +70,21 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     }
     let mut engine = args.device.open(out)?;
 
-    let (set, zero_samples) = load(&path, args.reading, &model, &args.model, out)?;
-    let ImageSet { mut x, names, .. } = set;
-    metadata.preprocess.apply(&mut x)?;
-    let features = x.ncols();
-    file.reserve(NPY_HEADER + (x.nrows() * metadata.layers[layer - 1] * size_of::<f32>()) as u64)?;
+    let k = metadata.layers[layer - 1];
+    let held = |n: usize, m: usize| size(n, m).saturating_add(size(n, 2 * k));
+    let (mut set, zero_samples) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
+    set.apply(&metadata.preprocess)?;
+    let (samples, features) = set.x.size();
+    let streamed = set.x.in_file();
+    file.reserve(NPY_HEADER + size(samples, k))?;
 
     let how = projections(metadata, args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
-    let mut progress = Reporter::new(out);
-    let projected = engine.transform(x, factors, layer, &how, &mut |p| progress.go_on(p))?;
-    drop(progress);
-    save_npy(file, &projected.h)?;
-    let names_file = save_names(&args.out, &names, out)?;
+    let (error, steps) =
+        save_npy(file, (samples, k), |take| project(&mut engine, set.x, (factors, layer), &how, out, take))?;
+    let names_file = save_names(&args.out, &set.names, out)?;
 
-    let (samples, k) = projected.h.dim();
     if out.is_json() {
         return out.json(&json!({
             "model": metadata.model,
@@ -99,8 +99,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "n_components": k,
             "zero_samples": zero_samples,
             "ridge": ridge,
-            "relative_error": projected.relative_error,
-            "steps": projected.steps,
+            "streamed": streamed,
+            "relative_error": error,
+            "steps": steps,
             "out": args.out.display().to_string(),
             "names": names_file.map(|file| file.display().to_string()),
         }));
@@ -111,7 +112,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     if ridge > 0.0 {
         out.summary("ridge", &format!("{ridge} tr(G)/k on the coefficients (--ridge 0: exact least squares)"))?;
     }
-    let (error, steps) = (percent(projected.relative_error), projected.steps);
+    let error = percent(error);
     out.summary("error", &format!("{error} of ‖X‖ is not explained, after {steps} steps"))?;
     out.summary("written", &written(&args.out))?;
     match names_file {
@@ -159,32 +160,42 @@ pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projec
     Ok(Projection::of_layers(m.h_penalty, spec.signed, ridge, &m.penalties.lambda))
 }
 
-/// Reads and checks samples for a model, which is in `file`; not scaled yet. Also returns the number of all-zero samples.
+/// Reads and checks samples for a model, which is in `file`; not scaled yet. `held` says what memory is needed if they are held. Also
+/// returns the number of all-zero samples.
 pub(super) fn load(
     path: &Path,
-    reading: DataArgs,
+    (reading, stream): (DataArgs, StreamArg),
+    held: &dyn Fn(usize, usize) -> u64,
     model: &Model,
     file: &Path,
     out: &Output,
-) -> Result<(ImageSet, usize)> {
+) -> Result<(ImageSet<Samples>, usize)> {
     let colour = reading.colour;
     let options = reading.over(&model.metadata.reading, path, out)?;
-    let set = read_for(path, options, model, file, out)?;
+    let read = |options: &LoadOptions| read(path, options, stream.stream, &Need { held, coupled: None }, out);
+    let mut set = read_for(path, options, &read, model, file, out)?;
     DataArgs::check(colour, &set, path)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
-    let zero_samples = checked(&set, &path.display().to_string(), signed, out)?;
+    let zero_samples = checked(&mut set, &path.display().to_string(), signed, out)?;
     Ok((set, zero_samples))
 }
 
-fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: &Output) -> Result<ImageSet> {
+fn read_for(
+    path: &Path,
+    options: LoadOptions,
+    read: &dyn Fn(&LoadOptions) -> Result<ImageSet<Samples>>,
+    model: &Model,
+    file: &Path,
+    out: &Output,
+) -> Result<ImageSet<Samples>> {
     let m = &model.metadata;
     let features = model.factors.n_features() / m.preprocess.features_per_value();
     let colour = options.colour || m.image_shape.is_some_and(|s| s.channels == 3);
     let options = LoadOptions { colour, ..options };
-    let mut set = match read(path, &options, out) {
+    let mut set = match read(&options) {
         // The samples may have the final size already: try without the image shape and size of the training data.
         Err(Failure::Failed(Error::Shape { .. })) if options.image_shape == m.reading.image_shape => {
-            read(path, &LoadOptions { image_shape: None, resize: None, ..options }, out)?
+            read(&LoadOptions { image_shape: None, resize: None, ..options })?
         }
         set => set?,
     };
@@ -232,17 +243,34 @@ fn read_for(path: &Path, options: LoadOptions, model: &Model, file: &Path, out: 
 const NPY_HEADER: u64 = 256;
 
 /// Writes NumPy's format, version 1.0: a header, which is a Python dictionary padded with blanks to a multiple of 64 bytes, then
-/// the values row by row.
-fn save_npy(file: NewFile, h: &Array2<f32>) -> Result {
-    let (rows, columns) = h.dim();
+/// the values row by row, as `make` hands them over.
+fn save_npy<T>(
+    file: NewFile,
+    (rows, columns): (usize, usize),
+    make: impl FnOnce(&mut dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()>) -> deepnmf::Result<T>,
+) -> Result<T> {
     let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
-    file.write(|out| {
+    let path = file.path().to_path_buf();
+    let mut made = None;
+    let written = file.write(|out| {
         out.write_all(b"\x93NUMPY\x01\x00")?;
         out.write_all(&(length as u16).to_le_bytes())?;
         writeln!(out, "{dict:<width$}", width = length - 1)?;
         // Row by row, whatever the layout in memory.
-        h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
-    })?;
-    Ok(())
+        let mut take = |h: ArrayView2<'_, f32>| {
+            h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())).map_err(|e| Error::io(&path, e))
+        };
+        made = Some(make(&mut take));
+        match &made {
+            Some(Err(_)) => Err(ErrorKind::Other.into()),
+            _ => Ok(()),
+        }
+    });
+    match (made, written) {
+        // Why nothing was written.
+        (Some(Err(e)), _) | (_, Err(e)) => Err(e.into()),
+        (Some(Ok(made)), Ok(())) => Ok(made),
+        (None, Ok(())) => Err(Error::Data("nothing was written".into()).into()),
+    }
 }

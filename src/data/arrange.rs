@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView2, ArrayView4, Axis, ShapeBuilder};
+use ndarray::{Array2, ArrayViewD, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::budget::afford;
@@ -21,58 +21,100 @@ pub(super) struct Raw {
     pub(super) fortran: bool,
 }
 
-/// An image set with one row per sample: two dimensions are a matrix, three are `n × height × width`, four
+/// Where the samples of an array are: two dimensions are a matrix, three are `n × height × width`, four
 /// `n × height × width × channels`.
-pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
-    let dims: Vec<usize> = raw.shape.iter().map(|&d| d as usize).collect();
-    if dims.contains(&0) {
-        return Err(Error::format(path, format!("expected samples, found an array of {}", product_text(&raw.shape))));
-    }
-    let mut notes = Vec::new();
-    let count = labels.as_ref().map(|l| l.of.len());
-    let (x, image_shape) = match *dims.as_slice() {
-        [r, c] => (matrix(raw, (r, c), count, path, opts, &mut notes)?, None),
-        [n, height, width] => (stack(raw, [n, height, width, 1], path, opts)?, Some(ImageShape::new(height, width, 1))),
-        [n, height, width, channels] => {
-            if channels != 1 && channels != 3 {
+pub(super) struct Place {
+    /// `(samples, features)`.
+    pub(super) dim: (usize, usize),
+    pub(super) image_shape: Option<ImageShape>,
+    /// Whether they are the columns of a matrix.
+    columns: bool,
+    /// Whether the values of a sample lie side by side in the file, and the samples one after the other.
+    pub(super) in_rows: bool,
+}
+
+impl Place {
+    /// Of an array of this shape; `labels` is their number. A choice that no option made is reported in `notes`.
+    pub(super) fn of(
+        shape: &[u64],
+        fortran: bool,
+        labels: Option<usize>,
+        path: &Path,
+        opts: &LoadOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+        if dims.contains(&0) {
+            return Err(Error::format(path, format!("expected samples, found an array of {}", product_text(shape))));
+        }
+        let (n, image_shape) = match *dims.as_slice() {
+            [n, _] => (n, None),
+            [n, height, width] => (n, Some(ImageShape::new(height, width, 1))),
+            [n, height, width, channels @ (1 | 3)] => (n, Some(ImageShape::new(height, width, channels))),
+            [n, height, width, channels] => {
                 let hint = if matches!(height, 1 | 3) { "; channels come last here, move the axis" } else { "" };
                 let message = format!(
                     "expected n×height×width×channels with 1 or 3 channels, found {n}×{height}×{width}×{channels}{hint}"
                 );
                 return Err(Error::format(path, message));
             }
-            (stack(raw, [n, height, width, channels], path, opts)?, Some(ImageShape::new(height, width, channels)))
-        }
-        _ => {
-            let message = format!(
-                "expected n×m, n×height×width or n×height×width×channels, found {} dimensions: {}",
-                dims.len(),
-                product_text(&raw.shape)
-            );
+            _ => {
+                let message = format!(
+                    "expected n×m, n×height×width or n×height×width×channels, found {} dimensions: {}",
+                    dims.len(),
+                    product_text(shape)
+                );
+                return Err(Error::format(path, message));
+            }
+        };
+        let columns = match *dims.as_slice() {
+            [r, c] => samples_in_columns((r, c), labels, path, opts, notes)?,
+            _ if opts.samples == SamplesAxis::Columns || opts.pixel_order.is_some() => {
+                let what =
+                    if opts.pixel_order.is_some() { "an order of pixels needs" } else { "samples in columns need" };
+                let message = format!("{}: {what} a matrix, found {} dimensions", path.display(), dims.len());
+                return Err(Error::Config(message));
+            }
+            _ => false,
+        };
+        let features = dims[1..].iter().product();
+        let dim = if columns { (features, n) } else { (n, features) };
+        if let Some(found) = labels.filter(|&found| found != dim.0) {
+            let message = format!("expected {} labels, one for every sample, found {found}", dim.0);
             return Err(Error::format(path, message));
         }
-    };
-    if dims.len() > 2 && (opts.samples == SamplesAxis::Columns || opts.pixel_order.is_some()) {
-        let what = if opts.pixel_order.is_some() { "an order of pixels needs" } else { "samples in columns need" };
-        return Err(Error::Config(format!("{}: {what} a matrix, found {} dimensions", path.display(), dims.len())));
+        Ok(Self { dim, image_shape, columns, in_rows: fortran == columns })
     }
-    if let Some(found) = count.filter(|&found| found != x.nrows()) {
-        let message = format!("expected {} labels, one for every sample, found {found}", x.nrows());
-        return Err(Error::format(path, message));
-    }
-    Ok(ImageSet::new(x, image_shape, labels, notes))
 }
 
-/// A matrix with one row per sample. A choice that no option made is reported in `notes`.
-fn matrix(
-    raw: Raw,
+/// An image set with one row per sample.
+pub(super) fn image_set(raw: Raw, labels: Option<Labels>, path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+    let mut notes = Vec::new();
+    let count = labels.as_ref().map(|l| l.of.len());
+    let place = Place::of(&raw.shape, raw.fortran, count, path, opts, &mut notes)?;
+    let inconsistent = |_| Error::format(path, format!("the numbers do not fill an array of {:?}", raw.shape));
+    let x = if place.in_rows {
+        Array2::from_shape_vec(place.dim, raw.values).map_err(inconsistent)?
+    } else {
+        afford(path, "turning the array", 8 * raw.values.len() as u64, opts.budget())?;
+        let dims: Vec<usize> = raw.shape.iter().map(|&d| d as usize).collect();
+        let view = ArrayViewD::from_shape(dims.set_f(raw.fortran), &raw.values).map_err(inconsistent)?;
+        let view = if place.columns { view.reversed_axes() } else { view };
+        let x = view.as_standard_layout().into_owned();
+        Array2::from_shape_vec(place.dim, x.into_raw_vec_and_offset().0).map_err(inconsistent)?
+    };
+    Ok(ImageSet::new(x, place.image_shape, labels, notes))
+}
+
+/// Whether the samples of a matrix are its columns. A choice that no option made is reported in `notes`.
+fn samples_in_columns(
     (r, c): (usize, usize),
     labels: Option<usize>,
     path: &Path,
     opts: &LoadOptions,
     notes: &mut Vec<String>,
-) -> Result<Array2<f32>> {
-    let columns = match (opts.samples, labels) {
+) -> Result<bool> {
+    Ok(match (opts.samples, labels) {
         (SamplesAxis::Rows, _) => false,
         (SamplesAxis::Columns, _) => true,
         (SamplesAxis::Auto, None) => {
@@ -88,29 +130,7 @@ fn matrix(
         (SamplesAxis::Auto, Some(n)) => {
             return Err(Error::format(path, format!("found {n} labels, which fit neither side of the {r}×{c} matrix")));
         }
-    };
-    let inconsistent = |_| Error::format(path, format!("the numbers do not fill a {r}×{c} matrix"));
-    // Samples in the rows of a row-major matrix, or in the columns of a column-major one, are in order already.
-    if raw.fortran == columns {
-        let shape = if columns { (c, r) } else { (r, c) };
-        return Array2::from_shape_vec(shape, raw.values).map_err(inconsistent);
-    }
-    afford(path, "turning the matrix", 8 * raw.values.len() as u64, opts.budget())?;
-    let view = ArrayView2::from_shape((r, c).set_f(raw.fortran), &raw.values).map_err(inconsistent)?;
-    let view = if columns { view.reversed_axes() } else { view };
-    Ok(view.as_standard_layout().into_owned())
-}
-
-fn stack(raw: Raw, dims: [usize; 4], path: &Path, opts: &LoadOptions) -> Result<Array2<f32>> {
-    let inconsistent = |_| Error::format(path, format!("the numbers do not fill an array of {dims:?}"));
-    let flat = (dims[0], dims[1] * dims[2] * dims[3]);
-    if !raw.fortran {
-        return Array2::from_shape_vec(flat, raw.values).map_err(inconsistent);
-    }
-    afford(path, "turning the array", 8 * raw.values.len() as u64, opts.budget())?;
-    let view = ArrayView4::from_shape(dims.f(), &raw.values).map_err(inconsistent)?;
-    let x = view.as_standard_layout().into_owned();
-    Array2::from_shape_vec(flat, x.into_raw_vec_and_offset().0).map_err(inconsistent)
+    })
 }
 
 /// Applies the options that every format has: image shape, grey, size. `order` is the pixel order of the format.

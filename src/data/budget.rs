@@ -21,7 +21,8 @@ pub(super) fn afford(path: &Path, what: &str, needed: u64, budget: u64) -> Resul
         return Ok(());
     }
     let message = format!(
-        "{}: {what} needs {} of memory, expected at most {} (half of what is free, or --memory SIZE)",
+        "{}: {what} needs {} of memory, expected at most {} (half of what is free, or --memory SIZE); samples in an .npy file, \
+         which `deepnmf pack` makes, need not fit",
         path.display(),
         HumanBytes(needed),
         HumanBytes(budget)

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::source::Source;
+use super::{LoadOptions, SamplesAxis};
 use crate::{Error, Result};
 
 /// The formats that can be read.
@@ -62,6 +63,25 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
         }
         format => Ok((format, true)),
     }
+}
+
+/// [`detect`]; an option that means nothing for the format is refused.
+pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, bool)> {
+    let (format, gzip) = detect(path)?;
+    for (key, option, fits) in [
+        (&opts.x_key, "a key for the samples", format.has_keys()),
+        (&opts.y_key, "a key for the labels", format.has_keys() || format == Format::Csv),
+    ] {
+        if let (Some(key), false) = (key, fits) {
+            let message = format!("{}: {option} (`{key}`) means nothing for {}", path.display(), format.name());
+            return Err(Error::Config(message));
+        }
+    }
+    if opts.samples != SamplesAxis::Auto && !format.has_sides() {
+        let message = format!("{}: samples in rows or columns mean nothing for {}", path.display(), format.name());
+        return Err(Error::Config(message));
+    }
+    Ok((format, gzip))
 }
 
 /// The first 640 bytes, or all of a shorter file.

@@ -4,18 +4,30 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source::{Kind, Source, product_text};
+use super::labels::Labels;
+use super::source::{Kind, Numbers, Source, product_text};
 use super::{ImageSet, LoadOptions, arrange, labels};
 use crate::{Error, Result};
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let images = Source::open(path, gzip, opts.budget())?;
-    let Some((labels_path, labels_gzip)) = labels_beside(path) else {
-        return parse(images, None, path, opts);
-    };
-    let labels = Source::open(&labels_path, labels_gzip, opts.budget())?;
-    let name = labels_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    parse(images, Some((labels, name)), path, opts)
+    parse(images, open_labels(path, opts)?, path, opts)
+}
+
+/// Where the images are, with the labels.
+pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<(Numbers, Option<Labels>)> {
+    let mut images = Source::open(path, false, opts.budget())?;
+    let (kind, shape) = header_of_images(&mut images)?;
+    let numbers = Numbers { start: images.place(kind, &shape)?, kind, big_endian: true, shape, fortran: false };
+    let labels = open_labels(path, opts)?.map(|labels| read_labels(labels, numbers.shape[0], path)).transpose()?;
+    Ok((numbers, labels))
+}
+
+/// The labels beside the images of `path`, if there are any, and their name.
+fn open_labels(path: &Path, opts: &LoadOptions) -> Result<Option<(Source<'static>, String)>> {
+    let Some((labels, gzip)) = labels_beside(path) else { return Ok(None) };
+    let name = labels.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Some((Source::open(&labels, gzip, opts.budget())?, name)))
 }
 
 /// Images and labels from any two readers. `label_source` comes with a name for the labels; `path` is for messages.
@@ -25,40 +37,42 @@ pub(super) fn parse(
     path: &Path,
     opts: &LoadOptions,
 ) -> Result<ImageSet> {
-    let (kind, shape) = header(&mut images)?;
+    let (kind, shape) = header_of_images(&mut images)?;
+    let values = images.numbers::<f32>(kind, true, &shape)?;
+    images.end()?;
+    let labels = label_source.map(|labels| read_labels(labels, shape[0], path)).transpose()?;
+    arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &by_rows(opts))
+}
+
+/// The first axis of an IDX file is that of the samples.
+pub(super) fn by_rows(opts: &LoadOptions) -> LoadOptions {
+    LoadOptions { samples: super::SamplesAxis::Rows, ..opts.clone() }
+}
+
+/// The labels of `images` images, which are in `path`.
+fn read_labels((mut source, name): (Source<'_>, String), images: u64, path: &Path) -> Result<Labels> {
+    let (kind, shape) = header(&mut source)?;
+    if shape.len() != 1 {
+        return Err(source.error(format!("expected labels of 1 dimension, found {}", product_text(&shape))));
+    }
+    if shape[0] != images {
+        let message =
+            format!("expected {images} labels, one for every image in {}, found {}", path.display(), shape[0]);
+        return Err(source.error(message));
+    }
+    let values = source.numbers::<f64>(kind, true, &shape)?;
+    source.end()?;
+    labels::from_numbers(&values, path, name)
+}
+
+fn header_of_images(images: &mut Source<'_>) -> Result<(Kind, Vec<u64>)> {
+    let (kind, shape) = header(images)?;
     if shape.len() < 2 {
         let message =
             format!("expected images of 2 to 4 dimensions, found {}: is this the labels file?", product_text(&shape));
         return Err(images.error(message));
     }
-    let values = images.numbers::<f32>(kind, true, &shape)?;
-    images.end()?;
-    let labels = match label_source {
-        None => None,
-        Some((mut source, name)) => {
-            let (kind, label_shape) = header(&mut source)?;
-            if label_shape.len() != 1 {
-                return Err(
-                    source.error(format!("expected labels of 1 dimension, found {}", product_text(&label_shape)))
-                );
-            }
-            if label_shape[0] != shape[0] {
-                let message = format!(
-                    "expected {} labels, one for every image in {}, found {}",
-                    shape[0],
-                    path.display(),
-                    label_shape[0]
-                );
-                return Err(source.error(message));
-            }
-            let values = source.numbers::<f64>(kind, true, &label_shape)?;
-            source.end()?;
-            Some(labels::from_numbers(&values, path, name)?)
-        }
-    };
-    // The first axis of an IDX file is that of the samples.
-    let opts = LoadOptions { samples: super::SamplesAxis::Rows, ..opts.clone() };
-    arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)
+    Ok((kind, shape))
 }
 
 fn header(source: &mut Source<'_>) -> Result<(Kind, Vec<u64>)> {

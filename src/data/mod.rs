@@ -1,6 +1,7 @@
 //! Files → [`ImageSet`]: one row per sample, whatever the format.
 //!
 //! [`load`] recognises the format by content and reads it; sizes that a file claims are checked against the bytes it has.
+//! [`open`] leaves the samples in their file, to be read a few at a time whenever they are needed.
 //! [`preprocess()`] scales, [`validate_nonnegative`] refuses data that a nonnegative factorization cannot take,
 //! [`train_per_class`] splits into training and test samples.
 //!
@@ -18,10 +19,11 @@
 
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::Result;
 
 mod arrange;
 mod budget;
+mod check;
 mod csv;
 pub mod embedded;
 mod folder;
@@ -37,21 +39,24 @@ mod npz;
 mod options;
 mod preprocess;
 mod resize;
+mod samples;
 mod set;
 mod shape;
 mod source;
 mod split;
+mod stream;
 mod table;
 
+pub use check::{Checked, validate_finite, validate_nonnegative};
 pub use inputs::{applicable, reads};
 pub use labels::minus_one;
 pub use options::{LoadOptions, SamplesAxis};
-pub use preprocess::{
-    Checked, Features, Preprocess, Scale, preprocess, preprocess_features, validate_finite, validate_nonnegative,
-};
-pub use set::ImageSet;
+pub use preprocess::{Features, Preprocess, Scale, preprocess, preprocess_features};
+pub use samples::Samples;
+pub use set::{Dim, ImageSet};
 pub use shape::{ImageShape, PixelOrder};
 pub use split::train_per_class;
+pub use stream::{FileSamples, ReadAhead, Reading, open};
 pub use table::{Join, Table};
 
 /// Reads a folder of images, a `.mat`, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
@@ -67,20 +72,7 @@ pub use table::{Join, Table};
 pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     use format::Format;
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
-    let (format, gzip) = format::detect(path)?;
-    for (key, option, fits) in [
-        (&opts.x_key, "a key for the samples", format.has_keys()),
-        (&opts.y_key, "a key for the labels", format.has_keys() || format == Format::Csv),
-    ] {
-        if let (Some(key), false) = (key, fits) {
-            let message = format!("{}: {option} (`{key}`) means nothing for {}", path.display(), format.name());
-            return Err(Error::Config(message));
-        }
-    }
-    if opts.samples != SamplesAxis::Auto && !format.has_sides() {
-        let message = format!("{}: samples in rows or columns mean nothing for {}", path.display(), format.name());
-        return Err(Error::Config(message));
-    }
+    let (format, gzip) = format::detect_for(path, opts)?;
     let mut set = match format {
         Format::Folder => folder::load(path, opts)?,
         Format::Mat => mat::load(path, opts)?,
@@ -95,8 +87,8 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         set = arrange::finish(set, order, path, opts)?;
     }
     if opts.clip_negative {
-        let (count, lowest) = set.clip_negative();
-        set.notes.push(format!("{count} negative values were made 0, the lowest {lowest}"));
+        set.notes.push(check::Look::at(set.x.view()).clipped());
+        preprocess::clip_negative(&mut set.x);
     }
     Ok(set)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arrange::{Raw, image_set};
 use super::labels::{self, Collector, Labels};
-use super::source::{Kind, Source};
+use super::source::{Kind, Numbers, Source};
 use super::{ImageSet, LoadOptions};
 use crate::Result;
 
@@ -17,13 +17,24 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
 
 /// Reads a whole file of numbers: the samples.
 pub(super) fn read_values(source: &mut Source<'_>) -> Result<Raw> {
-    let header = Header::read(source)?;
-    let Type::Number(kind) = header.kind else {
-        return Err(source.error("expected real numbers of 1 to 8 bytes, found texts or Python objects"));
-    };
+    let (header, kind) = of_numbers(source)?;
     let values = source.numbers(kind, header.big_endian, &header.shape)?;
     source.end()?;
     Ok(Raw { values, shape: header.shape, fortran: header.fortran })
+}
+
+/// Where the numbers of a whole file are, from its beginning.
+pub(super) fn locate(source: &mut Source<'_>) -> Result<Numbers> {
+    let (Header { big_endian, fortran, shape, .. }, kind) = of_numbers(source)?;
+    Ok(Numbers { start: source.place(kind, &shape)?, kind, big_endian, shape, fortran })
+}
+
+fn of_numbers(source: &mut Source<'_>) -> Result<(Header, Kind)> {
+    let header = Header::read(source)?;
+    match header.kind {
+        Type::Number(kind) => Ok((header, kind)),
+        _ => Err(source.error("expected real numbers of 1 to 8 bytes, found texts or Python objects")),
+    }
 }
 
 /// Reads a whole file of labels, numbers or texts, of one dimension or a matrix of one column or row. `name` names them in

@@ -4,16 +4,53 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
-use super::source::Source;
+use super::labels::Labels;
+use super::source::{Numbers, Source, not_in_rows};
 use super::{ImageSet, LoadOptions, arrange, keys, npy};
 use crate::{Error, Result};
 
 type Archive = ZipArchive<BufReader<File>>;
 
 pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+    let Opened { mut archive, length, x, labels, notes } = open(path, opts)?;
+    let raw = with_array(&mut archive, &x, path, length, opts.budget(), npy::read_values)?;
+    let mut set = arrange::image_set(raw, labels, path, opts)?;
+    set.notes.extend(notes);
+    Ok(set)
+}
+
+/// Where the samples are, with the labels and notes.
+///
+/// # Errors
+/// As [`load`], and [`Error::Config`] for an array that is compressed.
+pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<(Numbers, Option<Labels>, Vec<String>)> {
+    let Opened { mut archive, x, labels, notes, .. } = open(path, opts)?;
+    let member = archive.by_name(&format!("{x}.npy")).map_err(|e| failed(path, e))?;
+    let (Some(start), CompressionMethod::Stored) = (member.data_start(), member.compression()) else {
+        return Err(not_in_rows(path, &format!("`{x}` is compressed")));
+    };
+    let size = member.size();
+    let mut numbers = npy::locate(&mut Source::exact(&path.join(format!("{x}.npy")), member, size, u64::MAX))?;
+    numbers.start += start;
+    Ok((numbers, labels, notes))
+}
+
+/// An archive whose arrays were chosen.
+struct Opened {
+    archive: Archive,
+    /// Its size in bytes.
+    length: u64,
+    /// The array of the samples.
+    x: String,
+    labels: Option<Labels>,
+    /// Choices that no option made.
+    notes: Vec<String>,
+}
+
+fn open(path: &Path, opts: &LoadOptions) -> Result<Opened> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| failed(path, e))?;
@@ -34,17 +71,13 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         arrays.push(keys::Array { name, shape, odd });
     }
     let chosen = keys::choose(&arrays, path, opts)?;
-    let budget = opts.budget();
     let labels = match chosen.y.map(|y| &arrays[y].name) {
-        Some(key) => Some(with_array(&mut archive, key, path, length, budget, |source| {
+        Some(key) => Some(with_array(&mut archive, key, path, length, opts.budget(), |source| {
             npy::read_labels(source, path, format!("`{key}`"))
         })?),
         None => None,
     };
-    let raw = with_array(&mut archive, &arrays[chosen.x].name, path, length, budget, npy::read_values)?;
-    let mut set = arrange::image_set(raw, labels, path, opts)?;
-    set.notes.extend(chosen.notes);
-    Ok(set)
+    Ok(Opened { archive, length, x: arrays.swap_remove(chosen.x).name, labels, notes: chosen.notes })
 }
 
 /// Calls `read` on one member, with no more bytes than the directory and the size of the archive (`length`) allow.

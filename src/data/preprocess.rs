@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, Axis};
+use pulp::Arch;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::check::Look;
 use super::{ImageShape, igo};
 use crate::{Error, Result};
 
@@ -58,6 +60,53 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
+    /// Before anything is learnt from samples.
+    pub(super) fn new(scale: Scale, igo: Option<ImageShape>) -> Self {
+        Self { scale, factor: 1.0, igo }
+    }
+
+    /// [`Preprocess::new`] for these features of images of this shape.
+    pub(super) fn of_features(scale: Scale, features: Features, shape: Option<ImageShape>) -> Result<Self> {
+        let igo = match features {
+            Features::Values => None,
+            Features::Igo => Some(shape.ok_or_else(|| {
+                Error::Data("gradient orientations need images: expected the shape of an image, found none".into())
+            })?),
+        };
+        Ok(Self::new(scale, igo))
+    }
+
+    /// Learns from all features what they are divided by; refuses gradient orientations where there are none.
+    pub(super) fn learn(&mut self, look: &Look) -> Result<()> {
+        if self.igo.is_some() && look.largest == 0.0 {
+            let message = "expected images with gradients, found only images of one shade: they have no gradient orientations; \
+                           factorize their values (--features values)";
+            return Err(Error::Data(message.into()));
+        }
+        self.learn_factor(look);
+        Ok(())
+    }
+
+    fn learn_factor(&mut self, look: &Look) {
+        if self.scale == Scale::Max {
+            self.factor = if look.largest > 0.0 { look.largest } else { 1.0 };
+        }
+    }
+
+    /// Whether samples have to be looked at before they can be preprocessed.
+    pub(super) fn learns(&self) -> bool {
+        self.scale == Scale::Max || self.igo.is_some()
+    }
+
+    /// [`Preprocess::apply`], after [`Preprocess::learn`]; returns how many samples have no feature but zeros, if it looked.
+    pub(super) fn learn_and_apply(&mut self, x: &mut Array2<f32>) -> Result<Option<usize>> {
+        self.take_features(x)?;
+        let look = self.learns().then(|| Look::at(x.view()));
+        look.iter().try_for_each(|look| self.learn(look))?;
+        self.rescale(x);
+        Ok(look.map(|look| look.zero_rows.len()))
+    }
+
     /// The number of features per value of a sample: 2 for [`Features::Igo`], else 1.
     pub fn features_per_value(&self) -> usize {
         if self.igo.is_some() { 2 } else { 1 }
@@ -82,16 +131,42 @@ impl Preprocess {
     }
 
     fn rescale(&self, x: &mut Array2<f32>) {
+        x.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut sample| match sample.as_slice_mut() {
+            Some(sample) => self.rescale_sample(sample),
+            None => {
+                let mut values = sample.to_vec();
+                self.rescale_sample(&mut values);
+                sample.assign(&ArrayView1::from(&values));
+            }
+        });
+    }
+
+    /// Scales the features of a sample.
+    pub(super) fn rescale_sample(&self, sample: &mut [f32]) {
         match self.scale {
             Scale::None => {}
-            Scale::Max => x.par_mapv_inplace(|v| v / self.factor),
-            Scale::UnitL2 => x.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut sample| {
-                let norm = sample.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-                if norm > 0.0 {
-                    sample.mapv_inplace(|v| (f64::from(v) / norm) as f32);
-                }
-            }),
+            Scale::Max => sample.iter_mut().for_each(|v| *v /= self.factor),
+            Scale::UnitL2 => Arch::new().dispatch(
+                #[inline(always)]
+                || to_norm_one(sample),
+            ),
         }
+    }
+}
+
+/// Divides numbers by their Euclidean norm, unless that is 0.
+#[inline(always)]
+fn to_norm_one(sample: &mut [f32]) {
+    const LANES: usize = 16;
+    let (whole, rest) = sample.as_chunks::<LANES>();
+    let mut sums = [0.0f64; LANES];
+    for chunk in whole {
+        sums.iter_mut().zip(chunk).for_each(|(sum, &v)| *sum += f64::from(v) * f64::from(v));
+    }
+    let squares = sums.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+    if squares > 0.0 {
+        let inverse = 1.0 / squares.sqrt();
+        sample.iter_mut().for_each(|v| *v = (f64::from(*v) * inverse) as f32);
     }
 }
 
@@ -99,8 +174,8 @@ impl Preprocess {
 ///
 /// [`Scale::Max`] divides by the largest magnitude; data of zeros stay.
 pub fn preprocess(x: &mut Array2<f32>, scale: Scale) -> Preprocess {
-    let mut done = Preprocess { scale, factor: 1.0, igo: None };
-    done.learn(x);
+    let mut done = Preprocess::new(scale, None);
+    done.learn_factor(&Look::at(x.view()));
     done.rescale(x);
     done
 }
@@ -116,85 +191,12 @@ pub fn preprocess_features(
     features: Features,
     shape: Option<ImageShape>,
 ) -> Result<Preprocess> {
-    let igo = match features {
-        Features::Values => return Ok(preprocess(x, scale)),
-        Features::Igo => Some(shape.ok_or_else(|| {
-            Error::Data("gradient orientations need images: expected the shape of an image, found none".into())
-        })?),
-    };
-    let mut done = Preprocess { scale, factor: 1.0, igo };
-    done.take_features(x)?;
-    if x.iter().all(|&v| v == 0.0) {
-        let message = "expected images with gradients, found only images of one shade: they have no gradient orientations; \
-                       factorize their values (--features values)";
-        return Err(Error::Data(message.into()));
-    }
-    done.learn(x);
-    done.rescale(x);
+    let mut done = Preprocess::of_features(scale, features, shape)?;
+    done.learn_and_apply(x)?;
     Ok(done)
 }
 
-impl Preprocess {
-    fn learn(&mut self, features: &Array2<f32>) {
-        if self.scale == Scale::Max {
-            let largest = features.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-            self.factor = if largest > 0.0 { largest } else { 1.0 };
-        }
-    }
-}
-
-/// What [`validate_finite`] and [`validate_nonnegative`] report without refusing it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    /// The rows that are all zero. They cannot be normalised, and their coefficients are zero.
-    pub zero_rows: Vec<usize>,
-}
-
-/// Checks that `x` (`samples × features`) can be factorized with nonnegative factors.
-///
-/// `names` are the samples' names, or empty, and `source` the origin of `x`; both for messages.
-///
-/// # Errors
-/// [`Error::Data`] if `x` is empty, holds NaN, infinite or negative values (the message says how many,
-/// and where the first one is), or is zero everywhere.
-pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
-    let checked = validate_finite(x, names, source)?;
-    let consequence = "a nonnegative factorization needs values of 0 or more; --clip-negative makes them 0";
-    located((x, names, source), |v| v < 0.0, "negative", consequence).map_or(Ok(checked), Err)
-}
-
-/// Checks that `x` (`samples × features`) can be factorized with factors of any sign; as [`validate_nonnegative`], but
-/// values may be negative.
-///
-/// # Errors
-/// [`Error::Data`].
-pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
-    if x.is_empty() {
-        return Err(Error::Data(format!("{source}: expected samples, found {}×{} values", x.nrows(), x.ncols())));
-    }
-    if let Some(error) = located((x, names, source), |v| !v.is_finite(), "not finite", "expected finite numbers") {
-        return Err(error);
-    }
-    let zero_rows: Vec<usize> =
-        x.axis_iter(Axis(0)).enumerate().filter(|(_, row)| row.iter().all(|&v| v == 0.0)).map(|(i, _)| i).collect();
-    if zero_rows.len() == x.nrows() {
-        return Err(Error::Data(format!("{source}: all {} samples are zero everywhere", x.nrows())));
-    }
-    Ok(Checked { zero_rows })
-}
-
-/// An error with the number of bad values and the place of the first one; None if there are none.
-fn located(
-    (x, names, source): (ArrayView2<'_, f32>, &[String], &str),
-    bad: fn(f32) -> bool,
-    what: &str,
-    consequence: &str,
-) -> Option<Error> {
-    let count = x.iter().filter(|&&v| bad(v)).count();
-    let ((row, column), value) = x.indexed_iter().find(|&(_, &v)| bad(v))?;
-    let name = names.get(row).map(|n| format!(" (`{n}`)")).unwrap_or_default();
-    let plural = if count == 1 { "value is" } else { "values are" };
-    Some(Error::Data(format!(
-        "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"
-    )))
+/// Replaces negative values by 0.
+pub(super) fn clip_negative(x: &mut Array2<f32>) {
+    x.par_mapv_inplace(|v| if v < 0.0 { 0.0 } else { v });
 }

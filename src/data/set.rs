@@ -1,4 +1,4 @@
-//! Samples in memory.
+//! Samples with what is known of them.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,12 @@ use ndarray::{Array2, Axis};
 use super::labels::{Labels, minus_one};
 use super::shape::{ImageShape, PixelOrder, reorder};
 
-/// Samples with their image shape, labels and names.
+/// Samples with their image shape, labels and names. The samples are in memory, or stay in their file
+/// ([`FileSamples`](super::FileSamples)).
 #[derive(Debug, Clone)]
-pub struct ImageSet {
+pub struct ImageSet<X = Array2<f32>> {
     /// `samples × features`. Pixels of 8-bit images are 0..=255, as stored; see [`preprocess`](super::preprocess()).
-    pub x: Array2<f32>,
+    pub x: X,
     /// The image shape of a sample; None if unknown.
     pub image_shape: Option<ImageShape>,
     /// The class of every sample, an index into [`ImageSet::classes`]; None for a sample without a label.
@@ -28,14 +29,21 @@ pub struct ImageSet {
     pub notes: Vec<String>,
 }
 
-impl ImageSet {
+/// The size of the samples of a set.
+pub trait Dim {
+    /// `(samples, features)`.
+    fn size(&self) -> (usize, usize);
+}
+
+impl Dim for Array2<f32> {
+    fn size(&self) -> (usize, usize) {
+        self.dim()
+    }
+}
+
+impl<X> ImageSet<X> {
     /// A set without names of samples.
-    pub(super) fn new(
-        x: Array2<f32>,
-        image_shape: Option<ImageShape>,
-        labels: Option<Labels>,
-        notes: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(x: X, image_shape: Option<ImageShape>, labels: Option<Labels>, notes: Vec<String>) -> Self {
         let mut set =
             Self { x, image_shape, labels: None, classes: Vec::new(), label_source: None, names: Vec::new(), notes };
         match labels {
@@ -54,46 +62,21 @@ impl ImageSet {
         self.names.get(row).map_or_else(|| row.to_string().into(), |name| name.as_str().into())
     }
 
-    /// Reorders the pixels of all samples; does nothing without an image shape.
-    pub fn reorder(&mut self, order: PixelOrder) {
-        self.image_shape = self.image_shape.map(|shape| reorder(&mut self.x, shape, order));
+    /// The same set with its samples in another form.
+    pub fn with_x<Y>(self, form: impl FnOnce(X) -> Y) -> ImageSet<Y> {
+        let Self { x, image_shape, labels, classes, label_source, names, notes } = self;
+        ImageSet { x: form(x), image_shape, labels, classes, label_source, names, notes }
     }
 
-    /// Replaces negative values by 0; returns their number and the lowest.
-    pub(super) fn clip_negative(&mut self) -> (usize, f32) {
-        let (mut count, mut lowest) = (0, 0.0f32);
-        for value in self.x.iter_mut().filter(|v| **v < 0.0) {
-            (count, lowest) = (count + 1, lowest.min(*value));
-            *value = 0.0;
-        }
-        (count, lowest)
-    }
-
-    /// The number of samples, rows of `x`.
-    pub fn n_samples(&self) -> usize {
-        self.x.nrows()
-    }
-
-    /// The number of features, columns of `x`.
-    pub fn n_features(&self) -> usize {
-        self.x.ncols()
-    }
-
-    /// The samples of the given rows (from 0), in that order; a row may occur more than once.
-    ///
-    /// [`ImageSet::classes`] is kept whole, so that labels mean the same in every part of a split.
-    ///
-    /// # Panics
-    /// If a row is not less than [`ImageSet::n_samples`].
-    #[must_use]
-    pub fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            x: self.x.select(Axis(0), rows),
+    /// The set of these rows, whose samples are `x` and have these names.
+    pub(super) fn part<Y>(&self, rows: &[usize], x: Y, names: Vec<String>) -> ImageSet<Y> {
+        ImageSet {
+            x,
             image_shape: self.image_shape,
             labels: self.labels.as_ref().map(|l| rows.iter().map(|&r| l[r]).collect()),
             classes: self.classes.clone(),
             label_source: self.label_source.clone(),
-            names: rows.iter().map(|&r| self.name(r).into_owned()).collect(),
+            names,
             notes: self.notes.clone(),
         }
     }
@@ -105,5 +88,36 @@ impl ImageSet {
             counts[label] += 1;
         }
         counts
+    }
+}
+
+impl<X: Dim> ImageSet<X> {
+    /// The number of samples, rows of `x`.
+    pub fn n_samples(&self) -> usize {
+        self.x.size().0
+    }
+
+    /// The number of features, columns of `x`.
+    pub fn n_features(&self) -> usize {
+        self.x.size().1
+    }
+}
+
+impl ImageSet {
+    /// Reorders the pixels of all samples; does nothing without an image shape.
+    pub fn reorder(&mut self, order: PixelOrder) {
+        self.image_shape = self.image_shape.map(|shape| reorder(&mut self.x, shape, order));
+    }
+
+    /// The samples of the given rows (from 0), in that order; a row may occur more than once.
+    ///
+    /// [`ImageSet::classes`] is kept whole, so that labels mean the same in every part of a split.
+    ///
+    /// # Panics
+    /// If a row is not less than [`ImageSet::n_samples`].
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let names = rows.iter().map(|&r| self.name(r).into_owned()).collect();
+        self.part(rows, self.x.select(Axis(0), rows), names)
     }
 }

@@ -45,13 +45,15 @@ impl Kind {
         }
     }
 
-    fn decode<T: Number>(self, bytes: &[u8], big_endian: bool, out: &mut Vec<T>) {
+    /// As many numbers as `out` has room for.
+    #[inline(always)]
+    pub(super) fn decode<T: Number>(self, bytes: &[u8], big_endian: bool, out: &mut [T]) {
         macro_rules! each {
             ($t:ty, $n:literal, $v:ident => $f64:expr) => {
-                out.extend(bytes.as_chunks::<$n>().0.iter().map(|&b| {
+                out.iter_mut().zip(bytes.as_chunks::<$n>().0).for_each(|(out, &b)| {
                     let $v = if big_endian { <$t>::from_be_bytes(b) } else { <$t>::from_le_bytes(b) };
-                    T::from_f64($f64)
-                }))
+                    *out = T::from_f64($f64);
+                })
             };
         }
         match self {
@@ -68,6 +70,28 @@ impl Kind {
             Self::F64 => each!(f64, 8, v => v),
         }
     }
+
+    /// The place and the value of the first of these numbers that is finite and became infinite in `decoded`.
+    pub(super) fn overflow<T: Number>(self, bytes: &[u8], big_endian: bool, decoded: &[T]) -> Option<(usize, f64)> {
+        // The others hold no number that is too large for f32.
+        let decoded = if self == Self::F64 { decoded } else { &[] };
+        decoded.iter().enumerate().filter(|(_, v)| v.is_infinite()).find_map(|(at, _)| {
+            let mut exact = [0.0f64];
+            self.decode(&bytes[at * self.size() as usize..], big_endian, &mut exact);
+            exact[0].is_finite().then_some((at, exact[0]))
+        })
+    }
+}
+
+/// Where the numbers of an array are in a file.
+pub(super) struct Numbers {
+    /// Bytes before the first one.
+    pub(super) start: u64,
+    pub(super) kind: Kind,
+    pub(super) big_endian: bool,
+    pub(super) shape: Vec<u64>,
+    /// Whether the first index varies fastest (column-major order).
+    pub(super) fortran: bool,
 }
 
 /// What numbers are read into: `f32` for data, `f64` for labels (exact for every 32-bit integer).
@@ -248,6 +272,16 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// Where an array of numbers of the given shape begins, which nothing may follow.
+    pub(super) fn place(&self, kind: Kind, shape: &[u64]) -> Result<u64> {
+        let items = self.claimed(&format!("{kind:?} numbers"), kind.size(), shape, 0)?;
+        let accounted = self.taken + items * kind.size();
+        if self.left() > items * kind.size() {
+            return Err(self.more_than(accounted));
+        }
+        Ok(self.taken)
+    }
+
     /// An array of numbers of the given shape, in the order of the file.
     pub(super) fn numbers<T: Number>(&mut self, kind: Kind, big_endian: bool, shape: &[u64]) -> Result<Vec<T>> {
         let items = self.claimed(&format!("{kind:?} numbers"), kind.size(), shape, T::COST)?;
@@ -262,13 +296,11 @@ impl<'a> Source<'a> {
                 out.try_reserve_exact(more)
                     .map_err(|e| source.error(format!("no memory for {items} numbers ({e})")))?;
             }
-            kind.decode(bytes, big_endian, &mut out);
-            let Some(at) = out[start..].iter().position(|v| v.is_infinite()) else { return Ok(()) };
-            let mut exact: Vec<f64> = Vec::new();
-            kind.decode(&bytes[at * kind.size() as usize..][..kind.size() as usize], big_endian, &mut exact);
-            match exact.first() {
-                Some(&value) if value.is_finite() => Err(source.error(too_large(&format!("{value:e}")))),
-                _ => Ok(()),
+            out.resize(start + bytes.len() / kind.size() as usize, T::from_f64(0.0));
+            kind.decode(bytes, big_endian, &mut out[start..]);
+            match kind.overflow(bytes, big_endian, &out[start..]) {
+                Some((_, value)) => Err(source.error(too_large(&format!("{value:e}")))),
+                None => Ok(()),
             }
         })?;
         Ok(out)
@@ -310,12 +342,16 @@ impl<'a> Source<'a> {
     pub(super) fn end(&mut self) -> Result<()> {
         let taken = self.taken;
         if self.fill(&mut [0])? > 0 {
-            return Err(self.error(format!("the header accounts for {taken} bytes, found more after them")));
+            return Err(self.more_than(taken));
         }
         if self.cut {
             return Err(self.error("truncated: the compressed data ends before its checksum"));
         }
         Ok(())
+    }
+
+    fn more_than(&self, accounted: u64) -> Error {
+        self.error(format!("the header accounts for {accounted} bytes, found more after them"))
     }
 
     /// For compressed data as [`Source::end`], after up to 7 bytes of padding; else nothing.
@@ -332,6 +368,14 @@ impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.reader.read(buffer)
     }
+}
+
+/// The error for samples that cannot be read by rows, a few at a time.
+pub(super) fn not_in_rows(path: &Path, why: &str) -> Error {
+    Error::Config(format!(
+        "{}: the samples cannot be streamed: {why}; `deepnmf pack` makes an .npy file of them, which can",
+        path.display()
+    ))
 }
 
 /// The message for a finite number that f32 cannot hold.

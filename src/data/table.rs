@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use ::csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::ImageSet;
 use super::csv::{NAME_COLUMNS, ROW_NAMES};
 use super::labels::{self, Labels};
 use super::source::Source;
+use super::{Dim, ImageSet};
 use crate::{Error, Result};
 
 /// The first 5 of [`NAME_COLUMNS`] always name samples.
@@ -78,7 +78,7 @@ impl Table {
     /// # Errors
     /// [`Error::Format`] if two lines name the same sample, if a column of files names no sample, if the numbers in a column
     /// are off by one, or if lines taken in order are not as many as the samples.
-    pub fn join(&self, set: &ImageSet) -> Result<Join> {
+    pub fn join<X: Dim>(&self, set: &ImageSet<X>) -> Result<Join> {
         let names = Names::of(&set.names);
         let (mut notes, mut refused) = (Vec::new(), None);
         for (at, heading) in self.candidates() {
@@ -146,7 +146,7 @@ impl Table {
     }
 
     /// The join by `column`; `of` has the sample of every line.
-    fn joined(&self, column: String, cells: &[&str], of: &[Option<usize>], set: &ImageSet) -> Result<Join> {
+    fn joined<X: Dim>(&self, column: String, cells: &[&str], of: &[Option<usize>], set: &ImageSet<X>) -> Result<Join> {
         let mut notes = Vec::new();
         let mut rows = vec![None; set.n_samples()];
         let mut unused = Vec::new();

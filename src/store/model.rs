@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-use ndarray::ArrayView2;
 use safetensors::SafeTensors;
 
 use super::check::check;
@@ -13,7 +12,7 @@ use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
 use crate::atomic::NewFile;
 use crate::data::{LoadOptions, Preprocess};
 use crate::model::Factors;
-use crate::train::{Config, Fit};
+use crate::train::{Config, Fit, Source, relative_error};
 use crate::{Error, Result};
 
 pub(super) const KEY: &str = "deepnmf";
@@ -154,14 +153,17 @@ impl Model {
 
     /// Whether `x` (samples × features, preprocessed) are the samples that the model was trained on: H reconstructs them with
     /// the relative error of the training. The file does not contain the samples themselves.
-    pub fn is_of(&self, x: ArrayView2<'_, f32>) -> bool {
+    ///
+    /// # Errors
+    /// Whatever the source reports.
+    pub fn is_of(&self, x: &mut dyn Source<f32>) -> Result<bool> {
         let m = &self.metadata;
-        if x.dim() != (m.n_samples, self.factors.n_features()) {
-            return false;
+        if x.shape() != (m.n_samples, self.factors.n_features()) {
+            return Ok(false);
         }
-        let Ok(error) = self.factors.relative_error(x, self.factors.h.view()) else { return false };
+        let error = relative_error(x, &self.factors, self.factors.h.view())?;
         // The final error was computed in f32.
-        (error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5
+        Ok((error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5)
     }
 }
 

@@ -206,6 +206,12 @@ impl Config {
         matches!(self.model.method, Method::Graph | Method::ProjectedGradient) || self.activation.is_some()
     }
 
+    /// Which setting couples the samples, where one does ([`Config::couples_samples`]); for messages.
+    pub fn coupled(&self) -> Option<String> {
+        let with = self.activation.map_or(String::new(), |activation| format!(" with the activation {activation}"));
+        self.couples_samples().then(|| format!("{}{with} couples all samples", self.model.name))
+    }
+
     /// Checks everything that can be checked without data.
     pub fn validate(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::Config(message));
@@ -224,17 +230,13 @@ impl Config {
             _ => {}
         }
         self.validate_method()?;
-        let couples = || {
-            let with = self.activation.map_or(String::new(), |activation| format!(" with the activation {activation}"));
-            format!("{}{with} couples all samples", self.model.name)
-        };
-        if self.stream && self.couples_samples() {
-            return wrong(format!("{}: X has to be held, it cannot be streamed", couples()));
+        let coupled = self.coupled();
+        if let Some(why) = coupled.as_ref().filter(|_| self.stream) {
+            return wrong(format!("{why}: X has to be held, it cannot be streamed"));
         }
         if let Some(part) = self.pretrain_samples.filter(|&part| part < usize::MAX) {
             let (one, largest) = (self.layers.len() == 1, self.largest_layer());
-            if one || self.couples_samples() {
-                let why = if one { "a model of one layer has no pre-training".into() } else { couples() };
+            if let Some(why) = one.then(|| "a model of one layer has no pre-training".into()).or(coupled) {
                 return wrong(format!("{why}: it is trained on all samples, expected no number for the pre-training"));
             }
             if part < largest {

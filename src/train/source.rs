@@ -1,8 +1,11 @@
 //! Where samples come from.
 
-use crate::Result;
-use crate::backend::Rows;
-use ndarray::s;
+use crate::backend::{Rows, SHARD_BYTES, rows_of_bytes};
+use crate::data::ReadAhead;
+use crate::model::Factors;
+use crate::{Error, Result};
+use ndarray::{ArrayView2, s};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Where samples come from: the rows of X (samples × features), read as often as they are needed.
@@ -20,6 +23,36 @@ pub trait Source<E> {
     fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, E>>;
 }
 
+/// The rows of n samples of `features` numbers in blocks of the size of a shard.
+pub(crate) fn blocks<E>((n, features): (usize, usize)) -> impl ExactSizeIterator<Item = Range<usize>> {
+    let rows = rows_of_bytes::<E>(SHARD_BYTES, features);
+    (0..n).step_by(rows).map(move |first| first..n.min(first + rows))
+}
+
+/// `‖X − X̂‖ / ‖X‖`, as [`Factors::relative_error`], of samples that are visited once.
+///
+/// # Errors
+/// [`Error::Shape`] where x, h and the factors do not fit each other; whatever the source reports.
+pub fn relative_error(x: &mut dyn Source<f32>, factors: &Factors<f32>, h: ArrayView2<'_, f32>) -> Result<f64> {
+    let (n, m) = x.shape();
+    if n != h.nrows() {
+        return Err(Error::shape("coefficients", (n, h.ncols()), h.dim()));
+    }
+    let (mut left, mut all) = (0.0, 0.0);
+    for rows in blocks::<f32>((n, m)) {
+        let x = x.rows(rows.clone())?;
+        left += factors.squared_errors(x.view(), h.slice(s![rows, ..]))?.iter().sum::<f64>();
+        all += squares(x.view());
+    }
+    Ok((left / all).sqrt())
+}
+
+/// `‖X‖²`.
+pub(crate) fn squares(x: ArrayView2<'_, f32>) -> f64 {
+    let rows = x.outer_iter().into_par_iter().map(|row| row.iter().map(|v| f64::from(*v).powi(2)).sum());
+    rows.collect::<Vec<f64>>().iter().sum()
+}
+
 impl<E: Clone> Source<E> for Rows<'_, E> {
     fn shape(&self) -> (usize, usize) {
         self.dim()
@@ -30,5 +63,15 @@ impl<E: Clone> Source<E> for Rows<'_, E> {
             Self::View(x) => Rows::View(x.slice(s![rows, ..])),
             Self::Shared(x) => Rows::Shared(x.clone().slice_move(s![rows, ..])),
         })
+    }
+}
+
+impl Source<f32> for ReadAhead {
+    fn shape(&self) -> (usize, usize) {
+        self.dim()
+    }
+
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f32>> {
+        Ok(Rows::Shared(ReadAhead::rows(self, rows)?))
     }
 }

@@ -6,9 +6,9 @@
 //! `H_l = s H_l'`, and the W none; with an activation, which does not go with a scale, W_1 does, and H none. So the objective of
 //! the whole is `s²` times that of X', and so is the constant of a penalty on a factor without a unit.
 
-use super::source::Source;
+use super::source::{Source, blocks};
 use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
-use crate::backend::{Element, Rows, SHARD_BYTES, rows_of_bytes};
+use crate::backend::{Element, Rows};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -94,9 +94,8 @@ impl Unit {
         if n == 0 || m == 0 {
             return Err(Error::Data(format!("the data are empty: {n} samples of {m} features")));
         }
-        let (mut look, rows) = (Look::default(), rows_of_bytes::<E>(SHARD_BYTES, m));
-        for first in (0..n).step_by(rows) {
-            let rows = first..n.min(first + rows);
+        let mut look = Look::default();
+        for rows in blocks::<E>((n, m)) {
             let (expected, block) = ((rows.len(), m), x.rows(rows)?);
             if block.dim() != expected {
                 return Err(Error::shape("samples that were read", expected, block.dim()));

@@ -120,7 +120,7 @@ fn memory_is_a_budget_that_is_said() {
     faces(&folder);
     let fit = |rest: &str| format!("fit {rest} --layers 3 --device cpu");
     folder.refused(
-        &fit("x.npy --memory 8K"),
+        &fit("x.npy --memory 8K --stream no"),
         2,
         &["x.npy: an array of 60×36 F32 numbers needs 8.44 KiB", "at most 8.00 KiB", "--memory SIZE"],
     );
@@ -132,11 +132,11 @@ fn memory_is_a_budget_that_is_said() {
     );
     folder.refused(&fit("faces --resize 9223372036854775807x2"), 2, &["needs"]);
     let run = folder.ok(&(fit("x.npy --memory 1G") + " -v"));
-    assert!(run.stderr.contains("memory for reading: at most 1.00 GiB"), "{}", run.stderr);
+    assert!(run.stderr.contains("memory: at most 1.00 GiB (--memory)"), "{}", run.stderr);
     for command in [
-        "transform model.safetensors x.npy --out h.npy",
-        "evaluate model.safetensors x.npy",
-        "report model.safetensors x.npy",
+        "transform model.safetensors x.npy --out h.npy --stream no",
+        "evaluate model.safetensors x.npy --stream no",
+        "report model.safetensors x.npy --stream no",
         "reproduce gz-fig8 --data x.npy",
     ] {
         folder.refused(&format!("{command} --memory 1K --device cpu"), 2, &["--memory SIZE"]);

@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deepnmf::backend::{Cpu, Storage};
+use deepnmf::backend::{Cpu, Rows, Storage};
 use deepnmf::data::{self, Features, ImageSet, ImageShape, LoadOptions, SamplesAxis, Scale, Table};
 use deepnmf::model::{Activate, Activation, MODELS};
 use deepnmf::report::html::Report;
@@ -196,7 +196,7 @@ fn use_model(model: &Model, path: &Path) {
     }
     let mut x = Array2::from_shape_fn((2, f.n_features() / m.preprocess.features_per_value()), |(i, j)| (i + j) as f32);
     if m.preprocess.apply(&mut x).is_ok() {
-        let _ = model.is_of(x.view());
+        let _ = model.is_of(&mut Rows::from(x.view()));
     }
     // A page takes its time: of every fourth model.
     if hash(m.device.as_bytes()).wrapping_add(m.objective.to_bits() as usize).is_multiple_of(4) {

@@ -218,7 +218,7 @@ fn memory_is_counted_before_it_is_taken() {
     let with = |memory: u64| LoadOptions { memory: Some(memory), ..Default::default() };
     assert!(refusal(&path, &with(8 << 20)).contains("2×2000000 U8 numbers needs 15.26 MiB"));
     // Once more to turn it.
-    assert!(refusal(&path, &with(20 << 20)).contains("turning the matrix needs 30.52 MiB"));
+    assert!(refusal(&path, &with(20 << 20)).contains("turning the array needs 30.52 MiB"));
     assert_eq!(load(&path, &with(64 << 20)).expect("enough").x.dim(), (2, 2_000_000));
 }
 

@@ -1,0 +1,199 @@
+//! Samples of a command: read into memory, or streamed from their file where memory has no room.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use deepnmf::backend::Rows;
+use deepnmf::data::{self, Dim, ImageSet, LoadOptions, ReadAhead, Reading, Samples};
+use deepnmf::model::Factors;
+use deepnmf::store::Model;
+use deepnmf::train::{Progress, Projection, Source};
+use deepnmf::{Engine, Error};
+use ndarray::{Array2, ArrayView2, s};
+use serde_json::{Value, json};
+
+use super::Result;
+use super::args::named;
+use super::output::{Output, bytes};
+use super::progress::Reporter;
+
+/// Whether samples are held in memory.
+#[derive(clap::Args, Clone, Copy)]
+#[command(next_help_heading = "Reading the data")]
+pub(crate) struct StreamArg {
+    /// Whether samples are read anew in every pass over them instead of being held in memory: auto, where they do not fit. For
+    /// .npy, uncompressed .npz and IDX files
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named::<Stream>(["auto", "yes", "no"]),
+          requires = "data")]
+    pub(crate) stream: Stream,
+}
+
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stream {
+    Auto,
+    Yes,
+    No,
+}
+
+/// What a command needs of memory.
+pub(crate) struct Need<'a> {
+    /// The bytes in all, if samples of this shape are held.
+    pub(crate) held: &'a dyn Fn(usize, usize) -> u64,
+    /// Why samples cannot be streamed, if it cannot.
+    pub(crate) coupled: Option<String>,
+}
+
+/// Reads a data set, or opens its file, and prints the notes of the reader.
+pub(crate) fn read(
+    path: &Path,
+    options: &LoadOptions,
+    stream: Stream,
+    need: &Need<'_>,
+    out: &Output,
+) -> Result<ImageSet<Samples>> {
+    out.note(&format!("reading {}", path.display()));
+    out.detail(&format!("memory: at most {}", limit(options)));
+    let opened = match stream {
+        Stream::No => None,
+        Stream::Yes => {
+            out.detail("samples are streamed from their file (--stream yes)");
+            Some(data::open(path, options)?)
+        }
+        // What cannot be opened can perhaps be read; if not, that says why.
+        Stream::Auto => match data::open(path, options) {
+            Ok(set) if !fits(&set, path, options, need, out)? => Some(set),
+            _ => None,
+        },
+    };
+    let set = match opened {
+        Some(set) => set,
+        None => data::load(path, options)?.with_x(Samples::Held),
+    };
+    set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
+    Ok(set)
+}
+
+/// Reads a data set into memory; as [`read`].
+pub(crate) fn hold(path: &Path, options: &LoadOptions, out: &Output) -> Result<ImageSet<Samples>> {
+    read(path, options, Stream::No, &Need { held: &|_, _| 0, coupled: None }, out)
+}
+
+fn limit(options: &LoadOptions) -> String {
+    let from = if options.memory.is_some() { "--memory" } else { "half of what is free, or --memory SIZE" };
+    format!("{} ({from})", bytes(options.budget()))
+}
+
+/// Whether memory has room for the samples and for what is needed besides; says so. An error where it has not, and samples have to
+/// be held.
+fn fits(set: &ImageSet<Samples>, path: &Path, options: &LoadOptions, need: &Need<'_>, out: &Output) -> Result<bool> {
+    let (n, m) = set.x.size();
+    let needed = (need.held)(n, m);
+    let text = format!(
+        "{n} samples × {m} features take {} in memory, with all that is needed besides {}; at most {}",
+        bytes(size(n, m)),
+        bytes(needed),
+        limit(options)
+    );
+    if needed <= options.budget() {
+        out.detail(&format!("samples are held in memory: {text}"));
+        return Ok(true);
+    }
+    match &need.coupled {
+        None => {
+            out.note(&format!("{}: samples are streamed from the file: {text}", path.display()));
+            Ok(false)
+        }
+        // Without a limit of the user's, what is free decides.
+        Some(_) if options.memory.is_none() => Ok(true),
+        Some(why) => Err(Error::Config(format!("{}: {why} and cannot be streamed: {text}", path.display())).into()),
+    }
+}
+
+/// The bytes of samples of this shape in memory.
+pub(crate) fn size(n: usize, m: usize) -> u64 {
+    (n as u64).saturating_mul(m as u64).saturating_mul(size_of::<f32>() as u64)
+}
+
+/// Checks samples for a model; warns of all-zero samples and returns their number.
+pub(crate) fn checked(set: &mut ImageSet<Samples>, source: &str, signed: bool, out: &Output) -> Result<usize> {
+    if set.x.in_file() {
+        out.note(&format!("checking {} samples", set.n_samples()));
+    }
+    let said = set.notes.len();
+    let zeros = set.validate(signed, source)?.zero_rows;
+    set.notes[said..].iter().for_each(|note| out.note(&format!("{source}: {note}")));
+    if let Some(first) = zeros.first() {
+        let (count, n, name) = (zeros.len(), set.n_samples(), set.name(*first));
+        out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
+    }
+    Ok(zeros.len())
+}
+
+/// Samples to compute with, and what is read of them where they are streamed.
+pub(crate) fn source(x: Samples) -> Result<(Box<dyn Source<f32>>, Option<Arc<Reading>>)> {
+    Ok(match x {
+        Samples::Held(x) => (Box::new(Rows::from(x)), None),
+        Samples::InFile(x) => {
+            let x = ReadAhead::new(x)?;
+            let reading = x.reading();
+            (Box::new(x), Some(reading))
+        }
+    })
+}
+
+/// [`Model::is_of`].
+pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
+    Ok(match x {
+        Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
+        Samples::InFile(x) => model.is_of(&mut ReadAhead::new(x.clone())?)?,
+    })
+}
+
+/// What was read in all passes, for `--json`.
+pub(crate) fn streamed_json(read: &Reading) -> Value {
+    json!({ "samples": read.samples(), "bytes": read.bytes(), "waited": read.waited().as_secs_f64() })
+}
+
+/// The coefficients of samples on a layer of a model, handed to `take` in order; those in a file a shard at a time. Returns the relative
+/// error and the number of steps.
+pub(crate) fn project(
+    engine: &mut Engine,
+    x: Samples,
+    (factors, layer): (&Factors<f32>, usize),
+    how: &[Projection],
+    out: &Output,
+    take: &mut dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()>,
+) -> deepnmf::Result<(f64, usize)> {
+    let mut progress = Reporter::new(out);
+    let mut report = |p: &Progress| progress.go_on(p);
+    match x {
+        Samples::Held(x) => {
+            let projected = engine.transform(x, factors, layer, how, &mut report)?;
+            take(projected.h.view())?;
+            Ok((projected.relative_error, projected.steps))
+        }
+        Samples::InFile(x) => engine.transform_samples(&mut ReadAhead::new(x)?, factors, layer, how, &mut report, take),
+    }
+}
+
+/// [`project`], with all coefficients in memory.
+pub(crate) fn coefficients(
+    engine: &mut Engine,
+    x: Samples,
+    model: (&Factors<f32>, usize),
+    how: &[Projection],
+    out: &Output,
+) -> Result<(Array2<f32>, f64)> {
+    let (n, _) = x.size();
+    let (mut h, mut done) = (Array2::zeros((0, 0)), 0);
+    let (error, _) = project(engine, x, model, how, out, &mut |part| {
+        if h.is_empty() {
+            h = Array2::zeros((n, part.ncols()));
+        }
+        h.slice_mut(s![done..done + part.nrows(), ..]).assign(&part);
+        done += part.nrows();
+        Ok(())
+    })?;
+    Ok((h, error))
+}

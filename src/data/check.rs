@@ -1,0 +1,156 @@
+//! Checks of samples: what is not finite, negative or all zero.
+
+use std::borrow::Cow;
+
+use ndarray::{ArrayView2, Axis};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::{Error, Result};
+
+/// What [`validate_finite`] and [`validate_nonnegative`] report without refusing it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// The rows that are all zero. They cannot be normalised, and their coefficients are zero.
+    pub zero_rows: Vec<usize>,
+}
+
+/// Checks that `x` (`samples × features`) can be factorized with nonnegative factors.
+///
+/// `names` are the samples' names, or empty, and `source` the origin of `x`; both for messages.
+///
+/// # Errors
+/// [`Error::Data`] if `x` is empty, holds NaN, infinite or negative values (the message says how many,
+/// and where the first one is), or is zero everywhere.
+pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
+    Look::at(x).checked(false, |row| names.get(row).cloned(), source)
+}
+
+/// Checks that `x` (`samples × features`) can be factorized with factors of any sign; as [`validate_nonnegative`], but
+/// values may be negative.
+///
+/// # Errors
+/// [`Error::Data`].
+pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
+    Look::at(x).checked(true, |row| names.get(row).cloned(), source)
+}
+
+/// What is found in samples that are looked at once, block by block.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    clip: bool,
+    /// The samples so far, and the features of each.
+    dim: (usize, usize),
+    not_finite: Found,
+    negative: Found,
+    pub(super) zero_rows: Vec<usize>,
+    /// The largest magnitude.
+    pub(super) largest: f32,
+}
+
+/// The largest magnitude, and whether a value is negative or not finite. Of the bits, whose order is that of the magnitudes.
+fn extremes(row: &[f32]) -> (f32, bool) {
+    const SIGN: u32 = 1 << 31;
+    let (largest, highest) = Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let bits = row.iter().map(|v| v.to_bits());
+            bits.fold((0, 0), |(largest, highest): (u32, u32), v| (largest.max(v & !SIGN), highest.max(v)))
+        },
+    );
+    let largest = f32::from_bits(largest);
+    (largest, highest > SIGN || !largest.is_finite())
+}
+
+/// Values of a kind.
+#[derive(Debug, Default)]
+struct Found {
+    count: usize,
+    /// Row, column and value of the first one.
+    first: Option<(usize, usize, f32)>,
+    lowest: f32,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = self.first.or(other.first);
+        self.lowest = self.lowest.min(other.lowest);
+    }
+}
+
+impl Look {
+    /// With `clip`, negative values count as 0 in the samples that are all zero.
+    pub(super) fn new(clip: bool) -> Self {
+        Self { clip, ..Self::default() }
+    }
+
+    /// At all samples.
+    pub(super) fn at(x: ArrayView2<'_, f32>) -> Self {
+        let mut look = Self::default();
+        look.add(x);
+        look
+    }
+
+    /// Adds the samples that come next.
+    pub(super) fn add(&mut self, x: ArrayView2<'_, f32>) {
+        let start = self.dim.0;
+        self.dim = (start + x.nrows(), x.ncols());
+        let rows = x.axis_iter(Axis(0)).into_par_iter().enumerate().map(|(i, row)| {
+            let (mut not_finite, mut negative) = (Found::default(), Found::default());
+            let (mut largest, odd) = extremes(&row.to_slice().map_or_else(|| row.to_vec().into(), Cow::Borrowed));
+            for (j, &v) in row.iter().enumerate().filter(|_| odd) {
+                let found = Found { count: 1, first: Some((start + i, j, v)), lowest: v };
+                if !v.is_finite() {
+                    not_finite.add(found);
+                } else if v < 0.0 {
+                    negative.add(found);
+                }
+            }
+            if self.clip && negative.count > 0 {
+                largest = row.fold(0.0f32, |most, v| most.max(*v));
+            }
+            (largest, not_finite, negative)
+        });
+        for (i, (largest, not_finite, negative)) in rows.collect::<Vec<_>>().into_iter().enumerate() {
+            if largest == 0.0 && not_finite.count == 0 {
+                self.zero_rows.push(start + i);
+            }
+            self.largest = self.largest.max(largest);
+            self.not_finite.add(not_finite);
+            self.negative.add(negative);
+        }
+    }
+
+    /// A note on the negative values, which are made 0.
+    pub(super) fn clipped(&self) -> String {
+        format!("{} negative values were made 0, the lowest {}", self.negative.count, self.negative.lowest)
+    }
+
+    /// What is refused: by a model that is not `signed` negative values, too.
+    pub(super) fn checked(self, signed: bool, name: impl Fn(usize) -> Option<String>, source: &str) -> Result<Checked> {
+        let (n, m) = self.dim;
+        if n == 0 || m == 0 {
+            return Err(Error::Data(format!("{source}: expected samples, found {n}×{m} values")));
+        }
+        let refused = |found: &Found, what: &str, consequence: &str| {
+            let (row, column, value) = found.first?;
+            let name = name(row).map(|n| format!(" (`{n}`)")).unwrap_or_default();
+            let (count, plural) = (found.count, if found.count == 1 { "value is" } else { "values are" });
+            Some(Error::Data(format!(
+                "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"
+            )))
+        };
+        if let Some(error) = refused(&self.not_finite, "not finite", "expected finite numbers") {
+            return Err(error);
+        }
+        if self.zero_rows.len() == n {
+            return Err(Error::Data(format!("{source}: all {n} samples are zero everywhere")));
+        }
+        let consequence = "a nonnegative factorization needs values of 0 or more; --clip-negative makes them 0";
+        match refused(&self.negative, "negative", consequence).filter(|_| !signed) {
+            Some(error) => Err(error),
+            None => Ok(Checked { zero_rows: self.zero_rows }),
+        }
+    }
+}

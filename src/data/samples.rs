@@ -1,0 +1,114 @@
+//! Samples wherever they are: in memory, or in their file.
+
+use ndarray::Array2;
+
+use super::shape::{PixelOrder, reorder};
+use super::{Checked, Dim, Features, FileSamples, ImageSet, Preprocess, Scale, validate_finite, validate_nonnegative};
+use crate::Result;
+
+/// The samples of a set.
+#[derive(Debug, Clone)]
+pub enum Samples {
+    /// In memory.
+    Held(Array2<f32>),
+    /// In the file of [`open`](super::open).
+    InFile(FileSamples),
+}
+
+impl Dim for Samples {
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Held(x) => x.dim(),
+            Self::InFile(x) => x.dim(),
+        }
+    }
+}
+
+impl Samples {
+    /// Whether they stay in their file.
+    pub fn in_file(&self) -> bool {
+        matches!(self, Self::InFile(_))
+    }
+}
+
+impl ImageSet<Samples> {
+    /// With its samples in memory: all of them are read where they are in a file.
+    ///
+    /// # Errors
+    /// As [`FileSamples::rows`].
+    pub fn hold(mut self) -> Result<ImageSet> {
+        let all = 0..self.n_samples();
+        let x = match std::mem::replace(&mut self.x, Samples::Held(Array2::default((0, 0)))) {
+            Samples::Held(x) => x,
+            Samples::InFile(mut x) => x.rows(all)?,
+        };
+        Ok(self.with_x(|_| x))
+    }
+
+    /// As [`ImageSet::select`] of samples in memory. Those in a file get no names.
+    ///
+    /// # Panics
+    /// If a row is not less than [`ImageSet::n_samples`].
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match &self.x {
+            Samples::Held(x) => {
+                let names = rows.iter().map(|&r| self.name(r).into_owned()).collect();
+                self.part(rows, Samples::Held(x.select(ndarray::Axis(0), rows)), names)
+            }
+            Samples::InFile(x) => self.part(rows, Samples::InFile(x.select(rows)), Vec::new()),
+        }
+    }
+
+    /// Reorders the pixels of all samples; does nothing without an image shape.
+    pub fn reorder(&mut self, order: PixelOrder) {
+        let Some(shape) = self.image_shape else { return };
+        match &mut self.x {
+            Samples::Held(x) => drop(reorder(x, shape, order)),
+            Samples::InFile(x) => x.reorder(order),
+        }
+        self.image_shape = Some(shape.ordered(order));
+    }
+
+    /// [`validate_finite`] for a model that is `signed`, else [`validate_nonnegative`]. Samples in a file are all read, and what is
+    /// clipped is only known then: [`ImageSet::notes`] says so.
+    ///
+    /// # Errors
+    /// As these, and as [`FileSamples::rows`].
+    pub fn validate(&mut self, signed: bool, source: &str) -> Result<Checked> {
+        match &self.x {
+            Samples::Held(x) if signed => validate_finite(x.view(), &self.names, source),
+            Samples::Held(x) => validate_nonnegative(x.view(), &self.names, source),
+            Samples::InFile(x) => {
+                let (checked, note) = x.validate(signed, source)?;
+                self.notes.extend(note);
+                Ok(checked)
+            }
+        }
+    }
+
+    /// [`preprocess_features`](super::preprocess_features). Also returns how many samples are all zero then, where that may be
+    /// another number than before: of gradient orientations. Those in a file are preprocessed when they are read.
+    ///
+    /// # Errors
+    /// As [`preprocess_features`](super::preprocess_features) and [`FileSamples::rows`].
+    pub fn preprocess_features(&mut self, scale: Scale, features: Features) -> Result<(Preprocess, Option<usize>)> {
+        let mut how = Preprocess::of_features(scale, features, self.image_shape)?;
+        let zeros = match &mut self.x {
+            Samples::Held(x) => how.learn_and_apply(x)?,
+            Samples::InFile(x) => x.preprocess(&mut how)?,
+        };
+        Ok((how, zeros.filter(|_| features == Features::Igo)))
+    }
+
+    /// Preprocesses the samples as those of a training were.
+    ///
+    /// # Errors
+    /// As [`Preprocess::apply`].
+    pub fn apply(&mut self, how: &Preprocess) -> Result<()> {
+        match &mut self.x {
+            Samples::Held(x) => how.apply(x),
+            Samples::InFile(x) => x.apply(*how),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Samples that stay in their file: they are read and prepared a block of rows at a time, whenever they are needed.
+
+mod ahead;
+mod file;
+mod open;
+mod plain;
+
+pub use ahead::{ReadAhead, Reading};
+pub use file::FileSamples;
+pub use open::open;
