@@ -202,6 +202,9 @@ impl Engine {
             (squares, left) = (squares + norm, left + norm * projected.relative_error.powi(2));
             steps = steps.max(projected.steps);
         }
+        if squares == 0.0 {
+            return Err(Error::Data("the data are all zero".into()));
+        }
         Ok(((left / squares).sqrt(), steps))
     }
 

@@ -54,10 +54,10 @@ pub(crate) struct DataArgs {
     /// Resize every image to W×H pixels; other proportions are stretched to these
     #[arg(long, value_name = "WxH", value_parser = size, requires = "data")]
     resize: Option<(usize, usize)>,
-    /// The array of the samples in a .mat or .npz file [default: fea, x, data, …, or the only matrix]
+    /// The array of the samples in a .mat, .h5 or .npz file [default: fea, x, data, …, or the only matrix]
     #[arg(long, value_name = "NAME", requires = "data")]
     x_key: Option<String>,
-    /// The labels: an array of a .mat or .npz file [default: gnd, y, labels, …], or a column of a .csv file [default: label,
+    /// The labels: an array of a .mat, .h5 or .npz file [default: gnd, y, labels, …], or a column of a .csv file [default: label,
     /// labels or class]
     #[arg(long, value_name = "NAME", requires = "data")]
     y_key: Option<String>,

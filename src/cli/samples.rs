@@ -22,7 +22,7 @@ use super::progress::Reporter;
 #[command(next_help_heading = "Reading the data")]
 pub(crate) struct StreamArg {
     /// Whether samples are read anew in every pass over them instead of being held in memory: auto, where they do not fit. For
-    /// .npy, uncompressed .npz and IDX files
+    /// .npy, .h5, uncompressed .npz and IDX files
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named::<Stream>(["auto", "yes", "no"]),
           requires = "data")]
     pub(crate) stream: Stream,

@@ -4,14 +4,19 @@ use std::io::Read;
 use std::path::Path;
 
 use super::source::Source;
-use super::{LoadOptions, SamplesAxis};
+use super::{LoadOptions, PixelOrder, SamplesAxis};
 use crate::{Error, Result};
 
 /// The formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Folder,
+    /// MATLAB's up to version 7.
     Mat,
+    Hdf5 {
+        /// Whether MATLAB wrote it, as version 7.3 of its format.
+        matlab: bool,
+    },
     Npy,
     Npz,
     Idx,
@@ -21,12 +26,20 @@ pub(super) enum Format {
 impl Format {
     /// Whether arrays in the file have names.
     pub(super) fn has_keys(self) -> bool {
-        matches!(self, Self::Mat | Self::Npz)
+        matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npz)
     }
 
     /// Whether its samples may be columns instead of rows.
     pub(super) fn has_sides(self) -> bool {
-        matches!(self, Self::Mat | Self::Npy | Self::Npz)
+        matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npy | Self::Npz)
+    }
+
+    /// The order of the pixels of an image.
+    pub(super) fn pixel_order(self) -> PixelOrder {
+        match self {
+            Self::Mat | Self::Hdf5 { matlab: true } => PixelOrder::Columns,
+            _ => PixelOrder::Rows,
+        }
     }
 
     /// For messages.
@@ -34,6 +47,8 @@ impl Format {
         match self {
             Self::Folder => "a folder of images",
             Self::Mat => "a .mat file",
+            Self::Hdf5 { matlab: true } => "a .mat file of version 7.3",
+            Self::Hdf5 { matlab: false } => "an HDF5 file",
             Self::Npy => "an .npy file",
             Self::Npz => "an .npz file",
             Self::Idx => "an IDX file",
@@ -42,8 +57,7 @@ impl Format {
     }
 }
 
-const KNOWN: &str =
-    "expected a folder of images, .mat (version 5), .npy, .npz, IDX or .csv; .npy, IDX and .csv also as .gz";
+const KNOWN: &str = "expected a folder of images, .mat, .h5, .npy, .npz, IDX or .csv; .npy, IDX and .csv also as .gz";
 
 /// The format of the file or folder `path`, and whether it is packed with gzip.
 pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
@@ -58,7 +72,7 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
     }
     let inner = self::head(path, true)?;
     match sniff(path, &inner, name.strip_suffix(".gz").unwrap_or(&name))? {
-        format @ (Format::Mat | Format::Npz) => {
+        format @ (Format::Mat | Format::Hdf5 { .. } | Format::Npz) => {
             Err(Error::format(path, format!("found {} inside gzip; unpack it first", format.name())))
         }
         format => Ok((format, true)),
@@ -100,10 +114,9 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
     if head.is_empty() {
         return Err(Error::format(path, "the file is empty, or nothing in it could be unpacked"));
     }
-    if head.starts_with(HDF5) || head.get(512..).is_some_and(|h| h.starts_with(HDF5)) || head.starts_with(b"MATLAB 7.3")
-    {
-        let message = "this is HDF5 (MATLAB 7.3), expected MATLAB version 5; in MATLAB: save(file, '-v7', ...)";
-        return Err(Error::format(path, message));
+    // Its signature may come after what another program wrote for itself.
+    if head.starts_with(HDF5) || head.get(512..).is_some_and(|h| h.starts_with(HDF5)) {
+        return Ok(Format::Hdf5 { matlab: head.starts_with(b"MATLAB 7.3") });
     }
     if head.starts_with(b"\x93NUMPY") {
         return Ok(Format::Npy);

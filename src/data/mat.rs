@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::ZlibDecoder;
 
 use super::source::{Kind, Number, Source};
-use super::{ImageSet, ImageShape, LoadOptions, PixelOrder, arrange, keys, labels};
+use super::{ImageSet, ImageShape, LoadOptions, arrange, keys, labels};
 use crate::{Error, Result};
 
 pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
@@ -26,11 +26,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let raw = arrange::Raw { values: file.values(&x)?, shape: x.dims, fortran: true };
     let mut set = arrange::image_set(raw, labels, path, opts)?;
     set.notes.extend(chosen.notes);
-    // With a square number of features, samples may be images. The shape only serves to show them.
-    let side = set.n_features().isqrt();
-    if side > 1 && side * side == set.n_features() {
-        set.image_shape = Some(ImageShape::new(side, side, 1).ordered(PixelOrder::Columns));
-    }
+    set.image_shape = ImageShape::square(set.n_features());
     Ok(set)
 }
 

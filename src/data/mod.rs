@@ -8,7 +8,7 @@
 //! | source | samples | labels |
 //! |---|---|---|
 //! | folder | the images in it, in natural order (`s2` before `s10`) | the sub-folders |
-//! | `.mat` version 5, `.npz` | `fea`, `x`, `data`, `features` or `arr_0`, or the only matrix | `gnd`, `y`, `labels`, `label` or `arr_1` |
+//! | `.mat`, HDF5 (`.h5`), `.npz` | `fea`, `x`, `data`, `features` or `arr_0`, or the only matrix | `gnd`, `y`, `labels`, `label` or `arr_1` |
 //! | `.npy` | the array | none |
 //! | IDX (MNIST) | `…images-idx3…` | `…labels-idx1…` beside it |
 //! | `.csv` | the rows | a column named `label`, `labels` or `class` |
@@ -28,6 +28,7 @@ mod csv;
 pub mod embedded;
 mod folder;
 mod format;
+mod hdf5;
 mod idx;
 mod igo;
 mod inputs;
@@ -59,7 +60,7 @@ pub use split::train_per_class;
 pub use stream::{FileSamples, ReadAhead, Reading, open};
 pub use table::{Join, Table};
 
-/// Reads a folder of images, a `.mat`, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
+/// Reads a folder of images, a `.mat`, HDF5, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
 ///
 /// The format is recognised by the first bytes of the file, else by its extension. Features keep the order of the file. A
 /// sample of a `.mat` file with a square number of features, or with a given image shape, is taken for an image whose pixels
@@ -76,6 +77,7 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let mut set = match format {
         Format::Folder => folder::load(path, opts)?,
         Format::Mat => mat::load(path, opts)?,
+        Format::Hdf5 { matlab } => hdf5::load(path, matlab, opts)?,
         Format::Npy => npy::load(path, gzip, opts)?,
         Format::Npz => npz::load(path, opts)?,
         Format::Idx => idx::load(path, gzip, opts)?,
@@ -83,8 +85,7 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     };
     // The images of a folder were resized one by one while they were read.
     if format != Format::Folder {
-        let order = if format == Format::Mat { PixelOrder::Columns } else { PixelOrder::Rows };
-        set = arrange::finish(set, order, path, opts)?;
+        set = arrange::finish(set, format.pixel_order(), path, opts)?;
     }
     if opts.clip_negative {
         set.notes.push(check::Look::at(set.x.view()).clipped());

@@ -39,6 +39,12 @@ impl ImageShape {
         Self { height, width, channels, order: PixelOrder::Rows }
     }
 
+    /// The image that a sample of a MATLAB file is taken for, if its features are a square number. The shape only serves to show it.
+    pub(super) fn square(features: usize) -> Option<Self> {
+        let side = features.isqrt();
+        (side > 1 && side * side == features).then(|| Self::new(side, side, 1).ordered(PixelOrder::Columns))
+    }
+
     /// The same image with its pixels in another order.
     #[must_use]
     pub fn ordered(self, order: PixelOrder) -> Self {

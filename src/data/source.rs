@@ -8,13 +8,14 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use pulp::Arch;
 
 use super::budget::afford;
 use super::labels::CLASS_COST;
 use crate::{Error, Result};
 
 /// The best ratio that deflate can reach: 258 bytes from two bits.
-const DEFLATE_RATIO: u64 = 1032;
+pub(super) const DEFLATE_RATIO: u64 = 1032;
 /// Bytes that are read at a time; a multiple of the size of every number.
 const CHUNK: usize = 1 << 16;
 
@@ -46,8 +47,15 @@ impl Kind {
     }
 
     /// As many numbers as `out` has room for.
-    #[inline(always)]
     pub(super) fn decode<T: Number>(self, bytes: &[u8], big_endian: bool, out: &mut [T]) {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || self.decode_inline(bytes, big_endian, out),
+        );
+    }
+
+    #[inline(always)]
+    fn decode_inline<T: Number>(self, bytes: &[u8], big_endian: bool, out: &mut [T]) {
         macro_rules! each {
             ($t:ty, $n:literal, $v:ident => $f64:expr) => {
                 out.iter_mut().zip(bytes.as_chunks::<$n>().0).for_each(|(out, &b)| {

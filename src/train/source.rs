@@ -4,7 +4,7 @@ use crate::backend::{Rows, SHARD_BYTES, rows_of_bytes};
 use crate::data::ReadAhead;
 use crate::model::Factors;
 use crate::{Error, Result};
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -41,7 +41,10 @@ pub fn relative_error(x: &mut dyn Source<f32>, factors: &Factors<f32>, h: ArrayV
     let (mut left, mut all) = (0.0, 0.0);
     for rows in blocks::<f32>((n, m)) {
         let x = x.rows(rows.clone())?;
-        left += factors.squared_errors(x.view(), h.slice(s![rows, ..]))?.iter().sum::<f64>();
+        let (of_x, of_h) = (x.view(), h.slice(s![rows, ..]));
+        let tasks = of_x.axis_chunks_iter(Axis(0), 256).into_par_iter().zip(of_h.axis_chunks_iter(Axis(0), 256));
+        let errors = tasks.map(|(x, h)| factors.squared_errors(x, h)).collect::<Result<Vec<_>>>()?;
+        left += errors.iter().flatten().sum::<f64>();
         all += squares(x.view());
     }
     Ok((left / all).sqrt())

@@ -99,7 +99,20 @@ fn every_command_streams() {
         let page = std::fs::read_to_string(folder.path("report.html")).expect("written");
         assert!(page.contains("econstruction"), "no samples");
     }
+    let mut file = hdf5_pure::FileBuilder::new();
+    file.create_dataset("x")
+        .with_f32_data(&samples(90, 36))
+        .with_shape(&[90, 36])
+        .with_chunks(&[11, 9])
+        .with_deflate(3);
+    folder.write("x.h5", file.finish().expect("a file"));
     folder.write("x.npy", npy("(90, 36)", &samples(90, 36)));
+    folder.ok("fit x.npy --layers 3 --device cpu --out held.safetensors");
+    for stream in ["no", "yes"] {
+        let run = folder.ok(&format!("fit x.h5 --layers 3 --device cpu --stream {stream} --json"));
+        assert_eq!(run.json()["streamed"].is_null(), stream == "no");
+        assert_eq!(tensors(&folder, "held.safetensors"), tensors(&folder, "model.safetensors"), "{stream}");
+    }
     let igo = "fit x.npy --features igo --model deep-semi-nmf --layers 3 --image-shape 6x6 --device cpu";
     folder.ok(&format!("{igo} --out held.safetensors"));
     folder.ok(&format!("{igo} --stream yes"));

@@ -27,10 +27,11 @@ pub const BLOCK: usize = 256 << 20;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every kind of input by the name of its corpus.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("npy", |bytes| load("x.npy", bytes)),
     ("npz", |bytes| load("x.npz", bytes)),
     ("mat", |bytes| load("x.mat", bytes)),
+    ("hdf5", |bytes| load("x.h5", bytes)),
     ("idx", |bytes| load("x-images-idx3-ubyte", bytes)),
     ("csv", |bytes| load("x.csv", bytes)),
     ("gz", gz),
@@ -119,7 +120,13 @@ fn load(name: &str, bytes: &[u8]) {
     };
     in_a_folder(name, bytes, |path| {
         let source = if name.contains('/') { path.parent().unwrap_or(path) } else { path };
+        // What can be read by rows is the same so.
+        let small = |set: &ImageSet<data::Samples>| set.n_samples().saturating_mul(set.n_features()) <= BLOCK / 8;
+        let streamed = data::open(source, &options).ok().filter(small).map(ImageSet::<data::Samples>::hold);
         let Ok(set) = data::load(source, &options) else { return };
+        if let Some(Ok(streamed)) = streamed {
+            assert!(streamed.x.iter().zip(&set.x).all(|(a, b)| a == b || a.is_nan() && b.is_nan()));
+        }
         assert_eq!(set.x.dim(), (set.n_samples(), set.n_features()));
         assert!(set.image_shape.is_none_or(|s| s.features() == set.n_features()), "{:?}", set.image_shape);
         let counted: usize = set.class_counts().iter().sum();

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::super::check::Look;
 use super::super::preprocess::clip_negative;
 use super::super::source::too_large;
 use super::super::{Checked, ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
-use super::plain::PlainRows;
+use super::raw::RawRows;
 use crate::{Error, Result};
 
 /// Bytes of the file that are read at a time.
@@ -27,7 +26,7 @@ const LOOK_BYTES: usize = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct FileSamples {
     path: PathBuf,
-    raw: PlainRows,
+    raw: RawRows,
     /// Samples in the file.
     samples: usize,
     /// Those of them that are meant; None for all.
@@ -35,6 +34,7 @@ pub struct FileSamples {
     /// Numbers of a sample in the file, and how they are an image.
     values: usize,
     image_shape: Option<ImageShape>,
+    format_order: PixelOrder,
     opts: LoadOptions,
     /// The order that pixels are put in; None: as reading has them.
     order: Option<PixelOrder>,
@@ -49,14 +49,14 @@ impl FileSamples {
     /// All samples of a file, as the reader of the whole would make them; with the shape of their images.
     pub(super) fn new(
         path: &Path,
-        raw: PlainRows,
+        raw: RawRows,
         (samples, values): (usize, usize),
-        image_shape: Option<ImageShape>,
+        (image_shape, format_order): (Option<ImageShape>, PixelOrder),
         opts: LoadOptions,
     ) -> Result<(Self, Option<ImageShape>)> {
         // What is done to all samples, done to one.
         let one = ImageSet::new(Array2::zeros((1, values)), image_shape, None, Vec::new());
-        let one = arrange::finish(one, PixelOrder::Rows, path, &opts)?;
+        let one = arrange::finish(one, format_order, path, &opts)?;
         let new = Self {
             path: path.to_path_buf(),
             raw,
@@ -64,6 +64,7 @@ impl FileSamples {
             rows: None,
             values,
             image_shape,
+            format_order,
             opts,
             order: None,
             features: one.n_features(),
@@ -158,7 +159,7 @@ impl FileSamples {
         let clip = self.opts.clip_negative;
         if self.is_plain() {
             self.decode(first, bytes, out)?;
-            out.iter_mut().filter(|_| clip).for_each(|v| *v = v.max(0.0));
+            out.iter_mut().filter(|v| clip && **v < 0.0).for_each(|v| *v = 0.0);
             out.chunks_exact_mut(m).for_each(|sample| self.preprocess.rescale_sample(sample));
             return Ok(());
         }
@@ -166,7 +167,7 @@ impl FileSamples {
         let mut x = Array2::zeros((n, self.values));
         self.decode(first, bytes, x.as_slice_mut().unwrap_or_default())?;
         let mut set = ImageSet::new(x, self.image_shape, None, Vec::new());
-        set = arrange::finish(set, PixelOrder::Rows, &self.path, &self.opts)?;
+        set = arrange::finish(set, self.format_order, &self.path, &self.opts)?;
         self.order.into_iter().for_each(|order| set.reorder(order));
         if clip {
             clip_negative(&mut set.x);
@@ -184,11 +185,8 @@ impl FileSamples {
     }
 
     fn decode(&self, first: usize, bytes: &[u8], out: &mut [f32]) -> Result<()> {
-        let PlainRows { kind, big_endian, .. } = self.raw;
-        Arch::new().dispatch(
-            #[inline(always)]
-            || kind.decode(bytes, big_endian, out),
-        );
+        let RawRows { kind, big_endian, .. } = self.raw;
+        kind.decode(bytes, big_endian, out);
         let Some((at, value)) = kind.overflow(bytes, big_endian, out) else { return Ok(()) };
         let place = format!("{value:e} in row {}, column {} (from 0)", first + at / self.values, at % self.values);
         Err(Error::format(&self.path, too_large(&place)))

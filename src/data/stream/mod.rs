@@ -3,7 +3,7 @@
 mod ahead;
 mod file;
 mod open;
-mod plain;
+mod raw;
 
 pub use ahead::{ReadAhead, Reading};
 pub use file::FileSamples;

@@ -5,24 +5,31 @@ use std::path::Path;
 use super::super::arrange::Place;
 use super::super::format::{self, Format};
 use super::super::source::{Source, not_in_rows};
-use super::super::{ImageSet, LoadOptions, Samples, idx, npy, npz};
+use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Samples, hdf5, idx, npy, npz};
 use super::file::FileSamples;
-use super::plain::PlainRows;
+use super::raw::RawRows;
 use crate::Result;
 
 /// Opens a set whose samples stay in their file: `.npy` in C order (or in Fortran order, with samples in columns), such an array
-/// in an uncompressed `.npz`, or IDX. Labels are read; of the samples nothing is read yet.
+/// in an uncompressed `.npz`, HDF5 and MATLAB 7.3 under the same condition, or IDX. Labels are read; of the samples nothing is read yet.
 ///
 /// # Errors
 /// As [`load`](crate::data::load); [`Error::Config`] for samples that cannot be read by rows.
 pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     let opts = LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
     let mut notes = Vec::new();
-    let (numbers, labels, opts) = match format::detect_for(path, &opts)? {
+    let (format, gzip) = format::detect_for(path, &opts)?;
+    let mut chunks = None;
+    let (numbers, labels, opts) = match (format, gzip) {
         (Format::Npy, false) => (npy::locate(&mut Source::open(path, false, u64::MAX)?)?, None, opts),
         (Format::Npz, false) => {
             let (numbers, labels, choices) = npz::locate(path, &opts)?;
             notes.extend(choices);
+            (numbers, labels, opts)
+        }
+        (Format::Hdf5 { matlab }, false) => {
+            let (numbers, chunked, labels, choices) = hdf5::locate(path, matlab, &opts)?;
+            (notes, chunks) = (choices, chunked);
             (numbers, labels, opts)
         }
         (Format::Idx, false) => {
@@ -30,14 +37,16 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
             (numbers, labels, idx::by_rows(&opts))
         }
         (_, true) => return Err(not_in_rows(path, "they are packed with gzip")),
-        (format, false) => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
+        (_, false) => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
     };
     let count = labels.as_ref().map(|l| l.of.len());
     let place = Place::of(&numbers.shape, numbers.fortran, count, path, &opts, &mut notes)?;
     if !place.in_rows {
         return Err(not_in_rows(path, "the values of a sample do not lie side by side in the file"));
     }
-    let raw = PlainRows::open(path, &numbers, place.dim.1)?;
-    let (x, image_shape) = FileSamples::new(path, raw, place.dim, place.image_shape, opts)?;
+    let raw = RawRows::open(path, &numbers, place.dim.1, chunks)?;
+    let matlab = format.pixel_order() == PixelOrder::Columns;
+    let image_shape = if matlab { ImageShape::square(place.dim.1) } else { place.image_shape };
+    let (x, image_shape) = FileSamples::new(path, raw, place.dim, (image_shape, format.pixel_order()), opts)?;
     Ok(ImageSet::new(Samples::InFile(x), image_shape, labels, notes))
 }
