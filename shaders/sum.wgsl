@@ -23,7 +23,7 @@ var<immediate> p: Params;
 
 //: reduce total f32 a + b
 
-// 64 neighbouring columns × 4 rows at a time; parts take the rows in turn.
+// 64 neighbouring columns × 4 rows at a time, and four times that under way; parts take the rows in turn.
 @compute @workgroup_size(64, 4)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
@@ -31,26 +31,36 @@ fn main(
     @builtin(local_invocation_id) id: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
+    const STEP = 4u * $PARTSu;
     for (var w = wg.x; w < $PARTSu; w += grid.x) {
-        var sum = 0.0;
-        for (var i = w * 4u + id.y; i < p.rows; i += $PARTSu * 4u) {
-            if (p.mode == TRACE) {
-                if (id.x == 0u) { sum += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i); }
-                continue;
+        var sum = vec4<f32>();
+        if (p.mode == TRACE) {
+            for (var i = w * 4u + id.y; i < p.rows && id.x == 0u; i += STEP) {
+                sum.x += entry(p.a_off + i * p.a_ld + p.row0 + i, p.a_row + i);
             }
-            for (var j = id.x; j < p.cols; j += 64u) {
-                let v = entry(p.a_off + i * p.a_ld + j, p.a_row + i);
-                if (p.mode == ENTRIES) {
-                    sum += v;
-                } else if (p.mode == SQUARES) {
-                    sum += v * v;
-                } else {
-                    let other = b[i * p.b_ld + j];
-                    if (p.mode == DOT) { sum += v * other; } else { sum += (v - other) * (v - other); }
+        } else {
+            for (var i = w * 4u + id.y; i < p.rows; i += 4u * STEP) {
+                // Beyond the last row it is read once more, and not counted.
+                let rows = i + vec4<u32>(0u, STEP, 2u * STEP, 3u * STEP);
+                let r = min(rows, vec4<u32>(p.rows - 1u));
+                for (var j = id.x; j < p.cols; j += 64u) {
+                    let at = p.a_off + r * p.a_ld + j;
+                    let v = vec4<f32>(
+                        entry(at.x, p.a_row + r.x), entry(at.y, p.a_row + r.y),
+                        entry(at.z, p.a_row + r.z), entry(at.w, p.a_row + r.w),
+                    );
+                    var terms = v;
+                    if (p.mode == SQUARES) { terms = v * v; }
+                    if (p.mode != SQUARES && p.mode != ENTRIES) {
+                        let other_at = r * p.b_ld + j;
+                        let other = vec4<f32>(b[other_at.x], b[other_at.y], b[other_at.z], b[other_at.w]);
+                        terms = select((v - other) * (v - other), v * other, p.mode == DOT);
+                    }
+                    sum += select(vec4<f32>(), terms, rows < vec4<u32>(p.rows));
                 }
             }
         }
-        let all = total(sum, local);
+        let all = total((sum.x + sum.y) + (sum.z + sum.w), local);
         if (local == 0u) {
             let at = p.slot * $PARTSu + w;
             if (p.accumulate != 0u) { sums[at] += all; } else { sums[at] = all; }

@@ -8,7 +8,20 @@ use crate::backend::{Backend, Descent, NesterovRows};
 use ndarray::{ArcArray2, Array2};
 
 /// Rows and columns: one, a tile and its neighbours for every width of tile, and a last quad that is not full.
-const SHAPES: &[(usize, usize)] = &[(1, 1), (64, 128), (65, 127), (33, 129), (31, 256), (17, 300), (7, 101), (131, 70)];
+const SHAPES: &[(usize, usize)] = &[
+    (1, 1),
+    (64, 128),
+    (65, 127),
+    (33, 129),
+    (31, 256),
+    (17, 300),
+    (7, 101),
+    (131, 70),
+    (1801, 20),
+    (2000, 101),
+    (4000, 102),
+    (6200, 101),
+];
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for &(rows, k) in SHAPES {

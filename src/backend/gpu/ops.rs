@@ -178,7 +178,7 @@ impl Backend for Gpu {
     }
 
     fn fuses_rows(&self, k: usize) -> bool {
-        kernels::nesterov_rows::tile(&self.recorder.context, k).is_some()
+        kernels::nesterov_rows::takes(&self.recorder.context, k)
     }
 
     fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {

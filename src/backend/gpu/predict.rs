@@ -30,7 +30,7 @@ pub(crate) fn matrix_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
 
 /// Whether rows of k columns are taken through a block at once, on a device with 32 KiB of workgroup memory.
 pub(crate) fn fuses_rows(k: usize) -> bool {
-    kernels::nesterov_rows::Tile::of(k, 32 << 10).is_some()
+    kernels::nesterov_rows::Tile::of(k, 1, 32 << 10, 1).is_some()
 }
 
 /// Of numbered sums.

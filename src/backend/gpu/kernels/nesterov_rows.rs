@@ -1,6 +1,6 @@
 //! `shaders/nesterov_rows.wgsl`: all steps of Nesterov's method on rows on their own, in one dispatch per shard.
 
-use super::super::context::Context;
+use super::super::context::{Context, INVOCATIONS};
 use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
@@ -13,86 +13,138 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(in super::super) struct Params {
     rows: u32,
-    k: u32,
     ld: u32,
-    g_ld: u32,
     steps: u32,
     extra: f32,
 }
 
-/// How much of the rows an invocation has in registers.
+/// How a workgroup takes rows of k columns through a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in super::super) struct Tile {
+    k: usize,
+    /// Rows per invocation.
     rows: usize,
-    quads: usize,
+    /// Invocations of a workgroup.
+    threads: usize,
 }
 
-/// Invocations side by side, with a quad of columns each, and one above the other.
-const LANES: usize = 32;
-const GROUPS: usize = 8;
-/// Quads per invocation at most, of x, of the right side and of the gradient each.
-const REGISTERS: usize = 8;
-/// Quads of columns per invocation, at most.
-const MAX_QUADS: usize = 4;
+/// Rows per invocation: many need G seldom, few leave no multiprocessor without work.
+const ROWS: [usize; 4] = [1, 2, 4, 8];
+/// With so few rows an invocation waits for G, and loads as many quads of it at a time as there are up to this number.
+const FEW_ROWS: usize = 2;
+const MOST_QUADS: usize = 5;
+/// Columns at most: of longer rows a workgroup has too few to be worth reading G for.
+const MOST: usize = 512;
 
 impl Tile {
-    /// The largest for k columns within that much workgroup memory; None where k is so large that a workgroup would have too
-    /// few rows to be worth reading G for.
-    pub(in super::super) fn of(k: usize, workgroup_bytes: u32) -> Option<Self> {
-        let quads = k.div_ceil(4 * LANES).max(1).next_power_of_two();
-        let rows = REGISTERS.min(workgroup_bytes as usize / (16 * GROUPS * LANES)) / quads;
-        (rows > 0 && quads <= MAX_QUADS).then_some(Self { rows, quads })
+    /// For that many rows of k columns within that much workgroup memory, on a device that runs `workgroups` at a time; None where
+    /// k is too large.
+    pub(in super::super) fn of(k: usize, rows: usize, workgroup_bytes: u32, workgroups: usize) -> Option<Self> {
+        if k == 0 || k > MOST {
+            return None;
+        }
+        let threads = Self::threads(k.div_ceil(4));
+        let tiles = ROWS.map(|rows| Self { k, rows, threads });
+        let fits = tiles.into_iter().filter(|tile| tile.workgroup_bytes() <= workgroup_bytes as usize);
+        fits.clone().find(|tile| rows <= 2 * workgroups * tile.block()).or(fits.last())
+    }
+
+    /// Invocations of a workgroup, by the quads of a row: the fewest for two rows of which hardly more are idle than of others.
+    fn threads(quads: usize) -> usize {
+        let most = INVOCATIONS as usize;
+        let sizes = || (64.max(2 * quads)..=most).filter(|threads| threads % 32 == 0);
+        let busy = |threads: usize| (threads / quads * quads) as f64 / threads as f64;
+        let best = sizes().map(busy).fold(0.0, f64::max);
+        sizes().find(|threads| busy(*threads) > 0.9 * best).unwrap_or(most)
+    }
+
+    fn quads(self) -> usize {
+        self.k.div_ceil(4)
+    }
+
+    fn groups(self) -> usize {
+        self.threads / self.quads()
+    }
+
+    /// Rows of a workgroup.
+    fn block(self) -> usize {
+        self.groups() * self.rows
+    }
+
+    /// Quads from row to row of y: odd where neighbours have different rows, so that these begin in different banks.
+    fn pitch(self) -> usize {
+        if self.quads() < 32 { self.quads() | 1 } else { self.quads() }
     }
 
     /// Bytes of workgroup memory: y of the rows of a workgroup.
     pub(in super::super) fn workgroup_bytes(self) -> usize {
-        16 * GROUPS * self.rows * LANES * self.quads
+        16 * self.block() * self.pitch()
+    }
+
+    /// Quads of G that are loaded at a time.
+    fn unroll(self) -> usize {
+        let most = if self.rows <= FEW_ROWS { MOST_QUADS } else { 1 };
+        (1..=most).rev().find(|n| (self.k / 4).is_multiple_of(*n)).unwrap_or(1)
     }
 
     #[cfg(test)]
-    pub(in super::super) fn all() -> Vec<Self> {
-        let memories = [16 << 10, 32 << 10];
-        memories.iter().flat_map(|memory| [128, 256, 512].map(|k| Self::of(k, *memory))).flatten().collect()
+    pub(in super::super) fn all() -> impl Iterator<Item = Self> {
+        let widths = [1, 2, 3, 4, 7, 20, 64, 100, 101, 126, 127, 128, 129, 300, 512];
+        widths.into_iter().flat_map(|k| {
+            [16 << 10, 32 << 10].into_iter().flat_map(move |bytes| {
+                [1, 2000, 1 << 20].into_iter().filter_map(move |rows| Self::of(k, rows, bytes, 128))
+            })
+        })
     }
 }
 
 impl Program for Tile {
     fn key(&self) -> Key {
-        Key { label: "nesterov_rows", variant: (self.rows * (MAX_QUADS + 1) + self.quads) as u64 }
+        // The number of invocations follows from k.
+        Key { label: "nesterov_rows", variant: (self.k * (ROWS[ROWS.len() - 1] + 1) + self.rows) as u64 }
     }
 
     fn spec(&self) -> Spec {
         let file = include_str!("../../../../shaders/nesterov_rows.wgsl");
-        let pitch = LANES * self.quads;
-        let values =
-            [("ROWS", self.rows), ("QUADS", self.quads), ("PITCH", pitch), ("TILE", self.workgroup_bytes() / 16)];
+        let values = [
+            ("K", self.k),
+            ("QUADS", self.quads()),
+            ("WHOLE", self.k / 4),
+            ("REST", self.k % 4),
+            ("ROWS", self.rows),
+            ("GROUPS", self.groups()),
+            ("BLOCK", self.block()),
+            ("PITCH", self.pitch()),
+            ("TILE", self.workgroup_bytes() / 16),
+            ("THREADS", self.threads),
+            ("UNROLL", self.unroll()),
+        ];
         let spec = Spec::new::<Params>("nesterov_rows", file, &[true, false, false, false]).trusted();
         Spec { source: expand(file, &values).into(), ..spec }
     }
 }
 
-/// How rows of k columns are taken through a block at once; None where they are too long, or the Gram is in pieces.
-pub(in super::super) fn tile(context: &Context, k: usize) -> Option<Tile> {
+/// How so many rows of k columns are taken through a block at once; None where they are too long, or the Gram is in pieces.
+fn tile(context: &Context, k: usize, rows: usize) -> Option<Tile> {
     let whole = Matrix::rows_of_one_shard(context, k, k).is_ok_and(|rows| rows >= k);
-    Tile::of(k, context.info.max_workgroup_bytes).filter(|_| whole && !context.options.unfused)
+    let tile = Tile::of(k, rows, context.info.max_workgroup_bytes, context.tiles_at_a_time());
+    tile.filter(|_| whole && !context.options.unfused)
+}
+
+/// Whether rows of k columns are taken through a block at once.
+pub(in super::super) fn takes(context: &Context, k: usize) -> bool {
+    tile(context, k, 1).is_some()
 }
 
 pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
-    let (Some(tile), [gram]) = (tile(&recorder.context, x.cols), block.gram.shards.as_slice()) else {
-        return Err(not_fused(x.cols));
-    };
     for (i, (shard, _, rows)) in x.each_shard().enumerate() {
-        let params = Params {
-            rows: word(rows)?,
-            k: word(x.cols)?,
-            ld: word(x.ld)?,
-            g_ld: word(block.gram.ld)?,
-            steps: word(block.steps)?,
-            extra: f32::of(block.extra),
+        let (Some(tile), [gram]) = (tile(&recorder.context, x.cols, rows), block.gram.shards.as_slice()) else {
+            return Err(not_fused(x.cols));
         };
+        let (rows_of, ld) = (word(rows)?, word(x.ld)?);
+        let params = Params { rows: rows_of, ld, steps: word(block.steps)?, extra: f32::of(block.extra) };
         let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
-        let grid = [recorder.groups(rows, GROUPS * tile.rows), 1, 1];
-        recorder.dispatch(&tile, &buffers, &params, grid)?;
+        recorder.dispatch(&tile, &buffers, &params, [recorder.groups(rows, tile.block()), 1, 1])?;
     }
     Ok(())
 }
@@ -102,11 +154,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_fill_registers_and_fit_the_workgroup() {
-        let of = |k, bytes| Tile::of(k, bytes).map(|t| (t.rows, t.quads));
-        assert_eq!([1, 128, 129].map(|k| of(k, 32 << 10)), [Some((8, 1)), Some((8, 1)), Some((4, 2))]);
-        assert_eq!([256, 512, 513].map(|k| of(k, 32 << 10)), [Some((4, 2)), Some((2, 4)), None]);
-        assert_eq!([128, 512, 513].map(|k| of(k, 16 << 10)), [Some((4, 1)), Some((1, 4)), None]);
-        assert!(Tile::all().iter().all(|tile| tile.workgroup_bytes() <= 32 << 10));
+    fn most_invocations_have_work_and_every_device_has_a_tile() {
+        let of = |k: usize| (Tile::threads(k / 4), Tile::threads(k / 4) / (k / 4));
+        assert_eq!([20, 40, 64, 100].map(of), [(64, 12), (64, 6), (64, 4), (128, 5)]);
+        assert_eq!([200, 300, 512].map(of), [(160, 3), (160, 2), (256, 2)]);
+        for k in 1..=MOST {
+            let quads = k.div_ceil(4);
+            let threads = Tile::threads(quads);
+            assert!(threads / quads * quads * 10 >= threads * 7 && threads / quads >= 2, "{k}: {threads}");
+            assert!(Tile::of(k, usize::MAX >> 20, 16 << 10, 128).is_some_and(|tile| tile.rows >= 4), "{k}");
+        }
+        assert_eq!((Tile::of(0, 1, 32 << 10, 128), Tile::of(MOST + 1, 1, 32 << 10, 128)), (None, None));
+        assert!(Tile::all().all(|tile| tile.workgroup_bytes() <= 32 << 10));
+    }
+
+    #[test]
+    fn few_rows_are_spread_over_the_device() {
+        let of = |rows, k| Tile::of(k, rows, 32 << 10, 128).map(|tile| (tile.rows, tile.unroll()));
+        assert_eq!([60_000, 6000, 2000, 784].map(|rows| of(rows, 100)), [(8, 1), (8, 1), (2, 5), (1, 5)].map(Some));
+        assert_eq!([(1, 3), (784, 40), (784, 52)].map(|(rows, k)| of(rows, k)), [(1, 5), (1, 5), (1, 1)].map(Some));
     }
 }

@@ -1,8 +1,11 @@
-//! `shaders/spectral_step.wgsl` and `shaders/spectral_finish.wgsl`: the Collatz–Wielandt bound on the norm of a Gram.
+//! The Collatz–Wielandt bound on the norm of a Gram: `shaders/spectral.wgsl` for small ones, else `shaders/spectral_step.wgsl` for every
+//! step and `shaders/spectral_finish.wgsl`.
 
+use super::super::context::INVOCATIONS;
 use super::super::matrix::Matrix;
-use super::super::pipeline::{Spec, word};
+use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
+use super::super::template::expand;
 use crate::Result;
 use crate::backend::{Curvature, Element};
 use bytemuck::{Pod, Zeroable};
@@ -37,6 +40,38 @@ pub(super) const FINISH: Spec = Spec::new::<FinishParams>(
     &[false, false, true],
 );
 
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(in super::super) struct Params {
+    ld: u32,
+    diagonal: u32,
+    iterations: u32,
+    slack: f32,
+}
+
+/// All steps at once, on a Gram of so many columns.
+#[derive(Debug)]
+pub(super) struct Whole(pub(super) usize);
+
+impl Whole {
+    /// Columns at most: with more, a part of the Gram is too large for the registers of an invocation.
+    pub(super) const MOST: usize = 128;
+}
+
+impl Program for Whole {
+    fn key(&self) -> Key {
+        Key { label: "spectral", variant: self.0 as u64 }
+    }
+
+    fn spec(&self) -> Spec {
+        let file = include_str!("../../../../shaders/spectral.wgsl");
+        let (k, quads) = (self.0, self.0.div_ceil(4));
+        let split = (INVOCATIONS as usize / k).min(quads);
+        let values = [("K", k), ("QUADS", quads), ("SPLIT", split), ("SHARE", quads.div_ceil(split))];
+        Spec { source: expand(file, &values).into(), ..Spec::new::<Params>("spectral", file, &[false, true, true]) }
+    }
+}
+
 /// Rows of the Gram per workgroup, as in the shader.
 const ROWS: usize = 16;
 
@@ -48,8 +83,15 @@ pub(in super::super) fn record(
     out: &Curvature<Matrix>,
 ) -> Result<()> {
     let k = gram.cols;
-    let [next, ratio, metric] = recorder.spectral_scratch(k)?;
+    let slack = f32::of(1.0 + 4.0 * (k + 2) as f64 * f32::UNIT);
     let vector = out.vector.vector()?;
+    let small = (1..=Whole::MOST).contains(&k) && !recorder.context.options.unfused;
+    if let ([whole], true) = (gram.shards.as_slice(), small) {
+        let (ld, iterations) = (word(gram.ld)?, word(iterations)?);
+        let params = Params { ld, diagonal: diagonal.into(), iterations, slack };
+        return recorder.dispatch(&Whole(k), &[whole, vector, out.scale.vector()?], &params, [1, 1, 1]);
+    }
+    let [next, ratio, metric] = recorder.spectral_scratch(k)?;
     for t in 0..=iterations {
         let (from, to) = if t % 2 == 0 { (vector, &*next) } else { (&*next, vector) };
         for (shard, row0, rows) in gram.each_shard() {
@@ -65,7 +107,6 @@ pub(in super::super) fn record(
             recorder.dispatch(&STEP, &buffers, &params, [recorder.groups(rows, ROWS), 1, 1])?;
         }
     }
-    let slack = f32::of(1.0 + 4.0 * (k + 2) as f64 * f32::UNIT);
     let params = FinishParams { k: word(k)?, slack };
     recorder.dispatch(&FINISH, &[&ratio, &metric, out.scale.vector()?], &params, [1, 1, 1])?;
     Ok(())

@@ -54,6 +54,7 @@ pub(in super::super) fn record(
         square: square.into(),
     };
     let scratch = recorder.scratch();
-    recorder.dispatch(&SPEC, &[&scratch, out], &params, recorder.elementwise(rows, cols))?;
+    let grid = [recorder.groups(cols, 64), recorder.groups(rows, 1), 1];
+    recorder.dispatch(&SPEC, &[&scratch, out], &params, grid)?;
     Ok(())
 }
