@@ -3,9 +3,11 @@
 // A template: kernels/template.rs says how it is read, kernels/matmul_tiled.rs for which sizes; stored.wgsl has a.
 // Every load from memory is one of four neighbours, so offsets and distances of rows are multiples of 4. The next slab
 // of DEPTH terms is loaded into registers while one of the two in workgroup memory is computed with: a barrier per slab.
+// What is loaded is decoded after that, so that nothing waits for it before.
 //
-// Workgroup memory keeps a slab as it is stored. Where the terms of a row are neighbours (a of NN and NT, b of NT) a quad is four
-// terms of a row, else it is four rows (columns) of a term. Pitches are odd: neighbours do not begin in the same bank.
+// Workgroup memory keeps both slabs by terms: a quad is four rows (columns) of a term. Where the terms of a row are neighbours in
+// memory (a of NN and NT, b of NT) a slab is transposed on its way. Places outside are moved inside, and b alone is 0 where
+// there are no more terms.
 
 struct Params {
     m: u32, n: u32, k: u32, chunk: u32,
@@ -19,11 +21,16 @@ var<immediate> p: Params;
 const BM: u32 = $BMu;
 const BN: u32 = $BNu;
 const THREADS: u32 = $THREADSu;
-// Invocations across and down; each has every ACROSS-th quad of columns and every DOWN-th quad of rows.
+// Invocations across and down; each has every ACROSS-th quad of columns and every DOWN-th quad of rows. Neighbours are STRIP
+// below one another, then side by side.
 const ACROSS: u32 = $ACROSSu;
 const DOWN: u32 = $DOWNu;
+const STRIP: u32 = $STRIPu;
 const DEPTH: u32 = $DEPTHu;
 const TERM_QUADS: u32 = $TERM_QUADSu;
+// Quads of a slab, and from term to term.
+const A_QUADS: u32 = $A_QUADSu;
+const B_QUADS: u32 = $B_QUADSu;
 const A_PITCH: u32 = $A_PITCHu;
 const B_PITCH: u32 = $B_PITCHu;
 const A_SIZE: u32 = $A_SIZEu;
@@ -36,46 +43,30 @@ fn before(v: vec4<f32>, t: u32, end: u32) -> vec4<f32> {
     return select(vec4<f32>(), v, vec4<u32>(t, t + 1u, t + 2u, t + 3u) < vec4<u32>(end));
 }
 
-// The quad number `at` of the slab from t0 on, 0 outside; and where it goes.
+// Where the quad number `at` of a slab goes.
 //: if !A_T
-fn load_a(row0: u32, t0: u32, at: u32, end: u32) -> vec4<f32> {
-    let i = row0 + at / TERM_QUADS;
-    let t = t0 + 4u * (at % TERM_QUADS);
-    if (i >= p.m || t >= end) { return vec4<f32>(); }
-    return before(quad((p.a_off + i * p.lda + t) / 4u, p.a_row + i), t, end);
+fn place_a(base: u32, at: u32, v: vec4<f32>) {
+    let row = at / TERM_QUADS;
+    let to = base + 4u * (at % TERM_QUADS) * A_PITCH + row / 4u;
+    //: for s 0 4
+    tile_a[to + $su * A_PITCH][row % 4u] = v[$s];
+    //: end
 }
-fn place_a(at: u32) -> u32 { return (at / TERM_QUADS) * A_PITCH + at % TERM_QUADS; }
 //: end
 //: if A_T
-fn load_a(row0: u32, t0: u32, at: u32, end: u32) -> vec4<f32> {
-    let i = row0 + 4u * (at % (BM / 4u));
-    let t = t0 + at / (BM / 4u);
-    if (i >= p.m || t >= end) { return vec4<f32>(); }
-    return quad((p.a_off + t * p.lda + i) / 4u, p.a_row + t);
-}
-fn place_a(at: u32) -> u32 { return (at / (BM / 4u)) * A_PITCH + at % (BM / 4u); }
-//: end
-//: if !B_T
-fn load_b(col0: u32, t0: u32, at: u32, end: u32) -> vec4<f32> {
-    let j = col0 + 4u * (at % (BN / 4u));
-    let t = t0 + at / (BN / 4u);
-    if (j >= p.n || t >= end) { return vec4<f32>(); }
-    return b[(p.b_off + t * p.ldb + j) / 4u];
-}
-fn place_b(at: u32) -> u32 { return (at / (BN / 4u)) * B_PITCH + at % (BN / 4u); }
+fn place_a(base: u32, at: u32, v: vec4<f32>) { tile_a[base + (at / (BM / 4u)) * A_PITCH + at % (BM / 4u)] = v; }
 //: end
 //: if B_T
-fn load_b(col0: u32, t0: u32, at: u32, end: u32) -> vec4<f32> {
-    let j = col0 + at / TERM_QUADS;
-    let t = t0 + 4u * (at % TERM_QUADS);
-    if (j >= p.n || t >= end) { return vec4<f32>(); }
-    return before(b[(p.b_off + j * p.ldb + t) / 4u], t, end);
+fn place_b(base: u32, at: u32, v: vec4<f32>) {
+    let row = at / TERM_QUADS;
+    let to = base + 4u * (at % TERM_QUADS) * B_PITCH + row / 4u;
+    //: for s 0 4
+    tile_b[to + $su * B_PITCH][row % 4u] = v[$s];
+    //: end
 }
-// The first columns of all quads, then the second ones …: neighbouring invocations read neighbouring rows of the slab.
-fn place_b(at: u32) -> u32 {
-    let j = at / TERM_QUADS;
-    return ((j % 4u) * (BN / 4u) + j / 4u) * B_PITCH + at % TERM_QUADS;
-}
+//: end
+//: if !B_T
+fn place_b(base: u32, at: u32, v: vec4<f32>) { tile_b[base + (at / (BN / 4u)) * B_PITCH + at % (BN / 4u)] = v; }
 //: end
 
 // Columns from n on are not this product's.
@@ -95,8 +86,8 @@ fn store(i: u32, j: u32, split: u32, v: vec4<f32>) {
 fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let row0 = wg.y * BM;
     let col0 = wg.x * BN;
-    let across = local % ACROSS;
-    let down = local / ACROSS;
+    let across = local / STRIP % ACROSS;
+    let down = STRIP * (local / (STRIP * ACROSS)) + local % STRIP;
     let begin = wg.z * p.chunk;
     let end = min(p.k, begin + p.chunk);
     //: for q 0 ROW_QUADS
@@ -106,59 +97,87 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
     //: end
     //: end
     //: end
+    // The last quad of terms, and the last quads of rows and columns, that there are.
+    let last = (end - 1u) / 4u * 4u;
     //: for l 0 A_LOADS
-    tile_a[place_a(local + $lu * THREADS)] = load_a(row0, begin, local + $lu * THREADS, end);
+    let at_a_$l = min(local + $lu * THREADS, A_QUADS - 1u);
+    //: if !A_T
+    let row_$l = min(row0 + at_a_$l / TERM_QUADS, p.m - 1u);
+    let term_a_$l = 4u * (at_a_$l % TERM_QUADS);
+    let from_a_$l = p.a_off + row_$l * p.lda;
+    let scale_$l = scale_of(p.a_row + row_$l);
+    //: end
+    //: if A_T
+    let term_a_$l = at_a_$l / (BM / 4u);
+    let from_a_$l = p.a_off + min(row0 + 4u * (at_a_$l % (BM / 4u)), (p.m - 1u) / 4u * 4u);
+    //: end
     //: end
     //: for l 0 B_LOADS
-    tile_b[place_b(local + $lu * THREADS)] = load_b(col0, begin, local + $lu * THREADS, end);
+    let at_b_$l = min(local + $lu * THREADS, B_QUADS - 1u);
+    //: if !B_T
+    let term_b_$l = at_b_$l / (BN / 4u);
+    let from_b_$l = p.b_off + min(col0 + 4u * (at_b_$l % (BN / 4u)), (p.n - 1u) / 4u * 4u);
+    //: end
+    //: if B_T
+    let term_b_$l = 4u * (at_b_$l % TERM_QUADS);
+    let from_b_$l = p.b_off + min(col0 + at_b_$l / TERM_QUADS, p.n - 1u) * p.ldb;
+    //: end
+    //: end
+    //: for l 0 A_LOADS
+    //: if !A_T
+    let first_a_$l = decoded(raw((from_a_$l + min(begin + term_a_$l, last)) / 4u), scale_$l);
+    //: end
+    //: if A_T
+    let first_term_$l = min(begin + term_a_$l, end - 1u);
+    let first_a_$l = decoded(raw((from_a_$l + first_term_$l * p.lda) / 4u), scale_of(p.a_row + first_term_$l));
+    //: end
+    if (local + $lu * THREADS < A_QUADS) { place_a(0u, at_a_$l, first_a_$l); }
+    //: end
+    //: for l 0 B_LOADS
+    //: if !B_T
+    let first_b_$l = select(vec4<f32>(), b[(from_b_$l + min(begin + term_b_$l, end - 1u) * p.ldb) / 4u], begin + term_b_$l < end);
+    //: end
+    //: if B_T
+    let first_b_$l = before(b[(from_b_$l + min(begin + term_b_$l, last)) / 4u], begin + term_b_$l, end);
+    //: end
+    if (local + $lu * THREADS < B_QUADS) { place_b(0u, at_b_$l, first_b_$l); }
     //: end
     workgroupBarrier();
     var now = 0u;
     for (var t0 = begin; t0 < end; t0 += DEPTH) {
+        let t1 = t0 + DEPTH;
         //: for l 0 A_LOADS
-        let next_a_$l = load_a(row0, t0 + DEPTH, local + $lu * THREADS, end);
+        //: if !A_T
+        let next_a_$l = raw((from_a_$l + min(t1 + term_a_$l, last)) / 4u);
+        //: end
+        //: if A_T
+        let next_term_$l = min(t1 + term_a_$l, end - 1u);
+        let next_a_$l = raw((from_a_$l + next_term_$l * p.lda) / 4u);
+        let next_scale_$l = scale_of(p.a_row + next_term_$l);
+        //: end
         //: end
         //: for l 0 B_LOADS
-        let next_b_$l = load_b(col0, t0 + DEPTH, local + $lu * THREADS, end);
+        //: if !B_T
+        let next_b_$l = b[(from_b_$l + min(t1 + term_b_$l, end - 1u) * p.ldb) / 4u];
         //: end
-        let in_a = now * A_SIZE;
-        let in_b = now * B_SIZE;
+        //: if B_T
+        let next_b_$l = b[(from_b_$l + min(t1 + term_b_$l, last)) / 4u];
+        //: end
+        //: end
+        let in_a = now * A_SIZE + down;
+        let in_b = now * B_SIZE + across;
         for (var u = 0u; u < TERM_QUADS; u++) {
-            //: if !A_T
-            //: for q 0 ROW_QUADS
-            //: for r 0 4
-            let a_$q_$r = tile_a[in_a + (4u * (down + $qu * DOWN) + $ru) * A_PITCH + u];
-            //: end
-            //: end
-            //: end
-            //: if A_T
-            //: for q 0 ROW_QUADS
             //: for t 0 4
-            let a_$q_$t = tile_a[in_a + (4u * u + $tu) * A_PITCH + down + $qu * DOWN];
-            //: end
-            //: end
+            //: for q 0 ROW_QUADS
+            let a_$t_$q = tile_a[in_a + (4u * u + $tu) * A_PITCH + $qu * DOWN];
             //: end
             //: for j 0 COL_QUADS
-            //: if B_T
-            //: for c 0 4
-            let c_$j_$c = tile_b[in_b + ($cu * (BN / 4u) + across + $ju * ACROSS) * B_PITCH + u];
-            //: end
-            //: end
-            //: for t 0 4
-            //: if B_T
-            let b_$j_$t = vec4<f32>(c_$j_0[$t], c_$j_1[$t], c_$j_2[$t], c_$j_3[$t]);
-            //: end
-            //: if !B_T
-            let b_$j_$t = tile_b[in_b + (4u * u + $tu) * B_PITCH + across + $ju * ACROSS];
+            let b_$t_$j = tile_b[in_b + (4u * u + $tu) * B_PITCH + $ju * ACROSS];
             //: end
             //: for q 0 ROW_QUADS
             //: for r 0 4
-            //: if A_T
-            acc_$q_$r_$j += a_$q_$t[$r] * b_$j_$t;
-            //: end
-            //: if !A_T
-            acc_$q_$r_$j += a_$q_$r[$t] * b_$j_$t;
-            //: end
+            //: for j 0 COL_QUADS
+            acc_$q_$r_$j += a_$t_$q[$r] * b_$t_$j;
             //: end
             //: end
             //: end
@@ -166,10 +185,24 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) l
         }
         now = 1u - now;
         //: for l 0 A_LOADS
-        tile_a[now * A_SIZE + place_a(local + $lu * THREADS)] = next_a_$l;
+        if (local + $lu * THREADS < A_QUADS) {
+            //: if !A_T
+            place_a(now * A_SIZE, at_a_$l, decoded(next_a_$l, scale_$l));
+            //: end
+            //: if A_T
+            place_a(now * A_SIZE, at_a_$l, decoded(next_a_$l, next_scale_$l));
+            //: end
+        }
         //: end
         //: for l 0 B_LOADS
-        tile_b[now * B_SIZE + place_b(local + $lu * THREADS)] = next_b_$l;
+        if (local + $lu * THREADS < B_QUADS) {
+            //: if !B_T
+            place_b(now * B_SIZE, at_b_$l, select(vec4<f32>(), next_b_$l, t1 + term_b_$l < end));
+            //: end
+            //: if B_T
+            place_b(now * B_SIZE, at_b_$l, before(next_b_$l, t1 + term_b_$l, end));
+            //: end
+        }
         //: end
         workgroupBarrier();
     }

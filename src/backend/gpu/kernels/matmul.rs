@@ -79,10 +79,11 @@ fn record_variant(
     (a, b, c): (Region<'_>, Region<'_>, Region<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    let program = Program { op, variant, storage: a.buffer.storage };
-    let chunk = VARIANTS[variant].chunk((m, k, n), recorder.scratch_words(), recorder.most_groups());
+    let fitted = VARIANTS[variant].fitted(m, n);
+    let program = Program { op, variant, storage: a.buffer.storage, tile: fitted.tile };
+    let chunk = fitted.chunk((m, k, n), recorder.scratch_words(), recorder.most_groups());
     let parts = k.div_ceil(chunk);
-    let (rows, cols) = VARIANTS[variant].tile;
+    let (rows, cols) = fitted.tile;
     let mut params = Params {
         m: word(m)?,
         n: word(n)?,

@@ -39,18 +39,20 @@ pub(in super::super) struct Variant {
 }
 
 /// The variants, by number. The first is the reference, `shaders/matmul.wgsl`: it loads numbers one by one, from anywhere.
-pub(in super::super) const VARIANTS: [Variant; 7] = [
+/// What they cost was measured on an H200.
+pub(in super::super) const VARIANTS: [Variant; 8] = [
     Variant { name: "64x64 scalar", tile: (64, 64), thread: (4, 4), depth: 16, cost: 4.0 },
-    Variant { name: "32x32 4x4", tile: (32, 32), thread: (4, 4), depth: 16, cost: 2.0 },
-    Variant { name: "64x64 4x4", tile: (64, 64), thread: (4, 4), depth: 16, cost: 1.7 },
-    Variant { name: "64x64 8x8", tile: (64, 64), thread: (8, 8), depth: 16, cost: 1.1 },
-    Variant { name: "128x32 8x4", tile: (128, 32), thread: (8, 4), depth: 16, cost: 1.4 },
-    Variant { name: "128x64 8x8", tile: (128, 64), thread: (8, 8), depth: 16, cost: 1.05 },
+    Variant { name: "32x32 4x4", tile: (32, 32), thread: (4, 4), depth: 16, cost: 1.6 },
+    Variant { name: "64x64 4x4", tile: (64, 64), thread: (4, 4), depth: 16, cost: 1.3 },
+    Variant { name: "64x64 8x8", tile: (64, 64), thread: (8, 8), depth: 8, cost: 1.15 },
+    Variant { name: "128x64 8x8", tile: (128, 64), thread: (8, 8), depth: 8, cost: 0.94 },
     Variant { name: "128x128 8x8", tile: (128, 128), thread: (8, 8), depth: 8, cost: 1.0 },
+    Variant { name: "128x128 8x8 deep", tile: (128, 128), thread: (8, 8), depth: 16, cost: 0.93 },
+    Variant { name: "256x64 8x8", tile: (256, 64), thread: (8, 8), depth: 8, cost: 1.05 },
 ];
 
 /// The version of this table and of its shader, for choices that are kept in files.
-pub(in super::super) const VERSION: u32 = 1;
+pub(in super::super) const VERSION: u32 = 2;
 
 /// Workgroups that a large GPU keeps busy.
 pub(super) const BUSY: usize = 512;
@@ -58,35 +60,52 @@ pub(super) const BUSY: usize = 512;
 const MIN_CHUNK: usize = 256;
 /// Chunks begin at multiples of this, the depth of the deepest slab.
 const CHUNK: usize = 16;
+/// Bytes of workgroup memory that most devices have.
+const WORKGROUP_BYTES: usize = 32 << 10;
+/// So many tiles side by side that it hardly matters how full the last one is.
+const MANY: usize = 8;
+/// Invocations of a workgroup, at least.
+const MIN_THREADS: usize = 32;
 
 impl Variant {
     fn threads(&self) -> usize {
         self.tile.0 / self.thread.0 * (self.tile.1 / self.thread.1)
     }
 
-    /// Quads of workgroup memory from row to row of a slab that is `wide` as it is stored, and of all of it.
-    fn slab(&self, wide: usize, transposed: bool) -> (usize, usize) {
-        if transposed { (self.depth / 4 + 1, wide) } else { (wide / 4 + 1, self.depth) }
+    /// The same in tiles that divide `m × n` up evenly, where there are few of them, each way: less is computed in vain. Tiles of
+    /// sizes that are no powers of two are slower, so they have to save a quarter; deep slabs do not bear it at all.
+    pub(in super::super) fn fitted(self, m: usize, n: usize) -> Self {
+        let fit = |len: usize, most: usize, step: usize| match len.div_ceil(most) {
+            tiles @ 1..MANY => len.div_ceil(tiles).next_multiple_of(step),
+            _ => most,
+        };
+        let tile = (fit(m, self.tile.0, self.thread.0), fit(n, self.tile.1, self.thread.1));
+        let fitted = Self { tile, ..self };
+        let saves = 4 * tile.0 * tile.1 <= 3 * self.tile.0 * self.tile.1;
+        if saves && self.depth < CHUNK && fitted.threads() >= MIN_THREADS { fitted } else { self }
+    }
+
+    /// Quads of workgroup memory from term to term of the slabs of a and of b: odd, so that what is transposed on its way there goes to
+    /// different banks, as far as there is room.
+    fn pitches(&self) -> (usize, usize) {
+        let quads = (self.tile.0 / 4, self.tile.1 / 4);
+        let padded = (quads.0 + 1, quads.1 + 1);
+        if self.bytes(padded) <= WORKGROUP_BYTES { padded } else { quads }
+    }
+
+    /// Bytes of two slabs of each operand.
+    fn bytes(&self, (a, b): (usize, usize)) -> usize {
+        2 * 16 * self.depth * (a + b)
     }
 
     /// Bytes of workgroup memory.
-    pub(in super::super) fn workgroup_bytes(&self, op: MatMul) -> usize {
-        if self == &VARIANTS[0] {
-            return 2 * 17 * 16 * 16;
-        }
-        let ((a, a_rows), (b, b_rows)) = self.slabs(op);
-        2 * 16 * (a * a_rows + b * b_rows)
-    }
-
-    fn slabs(&self, op: MatMul) -> ((usize, usize), (usize, usize)) {
-        (self.slab(self.tile.0, op != MatMul::TN), self.slab(self.tile.1, op == MatMul::NT))
+    pub(in super::super) fn workgroup_bytes(&self) -> usize {
+        if self == &VARIANTS[0] { 2 * 17 * 16 * 16 } else { self.bytes(self.pitches()) }
     }
 
     /// Whether an adapter of these limits can run it.
     pub(in super::super) fn runs_on(&self, workgroup_bytes: u32, invocations: u32) -> bool {
-        let ops = [MatMul::NN, MatMul::TN, MatMul::NT];
-        self.threads() <= invocations as usize
-            && ops.iter().all(|op| self.workgroup_bytes(*op) <= workgroup_bytes as usize)
+        self.threads() <= invocations as usize && self.workgroup_bytes() <= workgroup_bytes as usize
     }
 
     /// Tiles of `m × n`.
@@ -108,7 +127,11 @@ impl Variant {
 
     fn values(&self, op: MatMul, storage: Storage) -> Vec<(&'static str, usize)> {
         let ((bm, bn), (tm, tn), threads) = (self.tile, self.thread, self.threads());
-        let ((a_pitch, a_rows), (b_pitch, b_rows)) = self.slabs(op);
+        let (a_pitch, b_pitch) = self.pitches();
+        let (a_quads, b_quads) = (bm * self.depth / 4, bn * self.depth / 4);
+        let down = bm / tm;
+        // Four rows and eight columns for 32 invocations: fewest quads of both slabs.
+        let strip = [4, 2, 1].into_iter().find(|strip| down % strip == 0).unwrap_or(1);
         let mut values = storage_values(storage).to_vec();
         values.extend([
             ("QUADS", 1),
@@ -120,19 +143,22 @@ impl Variant {
             ("TN", tn),
             ("THREADS", threads),
             ("ACROSS", bn / tn),
-            ("DOWN", bm / tm),
+            ("DOWN", down),
+            ("STRIP", strip),
             ("DEPTH", self.depth),
             ("TERM_QUADS", self.depth / 4),
             ("ROW_QUADS", tm / 4),
             ("COL_QUADS", tn / 4),
-            ("A_LOADS", bm * self.depth / 4 / threads),
-            ("B_LOADS", bn * self.depth / 4 / threads),
+            ("A_QUADS", a_quads),
+            ("B_QUADS", b_quads),
+            ("A_LOADS", a_quads.div_ceil(threads)),
+            ("B_LOADS", b_quads.div_ceil(threads)),
             ("A_PITCH", a_pitch),
             ("B_PITCH", b_pitch),
-            ("A_SIZE", a_pitch * a_rows),
-            ("B_SIZE", b_pitch * b_rows),
-            ("A_BOTH", 2 * a_pitch * a_rows),
-            ("B_BOTH", 2 * b_pitch * b_rows),
+            ("A_SIZE", a_pitch * self.depth),
+            ("B_SIZE", b_pitch * self.depth),
+            ("A_BOTH", 2 * a_pitch * self.depth),
+            ("B_BOTH", 2 * b_pitch * self.depth),
         ]);
         values
     }
@@ -150,6 +176,8 @@ pub(in super::super) struct Program {
     pub(in super::super) op: MatMul,
     /// Its number.
     pub(in super::super) variant: usize,
+    /// Rows and columns of its tiles.
+    pub(in super::super) tile: (usize, usize),
     /// How a is stored.
     pub(in super::super) storage: Storage,
 }
@@ -159,7 +187,8 @@ pub(in super::super) const STORED: &str = include_str!("../../../../shaders/stor
 impl pipeline::Program for Program {
     fn key(&self) -> Key {
         let label = if self.variant == 0 { "matmul" } else { "matmul_tiled" };
-        Key { label, variant: (self.variant as u64 * 4 + self.op as u64) * 4 + self.storage as u64 }
+        let numbers = [self.variant, self.op as usize, self.storage as usize, self.tile.0, self.tile.1];
+        Key { label, variant: numbers.iter().fold(0, |all, n| all << 10 | *n as u64) }
     }
 
     fn spec(&self) -> Spec {
@@ -167,7 +196,7 @@ impl pipeline::Program for Program {
             0 => include_str!("../../../../shaders/matmul.wgsl"),
             _ => include_str!("../../../../shaders/matmul_tiled.wgsl"),
         };
-        let mut values = VARIANTS[self.variant].values(self.op, self.storage);
+        let mut values = Variant { tile: self.tile, ..VARIANTS[self.variant] }.values(self.op, self.storage);
         values.retain(|(name, _)| self.variant > 0 || *name != "QUADS");
         Spec {
             source: (expand(STORED, &values) + &expand(file, &values)).into(),
@@ -197,34 +226,40 @@ pub(in super::super) fn choose(
     runs: impl Fn(usize) -> bool,
 ) -> usize {
     let (m, k, n) = shape;
-    let estimate = |variant: &Variant| {
+    let estimate = |variant: Variant| {
+        let variant = variant.fitted(m, n);
         let chunk = variant.chunk(shape, usize::MAX, BUSY);
         let workgroups = variant.tiles(m, n) * k.div_ceil(chunk);
         let rounds = (workgroups as f64 / tiles_at_a_time as f64).max(1.0);
         rounds * (variant.tile.0 * variant.tile.1 * chunk) as f64 * variant.cost
     };
     let runnable = (1..VARIANTS.len()).filter(|i| runs(*i));
-    runnable.min_by(|a, b| estimate(&VARIANTS[*a]).total_cmp(&estimate(&VARIANTS[*b]))).unwrap_or(0)
+    runnable.min_by(|a, b| estimate(VARIANTS[*a]).total_cmp(&estimate(VARIANTS[*b]))).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OPS: [MatMul; 3] = [MatMul::NN, MatMul::TN, MatMul::NT];
-
     #[test]
-    fn every_number_of_a_slab_is_loaded_once() {
+    fn tiles_are_made_of_whole_ones_and_fit_the_workgroup() {
         for v in VARIANTS {
-            let threads = v.threads();
-            assert!(threads % 64 == 0 && v.depth % 4 == 0 && CHUNK.is_multiple_of(v.depth), "{}", v.name);
-            for side in [v.tile.0, v.tile.1] {
-                assert_eq!(side * v.depth / 4 % threads, 0, "{}", v.name);
-            }
-            for op in OPS {
-                assert!(v.workgroup_bytes(op) <= 32 << 10, "{} {op:?}: {}", v.name, v.workgroup_bytes(op));
+            for (m, n) in [(1, 1), (20, 20), (60_000, 20), (784, 100), (784, 300), (5000, 784), (60_000, 60_000)] {
+                let fitted = v.fitted(m, n);
+                let (tall, wide) = fitted.tile;
+                assert!(tall <= v.tile.0 && wide <= v.tile.1 && CHUNK.is_multiple_of(v.depth), "{} {m}x{n}", v.name);
+                assert!(tall % v.thread.0 == 0 && wide % v.thread.1 == 0, "{} {m}x{n}: {tall}x{wide}", v.name);
+                assert!(fitted.threads() >= MIN_THREADS && fitted.threads() <= 256, "{} {m}x{n}", v.name);
+                assert!(fitted.workgroup_bytes() <= WORKGROUP_BYTES, "{} {m}x{n}", v.name);
+                assert!(fitted.tiles(m, n) == v.tiles(m, n), "{} {m}x{n}", v.name);
             }
         }
+        let fitted = |variant: usize, m, n| VARIANTS[variant].fitted(m, n).tile;
+        assert_eq!((fitted(4, 60_000, 40), fitted(5, 784, 100)), ((128, 40), (112, 104)));
+        // Hardly less would be computed.
+        assert_eq!((fitted(5, 60_000, 100), fitted(4, 784, 300)), ((128, 128), (128, 64)));
+        // Too few invocations would be left, or the slabs are deep.
+        assert_eq!((fitted(3, 20, 20), fitted(1, 784, 20)), ((64, 64), (32, 32)));
     }
 
     #[test]
@@ -245,21 +280,25 @@ mod tests {
     #[test]
     fn a_variant_that_the_adapter_cannot_run_is_left_out() {
         let running = |bytes, invocations| VARIANTS.map(|v| v.runs_on(bytes, invocations));
-        assert_eq!(running(32 << 10, 1024), [true; 7]);
+        assert_eq!(running(32 << 10, 1024), [true; 8]);
         let small = running(16 << 10, 128);
-        assert_eq!((small[1], small[5], small[6]), (true, false, false));
+        assert_eq!((small[1], small[4], small[5], small[6]), (true, true, false, false));
     }
 
     #[test]
     fn the_shapes_of_nmf_get_their_tiles() {
         let chosen = |m, k, n| VARIANTS[choose((m, k, n), 128, |_| true)].name;
-        // XΨ and XᵀH of 60,000 images of 784 pixels.
-        assert_eq!((chosen(60_000, 784, 20), chosen(60_000, 784, 32)), ("128x32 8x4", "128x32 8x4"));
-        assert_eq!((chosen(60_000, 784, 64), chosen(60_000, 784, 128)), ("128x64 8x8", "128x128 8x8"));
+        // XΨ of 60,000 images of 784 pixels.
+        assert_eq!([20, 40, 300].map(|k| chosen(60_000, 784, k)), ["128x64 8x8"; 3]);
+        assert_eq!(chosen(60_000, 784, 100), "128x128 8x8 deep");
+        // XᵀH and HᵀH.
+        assert_eq!((chosen(784, 60_000, 100), chosen(100, 60_000, 100)), ("128x128 8x8", "128x128 8x8"));
+        assert_eq!(chosen(20, 60_000, 20), "32x32 4x4");
         // The residual.
         assert_eq!(chosen(60_000, 40, 784), "128x64 8x8");
-        // A Gram of a chain: a few tiles, so small ones.
+        // Small ones: a few tiles, so small ones.
         assert_eq!((chosen(100, 100, 100), chosen(40, 784, 40)), ("32x32 4x4", "32x32 4x4"));
+        assert_eq!((chosen(784, 100, 100), chosen(1024, 600, 160)), ("32x32 4x4", "32x32 4x4"));
         assert_eq!(choose((60_000, 784, 100), 128, |i| i == 3), 3);
         assert_eq!(choose((60_000, 784, 100), 128, |_| false), 0);
     }
