@@ -64,7 +64,7 @@ fn open(path: &Path, opts: &LoadOptions) -> ImageSet<Samples> {
 
 fn ahead(set: ImageSet<Samples>) -> ReadAhead {
     let Samples::InFile(x) = set.x else { panic!("read into memory") };
-    ReadAhead::new(x).unwrap()
+    ReadAhead::new(*x).unwrap()
 }
 
 /// The same preprocessed samples, image shape and labels by both ways.

@@ -131,11 +131,13 @@ pub(crate) fn checked(set: &mut ImageSet<Samples>, source: &str, signed: bool, o
 }
 
 /// Samples to compute with, and what is read of them where they are streamed.
-pub(crate) fn source(x: Samples) -> Result<(Box<dyn Source<f32>>, Option<Arc<Reading>>)> {
+pub(crate) type Opened = (Box<dyn Source<f32>>, Option<Arc<Reading>>);
+
+pub(crate) fn source(x: Samples) -> Result<Opened> {
     Ok(match x {
         Samples::Held(x) => (Box::new(Rows::from(x)), None),
         Samples::InFile(x) => {
-            let x = ReadAhead::new(x)?;
+            let x = ReadAhead::new(*x)?;
             let reading = x.reading();
             (Box::new(x), Some(reading))
         }
@@ -146,7 +148,7 @@ pub(crate) fn source(x: Samples) -> Result<(Box<dyn Source<f32>>, Option<Arc<Rea
 pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
     Ok(match x {
         Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
-        Samples::InFile(x) => model.is_of(&mut ReadAhead::new(x.clone())?)?,
+        Samples::InFile(x) => model.is_of(&mut ReadAhead::new((**x).clone())?)?,
     })
 }
 
@@ -173,7 +175,9 @@ pub(crate) fn project(
             take(projected.h.view())?;
             Ok((projected.relative_error, projected.steps))
         }
-        Samples::InFile(x) => engine.transform_samples(&mut ReadAhead::new(x)?, factors, layer, how, &mut report, take),
+        Samples::InFile(x) => {
+            engine.transform_samples(&mut ReadAhead::new(*x)?, factors, layer, how, &mut report, take)
+        }
     }
 }
 

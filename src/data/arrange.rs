@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::budget::afford;
 use super::labels::Labels;
-use super::source::product_text;
+use super::source::{Numbers, product_text};
 use super::{ImageSet, ImageShape, LoadOptions, PixelOrder, SamplesAxis, resize};
 use crate::{Error, Result};
 
@@ -19,6 +19,14 @@ pub(super) struct Raw {
     pub(super) shape: Vec<u64>,
     /// Whether the first index varies fastest (column-major order).
     pub(super) fortran: bool,
+}
+
+/// An array that stays in its file, and what was read beside it.
+pub(super) struct Located {
+    pub(super) numbers: Numbers,
+    pub(super) labels: Option<Labels>,
+    /// Choices that no option made.
+    pub(super) notes: Vec<String>,
 }
 
 /// Where the samples of an array are: two dimensions are a matrix, three are `n × height × width`, four

@@ -7,7 +7,7 @@ use hdf5_pure::{
     FloatingPointLayout, Group, Layout,
 };
 
-use super::arrange::{self, Raw};
+use super::arrange::{self, Located, Raw};
 use super::budget::afford;
 use super::labels::{self, Collector, Labels};
 use super::source::{DEFLATE_RATIO, Kind, Number, Numbers, product_text, too_large};
@@ -32,18 +32,15 @@ pub(super) fn load(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Imag
 }
 
 /// Where the samples are, with the labels and notes: in one piece, or else in the chunks that are returned.
-pub(super) fn locate(
-    path: &Path,
-    matlab: bool,
-    opts: &LoadOptions,
-) -> Result<(Numbers, Option<Chunked>, Option<Labels>, Vec<String>)> {
+pub(super) fn locate(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<(Located, Option<Chunked>)> {
     let Opened { x, labels, notes } = open(path, matlab, opts)?;
     let (kind, big_endian, shape, bytes) = (x.kind, x.big_endian, in_order(x.shape.clone(), matlab), x.bytes()?);
     let (start, chunked) = match x.dataset.layout().map_err(|e| x.failed(e))? {
         Layout::Contiguous { address: Some(start), size } if size >= bytes => (start, None),
         _ => (0, Some(Chunked(x))),
     };
-    Ok((Numbers { start, kind, big_endian, shape, fortran: matlab }, chunked, labels, notes))
+    let numbers = Numbers { start, kind, big_endian, shape, fortran: matlab };
+    Ok((Located { numbers, labels, notes }, chunked))
 }
 
 /// Samples that are not in one piece.

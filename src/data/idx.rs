@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::arrange::Located;
 use super::labels::Labels;
 use super::source::{Kind, Numbers, Source, product_text};
 use super::{ImageSet, LoadOptions, arrange, labels};
@@ -15,12 +16,12 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
 }
 
 /// Where the images are, with the labels.
-pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<(Numbers, Option<Labels>)> {
+pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<Located> {
     let mut images = Source::open(path, false, opts.budget())?;
     let (kind, shape) = header_of_images(&mut images)?;
     let numbers = Numbers { start: images.place(kind, &shape)?, kind, big_endian: true, shape, fortran: false };
     let labels = open_labels(path, opts)?.map(|labels| read_labels(labels, numbers.shape[0], path)).transpose()?;
-    Ok((numbers, labels))
+    Ok(Located { numbers, labels, notes: Vec::new() })
 }
 
 /// The labels beside the images of `path`, if there are any, and their name.

@@ -7,8 +7,9 @@ use std::path::Path;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::arrange::Located;
 use super::labels::Labels;
-use super::source::{Numbers, Source, not_in_rows};
+use super::source::{Source, not_in_rows};
 use super::{ImageSet, LoadOptions, arrange, keys, npy};
 use crate::{Error, Result};
 
@@ -26,7 +27,7 @@ pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
 ///
 /// # Errors
 /// As [`load`], and [`Error::Config`] for an array that is compressed.
-pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<(Numbers, Option<Labels>, Vec<String>)> {
+pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<Located> {
     let Opened { mut archive, x, labels, notes, .. } = open(path, opts)?;
     let member = archive.by_name(&format!("{x}.npy")).map_err(|e| failed(path, e))?;
     let (Some(start), CompressionMethod::Stored) = (member.data_start(), member.compression()) else {
@@ -35,7 +36,7 @@ pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<(Numbers, Option
     let size = member.size();
     let mut numbers = npy::locate(&mut Source::exact(&path.join(format!("{x}.npy")), member, size, u64::MAX))?;
     numbers.start += start;
-    Ok((numbers, labels, notes))
+    Ok(Located { numbers, labels, notes })
 }
 
 /// An archive whose arrays were chosen.

@@ -12,7 +12,7 @@ pub enum Samples {
     /// In memory.
     Held(Array2<f32>),
     /// In the file of [`open`](super::open).
-    InFile(FileSamples),
+    InFile(Box<FileSamples>),
 }
 
 impl Dim for Samples {
@@ -56,7 +56,7 @@ impl ImageSet<Samples> {
                 let names = rows.iter().map(|&r| self.name(r).into_owned()).collect();
                 self.part(rows, Samples::Held(x.select(ndarray::Axis(0), rows)), names)
             }
-            Samples::InFile(x) => self.part(rows, Samples::InFile(x.select(rows)), Vec::new()),
+            Samples::InFile(x) => self.part(rows, Samples::InFile(Box::new(x.select(rows))), Vec::new()),
         }
     }
 

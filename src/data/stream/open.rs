@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::arrange::Place;
+use super::super::arrange::{Located, Place};
 use super::super::format::{self, Format};
 use super::super::source::{Source, not_in_rows};
 use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Samples, hdf5, idx, npy, npz};
@@ -17,28 +17,22 @@ use crate::Result;
 /// As [`load`](crate::data::load); [`Error::Config`] for samples that cannot be read by rows.
 pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     let opts = LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
-    let mut notes = Vec::new();
     let (format, gzip) = format::detect_for(path, &opts)?;
-    let mut chunks = None;
-    let (numbers, labels, opts) = match (format, gzip) {
-        (Format::Npy, false) => (npy::locate(&mut Source::open(path, false, u64::MAX)?)?, None, opts),
-        (Format::Npz, false) => {
-            let (numbers, labels, choices) = npz::locate(path, &opts)?;
-            notes.extend(choices);
-            (numbers, labels, opts)
+    if gzip {
+        return Err(not_in_rows(path, "they are packed with gzip"));
+    }
+    let (located, chunks) = match format {
+        Format::Npy => {
+            let numbers = npy::locate(&mut Source::open(path, false, u64::MAX)?)?;
+            (Located { numbers, labels: None, notes: Vec::new() }, None)
         }
-        (Format::Hdf5 { matlab }, false) => {
-            let (numbers, chunked, labels, choices) = hdf5::locate(path, matlab, &opts)?;
-            (notes, chunks) = (choices, chunked);
-            (numbers, labels, opts)
-        }
-        (Format::Idx, false) => {
-            let (numbers, labels) = idx::locate(path, &opts)?;
-            (numbers, labels, idx::by_rows(&opts))
-        }
-        (_, true) => return Err(not_in_rows(path, "they are packed with gzip")),
-        (_, false) => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
+        Format::Npz => (npz::locate(path, &opts)?, None),
+        Format::Hdf5 { matlab } => hdf5::locate(path, matlab, &opts)?,
+        Format::Idx => (idx::locate(path, &opts)?, None),
+        _ => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
     };
+    let Located { numbers, labels, mut notes } = located;
+    let opts = if format == Format::Idx { idx::by_rows(&opts) } else { opts };
     let count = labels.as_ref().map(|l| l.of.len());
     let place = Place::of(&numbers.shape, numbers.fortran, count, path, &opts, &mut notes)?;
     if !place.in_rows {
@@ -48,5 +42,5 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     let matlab = format.pixel_order() == PixelOrder::Columns;
     let image_shape = if matlab { ImageShape::square(place.dim.1) } else { place.image_shape };
     let (x, image_shape) = FileSamples::new(path, raw, place.dim, (image_shape, format.pixel_order()), opts)?;
-    Ok(ImageSet::new(Samples::InFile(x), image_shape, labels, notes))
+    Ok(ImageSet::new(Samples::InFile(Box::new(x)), image_shape, labels, notes))
 }
