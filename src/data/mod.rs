@@ -70,6 +70,11 @@ pub use table::{Join, Table};
 /// # Errors
 /// [`Error::Io`] if a file cannot be read; [`Error::Format`] if its content is not as expected; [`Error::Config`] and
 /// [`Error::Shape`] if the options do not fit the file, [`Error::Config`] also if it takes too much memory.
+///
+/// [`Error::Io`]: crate::Error::Io
+/// [`Error::Format`]: crate::Error::Format
+/// [`Error::Config`]: crate::Error::Config
+/// [`Error::Shape`]: crate::Error::Shape
 pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     use format::Format;
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };

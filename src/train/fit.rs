@@ -36,7 +36,7 @@ pub fn fit<'x, B: Backend>(
 /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed), whatever the unit it was
 /// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
-/// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`] does X stay as it is.
+/// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`](super::PenaltyScale::Absolute) does X stay as it is.
 ///
 /// `progress` is told of every iteration. Where it breaks, the fit ends with the factors that it has: layers that were still to
 /// come get one iteration, and [`Warning::Stopped`] says so.

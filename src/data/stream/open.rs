@@ -14,7 +14,7 @@ use crate::Result;
 /// in an uncompressed `.npz`, HDF5 and MATLAB 7.3 under the same condition, or IDX. Labels are read; of the samples nothing is read yet.
 ///
 /// # Errors
-/// As [`load`](crate::data::load); [`Error::Config`] for samples that cannot be read by rows.
+/// As [`load`](crate::data::load); [`Error::Config`](crate::Error::Config) for samples that cannot be read by rows.
 pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     let opts = LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
     let (format, gzip) = format::detect_for(path, &opts)?;
