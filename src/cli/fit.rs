@@ -13,7 +13,7 @@ use deepnmf::model::spec::Layers;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
 use deepnmf::store::Split;
 use deepnmf::train::{
-    Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, PenaltyScale, Solver, host_bytes,
+    Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, Online, PenaltyScale, Solver, host_bytes,
 };
 
 use super::Result;
@@ -133,6 +133,17 @@ struct TrainingArgs {
     #[arg(long, value_name = "N",
           help = by_model("The most sweeps of fine-tuning; with one layer, of its iterations", |m| m.sweeps))]
     sweeps: Option<usize>,
+    /// Change W after every batch of samples, not after all of them: for sets too large for many sweeps. With one layer, too, pre-training
+    /// comes first
+    #[arg(long)]
+    online: bool,
+    #[arg(long, value_name = "N", requires = "online",
+          help = with_default("Samples of a batch of online training", Online::default().batch))]
+    batch: Option<usize>,
+    #[arg(long, value_name = "F", requires = "online", allow_negative_numbers = true,
+          help = with_default("What an online batch leaves of the sums over those before, in (0, 1]; 1: everything",
+                              Online::default().forget))]
+    forget: Option<f64>,
     #[arg(long, help = with_default("How blocks are solved: by the papers' method, by coordinate descent, or by the one \
                                      that is faster on the device", name_of(&defaults().solver)),
           value_parser = named::<Solver>(["auto", "nesterov", "cd"]))]
@@ -233,6 +244,10 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Config {
         pretrain: training.pretrain.unwrap_or(defaults.pretrain),
         pretrain_samples: training.pretrain_samples,
         sweeps: training.sweeps.unwrap_or(defaults.sweeps),
+        online: training.online.then(|| Online {
+            batch: training.batch.unwrap_or(Online::default().batch),
+            forget: training.forget.unwrap_or(Online::default().forget),
+        }),
         solver: training.solver.unwrap_or(defaults.solver),
         x_storage: training.x_storage,
         inner: training.inner,

@@ -23,14 +23,15 @@ impl Stages {
             n as f64 * k as f64 * (2 * inner + visits * k) as f64
         };
         let part = config.pretrained_on(n).unwrap_or(n);
-        let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
+        let one_stage = depth == 1 && config.online.is_none();
+        let iterations = if one_stage { config.sweeps } else { config.pretrain };
         let below = [m].into_iter().chain(layers.iter().copied());
         let pretrain = below.zip(layers).enumerate().map(|(layer, (inner, &k))| {
             let stage = Stage::Pretrain { layer };
             Planned { stage, iterations, work: work(part, inner, k) }
         });
         let mut all: Vec<_> = pretrain.collect();
-        if let Some(&k) = layers.last().filter(|_| depth > 1) {
+        if let Some(&k) = layers.last().filter(|_| !one_stage) {
             all.push(Planned { stage: Stage::Finetune, iterations: config.sweeps, work: work(n, m, k) });
         }
         Self(all)

@@ -30,8 +30,9 @@ const RULES: &[(&str, Unused)] = &[
     ("passes", descent),
     ("extrapolate", extrapolation),
     ("balance", |c| model_without(c, has_solvers(c))),
-    ("pretrain", |c| one_layer(c).map(|one| format!("{one}, whose iterations are --sweeps"))),
-    ("pretrain_samples", one_layer),
+    ("online", |c| model_without(c, c.model.method == Method::Blocks)),
+    ("pretrain", |c| one_stage(c).map(|one| format!("{one}, whose iterations are --sweeps"))),
+    ("pretrain_samples", one_stage),
     ("sweeps", fine_tuning),
     ("target_error", fine_tuning),
     ("hidden", one_layer),
@@ -61,8 +62,13 @@ fn descent(c: &Config) -> Option<String> {
 /// For options of coordinate descent and, by either solver, of the fine-tuning of a linear chain.
 fn extrapolation(c: &Config) -> Option<String> {
     let blocks = c.model.method == Method::Blocks;
-    let fine_tuning = c.layers.len() > 1 && c.activation.is_none();
+    let fine_tuning = c.layers.len() > 1 && c.activation.is_none() && c.online.is_none();
     model_without(c, blocks).or_else(|| descent(c).filter(|_| !fine_tuning))
+}
+
+/// For options of the pre-training.
+fn one_stage(c: &Config) -> Option<String> {
+    one_layer(c).filter(|_| c.online.is_none())
 }
 
 fn one_layer(c: &Config) -> Option<String> {

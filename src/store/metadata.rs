@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{ImageShape, LoadOptions, Preprocess};
 use crate::model::{Activate, Activation, HPenalty, Init, Method, Metric, Solver};
-use crate::train::{Balance, Config, Extrapolate, GraphConfig, History, Penalties, PenaltyScale, Seconds};
+use crate::train::{Balance, Config, Extrapolate, GraphConfig, History, Online, Penalties, PenaltyScale, Seconds};
 
 /// The version of the layout of model files; it rises when older programs can no longer read them.
 pub const FORMAT: u64 = 1;
@@ -23,6 +23,9 @@ pub struct Training {
     pub pretrain_samples: Option<usize>,
     /// The most sweeps of fine-tuning.
     pub sweeps: usize,
+    /// Whether and how sweeps were online.
+    #[serde(default)]
+    pub online: Option<Online>,
     /// The solver of the blocks: for `auto`, the one that was chosen.
     pub solver: Solver,
     /// Nesterov steps per block.
@@ -81,6 +84,7 @@ impl From<&Config> for Training {
             pretrain: c.pretrain,
             pretrain_samples: c.pretrain_samples,
             sweeps: c.sweeps,
+            online: c.online,
             solver: c.solver,
             inner: c.inner,
             passes: c.passes,

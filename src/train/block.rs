@@ -327,7 +327,8 @@ pub(crate) struct WBlock<B: Backend> {
     /// `Ψ_{l−1}ᵀ XᵀH̃`.
     pub(crate) rhs: B::Matrix,
     rows: usize,
-    mu: f64,
+    /// The constant of the penalty on the column sums.
+    pub(super) mu: f64,
     left: Option<B::Matrix>,
     solver: Method<B>,
     separate: Option<Separate<B>>,

@@ -73,6 +73,28 @@ pub struct Balance {
     pub lengths: bool,
 }
 
+/// Fine-tuning that changes W after every few samples instead of after all of them: for sets that are too large for many sweeps. A
+/// sweep is then one look at every sample. `X_s: n_s × m` being the next samples,
+///
+/// ```text
+/// H_s from W      C ← f C + X_sᵀH_s      S ← f S + H_sᵀH_s      W from C and S
+/// ```
+///
+/// and after the last sweep all H are solved for once more, under the W that came of it.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Online {
+    /// n_s, at most.
+    pub batch: usize,
+    /// f in (0, 1]: what remains of the sums when the next samples come. 1 forgets nothing.
+    pub forget: f64,
+}
+
+impl Default for Online {
+    fn default() -> Self {
+        Self { batch: 1024, forget: 0.8 }
+    }
+}
+
 /// What to fit and how. [`Config::new`] has the defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -103,6 +125,8 @@ pub struct Config {
     pub pretrain_samples: Option<usize>,
     /// Sweeps of fine-tuning, at most.
     pub sweeps: usize,
+    /// Whether sweeps are [`Online`]. Of linear models of [`Method::Blocks`], which then are pre-trained also where they have one layer.
+    pub online: Option<Online>,
     /// How blocks are solved.
     pub solver: Solver,
     /// How X is stored on the device.
@@ -156,6 +180,7 @@ impl Config {
             pretrain: model.pretrain,
             pretrain_samples: None,
             sweeps: model.sweeps,
+            online: None,
             solver: model.solver,
             x_storage: Storage::Auto,
             stream: false,
@@ -185,10 +210,20 @@ impl Config {
         self.pretrain_samples.or(default).filter(|&part| part < n)
     }
 
+    /// Whether the training of one layer is all there is.
+    pub(crate) fn is_one_stage(&self) -> bool {
+        self.layers.len() == 1 && self.online.is_none()
+    }
+
+    /// The most rows of a shard of X on a device that takes so many.
+    pub(crate) fn shard_rows(&self, of_device: usize) -> usize {
+        self.online.map_or(of_device, |online| online.batch.min(of_device))
+    }
+
     /// Whether all layers are trained together after their pre-training.
     pub(crate) fn fine_tunes(&self) -> bool {
         let has_stage = matches!(self.model.method, Method::Blocks | Method::SemiNmf);
-        self.layers.len() > 1 && self.sweeps > 0 && has_stage
+        !self.is_one_stage() && self.sweeps > 0 && has_stage
     }
 
     fn largest_layer(&self) -> usize {
@@ -234,8 +269,20 @@ impl Config {
         if let Some(why) = coupled.as_ref().filter(|_| self.stream) {
             return wrong(format!("{why}: X has to be held, it cannot be streamed"));
         }
+        if let Some(Online { batch, forget }) = self.online {
+            let blocks = self.model.method == Method::Blocks;
+            let other = || (!blocks).then(|| format!("{} does not solve for W from sums", self.model.name));
+            if let Some(why) = coupled.clone().or_else(other) {
+                return wrong(format!("{why}: it cannot be trained online"));
+            }
+            if batch == 0 || !(forget > 0.0 && forget <= 1.0) {
+                return wrong(format!(
+                    "online: expected a batch of at least 1 and to forget by (0, 1], found {batch} and {forget}"
+                ));
+            }
+        }
         if let Some(part) = self.pretrain_samples.filter(|&part| part < usize::MAX) {
-            let (one, largest) = (self.layers.len() == 1, self.largest_layer());
+            let (one, largest) = (self.is_one_stage(), self.largest_layer());
             if let Some(why) = one.then(|| "a model of one layer has no pre-training".into()).or(coupled) {
                 return wrong(format!("{why}: it is trained on all samples, expected no number for the pre-training"));
             }

@@ -25,10 +25,10 @@ use crate::Result;
 use crate::backend::{Backend, By, MatMul, Stopping, Write};
 
 /// What one hidden or last layer needs in a sweep.
-struct Chain<B: Backend> {
-    block: WBlock<B>,
+pub(super) struct Chain<B: Backend> {
+    pub(super) block: WBlock<B>,
     /// `Ψ_l` (m × k_l).
-    psi: B::Matrix,
+    pub(super) psi: B::Matrix,
     /// `P_l` (k_l × k_L); the last layer has none.
     tail: Option<B::Matrix>,
     /// `P_l S` (k_l × k_L).
@@ -37,24 +37,53 @@ struct Chain<B: Backend> {
     projected: Option<B::Matrix>,
 }
 
+impl<B: Backend> Chain<B> {
+    /// For layers of these ranks on m features.
+    pub(super) fn of_layers(
+        b: &mut B,
+        m: usize,
+        ranks: &[usize],
+        penalties: &Penalties,
+        config: &Config,
+    ) -> Result<Vec<Self>> {
+        let (mut chain, last) = (Vec::with_capacity(ranks.len()), ranks.len() - 1);
+        for (l, &rank) in ranks.iter().enumerate() {
+            let (rows, k) = (if l == 0 { m } else { ranks[l - 1] }, ranks[last]);
+            let inner = l < last;
+            chain.push(Self {
+                block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, BlockSolver::in_chain(config))?,
+                psi: b.zeros(m, rank)?,
+                tail: if inner { Some(b.zeros(rank, k)?) } else { None },
+                tail_gram: if inner { Some(b.zeros(rank, k)?) } else { None },
+                projected: if inner && l > 0 { Some(b.zeros(rows, k)?) } else { None },
+            });
+        }
+        Ok(chain)
+    }
+}
+
 /// Sums over the samples.
-struct Sums<B: Backend> {
+pub(super) struct Sums<B: Backend> {
     /// `C = XᵀH_L` (m × k_L).
-    c: B::Matrix,
+    pub(super) c: B::Matrix,
     /// `S = H_LᵀH_L` (k_L × k_L).
-    s: B::Matrix,
+    pub(super) s: B::Matrix,
 }
 
 impl<B: Backend> Sums<B> {
+    pub(super) fn new(b: &mut B, m: usize, k: usize) -> Result<Self> {
+        Ok(Self { c: b.zeros(m, k)?, s: b.zeros(k, k)? })
+    }
+
     /// Adds a shard.
-    fn add(&mut self, b: &mut B, shard: usize, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
+    pub(super) fn add(&mut self, b: &mut B, shard: usize, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
         let write = Write::of_shard(shard);
         b.product(MatMul::TN, x, h, write, &mut self.c)?;
         b.product(MatMul::TN, h, h, write, &mut self.s)
     }
 
     /// Follows a scale of H.
-    fn scale(&mut self, b: &mut B, by: By<'_, B::Matrix>) -> Result<()> {
+    pub(super) fn scale(&mut self, b: &mut B, by: By<'_, B::Matrix>) -> Result<()> {
         b.scale(&mut self.c, by, false)?;
         b.scale(&mut self.s, by, false)?;
         b.scale(&mut self.s, by, false)
@@ -80,19 +109,8 @@ pub(crate) fn finetune<B: Backend>(
     let mut h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
-    let mut chain = Vec::with_capacity(w.len());
-    for (l, &rank) in ranks.iter().enumerate() {
-        let rows = if l == 0 { m } else { ranks[l - 1] };
-        let inner = l < last;
-        chain.push(Chain::<B> {
-            block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, BlockSolver::in_chain(config))?,
-            psi: b.zeros(m, rank)?,
-            tail: if inner { Some(b.zeros(rank, k)?) } else { None },
-            tail_gram: if inner { Some(b.zeros(rank, k)?) } else { None },
-            projected: if inner && l > 0 { Some(b.zeros(rows, k)?) } else { None },
-        });
-    }
-    let mut sums = Sums::<B> { c: b.zeros(m, k)?, s: b.zeros(k, k)? };
+    let mut chain = Chain::of_layers(b, m, &ranks, penalties, config)?;
+    let mut sums = Sums::new(b, m, k)?;
 
     for (l, w) in w.iter().enumerate() {
         grow_psi(b, w, &mut chain, l)?;
@@ -185,7 +203,7 @@ pub(crate) fn finetune<B: Backend>(
 }
 
 /// `Ψ_l = Ψ_{l−1} W_l`.
-fn grow_psi<B: Backend>(b: &mut B, w: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
+pub(super) fn grow_psi<B: Backend>(b: &mut B, w: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
     let (before, now) = chain.split_at_mut(l);
     match before.last() {
         Some(before) => b.matmul(MatMul::NN, &before.psi, w, &mut now[0].psi),
@@ -194,7 +212,7 @@ fn grow_psi<B: Backend>(b: &mut B, w: &B::Matrix, chain: &mut [Chain<B>], l: usi
 }
 
 /// `P_l = W_{l+1} P_{l+1}`, from the last layer to the first, all with the factors of the sweep before.
-fn set_tail<B: Backend>(b: &mut B, above: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
+pub(super) fn set_tail<B: Backend>(b: &mut B, above: &B::Matrix, chain: &mut [Chain<B>], l: usize) -> Result<()> {
     let (now, after) = chain.split_at_mut(l + 1);
     match (&mut now[l].tail, &after[0].tail) {
         (Some(tail), Some(next)) => b.matmul(MatMul::NN, above, next, tail),
@@ -204,7 +222,7 @@ fn set_tail<B: Backend>(b: &mut B, above: &B::Matrix, chain: &mut [Chain<B>], l:
 }
 
 /// The Gram and the right side of W_l: `P_l S P_lᵀ` and `Ψ_{l−1}ᵀ C P_lᵀ`.
-fn set_block<B: Backend>(b: &mut B, chain: &mut [Chain<B>], l: usize, sums: &Sums<B>) -> Result<()> {
+pub(super) fn set_block<B: Backend>(b: &mut B, chain: &mut [Chain<B>], l: usize, sums: &Sums<B>) -> Result<()> {
     let Sums { c, s } = sums;
     let (before, now) = chain.split_at_mut(l);
     let Chain { block, tail, tail_gram, projected, .. } = &mut now[0];

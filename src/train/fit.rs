@@ -73,7 +73,7 @@ pub(super) fn fit_divided<B: Backend>(
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let (n, m) = source.shape();
-    let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::new(n, b.shard_rows(m)) };
+    let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::new(n, config.shard_rows(b.shard_rows(m))) };
     let part = match start {
         None => config.pretrained_on(n),
         Some(_) if config.pretrain_samples.is_none_or(|part| part >= n) => None,
@@ -105,7 +105,7 @@ pub(super) fn fit_divided<B: Backend>(
     let mut history = History { pretrain: history, finetune: Vec::new() };
 
     let (clock, depth) = (Instant::now(), w.len());
-    if depth > 1 {
+    if !config.is_one_stage() {
         history.finetune =
             b.in_halves(halves, |b, _| method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch))?;
         if halves {

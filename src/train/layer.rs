@@ -34,7 +34,7 @@ impl From<Vec<f64>> for Trained {
 
 /// The stage of a layer, its iterations, and when it ends before them.
 pub(crate) fn stage_of(layer: &Layer, config: &Config) -> ((Stage, usize), Stopping) {
-    let one_layer = config.layers.len() == 1;
+    let one_layer = config.is_one_stage();
     let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     ((Stage::Pretrain { layer: layer.index }, layer.iterations), stop)
 }

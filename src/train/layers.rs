@@ -81,13 +81,13 @@ pub(super) fn pretrain_layers<B: Backend>(
         seconds.init += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let iterations = if depth == 1 { config.sweeps } else { config.pretrain };
+        let iterations = if config.is_one_stage() { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
         let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
             halves = on;
             method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, watch)
         })?;
-        if halves && depth == 1 {
+        if halves && config.is_one_stage() {
             let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
             let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), watch)?;
             trained.history.extend_from_slice(&last.history[1..]);

@@ -67,7 +67,7 @@ fn peak(rules: Rules, config: &Config, n: usize, m: usize) -> Result<u64> {
         fit_divided(&mut counting, (&mut Shape(n, m), Unit::ONE), &config, None, &mut Watch::new(&mut report))?;
         Ok(counting.peak())
     };
-    let rows = Counting::new(rules).shard_rows(m);
+    let rows = config.shard_rows(Counting::new(rules).shard_rows(m));
     let more = |n: usize| if config.couples_samples() { 0 } else { (n / rows).saturating_sub(SHARDS) };
     let along = |n: usize, of: &dyn Fn(usize) -> Result<u64>| {
         let (counted, more) = (of(n - more(n) * rows)?, more(n));

@@ -5,7 +5,7 @@ use super::layer::{Layer, Trained};
 use super::pretrain::pretrain;
 use super::samples::{Samples, Shards};
 use super::watch::Watch;
-use super::{Config, Penalties, nonlinear};
+use super::{Config, Penalties, nonlinear, online};
 use crate::Result;
 use crate::backend::Backend;
 use crate::model::Method;
@@ -42,6 +42,9 @@ pub(crate) fn finetune<B: Backend>(
     match (config.model.method, config.activation) {
         (Method::Blocks | Method::SemiNmf, Some(activation)) => {
             nonlinear::finetune(b, (x.whole()?, xx), w, h, penalties, (config, activation), watch)
+        }
+        (Method::Blocks, None) if config.online.is_some() => {
+            online::finetune(b, (x, xx), w, h, penalties, config, watch)
         }
         (Method::Blocks, None) => super::finetune::finetune(b, (x, xx), w, h, penalties, config, watch),
         (Method::SemiNmf, None) => deep_semi_nmf::finetune(b, (x, xx), w, h, config, watch),

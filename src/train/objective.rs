@@ -162,8 +162,19 @@ impl<B: Backend> Objective<B> {
 
     /// ⟨G, S⟩.
     pub(crate) fn record_quadratic(&mut self, b: &mut B, turn: usize, gram: &B::Matrix, s: &B::Matrix) -> Result<()> {
+        self.record_quadratic_of(b, turn, 0, (gram, s))
+    }
+
+    /// ⟨G, S⟩ of a shard, which has a G of its own, beside that of those before it.
+    pub(crate) fn record_quadratic_of(
+        &mut self,
+        b: &mut B,
+        turn: usize,
+        shard: usize,
+        (gram, s): (&B::Matrix, &B::Matrix),
+    ) -> Result<()> {
         let slot = self.slot(turn, QUADRATIC);
-        b.sum(Sum::Dot(gram, s), &mut self.scalars, slot)
+        b.reduce(Sum::Dot(gram, s), Write::of_shard(shard), &mut self.scalars, slot)
     }
 
     /// The residual itself of a shard, beside that of those before it, for [`Objective::of_residual`].
@@ -228,6 +239,13 @@ impl<B: Backend> Objective<B> {
     /// `(f, relative error)` of turn 0 by the residuals that are recorded, instead of ⟨B, F⟩ and ⟨G, S⟩. Waits.
     pub(crate) fn of_residual(&mut self, b: &mut B) -> Result<(f64, f64)> {
         let sums = b.read(&self.scalars)?;
+        Ok(self.exact_value(&sums))
+    }
+
+    /// The same for an H of zeros. Waits.
+    pub(crate) fn of_no_h(&self, b: &mut B) -> Result<(f64, f64)> {
+        let mut sums = b.read(&self.scalars)?;
+        sums[QUADRATIC] = self.xx;
         Ok(self.exact_value(&sums))
     }
 

@@ -59,7 +59,7 @@ impl<B: Backend> Part<B> {
         self.samples
     }
 
-    /// The same with the H_L of all samples `x` under these W, and penalties that weigh as much against their `xx = ‖X‖²`.
+    /// The same with the H_L of all samples `x` under these W (online 0, and solved for when it is met), and penalties that weigh as much against their `xx = ‖X‖²`.
     pub(super) fn project(
         self,
         b: &mut B,
@@ -87,7 +87,9 @@ impl<B: Backend> Part<B> {
             // As many for every shard, so that it makes no difference how the samples are cut.
             (how.max_steps, how.tol) = (STEPS, 0.0);
         }
-        project(b, x, &psi, &mut trained.last, &how, watch)?;
+        if config.online.is_none() {
+            project(b, x, &psi, &mut trained.last, &how, watch)?;
+        }
         seconds.pretrain += clock.elapsed().as_secs_f64();
         Ok(trained)
     }

@@ -37,7 +37,7 @@ pub(crate) fn pretrain<B: Backend>(
     objective.record_penalties(b, 0, [&*w], &w_block.gram)?;
     let start = objective.exact(b, v, h, w)?;
 
-    let one_layer = config.layers.len() == 1;
+    let one_layer = config.is_one_stage();
     let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     let stage = Stage::Pretrain { layer: layer.index };
     let (mut history, mut last, mut plain) = (vec![start.0], start, layer.iterations);

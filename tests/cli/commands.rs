@@ -128,7 +128,7 @@ fn every_setting_arrives() {
              --power-iterations 6 --scale max --device cpu --json")
         .json();
     let expected = serde_json::json!({
-        "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "pretrain_samples": 30, "sweeps": 4, "tol": 0.0,
+        "mu": [0.02, 0.03], "lambda": [0.04], "penalty_scale": "absolute", "pretrain": 3, "pretrain_samples": 30, "sweeps": 4, "online": null, "tol": 0.0,
         "solver": "nesterov", "inner": 5, "passes": null, "extrapolate": "all", "init": "nndsvda", "seed": 9, "metric": "plain", "restart": true, "target_error": null,
         "balance": { "layers": false, "lengths": false, "penalties": false }, "power_iterations": 6,
     });
@@ -142,6 +142,16 @@ fn every_setting_arrives() {
     assert!(run.stderr.contains("pre-training on 20 of 60 samples (--pretrain-samples)"), "{}", run.stderr);
     let json = run.json();
     assert_eq!((&json["training"]["passes"], &json["training"]["extrapolate"]), (&3.into(), &"none".into()));
+    let json = folder.ok("fit x.npy --layers 5,3 --online --batch 30 --sweeps 2 --tol 0 --device cpu --json").json();
+    assert_eq!(json["training"]["online"], serde_json::json!({ "batch": 30, "forget": 0.8 }));
+    // The start, two sweeps, and H under the last W.
+    assert_eq!(json["history"]["finetune"].as_array().map(Vec::len), Some(4));
+    folder.refused("fit x.npy --layers 5,3 --forget 0.5 --device cpu", 2, &["--online"]);
+    folder.refused(
+        "fit x.npy --layers 5,3 --online --forget 0 --device cpu",
+        2,
+        &["to forget by (0, 1], found 1024 and 0"],
+    );
     let json = folder.ok("fit x.npy --layers 5,3 --target-error 0.5 --device cpu --json").json();
     assert!(json["relative_error"].as_f64().is_some_and(|e| e <= 0.5));
     assert_eq!(json["training"]["solver"], "cd", "what auto comes to on the CPU");

@@ -11,8 +11,11 @@ pub(super) fn section(model: &Model) -> Result<Section> {
     let mut charts = Vec::new();
     let sizes: Vec<_> = std::iter::once(model.factors.n_features()).chain(m.layers.iter().copied()).collect();
     for (l, course) in m.history.pretrain.iter().enumerate() {
-        let what =
-            if m.layers.len() == 1 { "Training".to_string() } else { format!("Pre-training of layer {}", l + 1) };
+        let what = if m.layers.len() == 1 && m.training.online.is_none() {
+            "Training".to_string()
+        } else {
+            format!("Pre-training of layer {}", l + 1)
+        };
         let sizes = sizes.get(l..l + 2).map_or(String::new(), |s| format!(": {} → {}", s[0], s[1]));
         charts.extend(chart(format!("{what}{sizes}"), "iteration", "objective", course.clone()));
     }

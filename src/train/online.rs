@@ -1,0 +1,147 @@
+//! Fine-tuning online: W follows after every shard of the samples, from sums that forget those before.
+//!
+//! With the blocks of a sweep (`finetune.rs`), for a shard of n_s samples out of n:
+//!
+//! ```text
+//! H_s: min_{H ≥ 0} ½‖X_s − H Ψᵀ‖² + pen_H
+//! C ← f C + X_sᵀH_s          S ← f S + H_sᵀH_s          ν ← f ν + n_s          W_1, …, W_L from C, S and the penalties ν/n mu
+//! ```
+//!
+//! C and S are as those of ν samples, so penalties on W weigh what they weigh in a sweep. The objective of an online sweep is that of
+//! every sample under the W that it was met with.
+
+use super::block::{BlockSolver, HBlock};
+use super::finetune::{Chain, Sums, grow_psi, set_block, set_tail};
+use super::objective::{Objective, iterate};
+use super::samples::{Samples, Shards};
+use super::watch::Watch;
+use super::{Config, Penalties, Stage};
+use crate::Result;
+use crate::backend::{Backend, By, Element, MatMul, Stopping, Sum, Write};
+use ndarray::Array2;
+
+/// Blocks of H of a shard: it begins at 0, or where W was a sweep ago.
+const SOLVES: usize = 3;
+
+/// Online sweeps over `W_1 … W_L, H_L`, then a pass for H alone; returns the objective over time.
+///
+/// `x: n × m`, `xx = ‖X‖²`, `w[l]: k_{l−1} × k_l`, `h: n × k_L`.
+pub(crate) fn finetune<B: Backend>(
+    b: &mut B,
+    (x, xx): (&mut dyn Shards<B>, f64),
+    w: &mut [B::Matrix],
+    h: &mut Samples<B>,
+    penalties: &Penalties,
+    config: &Config,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<f64>> {
+    let ((n, m), last) = (x.shape(), w.len() - 1);
+    let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
+    let k = ranks[last];
+    let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
+    let mut h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
+    let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
+    let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
+    let mut chain = Chain::of_layers(b, m, &ranks, penalties, config)?;
+    // What is remembered; HᵀH of a shard, and of all of a sweep.
+    let (mut sums, mut of_shard, mut gram) = (Sums::new(b, m, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
+    let forget = config.online.unwrap_or_default().forget;
+    let forgets = b.upload(Array2::from_elem((1, 1), B::Elem::of(forget)).view())?;
+
+    for (l, w) in w.iter().enumerate() {
+        grow_psi(b, w, &mut chain, l)?;
+    }
+    h.gram(b, &mut gram)?;
+    objective.record_penalties(b, 0, &*w, &gram)?;
+    let mut trace = b.scalars(1)?;
+    b.sum(Sum::Trace(&gram), &mut trace, 0)?;
+    // After pre-training on a part no H is known yet.
+    let start = match b.read(&trace)?[0] > 0.0 {
+        true => objective.exact(b, x, h, &chain[last].psi)?,
+        false => objective.of_no_h(b)?,
+    };
+
+    // ν, and the least with which W moves: half of what is remembered in the end, so that few samples do not undo what the
+    // pre-training knows.
+    let (mut weight, batch) = (0.0, x.cut().shards().next().map_or(0, |rows| rows.len()) as f64);
+    let least = 0.5 * (batch / (1.0 - forget)).min(n as f64);
+    let (stop, sweeps) = (Stopping::new(config.tol, config.target_error), (Stage::Finetune, config.sweeps));
+    let mut history = iterate(b, &mut objective, sweeps, start, stop, watch, |b, objective, turn| {
+        h_block.set_gram(b, &chain[last].psi)?;
+        h_block.prepare(b)?;
+        x.pass(b, &mut |b, s, x| {
+            let (h, rows) = (&mut h.shards[s], b.shape(x).0);
+            h_block.set_rhs(b, x, &chain[last].psi)?;
+            (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
+            b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
+            objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
+            objective.record_quadratic_of(b, turn, s, (&h_block.gram, &of_shard))?;
+            if s == 0 {
+                b.copy(&of_shard, &mut gram)?;
+            } else {
+                b.add(&mut gram, 1.0, &of_shard)?;
+            }
+
+            b.scale(&mut sums.c, By::Entry(&forgets, 0), false)?;
+            b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
+            b.scale(&mut sums.s, By::Entry(&forgets, 0), false)?;
+            b.add(&mut sums.s, 1.0, &of_shard)?;
+            weight = forget * weight + rows as f64;
+            if weight < least {
+                return Ok(());
+            }
+            for l in (0..last).rev() {
+                set_tail(b, &w[l + 1], &mut chain, l)?;
+            }
+            for (l, w) in w.iter_mut().enumerate() {
+                set_block(b, &mut chain, l, &sums)?;
+                chain[l].block.mu = penalties.mu[l] * weight / n as f64;
+                chain[l].block.solve(b, w)?;
+                grow_psi(b, w, &mut chain, l)?;
+            }
+            h_block.set_gram(b, &chain[last].psi)?;
+            h_block.prepare(b)
+        })?;
+        objective.record_penalties(b, turn, &*w, &gram)?;
+        if balance {
+            let scales = objective.equalize(b, turn)?;
+            for (l, w) in w.iter_mut().enumerate() {
+                b.scale(w, By::Entry(scales, l), false)?;
+                grow_psi(b, w, &mut chain, l)?;
+            }
+            let by = By::Entry(scales, last + 1);
+            h.scale(b, by, false)?;
+            sums.scale(b, by)?;
+            b.scale(&mut gram, by, false)?;
+            b.scale(&mut gram, by, false)?;
+            objective.record_penalties(b, turn, &*w, &gram)?;
+        }
+        Ok(())
+    })?;
+
+    // H as it is belongs to the W of its time.
+    let before = (history[history.len() - 1], f64::INFINITY);
+    h_block.set_gram(b, &chain[last].psi)?;
+    let once = iterate(
+        b,
+        &mut objective,
+        (Stage::Project, 1),
+        before,
+        Stopping::new(0.0, None),
+        watch,
+        |b, objective, turn| {
+            h_block.prepare(b)?;
+            x.pass(b, &mut |b, s, x| {
+                let h = &mut h.shards[s];
+                h_block.set_rhs(b, x, &chain[last].psi)?;
+                (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
+                objective.record_cross(b, turn, s, (h_block.rhs(b.shape(x).0)?, h))?;
+                b.product(MatMul::TN, h, h, Write::of_shard(s), &mut gram)
+            })?;
+            objective.record_quadratic(b, turn, &h_block.gram, &gram)?;
+            objective.record_penalties(b, turn, &*w, &gram)
+        },
+    )?;
+    history.extend_from_slice(&once[1..]);
+    Ok(history)
+}
