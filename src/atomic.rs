@@ -66,23 +66,10 @@ impl NewFile {
     /// # Errors
     /// [`Error::Format`] if `path` exists and is no file, or its folder does not exist; [`Error::Io`] if the system refuses.
     pub fn create(path: &Path) -> Result<Self> {
-        let target = target_of(path)?;
-        if target.file_name().is_none() || target.exists() && !target.is_file() {
-            let found = if target.is_dir() { "a folder" } else { "something else" };
-            return Err(Error::format(path, format!("expected a file to write, found {found}")));
-        }
+        let (target, replaced) = place(path)?;
         let folder = folder_of(&target);
-        if !folder.is_dir() {
-            let message = format!("expected a file in a folder that exists, found no folder {}", folder.display());
-            return Err(Error::format(path, message));
-        }
         remove_leftovers(folder);
         let failed = |e: std::io::Error| Error::io(path, e.kind().into());
-        let replaced = match std::fs::metadata(&target) {
-            // A file that may not be written to may not be replaced either.
-            Ok(metadata) => OpenOptions::new().write(true).open(&target).map(|_| Some(metadata)).map_err(failed)?,
-            Err(_) => None,
-        };
         let (file, listed) = temporary(folder, replaced.as_ref()).map_err(failed)?;
         Ok(Self { path: path.to_path_buf(), target, file, listed })
     }
@@ -97,20 +84,7 @@ impl NewFile {
     /// # Errors
     /// [`Error::Format`] with the bytes that are available.
     pub fn reserve(&self, bytes: u64) -> Result<()> {
-        let available = fs4::available_space(folder_of(&self.target)).ok();
-        let too_little = match self.file.as_file().allocate(bytes) {
-            Ok(()) => false,
-            Err(e) => match e.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => true,
-                // Not every file system can reserve room.
-                _ => available.is_some_and(|available| available < bytes),
-            },
-        };
-        if !too_little {
-            return Ok(());
-        }
-        let found = available.map_or("less".into(), |bytes| format!("{bytes} bytes, or a lower limit"));
-        Err(Error::format(&self.path, format!("expected room for {bytes} bytes, found {found}; nothing was computed")))
+        reserve(self.file.as_file(), &self.path, bytes)
     }
 
     /// Writes the content, then moves the file to its place once all is on disk.
@@ -142,6 +116,48 @@ pub fn write_atomically(
     write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>,
 ) -> Result<()> {
     NewFile::create(path)?.write(write)
+}
+
+/// Where a file will be: `path`, links followed, and what is known of the file that is there now.
+///
+/// # Errors
+/// [`Error::Format`] if that is no file, or its folder does not exist; [`Error::Io`] if it may not be written to.
+pub(crate) fn place(path: &Path) -> Result<(PathBuf, Option<Metadata>)> {
+    let target = target_of(path)?;
+    if target.file_name().is_none() || target.exists() && !target.is_file() {
+        let found = if target.is_dir() { "a folder" } else { "something else" };
+        return Err(Error::format(path, format!("expected a file to write, found {found}")));
+    }
+    let folder = folder_of(&target);
+    if !folder.is_dir() {
+        let message = format!("expected a file in a folder that exists, found no folder {}", folder.display());
+        return Err(Error::format(path, message));
+    }
+    let Ok(metadata) = std::fs::metadata(&target) else { return Ok((target, None)) };
+    // A file that may not be written to may not be replaced either.
+    OpenOptions::new().write(true).open(&target).map_err(|e| Error::io(path, e.kind().into()))?;
+    Ok((target, Some(metadata)))
+}
+
+/// Reserves room for `bytes` in `file`, which will be at `path`.
+///
+/// # Errors
+/// [`Error::Format`] with the bytes that are available.
+pub(crate) fn reserve(file: &File, path: &Path, bytes: u64) -> Result<()> {
+    let available = fs4::available_space(folder_of(&target_of(path)?)).ok();
+    let too_little = match file.allocate(bytes) {
+        Ok(()) => false,
+        Err(e) => match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => true,
+            // Not every file system can reserve room.
+            _ => available.is_some_and(|available| available < bytes),
+        },
+    };
+    if !too_little {
+        return Ok(());
+    }
+    let found = available.map_or("less".into(), |bytes| format!("{bytes} bytes, or a lower limit"));
+    Err(Error::format(path, format!("expected room for {bytes} bytes, found {found}; nothing was computed")))
 }
 
 /// The file that a link leads to, which need not exist yet; other paths as they are.
@@ -187,7 +203,7 @@ fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(Nam
 }
 
 /// Sets mode and, where the system allows it, owner to those of the replaced file.
-fn inherit(file: &File, replaced: &Metadata) -> std::io::Result<()> {
+pub(crate) fn inherit(file: &File, replaced: &Metadata) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, fchown};

@@ -9,6 +9,7 @@ mod cli {
     mod labels;
     mod models;
     mod outputs;
+    mod pack;
     mod reading;
     mod report;
     mod reproduce;

@@ -11,6 +11,7 @@ mod fit;
 mod job;
 mod labels;
 pub(crate) mod output;
+mod pack;
 mod progress;
 mod report;
 mod reproduce;
@@ -73,6 +74,7 @@ enum Command {
     Transform(transform::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Pack(pack::Args),
     Reproduce(reproduce::Args),
     Verify(verify::Args),
     Devices(devices::Args),
@@ -91,6 +93,7 @@ pub(crate) fn run() -> Result {
         Command::Transform(args) => transform::run(args, &out),
         Command::Evaluate(args) => evaluate::run(args, &out),
         Command::Report(args) => report::run(args, &out),
+        Command::Pack(args) => pack::run(args, &out),
         Command::Reproduce(args) => reproduce::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Devices(args) => devices::run(args, &out),

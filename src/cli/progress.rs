@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deepnmf::data::Reading;
+use deepnmf::data::{Packing, Reading};
 use deepnmf::train::{Progress, Stage};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
@@ -60,13 +60,26 @@ impl Read {
     }
 }
 
+impl How {
+    fn of(out: &Output) -> Self {
+        match (out.is_quiet(), stderr_is_terminal()) {
+            (true, _) => Self::Silent,
+            (false, true) => Self::Bar,
+            (false, false) => Self::Lines { between: if out.is_verbose() { Duration::ZERO } else { BETWEEN_LINES } },
+        }
+    }
+
+    fn bar(&self, length: usize, name: &str) -> Option<ProgressBar> {
+        matches!(self, Self::Bar).then(|| {
+            let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(length as u64).with_style(style).with_prefix(name.to_string())
+        })
+    }
+}
+
 impl Reporter {
     pub(crate) fn new(out: &Output) -> Self {
-        let how = match (out.is_quiet(), stderr_is_terminal()) {
-            (true, _) => How::Silent,
-            (false, true) => How::Bar,
-            (false, false) => How::Lines { between: if out.is_verbose() { Duration::ZERO } else { BETWEEN_LINES } },
-        };
+        let how = How::of(out);
         Self { how, stage: None, until: None, stages: None, reading: None }
     }
 
@@ -138,10 +151,7 @@ impl Drop for Reporter {
 
 impl Running {
     fn start(p: &Progress, how: &How, reading: Option<&Reading>) -> Self {
-        let bar = matches!(how, How::Bar).then(|| {
-            let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-            ProgressBar::new(p.of as u64).with_style(style).with_prefix(p.stage.to_string())
-        });
+        let bar = how.bar(p.of, &p.stage.to_string());
         let before = reading.map_or_else(Read::default, Read::now);
         Self { last: *p, since: Instant::now(), first: p.done, said: None, bar, before, ended: false }
     }
@@ -185,5 +195,74 @@ impl Running {
         let waiting = percent((now.waited - self.before.waited).as_secs_f64() / seconds);
         let read = bytes(per_second(now.bytes, self.before.bytes));
         (samples > 0).then(|| format!("{} samples/s, {read}/s, {waiting} waiting", HumanCount(samples)))
+    }
+}
+
+/// Prints how many samples are packed.
+pub(crate) struct Counter {
+    how: How,
+    /// The first report and its time, from where the rate counts; the last one; when a line was printed.
+    first: Option<(Packing, Instant)>,
+    last: Option<Packing>,
+    said: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    const NAME: &str = "packing";
+
+    pub(crate) fn new(out: &Output) -> Self {
+        Self { how: How::of(out), first: None, last: None, said: None, bar: None }
+    }
+
+    /// Takes a report.
+    pub(crate) fn report(&mut self, p: &Packing) {
+        let (_, since) = *self.first.get_or_insert_with(|| {
+            if p.done > 0 && !matches!(self.how, How::Silent) {
+                to_stderr(&format!("going on after {} of {} samples", p.done, p.of));
+            }
+            self.bar = self.how.bar(p.of, Self::NAME);
+            (*p, Instant::now())
+        });
+        self.last = Some(*p);
+        let text = self.text();
+        if let Some(bar) = &self.bar {
+            bar.set_position(p.done as u64);
+            bar.set_message(text);
+        } else if let How::Lines { between } = self.how
+            && self.said.unwrap_or(since).elapsed() >= between
+        {
+            to_stderr(&format!("{}: {text}", Self::NAME));
+            self.said = Some(Instant::now());
+        }
+    }
+
+    /// `12800/60000, 5,331 samples/s, 3.99 MiB/s, ETA 9 s`.
+    fn text(&self) -> String {
+        let (Some((first, since)), Some(p)) = (self.first, self.last) else { return String::new() };
+        let mut text = format!("{}/{}", p.done, p.of);
+        let rate = (p.done - first.done) as f64 / since.elapsed().as_secs_f64();
+        if rate > 0.0 && rate.is_finite() {
+            let written = bytes((rate * p.sample_bytes as f64) as u64);
+            text += &format!(", {} samples/s, {written}/s", HumanCount(rate as u64));
+            if p.done < p.of {
+                text += &format!(", ETA {:.0} s", (p.of - p.done) as f64 / rate);
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Counter {
+    /// Leaves the last state on the screen.
+    fn drop(&mut self) {
+        if self.last.is_none() {
+            return;
+        }
+        match (&self.bar, &self.how) {
+            (Some(bar), _) => bar.abandon_with_message(self.text()),
+            (None, How::Lines { .. }) => to_stderr(&format!("{}: {}", Self::NAME, self.text())),
+            _ => {}
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Signals: the command prints a line, removes unfinished files and ends with the usual exit code.
 
+use std::sync::OnceLock;
+
 /// Watches for SIGINT and SIGTERM. On other systems than Unix the program just ends; the next one removes its unfinished files.
 #[cfg(unix)]
 pub(super) fn watch() {
@@ -19,7 +21,10 @@ pub(super) fn watch() {
             };
             let _no_more_files = abandon_files();
             let line = if stderr_is_terminal() { "\n" } else { "" };
-            to_stderr(&format!("{line}stopped by {name}: files that are there are whole, unfinished ones are removed"));
+            let stays = STAYS.get().copied().unwrap_or_default();
+            to_stderr(&format!(
+                "{line}stopped by {name}: files that are there are whole, unfinished ones are removed{stays}"
+            ));
             // Without the handlers of a usual exit, because other threads are still running.
             signal_hook::low_level::exit(128 + signal);
         }
@@ -28,3 +33,11 @@ pub(super) fn watch() {
 
 #[cfg(not(unix))]
 pub(super) fn watch() {}
+
+/// What is said of an unfinished file that stays.
+static STAYS: OnceLock<&str> = OnceLock::new();
+
+/// The command leaves an unfinished file that the same command goes on with.
+pub(super) fn leaves(what: &'static str) {
+    let _ = STAYS.set(what);
+}

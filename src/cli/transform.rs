@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::atomic::{NewFile, write_atomically};
-use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples};
+use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples, npy_header};
 use deepnmf::model::ModelSpec;
 use deepnmf::store::{Metadata, Model};
 use deepnmf::train::Projection;
@@ -242,21 +242,16 @@ fn read_for(
 /// The most bytes of a header in NumPy's format.
 const NPY_HEADER: u64 = 256;
 
-/// Writes NumPy's format, version 1.0: a header, which is a Python dictionary padded with blanks to a multiple of 64 bytes, then
-/// the values row by row, as `make` hands them over.
+/// Writes NumPy's format: a header, then the values row by row, as `make` hands them over.
 fn save_npy<T>(
     file: NewFile,
-    (rows, columns): (usize, usize),
+    dim: (usize, usize),
     make: impl FnOnce(&mut dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()>) -> deepnmf::Result<T>,
 ) -> Result<T> {
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
     let path = file.path().to_path_buf();
     let mut made = None;
     let written = file.write(|out| {
-        out.write_all(b"\x93NUMPY\x01\x00")?;
-        out.write_all(&(length as u16).to_le_bytes())?;
-        writeln!(out, "{dict:<width$}", width = length - 1)?;
+        out.write_all(&npy_header("<f4", dim))?;
         // Row by row, whatever the layout in memory.
         let mut take = |h: ArrayView2<'_, f32>| {
             h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())).map_err(|e| Error::io(&path, e))

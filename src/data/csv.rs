@@ -1,11 +1,11 @@
 //! CSV files: one sample per line. A header line, a column of names and a column of labels are optional.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ::csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
+use ::csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
 
 use super::budget::afford;
-use super::labels::{Collector, is_missing};
+use super::labels::{Collector, Labels, is_missing};
 use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
@@ -22,45 +22,88 @@ const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
 const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
-    if opts.samples == SamplesAxis::Columns {
-        return Err(Error::Config(format!("{}: the samples of a CSV file are its rows", path.display())));
-    }
-    let budget = opts.budget();
-    let source = Source::open(path, gzip, budget)?;
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(source);
-    let failed = |e: ::csv::Error| error(path, &e);
-    let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
-    reader.read_record(&mut first).map_err(failed)?;
-    let mut more = reader.read_record(&mut record).map_err(failed)?;
-    let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
-    let mut notes = layout.notes();
-    if let (Some(key), None) = (&opts.y_key, layout.label) {
-        notes.push(format!("there is no column `{key}`: read without labels"));
-    }
-    let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
-    let mut content = Content { layout, path, budget, values, names, labels, rows: 0, text: 0 };
-    if content.layout.header.is_none() && !first.is_empty() {
-        content.take(&first)?;
-    }
-    while more {
-        content.take(&record)?;
-        more = reader.read_record(&mut record).map_err(failed)?;
-    }
-    let Content { layout, values, names, labels, rows, .. } = content;
-    let columns = (values.len() as u64).checked_div(rows).unwrap_or(0);
-    let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
+    let mut lines = Lines::open(path, gzip, opts)?;
+    let values = lines.take(usize::MAX)?;
+    let Read { shape, labels, names, notes } = lines.finish();
     let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
-    let raw = arrange::Raw { values, shape: vec![rows, columns], fortran: false };
-    let mut set = arrange::image_set(raw, labels, path, &opts)?;
+    let mut set = arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)?;
     set.notes.extend(notes);
     set.names = names;
     Ok(set)
 }
 
+/// A file that is read some lines at a time.
+pub(super) struct Lines {
+    reader: Reader<Source<'static>>,
+    content: Content,
+    /// The first line, if it holds values that are still to be taken.
+    first: Option<StringRecord>,
+    /// The line that comes next, if there are more.
+    record: StringRecord,
+    more: bool,
+    notes: Vec<String>,
+}
+
+/// What was read besides the values.
+pub(super) struct Read {
+    /// Lines of values, and values in each.
+    pub(super) shape: Vec<u64>,
+    pub(super) labels: Option<Labels>,
+    pub(super) names: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Lines {
+    /// Recognises the layout; takes no values yet.
+    pub(super) fn open(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<Self> {
+        if opts.samples == SamplesAxis::Columns {
+            return Err(Error::Config(format!("{}: the samples of a CSV file are its rows", path.display())));
+        }
+        let budget = opts.budget();
+        let source = Source::open(path, gzip, budget)?;
+        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(source);
+        let failed = |e: ::csv::Error| error(path, &e);
+        let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
+        reader.read_record(&mut first).map_err(failed)?;
+        let more = reader.read_record(&mut record).map_err(failed)?;
+        let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
+        let mut notes = layout.notes();
+        if let (Some(key), None) = (&opts.y_key, layout.label) {
+            notes.push(format!("there is no column `{key}`: read without labels"));
+        }
+        let first = (layout.header.is_none() && !first.is_empty()).then_some(first);
+        let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
+        let content = Content { layout, path: path.to_path_buf(), budget, values, names, labels, rows: 0, text: 0 };
+        Ok(Self { reader, content, first, record, more, notes })
+    }
+
+    /// The values of the next `rows` lines, or of all that are left.
+    pub(super) fn take(&mut self, rows: usize) -> Result<Vec<f32>> {
+        let end = self.content.rows.saturating_add(rows as u64);
+        if let Some(first) = self.first.take() {
+            self.content.take(&first)?;
+        }
+        while self.more && self.content.rows < end {
+            self.content.take(&self.record)?;
+            self.more = self.reader.read_record(&mut self.record).map_err(|e| error(&self.content.path, &e))?;
+        }
+        Ok(std::mem::take(&mut self.content.values))
+    }
+
+    /// What was read, after the last line.
+    pub(super) fn finish(self) -> Read {
+        let Content { layout, names, labels, rows, .. } = self.content;
+        let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some());
+        let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
+        let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
+        Read { shape: vec![rows, columns], labels, names, notes: self.notes }
+    }
+}
+
 /// The lines read so far.
-struct Content<'a> {
+struct Content {
     layout: Layout,
-    path: &'a Path,
+    path: PathBuf,
     budget: u64,
     values: Vec<f32>,
     names: Vec<String>,
@@ -70,10 +113,10 @@ struct Content<'a> {
     text: u64,
 }
 
-impl Content<'_> {
+impl Content {
     /// Adds a line.
     fn take(&mut self, record: &StringRecord) -> Result<()> {
-        let path = self.path;
+        let path = self.path.as_path();
         if record.len() != self.layout.width {
             return Err(unequal(path, record.position(), self.layout.width, record.len()));
         }
@@ -114,7 +157,7 @@ impl Content<'_> {
             let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
             let found = if cell.is_empty() { "an empty cell".into() } else { format!("`{cell}`") };
             return at_cell(
-                self.path,
+                &self.path,
                 record,
                 column,
                 &format!("a value{of} is missing: expected a number, found {found}"),
@@ -127,9 +170,9 @@ impl Content<'_> {
                     "expected a number in the column `{name}`, found `{cell}`; --y-key {name} takes it as labels, another \
                      column of text has to be left out"
                 );
-                at_cell(self.path, record, column, &message)
+                at_cell(&self.path, record, column, &message)
             }
-            None => not_a_number(self.path, record, column),
+            None => not_a_number(&self.path, record, column),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
@@ -30,9 +31,28 @@ struct Entry {
     is_dir: bool,
 }
 
-/// Images directly in the folder have no labels. The class of an image in a sub-folder, at any depth, is the name of the
-/// outermost sub-folder. Hidden files and files that are no images are skipped.
+/// The images of a folder, decoded when they are asked for.
+#[derive(Debug)]
+pub(super) struct Images {
+    folder: PathBuf,
+    pub(super) files: Vec<PathBuf>,
+    /// The shape of the first image as it is, and that of all of them.
+    original: ImageShape,
+    shape: ImageShape,
+    /// Whether the first image has whole numbers from 0 to 255 only.
+    pub(super) bytes: bool,
+    opts: LoadOptions,
+}
+
 pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+    let set = open(folder, opts)?;
+    let x = set.x.rows(0..set.x.files.len())?;
+    Ok(set.with_x(|_| x))
+}
+
+/// Lists the images and decodes the first one. Images directly in the folder have no labels. The class of an image in a sub-folder,
+/// at any depth, is the name of the outermost sub-folder. Hidden files and files that are no images are skipped.
+pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>> {
     let (mut images, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     for entry in list(folder)? {
         if entry.is_dir {
@@ -48,9 +68,9 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     }
     // Files and folders are sorted together: `labels` cannot tell whether there are images of both kinds.
     let direct = images.iter().filter(|(_, name)| !name.contains('/')).count();
-    if images.is_empty() {
+    let Some((first, _)) = images.first() else {
         return Err(Error::format(folder, format!("expected images ({}), found none", EXTENSIONS.join(", "))));
-    }
+    };
     if direct > 0 && !classes.is_empty() {
         let message = format!(
             "expected images either in the folder or in sub-folders that name their classes, found {direct} directly in \
@@ -63,10 +83,16 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     if opts.image_shape.is_some() || opts.pixel_order.is_some() {
         return Err(Error::Config(format!("{}: images say their own shape, none may be given", folder.display())));
     }
-    let (x, shape) = decode_all(folder, &images, opts)?;
-    let names = images.into_iter().map(|(_, name)| name).collect();
+    let (pixels, original) = decode(first, opts.colour, opts.budget())?;
+    let shape = match opts.resize {
+        Some(size) => arrange::resized(original, size, 1, folder, opts.budget())?,
+        None => original,
+    };
+    let bytes = pixels.iter().all(|v| is_byte(*v));
+    let (files, names) = images.into_iter().unzip();
+    let images = Images { folder: folder.to_path_buf(), files, original, shape, bytes, opts: opts.clone() };
     let labels = (!classes.is_empty()).then(|| Labels { of: labels, classes, source: "sub-folders".into() });
-    Ok(ImageSet { names, ..ImageSet::new(x, Some(shape), labels, Vec::new()) })
+    Ok(ImageSet { names, ..ImageSet::new(images, Some(shape), labels, Vec::new()) })
 }
 
 /// The entries of a folder without the hidden ones, in natural order.
@@ -78,7 +104,8 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if !name.starts_with('.') {
             // Follows links. A broken link is an error only if it has the name of an image.
-            let is_dir = path.is_dir();
+            let is_dir =
+                entry.file_type().is_ok_and(|kind| if kind.is_symlink() { path.is_dir() } else { kind.is_dir() });
             entries.push(Entry { path, name, is_dir });
         }
     }
@@ -105,42 +132,68 @@ fn is_image(entry: &Entry) -> bool {
     entry.path.extension().and_then(|e| e.to_str()).is_some_and(is_image_extension)
 }
 
-fn decode_all(folder: &Path, images: &[(PathBuf, String)], opts: &LoadOptions) -> Result<(Array2<f32>, ImageShape)> {
-    let (first, first_name) = &images[0];
-    let (n, budget) = (images.len(), opts.budget());
-    let (_, original) = decode(first, opts.colour, budget)?;
-    let shape = match opts.resize {
-        Some(size) => arrange::resized(original, size, n, folder, budget)?,
-        None => original,
-    };
-    let m = shape.features();
-    let needed = (n as u64).saturating_mul(m as u64).saturating_mul(4);
-    afford(folder, &format!("{n} images of {m} numbers"), needed, budget)?;
-    // The rest of the budget is for the images that are being decoded, one per thread.
-    let each = (budget - needed) / rayon::current_num_threads().min(n) as u64;
-    let mut x = Array2::zeros((n, m));
-    // The first failure in the order of the files, not in that of the threads.
-    let failure = x.axis_iter_mut(Axis(0)).into_par_iter().zip(images).find_map_first(|(mut row, (path, name))| {
-        let (mut pixels, found) = match decode(path, opts.colour, each) {
-            Ok(decoded) => decoded,
-            Err(e) => return Some(e),
-        };
-        if let Some(size) = opts.resize.filter(|_| found != shape) {
-            if let Err(e) = arrange::resized(found, size, 1, path, each) {
-                return Some(e);
-            }
-            pixels = resize::resize(&pixels, found, shape);
-        } else if found != shape {
-            let message = format!(
-                "`{name}` is {}×{} pixels, expected {}×{} as in `{first_name}`; make all images one size with --resize WxH",
-                found.width, found.height, original.width, original.height
-            );
-            return Some(Error::format(path, message));
+impl Images {
+    /// `(images, numbers of each)`.
+    pub(super) fn dim(&self) -> (usize, usize) {
+        (self.files.len(), self.shape.features())
+    }
+
+    /// A file as it is called in the folder.
+    pub(super) fn name(&self, file: usize) -> std::path::Display<'_> {
+        let path = &self.files[file];
+        path.strip_prefix(&self.folder).unwrap_or(path).display()
+    }
+
+    /// The values of these images, decoded by all threads.
+    ///
+    /// # Errors
+    /// That of the first image that cannot be read, or has another size than the first one of all where none is asked for;
+    /// [`Error::Config`] if memory has no room for them.
+    pub(super) fn rows(&self, rows: Range<usize>) -> Result<Array2<f32>> {
+        let Self { folder, files, original, shape, opts, .. } = self;
+        let (n, m, budget) = (rows.len(), shape.features(), opts.budget());
+        if let Some(size) = opts.resize {
+            arrange::resized(*original, size, n, folder, budget)?;
         }
-        row.iter_mut().zip(pixels).for_each(|(a, b)| *a = b);
-        None
-    });
-    failure.map_or(Ok((x, shape)), Err)
+        let needed = (n as u64).saturating_mul(m as u64).saturating_mul(4);
+        afford(folder, &format!("{n} images of {m} numbers"), needed, budget)?;
+        // The rest of the budget is for the images that are being decoded, one per thread.
+        let each = (budget - needed) / rayon::current_num_threads().min(n).max(1) as u64;
+        let mut x = Array2::zeros((n, m));
+        // The first failure in the order of the files, not in that of the threads.
+        let tasks = x.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).map(|(row, file)| (row, file, &files[file]));
+        let failure = tasks.find_map_first(|(mut row, file, path)| {
+            let (mut pixels, found) = match decode(path, opts.colour, each) {
+                Ok(decoded) => decoded,
+                Err(e) => return Some(e),
+            };
+            if let Some(size) = opts.resize.filter(|_| found != *shape) {
+                if let Err(e) = arrange::resized(found, size, 1, path, each) {
+                    return Some(e);
+                }
+                pixels = resize::resize(&pixels, found, *shape);
+            } else if found != *shape {
+                let message = format!(
+                    "`{}` is {}×{} pixels, expected {}×{} as in `{}`; make all images one size with --resize WxH",
+                    self.name(file),
+                    found.width,
+                    found.height,
+                    original.width,
+                    original.height,
+                    self.name(0)
+                );
+                return Some(Error::format(path, message));
+            }
+            row.iter_mut().zip(pixels).for_each(|(a, b)| *a = b);
+            None
+        });
+        failure.map_or(Ok(x), Err)
+    }
+}
+
+/// Whether a byte can hold this value.
+pub(super) fn is_byte(value: f32) -> bool {
+    (0.0..=255.0).contains(&value) && value.fract() == 0.0
 }
 
 /// The pixels of one image in 0..=255, upright, row by row. Floats in a file are taken to be in 0..=1.

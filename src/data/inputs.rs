@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::format::{self, Format};
-use super::{LoadOptions, SamplesAxis, folder, idx};
+use super::{LoadOptions, SamplesAxis, folder, idx, sidecar};
 use crate::Result;
 use crate::atomic::{folder_of, target_of};
 
 /// Whether [`load`](super::load) of `path` reads `file`, or would if `file` existed: the same file under any name or link, an
-/// image in the folder `path`, or the labels beside an IDX file.
+/// image in the folder `path`, the labels beside an IDX file, or the sidecar of an `.npy` file.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for links in a circle.
 pub fn reads(path: &Path, file: &Path) -> Result<bool> {
     // Only files are opened: to open a pipe would block.
     let same = |path: &Path| file.is_file() && same_file::is_same_file(path, file).unwrap_or(false);
-    if same(path) || idx::labels_beside(path).is_some_and(|(labels, _)| same(&labels)) {
+    let labels = [idx::labels_beside(path).map(|(labels, _)| labels), sidecar::sidecar_of(path)];
+    if same(path) || labels.iter().flatten().any(|labels| same(labels)) {
         return Ok(true);
     }
     let target = target_of(file)?;
@@ -39,7 +40,7 @@ pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
     let (folder, keys) = (format == Format::Folder, format.has_keys());
     let image_shape = opts.image_shape.filter(|_| !folder);
     // Samples without an image shape cannot be resized; they are taken to have the final size.
-    let sized = folder || format == Format::Idx || image_shape.is_some();
+    let sized = folder || format == Format::Idx || image_shape.is_some() || sidecar::has_images(path);
     Ok(LoadOptions {
         x_key: opts.x_key.clone().filter(|_| keys),
         y_key: opts.y_key.clone().filter(|_| keys || format == Format::Csv),

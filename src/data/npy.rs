@@ -4,15 +4,38 @@ use std::path::Path;
 
 use super::arrange::{Raw, image_set};
 use super::labels::{self, Collector, Labels};
+use super::sidecar::Sidecar;
 use super::source::{Kind, Numbers, Source};
-use super::{ImageSet, LoadOptions};
+use super::{ImageSet, LoadOptions, SamplesAxis};
 use crate::Result;
 
 /// NumPy itself refuses headers beyond 10,000 bytes.
 const MAX_HEADER: usize = 1 << 16;
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
-    image_set(read_values(&mut Source::open(path, gzip, opts.budget())?)?, None, path, opts)
+    let raw = read_values(&mut Source::open(path, gzip, opts.budget())?)?;
+    let mut notes = Vec::new();
+    let mut set = match Sidecar::read(path, &raw.shape, opts, &mut notes)? {
+        Some(mut sidecar) => {
+            let set =
+                image_set(raw, sidecar.labels(), path, &LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() })?;
+            sidecar.complete(set)
+        }
+        None => image_set(raw, None, path, opts)?,
+    };
+    set.notes.extend(notes);
+    Ok(set)
+}
+
+/// The beginning of an `.npy` file, version 1.0, of a matrix in C order: a Python dictionary, padded with blanks to a multiple of 64
+/// bytes. `descr` is NumPy's name of the type, such as `<f4`.
+pub fn npy_header(descr: &str, (rows, columns): (usize, usize)) -> Vec<u8> {
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((length as u16).to_le_bytes());
+    header.extend(format!("{dict:<width$}\n", width = length - 1).bytes());
+    header
 }
 
 /// Reads a whole file of numbers: the samples.

@@ -45,18 +45,19 @@ impl ImageSet<Samples> {
         Ok(self.with_x(|_| x))
     }
 
-    /// As [`ImageSet::select`] of samples in memory. Those in a file get no names.
+    /// As [`ImageSet::select`] of samples in memory. Those in a file that have no names get none.
     ///
     /// # Panics
     /// If a row is not less than [`ImageSet::n_samples`].
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
+        let names = || rows.iter().map(|&r| self.name(r).into_owned()).collect();
         match &self.x {
-            Samples::Held(x) => {
-                let names = rows.iter().map(|&r| self.name(r).into_owned()).collect();
-                self.part(rows, Samples::Held(x.select(ndarray::Axis(0), rows)), names)
+            Samples::Held(x) => self.part(rows, Samples::Held(x.select(ndarray::Axis(0), rows)), names()),
+            Samples::InFile(x) => {
+                let names = if self.names.is_empty() { Vec::new() } else { names() };
+                self.part(rows, Samples::InFile(Box::new(x.select(rows))), names)
             }
-            Samples::InFile(x) => self.part(rows, Samples::InFile(Box::new(x.select(rows))), Vec::new()),
         }
     }
 

@@ -23,7 +23,7 @@ fn every_help_ends_with_an_example() {
     let folder = Folder::new();
     let top = folder.ok("--help").stdout;
     assert!(top.starts_with("images → data → X → init → W, H → "), "{top}");
-    for command in ["fit", "transform", "report", "verify", "devices", "bench", "demo"] {
+    for command in ["fit", "transform", "report", "pack", "verify", "devices", "bench", "demo"] {
         assert!(top.contains(command));
         let help = folder.ok(&format!("{command} --help")).stdout;
         let (_, example) = help.split_once("\nExample:\n").expect("an example at the end");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::arrange::{Located, Place};
 use super::super::format::{self, Format};
+use super::super::sidecar::Sidecar;
 use super::super::source::{Source, not_in_rows};
 use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Samples, hdf5, idx, npy, npz};
 use super::file::FileSamples;
@@ -21,10 +22,12 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     if gzip {
         return Err(not_in_rows(path, "they are packed with gzip"));
     }
+    let mut sidecar = None;
     let (located, chunks) = match format {
         Format::Npy => {
-            let numbers = npy::locate(&mut Source::open(path, false, u64::MAX)?)?;
-            (Located { numbers, labels: None, notes: Vec::new() }, None)
+            let (numbers, mut notes) = (npy::locate(&mut Source::open(path, false, u64::MAX)?)?, Vec::new());
+            sidecar = Sidecar::read(path, &numbers.shape, &opts, &mut notes)?;
+            (Located { numbers, labels: sidecar.as_mut().and_then(Sidecar::labels), notes }, None)
         }
         Format::Npz => (npz::locate(path, &opts)?, None),
         Format::Hdf5 { matlab } => hdf5::locate(path, matlab, &opts)?,
@@ -32,15 +35,23 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
         _ => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
     };
     let Located { numbers, labels, mut notes } = located;
-    let opts = if format == Format::Idx { idx::by_rows(&opts) } else { opts };
+    let opts = if format == Format::Idx || sidecar.is_some() { idx::by_rows(&opts) } else { opts };
     let count = labels.as_ref().map(|l| l.of.len());
     let place = Place::of(&numbers.shape, numbers.fortran, count, path, &opts, &mut notes)?;
     if !place.in_rows {
         return Err(not_in_rows(path, "the values of a sample do not lie side by side in the file"));
     }
     let raw = RawRows::open(path, &numbers, place.dim.1, chunks)?;
-    let matlab = format.pixel_order() == PixelOrder::Columns;
-    let image_shape = if matlab { ImageShape::square(place.dim.1) } else { place.image_shape };
-    let (x, image_shape) = FileSamples::new(path, raw, place.dim, (image_shape, format.pixel_order()), opts)?;
-    Ok(ImageSet::new(Samples::InFile(Box::new(x)), image_shape, labels, notes))
+    let image_shape = match &sidecar {
+        Some(sidecar) => sidecar.image_shape(),
+        None if format.pixel_order() == PixelOrder::Columns => ImageShape::square(place.dim.1),
+        None => place.image_shape,
+    };
+    let order = image_shape.map_or(format.pixel_order(), |shape| shape.order);
+    let (x, image_shape) = FileSamples::new(path, raw, place.dim, (image_shape, order), opts)?;
+    let set = ImageSet::new(Samples::InFile(Box::new(x)), image_shape, labels, notes);
+    Ok(match sidecar {
+        Some(sidecar) => ImageSet { image_shape, ..sidecar.complete(set) },
+        None => set,
+    })
 }
