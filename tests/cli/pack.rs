@@ -217,6 +217,15 @@ fn a_killed_pack_goes_on() {
             assert!(start.elapsed().as_secs() < 60, "nothing is packed");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        if code.is_none() {
+            // While it lives, another one does not write to the same file.
+            let run = folder.run("pack many --out x.npy");
+            assert!(
+                run.code == Some(1) && run.stderr.contains("x.npy.part: another process is writing"),
+                "{}",
+                run.stderr
+            );
+        }
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().expect("started").success());
         let output = child.wait_with_output().expect("ended");
         let stderr = String::from_utf8(output.stderr).expect("text");

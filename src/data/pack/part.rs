@@ -15,6 +15,9 @@ use crate::{Error, Result};
 /// Time between two notes of what is whole.
 const BETWEEN_NOTES: Duration = Duration::from_secs(1);
 
+/// Time that a file may still be locked.
+const WAIT: Duration = Duration::from_secs(2);
+
 /// What is whole.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Journal {
@@ -177,12 +180,17 @@ fn paths(target: &Path) -> (PathBuf, PathBuf) {
     (with(".part"), with(".part.json"))
 }
 
+/// Waits a little for a process that was killed and has not ended yet.
 fn lock(file: &File, path: &Path) -> Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Error::format(path, "another process is writing this file")),
-        // Not every file system has locks.
-        _ => Ok(()),
+    let start = Instant::now();
+    // Not every file system has locks: other errors do not matter.
+    while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        if start.elapsed() > WAIT {
+            return Err(Error::format(path, "another process is writing this file"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
+    Ok(())
 }
 
 fn write_journal(path: &Path, journal: &Journal) -> Result<()> {
