@@ -49,7 +49,7 @@
 //!
 //! 1. `error`, `element`
 //! 2. `memory`, `atomic`
-//! 3. `model`, `data`
+//! 3. `model`, `data`, `tensor_file`
 //! 4. `backend`
 //! 5. `train`
 //! 6. `evaluate`, `store`, `verify`, `bench`
@@ -73,6 +73,7 @@ pub mod model;
 pub mod report;
 pub mod reproduce;
 pub mod store;
+mod tensor_file;
 pub mod train;
 pub mod verify;
 

@@ -1,14 +1,12 @@
 //! Writing and reading a model file.
 
-use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 
 use super::check::check;
 use super::metadata::{FORMAT, Metadata, Training};
-use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows};
+use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows, write};
 use crate::atomic::NewFile;
 use crate::data::{LoadOptions, Preprocess};
 use crate::model::Factors;
@@ -77,15 +75,13 @@ impl Model {
         let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
         let f = &self.factors;
         let mut tensors: Vec<_> =
-            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::matrix(w))).collect();
-        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::matrix(h))));
-        tensors.push((format!("H_{}", f.depth()), Tensor::matrix(&f.h)));
+            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::Matrix(w))).collect();
+        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::Matrix(h))));
+        tensors.push((format!("H_{}", f.depth()), Tensor::Matrix(&f.h)));
         if let Some(split) = &self.metadata.split {
-            tensors.push((ROWS.into(), Tensor::Rows([split.rows.len()], &split.rows)));
+            tensors.push((ROWS.into(), Tensor::Rows(&split.rows)));
         }
-        let info = HashMap::from([(KEY.to_string(), json)]);
-        let bytes = safetensors::serialize(tensors, Some(info)).map_err(|e| failed(&e))?;
-        file.write(|out| out.write_all(&bytes))
+        write(file, (KEY, &json), &tensors)
     }
 
     /// Approximate bytes of the file of a model of `config` and `n × m` samples, with some to spare for the metadata; a lower

@@ -1,7 +1,13 @@
 //! Matrices and row numbers as tensors of a model file.
 
+use std::io::Write;
+
 use ndarray::Array2;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::atomic::NewFile;
+use crate::tensor_file::{self, Entry};
+use crate::{Error, Result};
 
 pub(super) const ROWS: &str = "training_rows";
 
@@ -32,39 +38,36 @@ pub(super) fn rows(file: &SafeTensors<'_>) -> Result<Vec<u32>, String> {
     Ok(tensor.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
-/// A tensor to write. Its little-endian bytes are made only when safetensors asks for them.
+/// A tensor to write.
 pub(super) enum Tensor<'a> {
-    Matrix([usize; 2], &'a Array2<f32>),
-    Rows([usize; 1], &'a [u32]),
+    Matrix(&'a Array2<f32>),
+    Rows(&'a [u32]),
 }
 
-impl<'a> Tensor<'a> {
-    pub(super) fn matrix(values: &'a Array2<f32>) -> Self {
-        Self::Matrix([values.nrows(), values.ncols()], values)
+impl Tensor<'_> {
+    fn entry(&self, name: &str) -> Entry {
+        let (dtype, shape) = match self {
+            Self::Matrix(values) => ("F32", vec![values.nrows(), values.ncols()]),
+            Self::Rows(rows) => ("U32", vec![rows.len()]),
+        };
+        Entry { name: name.into(), dtype, shape, size: 4 }
+    }
+
+    /// In logical order, whatever the layout in memory.
+    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        match self {
+            Self::Matrix(values) => values.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())),
+            Self::Rows(rows) => rows.iter().try_for_each(|row| out.write_all(&row.to_le_bytes())),
+        }
     }
 }
 
-impl View for Tensor<'_> {
-    fn dtype(&self) -> Dtype {
-        match self {
-            Self::Matrix(..) => Dtype::F32,
-            Self::Rows(..) => Dtype::U32,
-        }
-    }
-    fn shape(&self) -> &[usize] {
-        match self {
-            Self::Matrix(shape, _) => shape,
-            Self::Rows(shape, _) => shape,
-        }
-    }
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        match self {
-            // In logical order, whatever the layout in memory.
-            Self::Matrix(_, values) => values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into(),
-            Self::Rows(_, rows) => rows.iter().flat_map(|row| row.to_le_bytes()).collect::<Vec<u8>>().into(),
-        }
-    }
-    fn data_len(&self) -> usize {
-        4 * self.shape().iter().product::<usize>()
-    }
+/// Writes a file of these tensors with one entry of metadata.
+pub(super) fn write(file: NewFile, metadata: (&str, &str), tensors: &[(String, Tensor<'_>)]) -> Result<()> {
+    let path = file.path().to_path_buf();
+    let entries: Vec<_> = tensors.iter().map(|(name, tensor)| tensor.entry(name)).collect();
+    let body = |out: &mut dyn Write| {
+        tensors.iter().try_for_each(|(_, tensor)| tensor.write(out)).map_err(|e| Error::io(&path, e))
+    };
+    tensor_file::write(file, metadata, &entries, body).map(drop)
 }

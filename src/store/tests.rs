@@ -3,7 +3,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::model::KEY;
-use super::tensors::{ROWS, Tensor};
+use super::tensors::{ROWS, Tensor, write};
 use super::{Model, Split};
 use crate::Error;
 use crate::atomic::{NewFile, write_atomically};
@@ -90,10 +90,10 @@ fn write_with_rows(path: &Path, rows: Option<&[u32]>, change: impl FnOnce(&mut T
     ];
     let mut json = serde_json::to_value(&m.metadata).expect("serialises");
     change(&mut tensors, &mut json);
-    let info = HashMap::from([(KEY.to_string(), json.to_string())]);
-    let rows = rows.map(|rows| (ROWS, Tensor::Rows([rows.len()], rows)));
-    let tensors = tensors.iter().map(|(name, a)| (name.as_str(), Tensor::matrix(a))).chain(rows);
-    std::fs::write(path, safetensors::serialize(tensors, Some(info)).expect("serialises")).expect("written");
+    let rows = rows.map(|rows| (ROWS.into(), Tensor::Rows(rows)));
+    let tensors: Vec<_> = tensors.iter().map(|(name, a)| (name.clone(), Tensor::Matrix(a))).chain(rows).collect();
+    let file = NewFile::create(path).expect("created");
+    write(file, (KEY, &json.to_string()), &tensors).expect("written");
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn garbage_and_lying_headers_are_refused() {
 fn a_safetensors_file_of_something_else_is_named_as_such() {
     let folder = Folder::new();
     let weights = ramp(2, 2);
-    let other = safetensors::serialize([("encoder.weight", Tensor::matrix(&weights))], None).expect("serialises");
-    std::fs::write(folder.file(), other).expect("written");
+    let file = NewFile::create(&folder.file()).expect("created");
+    write(file, ("format", "pt"), &[("encoder.weight".into(), Tensor::Matrix(&weights))]).expect("written");
     let message = folder.refusal();
     assert!(message.contains("expected a deepnmf model") && message.contains("encoder.weight"), "{message}");
 }
