@@ -15,7 +15,7 @@
 
 struct Params {
     len: u32, slot: u32, verdict: u32, first: u32, exponent: i32, tol: f32, target_quanta: f32, start_known: u32,
-    constant_low: u32, constant_high: u32, start_low: u32, start_high: u32, patience: u32,
+    constant_low: u32, constant_high: u32, start_low: u32, start_high: u32, patience: u32, made: f32, small: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
@@ -86,8 +86,8 @@ fn main(@builtin(local_invocation_index) local: u32) {
             let f = plus(r, all.zw);
             var before = vec2<u32>(p.start_low, p.start_high);
             var before_known = p.start_known;
-            var made = 0.0;
-            var small = 0u;
+            var made = p.made;
+            var small = p.small;
             if (!is_first) {
                 before_known = gate[1];
                 before = vec2<u32>(gate[2], gate[3]);
@@ -112,6 +112,13 @@ fn main(@builtin(local_invocation_index) local: u32) {
             }
             sums[p.verdict * $PARTSu] = made + 1.0;
             sums[(p.verdict + 1u) * $PARTSu] = f32(ended);
+            // For a loop that goes on elsewhere: f_before, in parts that hold all its bits.
+            let best = select(before, f, is_best);
+            sums[(p.verdict + 2u) * $PARTSu] = f32(best.x & 0xffffu);
+            sums[(p.verdict + 2u) * $PARTSu + 1u] = f32(best.x >> 16u) * 65536.0;
+            sums[(p.verdict + 2u) * $PARTSu + 2u] = f32(i32(best.y)) * 4294967296.0;
+            sums[(p.verdict + 3u) * $PARTSu] = f32(small);
+            sums[(p.verdict + 4u) * $PARTSu] = f32(select(before_known, u32(known), is_best));
         }
     }
     workgroupBarrier();

@@ -5,7 +5,7 @@ use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Unit, Watch};
+use crate::train::{self, Checkpoints, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Unit, Watch};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
@@ -114,6 +114,25 @@ impl Engine {
         match &mut self.device {
             Device::Cpu(cpu) => train::fit_samples(cpu, x, config, None, progress),
             Device::Gpu(gpu) => train::fit_samples(gpu.as_mut(), x, config, None, progress),
+        }
+    }
+
+    /// [`Engine::fit_samples`] that is written down while it runs, or goes on; see [`train::fit_with_checkpoints`].
+    ///
+    /// # Errors
+    /// See there, and [`Engine::check_memory`].
+    pub fn fit_with_checkpoints(
+        &mut self,
+        x: &mut dyn Source<f32>,
+        config: &Config,
+        checkpoints: &mut Checkpoints,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Fit<f32>> {
+        let (n, m) = x.shape();
+        self.check_memory(config, n, m)?;
+        match &mut self.device {
+            Device::Cpu(cpu) => train::fit_with_checkpoints(cpu, x, config, checkpoints, progress),
+            Device::Gpu(gpu) => train::fit_with_checkpoints(gpu.as_mut(), x, config, checkpoints, progress),
         }
     }
 
@@ -273,7 +292,7 @@ fn project<B: Backend<Elem = f32>>(
     let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
     let how = how.divided(of_psi);
     let outcome = train::project(b, &mut x, &psi, &mut h, &how, &mut Watch::new(progress))?;
-    let mut h = h.download(b)?;
+    let mut h = h.into_host(b)?;
     of_x.per(of_psi).multiply(&mut h)?;
     Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
 }
@@ -305,7 +324,7 @@ fn project_layers<B: Backend<Elem = f32>>(
     if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
         h = h.activated(b, activation, Apply::G)?;
     }
-    Ok(Projected { h: h.download(b)?, relative_error: outcome.relative_error, steps: outcome.steps })
+    Ok(Projected { h: h.into_host(b)?, relative_error: outcome.relative_error, steps: outcome.steps })
 }
 
 /// The unit of samples that a model takes.

@@ -66,6 +66,12 @@ pub enum Error {
     /// The device is gone, with all data on it. It has to be opened again.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
+    /// A fit was told to end, and can go on from its checkpoint.
+    #[error("interrupted; {}", checkpoint.as_ref().map_or("there is no checkpoint".into(), |at| format!("the checkpoint is {}", at.display())))]
+    Interrupted {
+        /// The file to go on from; None where none was written.
+        checkpoint: Option<PathBuf>,
+    },
     /// The objective is no longer a finite number.
     #[error(
         "the objective became {objective} in {stage} after {iterations} iterations; lower the penalties or change the initialisation"

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         // The reader closed our output, as in `deepnmf devices | head -1`: no failure.
         Failure::Stdout(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
+        Failure::Interrupted(code) => ExitCode::from(code),
         Failure::ChecksFailed => ExitCode::from(1),
         Failure::Failed(e @ Error::Config(_)) => complain(&e.to_string(), 2),
         Failure::Failed(e) => complain(&e.to_string(), 1),

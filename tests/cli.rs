@@ -3,6 +3,7 @@
 mod cli {
     mod bad_input;
     mod bench;
+    mod checkpoints;
     mod commands;
     mod evaluate;
     mod fixtures;

@@ -44,7 +44,7 @@ pub(crate) use solvers::not_fused;
 pub use solvers::{Backend, Clock};
 pub(crate) use solvers::{SHARD_BYTES, rows_of_bytes};
 pub use sparse::Sparse;
-pub use stop::{Course, StopCheck, Stopping, VERDICT};
+pub use stop::{Course, Standing, StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};
 
 pub use crate::element::Element;

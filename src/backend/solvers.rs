@@ -3,7 +3,7 @@
 use super::host::decide;
 use super::{
     Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovRows, NesterovStep,
-    Operand, SearchSum, Sparse, StopCheck, Sum, Write, check, host, inverse,
+    Operand, SearchSum, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -285,6 +285,12 @@ pub trait Backend: Elementwise + Sized {
             self.sum(Sum::Entries(&number), to, verdict + i)?;
         }
         Ok(())
+    }
+
+    /// Where a loop stands by the verdict of [`Backend::check_stop`] as it was read from its slots; `constant` as it had it.
+    fn standing(&self, _constant: f64, verdict: &[f64; VERDICT]) -> Standing {
+        let [made, _, before, small, rest] = *verdict;
+        Standing { made: made as usize, before: before + rest, small: small as u32 }
     }
 
     /// Whether products with the data are from now on made of halves, with sums of f32: XΨ of Ψ rounded to halves, and XᵀH of

@@ -67,8 +67,27 @@ impl Stopping {
     }
 }
 
-/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and three that are the backend's.
+/// Slots of a verdict: how many iterations were made, 1 where the last of them ended the loop, and three that are the backend's, of
+/// which [`Backend::standing`](super::Backend::standing) makes a [`Standing`].
 pub const VERDICT: usize = 5;
+
+/// Where a loop stands between two iterations, as far as its rule depends on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Iterations that were made.
+    pub made: usize,
+    /// `f_before`; NaN where it is not known.
+    pub before: f64,
+    /// Iterations in a row, up to here, that changed too little.
+    pub small: u32,
+}
+
+impl Standing {
+    /// Before the first iteration, with the objective as it is.
+    pub fn start(objective: f64) -> Self {
+        Self { made: 0, before: objective, small: 0 }
+    }
+}
 
 /// The end of an iteration; see [`Backend::check_stop`](super::Backend::check_stop).
 pub struct StopCheck<'a, B: Device + ?Sized> {
@@ -80,8 +99,8 @@ pub struct StopCheck<'a, B: Device + ?Sized> {
     pub first: usize,
     /// `½‖X‖²`.
     pub constant: f64,
-    /// The objective before the loop, where this is its first iteration.
-    pub start: Option<f64>,
+    /// Where the loop stood before, where this is the first iteration that the device makes of it.
+    pub start: Option<Standing>,
     /// The rule.
     pub stop: Stopping,
     /// The slot, among the sums, of the first of [`VERDICT`] of its own.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use deepnmf::backend::Precision;
@@ -225,6 +226,19 @@ pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
 pub(crate) fn samples_or_all(text: &str) -> std::result::Result<usize, String> {
     let samples = if text == "all" { Some(usize::MAX) } else { text.parse().ok().filter(|n| *n > 0) };
     samples.ok_or_else(|| "expected a number of samples from 1 on, or all".into())
+}
+
+/// A time: seconds, or with the unit s, m or h.
+pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
+    let unit = match unit {
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let seconds = number.parse().map(|number: f64| number * unit).ok().filter(|s| (0.0..=1e7).contains(s));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time, as in 30s, 5m or 2h".into())
 }
 
 #[cfg(test)]

@@ -49,7 +49,19 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let path = args.out.join("model.safetensors");
     let file = NewFile::create(&path)?;
     let set = set.with_x(Samples::Held);
-    let job = Job { set, source, reading, scale, features, split: None, precision, start, until: None, file };
+    let job = Job {
+        set,
+        source,
+        reading,
+        scale,
+        features,
+        split: None,
+        precision,
+        start,
+        until: None,
+        checkpoints: None,
+        file,
+    };
     let fitted = job.run(&mut engine, &config, out)?;
 
     let file = path;

@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Usage(clap::Error),
     /// Writing to standard output failed.
     Stdout(std::io::Error),
+    /// A fit was stopped by a signal, and that was said; with the exit code.
+    Interrupted(u8),
     /// `verify` has printed failed checks.
     ChecksFailed,
 }

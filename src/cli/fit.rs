@@ -18,6 +18,7 @@ use deepnmf::train::{
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, seconds};
+use super::checkpoint::CheckpointArgs;
 use super::files::{existing, output, quoted};
 use super::job::Job;
 use super::output::{Output, name_of, written};
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     reading: DataArgs,
     #[command(flatten)]
     stream: StreamArg,
+    #[command(flatten)]
+    checkpoints: CheckpointArgs,
     /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
     #[arg(long, default_value_t, value_parser = named::<Scale>(["unit", "max", "none"]), help_heading = "Reading the data")]
     scale: Scale,
@@ -323,7 +326,9 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     };
     let source = path.display().to_string();
     let until = time_limit.and_then(|seconds| start.checked_add(Duration::from_secs_f64(seconds)));
-    let job = Job { set, source, reading, scale: args.scale, features, split, precision, start, until, file };
+    let checkpoints = Some(args.checkpoints);
+    let job =
+        Job { set, source, reading, scale: args.scale, features, split, precision, start, until, checkpoints, file };
     let fitted = job.run(&mut engine, &config, out)?;
     if out.is_json() {
         return out.json(&fitted.json(&args.out));

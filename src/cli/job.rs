@@ -10,12 +10,13 @@ use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scal
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
 use deepnmf::store::{Model, Split};
-use deepnmf::train::{Config, Solver, Warning, device_bytes};
+use deepnmf::train::{Config, Progress, Solver, Warning, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
 
 use super::Result;
 use super::args::shape_text;
+use super::checkpoint::{self, CheckpointArgs};
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::progress::Reporter;
@@ -38,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) start: Instant,
     /// When the fit has to end; None for no limit.
     pub(crate) until: Option<Instant>,
+    /// Where the fit is written down; None where it is not.
+    pub(crate) checkpoints: Option<CheckpointArgs>,
     /// The model file.
     pub(crate) file: NewFile,
 }
@@ -66,7 +69,7 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them, fits the model and writes it.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { mut set, source, reading, scale, features, split, precision, start, until, file } = self;
+        let Job { mut set, source, reading, scale, features, split, precision, start, until, checkpoints, file } = self;
         let zero_samples = checked(&mut set, &source, config.model.signed, out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
         let (preprocess, flat) = set.preprocess_features(scale, features)?;
@@ -102,8 +105,17 @@ impl Job {
         let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
         let mut progress = Reporter::new(out).until(until).of_fit(stages, streamed.clone());
-        let mut fit = engine.fit_samples(x.as_mut(), config, &mut |p| progress.go_on(p))?;
+        let settings =
+            json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
+        let mut checkpoints = checkpoints.and_then(|args| args.open(file.path(), settings, out));
+        let mut report = |p: &Progress| progress.go_on(p);
+        let fit = match &mut checkpoints {
+            Some(to) => engine.fit_with_checkpoints(x.as_mut(), config, to, &mut report),
+            None => engine.fit_samples(x.as_mut(), config, &mut report),
+        };
         drop((progress, x));
+        let checkpoint = checkpoints.map(|to| to.path);
+        let mut fit = checkpoint::finished(fit, checkpoint.as_deref(), out)?;
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
@@ -129,6 +141,9 @@ impl Job {
         model.metadata.classes = classes;
         model.metadata.labels = labels;
         save(&model, file)?;
+        if !warnings.contains(&Warning::Stopped) {
+            checkpoint.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        }
         Ok(Fitted {
             warnings,
             model,

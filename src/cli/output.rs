@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Failure, Result};
 
 /// The form and the amount of output.
+#[derive(Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,

@@ -1,6 +1,33 @@
-//! Signals: the command prints a line, removes unfinished files and ends with the usual exit code.
+//! Signals: the command ends with the usual exit code. A fit that is written down finishes its iteration first; what cannot wait
+//! prints a line and removes unfinished files.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// What the next signal sets, instead of ending the program.
+static FINISHES: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+/// The last signal, 0 for none.
+static RECEIVED: AtomicI32 = AtomicI32::new(0);
+
+fn finishes() -> MutexGuard<'static, Option<Arc<AtomicBool>>> {
+    FINISHES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on the first signal sets this flag, and only the second ends the program at once.
+pub(super) fn finish_first() -> Arc<AtomicBool> {
+    Arc::clone(finishes().insert(Arc::default()))
+}
+
+/// Every signal ends the program at once again.
+pub(super) fn finish_no_more() {
+    *finishes() = None;
+}
+
+/// The exit code after the signal that set the flag.
+pub(super) fn exit_code() -> u8 {
+    u8::try_from(128 + RECEIVED.load(Ordering::Relaxed)).unwrap_or(1)
+}
 
 /// Watches for SIGINT and SIGTERM. On other systems than Unix the program just ends; the next one removes its unfinished files.
 #[cfg(unix)]
@@ -19,8 +46,16 @@ pub(super) fn watch() {
                 SIGTERM => "SIGTERM",
                 _ => continue,
             };
-            let _no_more_files = abandon_files();
+            RECEIVED.store(signal, Ordering::Relaxed);
             let line = if stderr_is_terminal() { "\n" } else { "" };
+            if let Some(flag) = finishes().take() {
+                flag.store(true, Ordering::Relaxed);
+                to_stderr(&format!(
+                    "{line}{name}: the iteration is finished and written down; once more ends it at once"
+                ));
+                continue;
+            }
+            let _no_more_files = abandon_files();
             let stays = STAYS.get().copied().unwrap_or_default();
             to_stderr(&format!(
                 "{line}stopped by {name}: files that are there are whole, unfinished ones are removed{stays}"

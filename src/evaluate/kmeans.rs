@@ -174,7 +174,11 @@ impl<B: Backend<Elem = f32>> Device<B> {
     }
 
     fn clusters(&mut self, b: &mut B) -> Result<Vec<usize>> {
-        Ok(self.of.download(b)?.iter().map(|&j| j as usize).collect())
+        let mut of = Vec::new();
+        for shard in &self.of.shards {
+            of.extend(b.download(shard)?.iter().map(|&j| j as usize));
+        }
+        Ok(of)
     }
 }
 

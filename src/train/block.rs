@@ -11,6 +11,7 @@
 //! have as one operation: [`Backend::descend`].
 
 use super::samples::{Cut, Scratch};
+use super::state::{State, Visitor};
 use super::{Config, Metric, Solver};
 use crate::Result;
 use crate::backend::{
@@ -196,6 +197,16 @@ enum Method<B: Backend> {
     Descent { passes: usize },
 }
 
+/// The vectors from which the next bounds begin.
+impl<B: Backend> State<B> for Method<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        let Self::Nesterov(method) = self else { return Ok(()) };
+        let Nesterov { right, left, .. } = &mut **method;
+        let mut bounds = std::iter::once(right).chain(left);
+        bounds.try_for_each(|bound| visitor.matrix(b, "vector of a spectral bound", &mut bound.vector))
+    }
+}
+
 impl<B: Backend> Method<B> {
     fn new(b: &mut B, k: usize, left: Option<usize>, solver: BlockSolver) -> Result<Self> {
         Ok(match solver {
@@ -309,6 +320,13 @@ impl<B: Backend> HBlock<B> {
     }
 }
 
+impl<B: Backend> State<B> for HBlock<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "Gram of the H block", &mut self.gram)?;
+        self.solver.visit(b, visitor)
+    }
+}
+
 /// `gram`, or its magnitudes where there is room for them.
 fn magnitudes<'m, B: Backend>(
     b: &mut B,
@@ -368,5 +386,11 @@ impl<B: Backend> WBlock<B> {
         }
         let block = Block { left, gram, rhs: &self.rhs, mu, extra: mu * self.rows as f64 };
         self.solver.solve(b, &block, w, &mut self.separate)
+    }
+}
+
+impl<B: Backend> State<B> for WBlock<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.solver.visit(b, visitor)
     }
 }

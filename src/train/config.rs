@@ -96,9 +96,10 @@ impl Default for Online {
 }
 
 /// What to fit and how. [`Config::new`] has the defaults.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Config {
     /// The row of the table of models.
+    #[serde(serialize_with = "name_of")]
     pub model: ModelSpec,
     /// `[k_1, …, k_L]`.
     pub layers: Vec<usize>,
@@ -133,6 +134,7 @@ pub struct Config {
     pub x_storage: Storage,
     /// Whether X is read in every pass over the samples instead of being held: for more samples than memory has room for.
     /// [`Storage::Auto`] is then as f32. Not for models that couple the samples ([`Config::couples_samples`]).
+    #[serde(skip)]
     pub stream: bool,
     /// Nesterov steps per block.
     pub inner: usize,
@@ -162,6 +164,10 @@ pub struct Config {
     pub ridge: Option<f64>,
     /// Power iterations per Lipschitz bound. The bound holds after any number; more make it tighter.
     pub power_iterations: usize,
+}
+
+fn name_of<S: serde::Serializer>(model: &ModelSpec, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(model.name)
 }
 
 impl Config {
@@ -224,6 +230,11 @@ impl Config {
     pub(crate) fn fine_tunes(&self) -> bool {
         let has_stage = matches!(self.model.method, Method::Blocks | Method::SemiNmf);
         !self.is_one_stage() && self.sweeps > 0 && has_stage
+    }
+
+    /// Whether the coefficients of the hidden layers are kept from the pre-training on.
+    pub(crate) fn keeps_hidden(&self) -> bool {
+        self.hidden && self.activation.is_none()
     }
 
     fn largest_layer(&self) -> usize {

@@ -4,8 +4,10 @@
 //! taken from the residual itself after every iteration, one more product of the size of X, and the factors of the least one
 //! are kept. They wait for the host in every iteration anyway.
 
+use super::checkpoint::{Entered, LoopState, is_kept};
 use super::history::{Progress, Stage};
 use super::samples::Samples;
+use super::state::{State, Visitor};
 use super::watch::Watch;
 use crate::backend::{Backend, Device, Stopping};
 use crate::{Error, Result};
@@ -14,21 +16,17 @@ use crate::{Error, Result};
 pub(crate) type FactorsMut<'a, B> = (&'a mut [<B as Device>::Matrix], &'a mut Samples<B>);
 
 /// Runs `step` on `W_1 … W_L` and H at most `max` times, and leaves those with the least objective. `step` returns the
-/// objective and the relative error of what it made; `start` are those before. Returns the objective at the start and the least
-/// so far after every iteration that was made.
-pub(crate) fn iterate_exactly<B: Backend>(
+/// objective and the relative error of what it made; `start` are those before. `state` is what an iteration leaves for the next one
+/// besides the factors. Returns the objective at the start and the least so far after every iteration that was made.
+pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
     b: &mut B,
     (stage, max): (Stage, usize),
     (start, stop): ((f64, f64), Stopping),
     (w, h): FactorsMut<'_, B>,
+    state: &mut S,
     watch: &mut Watch<'_>,
-    mut step: impl FnMut(&mut B, FactorsMut<'_, B>) -> Result<(f64, f64)>,
+    mut step: impl FnMut(&mut B, FactorsMut<'_, B>, &mut S) -> Result<(f64, f64)>,
 ) -> Result<Vec<f64>> {
-    let mut history = vec![start.0];
-    let max = watch.iterations(stage, max);
-    if max == 0 || stop.target_error.is_some_and(|target| start.1 <= target) {
-        return Ok(history);
-    }
     let mut best = Vec::with_capacity(w.len() + 1);
     for m in w.iter().chain(&h.shards) {
         let (rows, cols) = b.shape(m);
@@ -36,27 +34,65 @@ pub(crate) fn iterate_exactly<B: Backend>(
         b.copy(m, &mut kept)?;
         best.push(kept);
     }
-    let (mut least, mut last, mut before, mut small) = (start, start.0, start.0, 0);
-    for done in 1..=max {
-        let (objective, error) = step(b, (&mut *w, &mut *h))?;
+    let mut all = WithBest { w, h, best, state };
+    let mut here = match watch.enter(b, stage, &mut all)? {
+        Entered::Over(history) => return Ok(history),
+        Entered::At(here) => here,
+        Entered::Start => {
+            LoopState { over: stop.target_error.is_some_and(|target| start.1 <= target), ..LoopState::start(start) }
+        }
+    };
+    let max = watch.iterations(stage, max);
+    // A fit that was told to stop before makes the iterations that it was left.
+    let mut stopped = false;
+    while here.made() < max && !here.over && !stopped {
+        let (objective, error) = step(b, (&mut *all.w, &mut *all.h), all.state)?;
+        let done = here.history.len();
         if !objective.is_finite() {
             return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective });
         }
-        last = objective;
-        if objective <= least.0 {
-            least = (objective, error);
-            w.iter().chain(&h.shards).zip(&mut best).try_for_each(|(now, best)| b.copy(now, best))?;
+        here.last = objective;
+        if objective <= here.least.0 {
+            here.least = (objective, Some(error).filter(|e| e.is_finite()));
+            all.w.iter().chain(&all.h.shards).zip(&mut all.best).try_for_each(|(now, best)| b.copy(now, best))?;
         }
-        history.push(least.0);
-        watch.report(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
-        let over;
-        (over, before, small) = stop.judge((before, objective), (error * error, 1.0), small);
-        if over || watch.stopped {
-            break;
+        let (least, relative_error) = (here.least.0, here.least.1.unwrap_or(f64::NAN));
+        here.history.push(least);
+        watch.report(&Progress { stage, done, of: max, objective: least, relative_error });
+        stopped = watch.stopped;
+        let (over, before, small) = stop.judge((here.standing().before, objective), (error * error, 1.0), here.small);
+        (here.over, here.before, here.small) = (over, Some(before), small);
+        if !is_kept(stage) {
+            watch.check()?;
+        }
+        if watch.is_due(stage, over || done == max) {
+            watch.keep(b, &here, &mut all)?;
         }
     }
-    if last > least.0 {
+    if here.last > here.least.0 {
+        let WithBest { w, h, best, .. } = all;
         w.iter_mut().chain(&mut h.shards).zip(&best).try_for_each(|(now, best)| b.copy(best, now))?;
     }
-    Ok(history)
+    watch.leave(stage, &here.history);
+    Ok(here.history)
+}
+
+/// The factors, those with the least objective, and the rest.
+struct WithBest<'a, B: Backend, S> {
+    w: &'a mut [B::Matrix],
+    h: &'a mut Samples<B>,
+    /// The W, then the shards of H.
+    best: Vec<B::Matrix>,
+    state: &'a mut S,
+}
+
+impl<B: Backend, S: State<B>> State<B> for WithBest<'_, B, S> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        let (of_w, of_h) = self.best.split_at_mut(self.w.len());
+        self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
+        visitor.rows(b, "H", &mut self.h.shards)?;
+        of_w.iter_mut().try_for_each(|w| visitor.matrix(b, "W of the least objective", w))?;
+        visitor.rows(b, "H of the least objective", of_h)?;
+        self.state.visit(b, visitor)
+    }
 }

@@ -19,6 +19,7 @@ use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
 use super::objective::{Objective, iterate};
 use super::samples::{Samples, Shards};
+use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Extrapolate, Penalties, Stage};
 use crate::Result;
@@ -106,7 +107,7 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let mut h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
+    let h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Chain::of_layers(b, m, &ranks, penalties, config)?;
@@ -122,31 +123,30 @@ pub(crate) fn finetune<B: Backend>(
     objective.record_penalties(b, 0, &*w, &sums.s)?;
     let start = objective.of_residual(b)?;
 
-    // The factors that are extrapolated, in the order of their blocks: the shards of H, then W_1 … W_L.
-    let of_h = h.shards.len();
     let mut ahead = None;
     if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
-        let factors = h.shards.iter().map(|h| (h, false)).chain(w.iter().map(|w| (w, config.balance.lengths)));
         // With HᵀH of the H that a sweep ends with.
-        ahead = Some((Extrapolation::new(b, factors)?, b.zeros(k, k)?));
+        ahead = Some((Extrapolation::new(b, h, w, config.balance.lengths, balance)?, b.zeros(k, k)?));
     }
     let stop = Stopping::new(config.tol, config.target_error);
     let stop = if ahead.is_some() { stop.of_trials(Stopping::PATIENCE_OF_SWEEPS) } else { stop };
     let sweeps = (Stage::Finetune, config.sweeps);
-    iterate(b, &mut objective, sweeps, start, stop, watch, |b, objective, turn| {
-        let points = ahead.as_ref().map_or(&*w, |(ahead, _)| ahead.points(of_h));
+    let mut state = Sweeps { w, h, h_block, chain, sums, ahead };
+    let history = iterate(b, &mut objective, sweeps, (start, stop), &mut state, watch, |b, objective, state, turn| {
+        let Sweeps { w, h, h_block, chain, sums, ahead } = state;
+        let points = ahead.as_ref().map_or(&**w, |(ahead, _)| ahead.of_w());
         for l in (0..last).rev() {
-            set_tail(b, &points[l + 1], &mut chain, l)?;
+            set_tail(b, &points[l + 1], chain, l)?;
         }
         for l in 0..=last {
-            set_block(b, &mut chain, l, &sums)?;
+            set_block(b, chain, l, sums)?;
             let block = &mut chain[l].block;
-            match &mut ahead {
-                Some((ahead, _)) => ahead.solve(b, of_h + l, |b, w| block.solve(b, w))?,
+            match ahead {
+                Some((ahead, _)) => ahead.solve(b, l, |b, w| block.solve(b, w))?,
                 None => block.solve(b, &mut w[l])?,
             }
-            let w = ahead.as_ref().map_or(&w[l], |(ahead, _)| ahead.at(of_h + l));
-            grow_psi(b, w, &mut chain, l)?;
+            let w = ahead.as_ref().map_or(&w[l], |(ahead, _)| &ahead.of_w()[l]);
+            grow_psi(b, w, chain, l)?;
         }
         let psi = &chain[last].psi;
         h_block.set_gram(b, psi)?;
@@ -154,22 +154,23 @@ pub(crate) fn finetune<B: Backend>(
         x.pass(b, &mut |b, s, x| {
             h_block.set_rhs(b, x, psi)?;
             let rows = b.shape(x).0;
-            let Some((ahead, gram)) = &mut ahead else {
+            let Some((ahead, gram)) = ahead else {
                 let h = &mut h.shards[s];
                 h_block.solve(b, h)?;
                 objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
                 return sums.add(b, s, x, h);
             };
-            h_block.solve(b, ahead.at_mut(s))?;
-            let made = ahead.at(s);
+            let point = ahead.begin(b, s, &mut h.shards[s])?;
+            h_block.solve(b, point)?;
+            let made = ahead.made(s);
             objective.record_cross(b, turn, s, (h_block.rhs(rows)?, made))?;
             b.product(MatMul::TN, made, made, Write::of_shard(s), gram)?;
-            ahead.look_ahead(b, s, &h.shards[s])?;
-            sums.add(b, s, x, ahead.ahead(s))
+            let ahead = ahead.look_ahead(b, s, &h.shards[s])?;
+            sums.add(b, s, x, ahead)
         })?;
-        let Some((ahead, gram)) = &mut ahead else {
+        let Some((ahead, gram)) = ahead else {
             objective.record_quadratic(b, turn, &h_block.gram, &sums.s)?;
-            objective.record_penalties(b, turn, &*w, &sums.s)?;
+            objective.record_penalties(b, turn, &**w, &sums.s)?;
             if balance {
                 let scales = objective.equalize(b, turn)?;
                 for (l, w) in w.iter_mut().enumerate() {
@@ -177,29 +178,65 @@ pub(crate) fn finetune<B: Backend>(
                 }
                 h.scale(b, By::Entry(scales, last + 1), false)?;
                 sums.scale(b, By::Entry(scales, last + 1))?;
-                objective.record_penalties(b, turn, &*w, &sums.s)?;
+                objective.record_penalties(b, turn, &**w, &sums.s)?;
             }
             return Ok(());
         };
         objective.record_quadratic(b, turn, &h_block.gram, gram)?;
         for (l, accepted) in w.iter().enumerate() {
-            ahead.look_ahead(b, of_h + l, accepted)?;
+            ahead.look_ahead_of_w(b, l, accepted)?;
         }
-        objective.record_penalties(b, turn, ahead.points(of_h), gram)?;
+        objective.record_penalties(b, turn, ahead.of_w(), gram)?;
         if balance {
             let scales = objective.equalize(b, turn)?;
-            for i in 0..of_h + w.len() {
-                // All of H has one scale, the last.
-                let entry = if i < of_h { last + 1 } else { i - of_h };
-                ahead.scale(b, i, By::Entry(scales, entry))?;
-            }
+            ahead.scale(b, scales)?;
             sums.scale(b, By::Entry(scales, last + 1))?;
             b.scale(gram, By::Entry(scales, last + 1), false)?;
             b.scale(gram, By::Entry(scales, last + 1), false)?;
-            objective.record_penalties(b, turn, ahead.points(of_h), gram)?;
+            objective.record_penalties(b, turn, ahead.of_w(), gram)?;
         }
-        ahead.settle(b, objective, turn, h.shards.iter_mut().chain(&mut *w))
-    })
+        ahead.settle(b, objective, turn, w)
+    })?;
+    if let Some((ahead, _)) = &mut state.ahead {
+        ahead.finish(b, state.h)?;
+    }
+    Ok(history)
+}
+
+/// Its products are made anew in every sweep, but for `Ψ_L`, with which an online sweep begins.
+impl<B: Backend> State<B> for Chain<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "Ψ", &mut self.psi)?;
+        self.block.visit(b, visitor)
+    }
+}
+
+impl<B: Backend> State<B> for Sums<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "XᵀH", &mut self.c)?;
+        visitor.matrix(b, "HᵀH", &mut self.s)
+    }
+}
+
+/// Between two sweeps.
+struct Sweeps<'a, B: Backend> {
+    w: &'a mut [B::Matrix],
+    h: &'a mut Samples<B>,
+    h_block: HBlock<B>,
+    chain: Vec<Chain<B>>,
+    sums: Sums<B>,
+    ahead: Option<(Extrapolation<B>, B::Matrix)>,
+}
+
+impl<B: Backend> State<B> for Sweeps<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
+        self.h.visit(b, visitor)?;
+        self.h_block.visit(b, visitor)?;
+        self.chain.visit(b, visitor)?;
+        self.sums.visit(b, visitor)?;
+        self.ahead.as_mut().map_or(Ok(()), |(ahead, _)| ahead.visit(b, visitor))
+    }
 }
 
 /// `Ψ_l = Ψ_{l−1} W_l`.

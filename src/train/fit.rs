@@ -1,5 +1,6 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
+use super::checkpoint::{Checkpoints, Course, Keeper};
 use super::layer::Start;
 use super::layers::{Pretrained, pretrain_layers, psi, refined};
 use super::objective::Objective;
@@ -51,13 +52,49 @@ pub fn fit_samples<B: Backend>(
     start: Option<&Start<B::Elem>>,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
+    fit_kept(b, x, config, (start, None), progress)
+}
+
+/// [`fit_samples`] that is written down while it runs, or goes on from where it was written down. Then it ends with the bits of
+/// one that was never stopped, on the same kind of device and with the same version of this crate; how X is cut, and whether it is
+/// held or streamed, may change where they change no bit otherwise.
+///
+/// # Errors
+/// As [`fit_samples`]. [`Error::Interrupted`] where [`Checkpoints::interrupt`] says so. Where it is to go on, [`Error::Io`],
+/// [`Error::Format`] and [`Error::Data`] for a file that is no whole checkpoint, and [`Error::Config`] with all differences for one
+/// of other data or settings.
+pub fn fit_with_checkpoints<B: Backend>(
+    b: &mut B,
+    x: &mut dyn Source<B::Elem>,
+    config: &Config,
+    checkpoints: &mut Checkpoints,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Fit<B::Elem>> {
+    fit_kept(b, x, config, (None, Some(checkpoints)), progress)
+}
+
+fn fit_kept<B: Backend>(
+    b: &mut B,
+    x: &mut dyn Source<B::Elem>,
+    config: &Config,
+    (start, checkpoints): (Option<&Start<B::Elem>>, Option<&mut Checkpoints>),
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Fit<B::Elem>> {
     config.validate()?;
     let unit = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
-    let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut Watch::new(&mut report))?;
+    let mut watch = Watch::new(&mut report);
+    watch.keeper = checkpoints.map(|to| Keeper::new(b, x, &of_device(b, config), to)).transpose()?;
+    let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut watch)?;
     unit.restore(&mut fit)?;
     Ok(fit)
+}
+
+/// The solver that `auto` means.
+fn of_device<B: Backend>(b: &B, config: &Config) -> Config {
+    let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
+    Config { solver, ..config.clone() }
 }
 
 /// [`fit_samples`] in the unit of `x/unit`.
@@ -68,8 +105,7 @@ pub(super) fn fit_divided<B: Backend>(
     start: Option<&Start<B::Elem>>,
     watch: &mut Watch<'_>,
 ) -> Result<Fit<B::Elem>> {
-    let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
-    let config = &Config { solver, ..config.clone() };
+    let config = &of_device(b, config);
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let (n, m) = source.shape();
@@ -83,9 +119,13 @@ pub(super) fn fit_divided<B: Backend>(
             ));
         }
     };
-    let part =
-        part.map(|samples| Part::pretrain(b, (source, unit), samples, config, &mut seconds, watch)).transpose()?;
-    let pretrain_samples = part.as_ref().map(Part::samples);
+    let pretrain_samples = part;
+    // A fit that goes on in its fine-tuning has no pre-training.
+    let finetunes = watch.resumes().is_some_and(|(stage, _)| stage == config.layers.len());
+    let part = part
+        .filter(|_| !finetunes)
+        .map(|samples| Part::pretrain(b, (source, unit), samples, config, &mut seconds, watch))
+        .transpose()?;
     let (mut held, mut streamed);
     let (x, x_storage): (&mut dyn Shards<B>, _) = if config.stream {
         let storage = if config.x_storage == Storage::Auto { Storage::F32 } else { config.x_storage };
@@ -98,10 +138,19 @@ pub(super) fn fit_divided<B: Backend>(
     };
     let sums = totals(b, x)?;
     let xx = sums.1;
-    let Pretrained { mut w, mut last, hidden, penalties, history, graph_penalty, halves } = match part {
+    let Pretrained { mut w, mut last, mut hidden, mut course } = match part {
+        _ if finetunes => Pretrained::of_checkpoint(b, (m, cut), config, watch)?,
         Some(part) => part.project(b, (x, xx), config, &mut seconds, watch)?,
         None => pretrain_layers(b, (x, sums, x_storage), config, start, &mut seconds, watch)?,
     };
+    if finetunes {
+        seconds = course.seconds;
+    }
+    course.seconds = seconds;
+    if w.len() > 1 {
+        watch.begin(b, w.len(), &course, &mut hidden);
+    }
+    let Course { history, penalties, graph_penalty, halves, .. } = course;
     let mut history = History { pretrain: history, finetune: Vec::new() };
 
     let (clock, depth) = (Instant::now(), w.len());
@@ -139,7 +188,7 @@ pub(super) fn fit_divided<B: Backend>(
 
     let w = w.iter().map(|w| download(b, w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
-    let factors = Factors { w, h: represented.download(b)?, hidden, activation, activate };
+    let factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
     seconds.total = begin.elapsed().as_secs_f64();
     let mut warnings = warnings(&factors, &history, relative_error, config)?;
     if watch.stopped {
@@ -148,7 +197,7 @@ pub(super) fn fit_divided<B: Backend>(
     }
     Ok(Fit {
         factors,
-        solver,
+        solver: config.solver,
         x_storage,
         pretrain_samples,
         penalties,
@@ -212,7 +261,7 @@ fn solve_hidden<B: Backend>(
             ..Projection::default()
         };
         project(b, x, &psi, &mut h, &how, watch)?;
-        hidden.push(h.download(b)?);
+        hidden.push(h.into_host(b)?);
     }
     Ok(hidden)
 }

@@ -1,11 +1,13 @@
 //! The pre-training of a model: layer by layer, each on the H of the one below.
 
 use super::block::curvature;
+use super::checkpoint::Course;
 use super::layer::{Layer, Start};
 use super::pretrain::balance_norms;
-use super::samples::{Samples, Shards, totals};
+use super::samples::{Cut, Samples, Shards, totals};
+use super::state::{State, Visitor};
 use super::watch::Watch;
-use super::{Config, Extrapolate, Init, Metric, Penalties, PenaltyScale, Progress, Seconds, Solver, Stage};
+use super::{Config, Extrapolate, Init, Metric, PenaltyScale, Progress, Seconds, Solver, Stage};
 use super::{baselines, init, method, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::model::{HPenalty, Method};
@@ -20,17 +22,75 @@ pub(super) struct Pretrained<B: Backend> {
     pub(super) last: Samples<B>,
     /// H of the layers below, from the first on, where they are wanted.
     pub(super) hidden: Vec<Samples<B>>,
-    /// As they weigh against ‖X‖².
-    pub(super) penalties: Penalties,
-    /// [`History::pretrain`](super::History::pretrain).
-    pub(super) history: Vec<Vec<f64>>,
-    /// What of the objective is neither residual nor one of these penalties.
-    pub(super) graph_penalty: f64,
-    /// Whether products were of halves.
-    pub(super) halves: bool,
+    pub(super) course: Course,
 }
 
-/// Trains all layers one after another on `x`, of which `(entries, xx)` are the sums.
+impl<B: Backend> Pretrained<B> {
+    /// For a fit that goes on in the fine-tuning: all that it does not take from its loop.
+    pub(super) fn of_checkpoint(
+        b: &mut B,
+        (m, cut): (usize, Cut),
+        config: &Config,
+        watch: &mut Watch<'_>,
+    ) -> Result<Self> {
+        let (_, course) = watch.resumes().ok_or_else(nothing_trained)?;
+        let Trained { w, mut h, .. } = Trained::zeros(b, config.layers.len(), (m, cut), config)?;
+        let last = h.pop().ok_or_else(nothing_trained)?;
+        watch.restore(b, &mut h)?;
+        Ok(Self { w, last, hidden: h, course })
+    }
+}
+
+fn nothing_trained() -> Error {
+    Error::Config("a model needs a layer".into())
+}
+
+/// The layers that are trained.
+struct Trained<B: Backend> {
+    w: Vec<B::Matrix>,
+    /// H of the last of them, behind those of the layers below where they are wanted.
+    h: Vec<Samples<B>>,
+    /// g(H) of the last of them, in a nonlinear model.
+    fed: Option<Samples<B>>,
+}
+
+impl<B: Backend> Trained<B> {
+    /// So many layers, all 0.
+    fn zeros(b: &mut B, layers: usize, (m, cut): (usize, Cut), config: &Config) -> Result<Self> {
+        let (ranks, mut rows) = (&config.layers[..layers], m);
+        let (mut w, mut h) = (Vec::new(), Vec::new());
+        for (l, &k) in ranks.iter().enumerate() {
+            w.push(b.zeros(rows, k)?);
+            if l + 1 == layers || config.keeps_hidden() {
+                h.push(Samples::zeros(b, cut, k)?);
+            }
+            rows = k;
+        }
+        let feeds = config.activation.is_some() && (1..config.layers.len()).contains(&layers);
+        let fed = if feeds { Some(Samples::zeros(b, cut, rows)?) } else { None };
+        Ok(Self { w, h, fed })
+    }
+
+    /// What the next layer is trained on.
+    fn below<'a>(&'a mut self, x: &'a mut dyn Shards<B>) -> &'a mut dyn Shards<B> {
+        match (&mut self.fed, self.h.last_mut()) {
+            (Some(fed), _) => fed,
+            (None, Some(below)) => below,
+            (None, None) => x,
+        }
+    }
+}
+
+impl<B: Backend> State<B> for Trained<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W of a layer", w))?;
+        self.h.visit(b, visitor)?;
+        self.fed.as_mut().map_or(Ok(()), |fed| fed.visit(b, visitor))
+    }
+}
+
+/// Trains all layers one after another on `x`, of which `(entries, xx)` are the sums; those that a fit which goes on has trained are
+/// taken from its checkpoint.
 pub(super) fn pretrain_layers<B: Backend>(
     b: &mut B,
     (x, (mut entries, xx), x_storage): (&mut dyn Shards<B>, (f64, f64), Storage),
@@ -40,61 +100,68 @@ pub(super) fn pretrain_layers<B: Backend>(
     watch: &mut Watch<'_>,
 ) -> Result<Pretrained<B>> {
     let (method, solver, depth, cut) = (config.model.method, config.solver, config.layers.len(), x.cut());
-    let (mut w, mut h) = (Vec::<B::Matrix>::new(), Vec::<Samples<B>>::new());
-    let (mut history, mut penalties, mut graph_penalty) = (Vec::new(), Penalties::default(), 0.0);
-    let (mut halves, mut vv) = (false, xx);
-    // g(H) of the layer before, in a nonlinear model.
-    let mut fed: Option<Samples<B>> = None;
-    for layer in 0..depth {
+    let (stage, mut course) = watch.resumes().unwrap_or_default();
+    let mut trained = Trained::zeros(b, stage, (x.shape().1, cut), config)?;
+    watch.restore(b, &mut trained)?;
+    if watch.resumes().is_some() {
+        *seconds = course.seconds;
+    }
+    let mut vv = xx;
+    for layer in stage..depth {
         let clock = Instant::now();
-        let v: &mut dyn Shards<B> = match (&mut fed, h.last_mut()) {
-            (Some(fed), _) => fed,
-            (None, Some(below)) => below,
-            (None, None) => &mut *x,
-        };
+        let v = trained.below(&mut *x);
         let (n, m) = v.shape();
         watch.report(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
         if layer > 0 {
             (entries, vv) = totals(b, v)?;
         }
         let k = config.layers[layer];
-        let (mut w_l, mut h_l) = b.by_host(
-            &mut *v,
-            |b, v| {
-                let (w, h) = match start {
-                    Some(start) => given(start, layer, (n, m), k)?,
-                    None => init::start(b, (v, entries, vv), layer, config)?,
-                };
-                Ok((b.upload(w.view())?, Samples::upload(b, cut, h.view())?))
-            },
-            |b, v| {
-                init::shapes(b, v, k, config)?;
-                Ok((b.zeros(m, k)?, Samples::zeros(b, cut, k)?))
-            },
-        )?;
-        if method == Method::Graph && start.is_none() && config.init != Init::Random {
-            // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
-            baselines::unit_components(b, &mut w_l, &mut h_l)?;
+        let (mut w_l, mut h_l);
+        if watch.resumes().is_some() {
+            (w_l, h_l) = (b.zeros(m, k)?, Samples::zeros(b, cut, k)?);
+        } else {
+            (w_l, h_l) = b.by_host(
+                &mut *v,
+                |b, v| {
+                    let (w, h) = match start {
+                        Some(start) => given(start, layer, (n, m), k)?,
+                        None => init::start(b, (v, entries, vv), layer, config)?,
+                    };
+                    Ok((b.upload(w.view())?, Samples::upload(b, cut, h.view())?))
+                },
+                |b, v| {
+                    init::shapes(b, v, k, config)?;
+                    Ok((b.zeros(m, k)?, Samples::zeros(b, cut, k)?))
+                },
+            )?;
+            if method == Method::Graph && start.is_none() && config.init != Init::Random {
+                // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
+                baselines::unit_components(b, &mut w_l, &mut h_l)?;
+            }
+            course.constants = constants(b, layer, &w_l, &h_l, config)?;
         }
-        let (mu, lambda) = constants(b, layer, &w_l, &h_l, config)?;
         watch.report(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
+        course.seconds = *seconds;
+        watch.begin(b, layer, &course, &mut trained);
 
         let clock = Instant::now();
+        let v = trained.below(&mut *x);
+        let (mu, lambda) = course.constants;
         let iterations = if config.is_one_stage() { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
-        let mut trained = b.in_halves(x_storage == Storage::F16, |b, on| {
-            halves = on;
+        let mut outcome = b.in_halves(x_storage == Storage::F16, |b, on| {
+            course.halves = on;
             method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, watch)
         })?;
-        if halves && config.is_one_stage() {
+        if course.halves && config.is_one_stage() {
             let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
             let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), watch)?;
-            trained.history.extend_from_slice(&last.history[1..]);
-            trained.graph_penalty = last.graph_penalty;
+            outcome.history.extend_from_slice(&last.history[1..]);
+            outcome.graph_penalty = last.graph_penalty;
         }
-        history.push(trained.history);
-        graph_penalty += trained.graph_penalty;
+        course.history.push(outcome.history);
+        course.graph_penalty += outcome.graph_penalty;
         // What extrapolation does to the scales is undone for the fine-tuning too.
         let passed_on = layer + 1 < depth || depth > 1 && solver == Solver::Cd;
         // Activations that do not go with a scale have one of their own.
@@ -106,24 +173,26 @@ pub(super) fn pretrain_layers<B: Backend>(
             }
             _ => {}
         }
+        trained.fed = None;
         if let Some(activation) = config.activation.filter(|_| layer + 1 < depth) {
-            fed = Some(nonlinear::feed(b, activation, scaled, &mut w_l, &mut h_l)?);
+            trained.fed = Some(nonlinear::feed(b, activation, scaled, &mut w_l, &mut h_l)?);
         }
         // Made against ‖V‖², they are to weigh as much against ‖X‖².
         let share = if config.penalty_scale == PenaltyScale::ScaleFree && vv > 0.0 { xx / vv } else { 1.0 };
-        penalties.mu.push(mu * share);
-        penalties.lambda.push(lambda * share);
-        w.push(w_l);
-        h.push(h_l);
-        if layer > 0 && (!config.hidden || config.activation.is_some()) {
+        course.penalties.mu.push(mu * share);
+        course.penalties.lambda.push(lambda * share);
+        trained.w.push(w_l);
+        trained.h.push(h_l);
+        if layer > 0 && !config.keeps_hidden() {
             // Only the last H is trained on; the others go, and their memory with them.
-            h.remove(0);
+            trained.h.remove(0);
         }
         b.submit()?;
         seconds.pretrain += clock.elapsed().as_secs_f64();
     }
-    let last = h.pop().ok_or_else(|| Error::Config("a model needs a layer".into()))?;
-    Ok(Pretrained { w, last, hidden: h, penalties, history, graph_penalty, halves })
+    let Trained { w, mut h, .. } = trained;
+    let last = h.pop().ok_or_else(nothing_trained)?;
+    Ok(Pretrained { w, last, hidden: h, course })
 }
 
 /// Iterations in f32 after those of halves.

@@ -23,7 +23,8 @@ mod search;
 use super::exact::iterate_exactly;
 use super::objective::Objective;
 use super::project::{Outcome, Projection};
-use super::samples::{Samples, Shards};
+use super::samples::{Samples, Shards, download};
+use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Penalties, Stage};
 use crate::Result;
@@ -94,25 +95,27 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
-    let mut of_h = Search::of_h(b, (n, ranks[last]), kind, lambda)?;
+    let of_h = Search::of_h(b, (n, ranks[last]), kind, lambda)?;
     let domain = if config.model.signed { Domain::Real } else { Domain::Nonnegative };
     let mut of_w = Vec::with_capacity(last);
     for l in 1..=last {
         of_w.push(Search::of_w(b, (ranks[l - 1], ranks[l]), domain, penalties.mu[l])?);
     }
-    let mut first = First::new(b, n, (m, ranks[0]), penalties.mu[0], config)?;
+    let first = First::new(b, n, (m, ranks[0]), penalties.mu[0], config)?;
     let mut s = b.zeros(ranks[last], ranks[last])?;
 
-    let mut chain = Chain::new(b, activation, &ranks, w, h.whole()?)?;
+    let chain = Chain::new(b, activation, &ranks, w, h.whole()?)?;
     h.gram(b, &mut s)?;
     objective.record_penalties(b, 0, &*w, &s)?;
     let start = objective.exact_whole(b, x, chain.top(), &w[0])?;
 
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), watch, |b, (w, h)| {
-        let h = h.whole_mut()?;
+    let sweeps = (Stage::Finetune, config.sweeps);
+    let mut state = Sweeps { chain, of_h, of_w, first };
+    iterate_exactly(b, sweeps, (start, stop), (w, h), &mut state, watch, |b, (w, h), state| {
+        let (h, Sweeps { chain, of_h, of_w, first }) = (h.whole_mut()?, state);
         b.matmul(MatMul::NN, x, &w[0], &mut chain.bottom.rhs)?;
-        chain.step_h(b, w, h, &mut of_h)?;
+        chain.step_h(b, w, h, of_h)?;
         for l in (1..=last).rev() {
             chain.step_w(b, l, w, h, &mut of_w[l - 1])?;
         }
@@ -124,6 +127,27 @@ pub(crate) fn finetune<B: Backend>(
         objective.record_penalties(b, 0, &*w, &s)?;
         objective.exact_whole(b, x, chain.top(), &w[0])
     })
+}
+
+/// Between two sweeps.
+struct Sweeps<B: Backend> {
+    chain: Chain<B>,
+    of_h: Search<B>,
+    of_w: Vec<Search<B>>,
+    first: First<B>,
+}
+
+impl<B: Backend> State<B> for Sweeps<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "Gram of W_1", &mut self.chain.bottom.gram)?;
+        self.chain.links.iter_mut().try_for_each(|link| link.visit(b, visitor))?;
+        self.of_h.visit(b, visitor)?;
+        self.of_w.iter_mut().try_for_each(|search| search.visit(b, visitor))?;
+        match &mut self.first {
+            First::Nonnegative(block) => block.visit(b, visitor),
+            First::Free(_) => Ok(()),
+        }
+    }
 }
 
 /// Gradient steps between two looks at the objective of a projection.
@@ -152,7 +176,7 @@ pub(crate) fn refine<B: Backend>(
     let stop = Stopping::new(how.tol, None);
     let batches = (Stage::Project, how.max_steps.div_ceil(BATCH));
     let mut least = start;
-    let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), watch, |b, (_, h)| {
+    let history = iterate_exactly(b, batches, (start, stop), (&mut [], h), &mut (), watch, |b, (_, h), ()| {
         let h = h.whole_mut()?;
         for _ in 0..BATCH {
             chain.step_h(b, w, h, &mut search)?;
@@ -178,7 +202,7 @@ pub(crate) fn feed<B: Backend>(
     if scaled {
         let largest = b.by_host(
             &*h,
-            |b, h| Ok(h.download(b)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()))),
+            |b, h| Ok(download(b, h.whole()?)?.iter().fold(0.0_f64, |most, h| most.max(h.f64()))),
             |_, _| Ok(BOUND),
         )?;
         if largest > 0.0 {

@@ -7,11 +7,14 @@
 //! pen(S) = Σ_ij S_ij (squared L1)  or  tr S (ridge),   S = HᵀH
 //! ```
 
+use super::checkpoint::{Entered, LoopState, is_kept};
 use super::history::{Progress, Stage};
 use super::samples::{Samples, Shards};
+use super::state::State;
 use super::watch::Watch;
 use crate::backend::{
-    Backend, Cadence, ColumnSums, Combination, Course, Element, MatMul, StopCheck, Stopping, Sum, VERDICT, Write,
+    Backend, Cadence, ColumnSums, Combination, Course, Element, MatMul, Standing, StopCheck, Stopping, Sum, VERDICT,
+    Write,
 };
 use crate::model::HPenalty;
 use crate::{Error, Result};
@@ -142,10 +145,50 @@ impl<B: Backend> Objective<B> {
 
     /// Whether the loop ends with the iteration whose sums are recorded, the first one from `start`; see
     /// [`Backend::check_stop`].
-    fn check_stop(&mut self, b: &mut B, turn: usize, start: Option<f64>, stop: Stopping) -> Result<()> {
+    fn check_stop(&mut self, b: &mut B, turn: usize, start: Option<Standing>, stop: Stopping) -> Result<()> {
         let (first, verdict, constant) = (self.slot(turn, 0), self.verdict, 0.5 * self.xx);
         let (weights, sums) = (&self.combination, &mut self.scalars);
         b.check_stop(StopCheck { weights, sums, first, constant, start, stop, verdict })
+    }
+
+    /// Takes what came of some iterations.
+    fn look(
+        &self,
+        b: &mut B,
+        (turns, pending): (usize, B::Pending),
+        ((stage, max), stop): ((Stage, usize), Stopping),
+        here: &mut LoopState,
+        watch: &mut Watch<'_>,
+    ) -> Result<()> {
+        let sums = b.finish_read(pending)?;
+        let mut made = max;
+        if let (true, Some(verdict)) = (stop.is_any(), sums[self.verdict..].first_chunk()) {
+            let standing = b.standing(0.5 * self.xx, verdict);
+            made = standing.made;
+            (here.before, here.small) = (Some(standing.before).filter(|f| f.is_finite()), standing.small);
+            here.over = verdict[1] > 0.0;
+        }
+        for sums in sums.chunks(self.len()).take(turns) {
+            let done = here.history.len();
+            if done > made {
+                break;
+            }
+            let (f, error) = self.value(sums);
+            if !f.is_finite() {
+                return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective: f });
+            }
+            if stop.course == Course::Plain || f <= here.least.0 || done == 1 {
+                here.least = (f, Some(error).filter(|e| e.is_finite()));
+            }
+            here.last = f;
+            here.history.push(here.least.0);
+            let (objective, relative_error) = (here.least.0, here.least.1.unwrap_or(f64::NAN));
+            watch.report(&Progress { stage, done, of: max, objective, relative_error });
+        }
+        if !is_kept(stage) {
+            watch.check()?;
+        }
+        Ok(())
     }
 
     /// ⟨B, F⟩ of a shard, beside ⟨B, F⟩ of those before it.
@@ -270,88 +313,86 @@ impl<B: Backend> Objective<B> {
 }
 
 /// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made; of
-/// extrapolated iterations, some of which are taken back, the least so far.
+/// extrapolated iterations, some of which are taken back, the least so far. `state` is all that an iteration leaves for the next
+/// one: a fit that goes on from a checkpoint finds it there.
 ///
 /// The device ends the loop itself ([`Backend::gate`]), with the first iteration that meets the rule, and its word is what
 /// counts: the host looks only as often as the backend's cadence says, at iterations that are already done while the next ones
 /// run, and what it has queued in vain is skipped. So a step may well be called again after the end. What it then reads from
 /// the device is what the last iteration left there, and what it writes from the host may only be what every iteration writes
 /// anew (inverses, for one). Where the device cannot do that the host looks after every iteration.
-pub(crate) fn iterate<B: Backend>(
+pub(crate) fn iterate<B: Backend, S: State<B>>(
     b: &mut B,
     objective: &mut Objective<B>,
     (stage, max): (Stage, usize),
-    start: (f64, f64),
-    stop: Stopping,
+    (start, stop): ((f64, f64), Stopping),
+    state: &mut S,
     watch: &mut Watch<'_>,
-    step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
+    step: impl FnMut(&mut B, &mut Objective<B>, &mut S, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
+    let mut here = match watch.enter(b, stage, state)? {
+        Entered::Over(history) => return Ok(history),
+        Entered::At(here) => here,
+        Entered::Start => LoopState {
+            over: stop.target_error.is_some_and(|target| start.1 <= target),
+            ..LoopState::start((start.0, f64::NAN))
+        },
+    };
     let max = watch.iterations(stage, max);
-    if max == 0 || stop.target_error.is_some_and(|target| start.1 <= target) {
-        return Ok(vec![start.0]);
+    if !here.over && here.made() < max {
+        let ends_itself = stop.is_any() && b.gate(true);
+        let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
+        let done = run(b, objective, ((stage, max), cadence), (&mut here, stop), state, watch, step);
+        b.gate(false);
+        done?;
     }
-    let ends_itself = stop.is_any() && b.gate(true);
-    let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
-    let history = run(b, objective, ((stage, max), cadence), start.0, stop, watch, step);
-    b.gate(false);
-    history
+    watch.leave(stage, &here.history);
+    Ok(here.history)
 }
 
-fn run<B: Backend>(
+fn run<B: Backend, S: State<B>>(
     b: &mut B,
     objective: &mut Objective<B>,
-    ((stage, max), cadence): ((Stage, usize), Cadence),
-    start: f64,
-    stop: Stopping,
+    (bounds, cadence): ((Stage, usize), Cadence),
+    (here, stop): (&mut LoopState, Stopping),
+    state: &mut S,
     watch: &mut Watch<'_>,
-    mut step: impl FnMut(&mut B, &mut Objective<B>, usize) -> Result<()>,
-) -> Result<Vec<f64>> {
-    let mut history = vec![start];
-    let mut least = (start, f64::NAN);
-    let mut look = |b: &mut B, objective: &Objective<B>, turns: usize, pending: B::Pending| -> Result<bool> {
-        let sums = b.finish_read(pending)?;
-        let (made, over) = match stop.is_any() {
-            true => (sums[objective.verdict] as usize, sums[objective.verdict + 1] > 0.0),
-            false => (max, false),
-        };
-        for sums in sums.chunks(objective.len()).take(turns) {
-            let done = history.len();
-            if done > made {
-                break;
-            }
-            let (f, relative_error) = objective.value(sums);
-            if !f.is_finite() {
-                return Err(Error::Diverged { stage: stage.to_string(), iterations: done, objective: f });
-            }
-            if stop.course == Course::Plain || f <= least.0 || done == 1 {
-                least = (f, relative_error);
-            }
-            history.push(least.0);
-            watch.report(&Progress { stage, done, of: max, objective: least.0, relative_error: least.1 });
-        }
-        Ok(over || watch.stopped)
-    };
+    mut step: impl FnMut(&mut B, &mut Objective<B>, &mut S, usize) -> Result<()>,
+) -> Result<()> {
+    let (stage, max) = bounds;
+    let mut first = Some(here.standing());
+    let mut queued = here.made();
     let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
-    let (mut queued, mut over) = (0, false);
-    while queued < max && !over {
+    // A fit that was told to stop before makes the iterations that it was left.
+    let mut stopped = false;
+    while queued < max && !here.over && !stopped {
         let turns = cadence.every.clamp(1, max - queued);
         for turn in 0..turns {
-            step(b, objective, turn)?;
+            step(b, objective, state, turn)?;
             if stop.is_any() {
-                objective.check_stop(b, turn, (queued + turn == 0).then_some(start), stop)?;
+                objective.check_stop(b, turn, first.take(), stop)?;
             }
         }
         queued += turns;
-        let pending = b.start_read(&objective.scalars)?;
-        under_way.push_back((turns, pending));
-        while !over && under_way.len() > cadence.ahead {
-            if let Some((turns, pending)) = under_way.pop_front() {
-                over = look(b, objective, turns, pending)?;
+        under_way.push_back((turns, b.start_read(&objective.scalars)?));
+        // What is written down is what the last iteration left, so that all of them have to be done.
+        let due = queued < max && watch.is_due(stage, false);
+        let ahead = if due { 0 } else { cadence.ahead };
+        while !here.over && !stopped && under_way.len() > ahead {
+            if let Some(pending) = under_way.pop_front() {
+                objective.look(b, pending, (bounds, stop), here, watch)?;
+                stopped = watch.stopped;
             }
         }
+        if due && !here.over && under_way.is_empty() {
+            watch.keep(b, here, state)?;
+        }
     }
-    for (turns, pending) in under_way {
-        look(b, objective, turns, pending)?;
+    for pending in under_way {
+        objective.look(b, pending, (bounds, stop), here, watch)?;
     }
-    Ok(history)
+    if watch.is_due(stage, true) {
+        watch.keep(b, here, state)?;
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use super::block::{BlockSolver, HBlock};
 use super::finetune::{Chain, Sums, grow_psi, set_block, set_tail};
 use super::objective::{Objective, iterate};
 use super::samples::{Samples, Shards};
+use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Penalties, Stage};
 use crate::Result;
@@ -39,12 +40,12 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let mut h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
+    let h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Chain::of_layers(b, m, &ranks, penalties, config)?;
     // What is remembered; HᵀH of a shard, and of all of a sweep.
-    let (mut sums, mut of_shard, mut gram) = (Sums::new(b, m, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
+    let (sums, mut of_shard, mut gram) = (Sums::new(b, m, k)?, b.zeros(k, k)?, b.zeros(k, k)?);
     let forget = config.online.unwrap_or_default().forget;
     let forgets = b.upload(Array2::from_elem((1, 1), B::Elem::of(forget)).view())?;
 
@@ -63,73 +64,77 @@ pub(crate) fn finetune<B: Backend>(
 
     // ν, and the least with which W moves: half of what is remembered in the end, so that few samples do not undo what the
     // pre-training knows.
-    let (mut weight, batch) = (0.0, x.cut().shards().next().map_or(0, |rows| rows.len()) as f64);
+    let batch = x.cut().shards().next().map_or(0, |rows| rows.len()) as f64;
     let least = 0.5 * (batch / (1.0 - forget)).min(n as f64);
     let (stop, sweeps) = (Stopping::new(config.tol, config.target_error), (Stage::Finetune, config.sweeps));
-    let mut history = iterate(b, &mut objective, sweeps, start, stop, watch, |b, objective, turn| {
-        h_block.set_gram(b, &chain[last].psi)?;
-        h_block.prepare(b)?;
-        x.pass(b, &mut |b, s, x| {
-            let (h, rows) = (&mut h.shards[s], b.shape(x).0);
-            h_block.set_rhs(b, x, &chain[last].psi)?;
-            (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
-            b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
-            objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
-            objective.record_quadratic_of(b, turn, s, (&h_block.gram, &of_shard))?;
-            if s == 0 {
-                b.copy(&of_shard, &mut gram)?;
-            } else {
-                b.add(&mut gram, 1.0, &of_shard)?;
-            }
-
-            b.scale(&mut sums.c, By::Entry(&forgets, 0), false)?;
-            b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
-            b.scale(&mut sums.s, By::Entry(&forgets, 0), false)?;
-            b.add(&mut sums.s, 1.0, &of_shard)?;
-            weight = forget * weight + rows as f64;
-            if weight < least {
-                return Ok(());
-            }
-            for l in (0..last).rev() {
-                set_tail(b, &w[l + 1], &mut chain, l)?;
-            }
-            for (l, w) in w.iter_mut().enumerate() {
-                set_block(b, &mut chain, l, &sums)?;
-                chain[l].block.mu = penalties.mu[l] * weight / n as f64;
-                chain[l].block.solve(b, w)?;
-                grow_psi(b, w, &mut chain, l)?;
-            }
+    let mut state = Sweeps { w, h, h_block, chain, sums, weight: 0.0 };
+    let mut history =
+        iterate(b, &mut objective, sweeps, (start, stop), &mut state, watch, |b, objective, state, turn| {
+            let Sweeps { w, h, h_block, chain, sums, weight } = state;
             h_block.set_gram(b, &chain[last].psi)?;
-            h_block.prepare(b)
-        })?;
-        objective.record_penalties(b, turn, &*w, &gram)?;
-        if balance {
-            let scales = objective.equalize(b, turn)?;
-            for (l, w) in w.iter_mut().enumerate() {
-                b.scale(w, By::Entry(scales, l), false)?;
-                grow_psi(b, w, &mut chain, l)?;
+            h_block.prepare(b)?;
+            x.pass(b, &mut |b, s, x| {
+                let (h, rows) = (&mut h.shards[s], b.shape(x).0);
+                h_block.set_rhs(b, x, &chain[last].psi)?;
+                (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
+                b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
+                objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
+                objective.record_quadratic_of(b, turn, s, (&h_block.gram, &of_shard))?;
+                if s == 0 {
+                    b.copy(&of_shard, &mut gram)?;
+                } else {
+                    b.add(&mut gram, 1.0, &of_shard)?;
+                }
+
+                b.scale(&mut sums.c, By::Entry(&forgets, 0), false)?;
+                b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
+                b.scale(&mut sums.s, By::Entry(&forgets, 0), false)?;
+                b.add(&mut sums.s, 1.0, &of_shard)?;
+                *weight = forget * *weight + rows as f64;
+                if *weight < least {
+                    return Ok(());
+                }
+                for l in (0..last).rev() {
+                    set_tail(b, &w[l + 1], chain, l)?;
+                }
+                for (l, w) in w.iter_mut().enumerate() {
+                    set_block(b, chain, l, sums)?;
+                    chain[l].block.mu = penalties.mu[l] * *weight / n as f64;
+                    chain[l].block.solve(b, w)?;
+                    grow_psi(b, w, chain, l)?;
+                }
+                h_block.set_gram(b, &chain[last].psi)?;
+                h_block.prepare(b)
+            })?;
+            objective.record_penalties(b, turn, &**w, &gram)?;
+            if balance {
+                let scales = objective.equalize(b, turn)?;
+                for (l, w) in w.iter_mut().enumerate() {
+                    b.scale(w, By::Entry(scales, l), false)?;
+                    grow_psi(b, w, chain, l)?;
+                }
+                let by = By::Entry(scales, last + 1);
+                h.scale(b, by, false)?;
+                sums.scale(b, by)?;
+                b.scale(&mut gram, by, false)?;
+                b.scale(&mut gram, by, false)?;
+                objective.record_penalties(b, turn, &**w, &gram)?;
             }
-            let by = By::Entry(scales, last + 1);
-            h.scale(b, by, false)?;
-            sums.scale(b, by)?;
-            b.scale(&mut gram, by, false)?;
-            b.scale(&mut gram, by, false)?;
-            objective.record_penalties(b, turn, &*w, &gram)?;
-        }
-        Ok(())
-    })?;
+            Ok(())
+        })?;
 
     // H as it is belongs to the W of its time.
+    let Sweeps { w, h, mut h_block, chain, .. } = state;
     let before = (history[history.len() - 1], f64::INFINITY);
     h_block.set_gram(b, &chain[last].psi)?;
     let once = iterate(
         b,
         &mut objective,
         (Stage::Project, 1),
-        before,
-        Stopping::new(0.0, None),
+        (before, Stopping::new(0.0, None)),
+        &mut (),
         watch,
-        |b, objective, turn| {
+        |b, objective, (), turn| {
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
                 let h = &mut h.shards[s];
@@ -144,4 +149,27 @@ pub(crate) fn finetune<B: Backend>(
     )?;
     history.extend_from_slice(&once[1..]);
     Ok(history)
+}
+
+/// Between two sweeps.
+struct Sweeps<'a, B: Backend> {
+    w: &'a mut [B::Matrix],
+    h: &'a mut Samples<B>,
+    h_block: HBlock<B>,
+    chain: Vec<Chain<B>>,
+    /// What is remembered.
+    sums: Sums<B>,
+    /// ν.
+    weight: f64,
+}
+
+impl<B: Backend> State<B> for Sweeps<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
+        self.h.visit(b, visitor)?;
+        self.h_block.visit(b, visitor)?;
+        self.chain.visit(b, visitor)?;
+        self.sums.visit(b, visitor)?;
+        visitor.number(&mut self.weight)
+    }
 }

@@ -22,7 +22,6 @@ const STEPS: usize = 20;
 pub(super) struct Part<B: Backend> {
     /// Its H is that of the part.
     trained: Pretrained<B>,
-    samples: usize,
     /// ‖X‖² of the part.
     xx: f64,
 }
@@ -52,11 +51,7 @@ impl<B: Backend> Part<B> {
         }
         let config = &Config { hidden: false, ..config.clone() };
         let trained = pretrain_layers(b, (&mut x, sums, storage), config, None, seconds, watch)?;
-        Ok(Self { trained, samples, xx: sums.1 })
-    }
-
-    pub(super) fn samples(&self) -> usize {
-        self.samples
+        Ok(Self { trained, xx: sums.1 })
     }
 
     /// The same with the H_L of all samples `x` under these W (online 0, and solved for when it is met), and penalties that weigh as much against their `xx = ‖X‖²`.
@@ -72,14 +67,14 @@ impl<B: Backend> Part<B> {
         let mut trained = self.trained;
         if config.penalty_scale == PenaltyScale::ScaleFree {
             // Those of H are sums over the samples as ‖X‖² is.
-            trained.penalties.mu.iter_mut().for_each(|mu| *mu *= xx / self.xx);
+            trained.course.penalties.mu.iter_mut().for_each(|mu| *mu *= xx / self.xx);
         }
         let depth = trained.w.len();
         let psi = psi(b, &trained.w, depth)?;
         trained.last = Samples::zeros(b, x.cut(), b.shape(&psi).1)?;
         let mut how = Projection {
             h_penalty: config.model.h_penalty,
-            lambda: trained.penalties.lambda[depth - 1],
+            lambda: trained.course.penalties.lambda[depth - 1],
             signed: config.model.signed,
             ..Projection::default()
         };

@@ -5,6 +5,7 @@ use super::descent::Extrapolation;
 use super::layer::Layer;
 use super::objective::{Objective, iterate};
 use super::samples::{Samples, Shards};
+use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Extrapolate, Solver, Stage};
 use crate::Result;
@@ -40,64 +41,100 @@ pub(crate) fn pretrain<B: Backend>(
     let one_layer = config.is_one_stage();
     let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     let stage = Stage::Pretrain { layer: layer.index };
-    let (mut history, mut last, mut plain) = (vec![start.0], start, layer.iterations);
+    let (mut history, mut last, mut plain) = (Vec::new(), start, layer.iterations);
     if config.solver == Solver::Cd && config.extrapolate != Extrapolate::None && layer.iterations > 0 {
-        // The factors in the order of their blocks: the shards of H, then W.
-        let of_w = h.shards.len();
-        let factors = h.shards.iter().map(|h| (h, false)).chain([(&*w, config.balance.lengths)]);
-        let mut ahead = Extrapolation::new(b, factors)?;
-        let all = (stage, layer.iterations);
-        history =
-            iterate(b, &mut objective, all, start, stop.of_trials(Stopping::PATIENCE), watch, |b, objective, turn| {
-                h_block.set_gram(b, ahead.at(of_w))?;
-                h_block.prepare(b)?;
-                v.pass(b, &mut |b, s, v| {
-                    h_block.set_rhs(b, v, ahead.at(of_w))?;
-                    h_block.solve(b, ahead.at_mut(s))?;
-                    ahead.look_ahead(b, s, &h.shards[s])?;
-                    let (ahead, write) = (ahead.ahead(s), Write::of_shard(s));
-                    b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
-                    b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
-                })?;
-                w_block.solve(b, ahead.at_mut(of_w))?;
-                ahead.look_ahead(b, of_w, w)?;
-
-                h_block.set_gram(b, ahead.at(of_w))?;
-                objective.record_fit(b, turn, (&w_block.rhs, ahead.at(of_w)), (&h_block.gram, &w_block.gram))?;
-                objective.record_penalties(b, turn, [ahead.at(of_w)], &w_block.gram)?;
-                ahead.settle(b, objective, turn, h.shards.iter_mut().chain([&mut *w]))
+        let ahead = Extrapolation::new(b, h, std::slice::from_ref(w), config.balance.lengths, false)?;
+        let (all, stop) = ((stage, layer.iterations), stop.of_trials(Stopping::PATIENCE));
+        let mut state = Extrapolated { w, h, ahead };
+        history = iterate(b, &mut objective, all, (start, stop), &mut state, watch, |b, objective, state, turn| {
+            let Extrapolated { w, h, ahead } = state;
+            h_block.set_gram(b, &ahead.of_w()[0])?;
+            h_block.prepare(b)?;
+            v.pass(b, &mut |b, s, v| {
+                h_block.set_rhs(b, v, &ahead.of_w()[0])?;
+                let point = ahead.begin(b, s, &mut h.shards[s])?;
+                h_block.solve(b, point)?;
+                let (ahead, write) = (ahead.look_ahead(b, s, &h.shards[s])?, Write::of_shard(s));
+                b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
+                b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
             })?;
+            w_block.solve(b, ahead.of_w_mut(0))?;
+            ahead.look_ahead_of_w(b, 0, w)?;
+
+            let made = &ahead.of_w()[0];
+            h_block.set_gram(b, made)?;
+            objective.record_fit(b, turn, (&w_block.rhs, made), (&h_block.gram, &w_block.gram))?;
+            objective.record_penalties(b, turn, [made], &w_block.gram)?;
+            ahead.settle(b, objective, turn, std::slice::from_mut(w))
+        })?;
+        state.ahead.finish(b, state.h)?;
         // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors.
         plain = one_layer.into();
         last = (history[history.len() - 1], f64::INFINITY);
     }
     h_block.set_gram(b, w)?;
-    let rest = iterate(b, &mut objective, (stage, plain), last, stop, watch, |b, objective, turn| {
-        h_block.prepare(b)?;
-        v.pass(b, &mut |b, s, v| {
-            let (h, write) = (&mut h.shards[s], Write::of_shard(s));
-            h_block.set_rhs(b, v, w)?;
-            h_block.solve(b, h)?;
-            b.product(MatMul::TN, h, h, write, &mut w_block.gram)?;
-            b.product(MatMul::TN, v, h, write, &mut w_block.rhs)
-        })?;
-        w_block.solve(b, w)?;
-        h_block.set_gram(b, w)?;
-        objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
-        if let Some(balance) = &mut balance {
-            let grams = (&mut h_block.gram, &mut w_block.gram);
-            if kind == HPenalty::Ridge {
-                balance.components(b, lambda / mu, w, h, grams)?;
-            } else {
-                objective.record_penalties(b, turn, [&*w], grams.1)?;
-                let scales = objective.equalize(b, turn)?;
-                balance.whole(b, scales, w, h, grams)?;
+    let mut state = Plain { w, h, h_block, w_block };
+    let rest =
+        iterate(b, &mut objective, (stage, plain), (last, stop), &mut state, watch, |b, objective, state, turn| {
+            let Plain { w, h, h_block, w_block } = state;
+            h_block.prepare(b)?;
+            v.pass(b, &mut |b, s, v| {
+                let (h, write) = (&mut h.shards[s], Write::of_shard(s));
+                h_block.set_rhs(b, v, w)?;
+                h_block.solve(b, h)?;
+                b.product(MatMul::TN, h, h, write, &mut w_block.gram)?;
+                b.product(MatMul::TN, v, h, write, &mut w_block.rhs)
+            })?;
+            w_block.solve(b, w)?;
+            h_block.set_gram(b, w)?;
+            objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
+            if let Some(balance) = &mut balance {
+                let grams = (&mut h_block.gram, &mut w_block.gram);
+                if kind == HPenalty::Ridge {
+                    balance.components(b, lambda / mu, w, h, grams)?;
+                } else {
+                    objective.record_penalties(b, turn, [&**w], grams.1)?;
+                    let scales = objective.equalize(b, turn)?;
+                    balance.whole(b, scales, w, h, grams)?;
+                }
             }
-        }
-        objective.record_penalties(b, turn, [&*w], &w_block.gram)
-    })?;
-    history.extend_from_slice(&rest[1..]);
+            objective.record_penalties(b, turn, [&**w], &w_block.gram)
+        })?;
+    // The second loop begins with the objective that the first one ended with.
+    history.extend_from_slice(&rest[usize::from(!history.is_empty())..]);
     Ok(history)
+}
+
+/// Between two extrapolated iterations.
+struct Extrapolated<'a, B: Backend> {
+    w: &'a mut B::Matrix,
+    h: &'a mut Samples<B>,
+    ahead: Extrapolation<B>,
+}
+
+impl<B: Backend> State<B> for Extrapolated<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "W", self.w)?;
+        self.h.visit(b, visitor)?;
+        self.ahead.visit(b, visitor)
+    }
+}
+
+/// Between two plain ones.
+struct Plain<'a, B: Backend> {
+    w: &'a mut B::Matrix,
+    h: &'a mut Samples<B>,
+    h_block: HBlock<B>,
+    w_block: WBlock<B>,
+}
+
+impl<B: Backend> State<B> for Plain<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "W", self.w)?;
+        self.h.visit(b, visitor)?;
+        self.h_block.visit(b, visitor)?;
+        self.w_block.visit(b, visitor)
+    }
 }
 
 /// Scales between W and H at which the penalties are least; the product stays as it is.

@@ -97,14 +97,21 @@ pub(crate) fn project<B: Backend>(
         block.set_rhs(b, x, psi)?;
         let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
         watch.part = (shard, shards);
-        let history =
-            iterate(b, &mut objective, (Stage::Project, batches), start, stop, watch, |b, objective, turn| {
+        let history = iterate(
+            b,
+            &mut objective,
+            (Stage::Project, batches),
+            (start, stop),
+            &mut (),
+            watch,
+            |b, objective, (), turn| {
                 block.prepare(b)?;
                 block.solve(b, h)?;
                 b.matmul(MatMul::TN, h, h, &mut s)?;
                 objective.record_fit(b, turn, (block.rhs(b.shape(h).0)?, h), (&block.gram, &s))?;
                 objective.record_penalties(b, turn, [], &s)
-            })?;
+            },
+        )?;
         (squares, left) = (squares + xx, left + objective.squared_residual(b, x, h, psi)?);
         steps = steps.max((history.len() - 1) * batch);
         Ok(())

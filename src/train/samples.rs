@@ -5,6 +5,7 @@
 //! read once per iteration, and the right side and the scratch of H have the size of a shard.
 
 use super::source::Source;
+use super::state::{State, Visitor};
 use super::unit::Unit;
 use crate::backend::{Apply, Backend, By, ColumnSums, Device, MatMul, Storage, Sum, Write};
 use crate::model::Activation;
@@ -82,14 +83,15 @@ impl<B: Backend> Samples<B> {
         Self { cut: Cut::whole(samples), cols, shards: vec![matrix] }
     }
 
-    pub(crate) fn download(&self, b: &mut B) -> Result<Array2<B::Elem>> {
+    /// The entries, of samples that are not needed on the device any more: a shard that is there leaves its memory.
+    pub(crate) fn into_host(self, b: &mut B) -> Result<Array2<B::Elem>> {
         if let [only] = &self.shards[..] {
             return download(b, only);
         }
-        let work = |b: &mut B, h: &Self| {
+        let work = |b: &mut B, h: Self| {
             let mut all = Array2::zeros(h.shape());
-            for (rows, shard) in h.cut.shards().zip(&h.shards) {
-                all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
+            for (rows, shard) in h.cut.shards().zip(h.shards) {
+                all.slice_mut(s![rows, ..]).assign(&b.download(&shard)?);
             }
             Ok(all)
         };
@@ -127,6 +129,12 @@ impl<B: Backend> Samples<B> {
             [only] => Ok(only),
             shards => Err(in_pieces(shards.len())),
         }
+    }
+}
+
+impl<B: Backend> State<B> for Samples<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.rows(b, "H", &mut self.shards)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Who is told how a fit goes on, and may stop it.
 
+use super::checkpoint::{Course, Entered, Keeper, LoopState, is_kept};
 use super::history::{Progress, Stage};
+use super::state::State;
+use crate::Result;
+use crate::backend::Backend;
 use std::ops::ControlFlow;
 
 /// For fits that nobody watches: `train::fit(b, x, &config, None, &mut train::silent)`.
@@ -16,11 +20,13 @@ pub(crate) struct Watch<'a> {
     pub(crate) stopped: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
+    /// Writes the fit down; None where it is not to be.
+    pub(super) keeper: Option<Keeper<'a>>,
 }
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Self {
-        Self { progress, stopped: false, part: (0, 1) }
+        Self { progress, stopped: false, part: (0, 1), keeper: None }
     }
 
     /// The iterations of a stage that may make `max`.
@@ -35,5 +41,63 @@ impl<'a> Watch<'a> {
         let Progress { done, of, .. } = *progress;
         let (part, parts) = self.part;
         self.stopped |= (self.progress)(&Progress { done: part * of + done, of: parts * of, ..*progress }).is_break();
+    }
+
+    /// The stage that a fit goes on in, and what it had come to at its beginning; None once that is reached.
+    pub(super) fn resumes(&self) -> Option<(usize, Course)> {
+        self.keeper.as_ref().and_then(Keeper::resumes)
+    }
+
+    /// The matrices of that.
+    pub(super) fn restore<B: Backend>(&mut self, b: &mut B, base: &mut dyn State<B>) -> Result<()> {
+        self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.restore(b, base))
+    }
+
+    /// A stage begins, from this; see [`Keeper::begin`].
+    pub(super) fn begin<B: Backend>(&mut self, b: &mut B, stage: usize, course: &Course, base: &mut dyn State<B>) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.begin(b, stage, course.clone(), base);
+        }
+    }
+
+    /// A loop of a stage begins: where.
+    pub(super) fn enter<B: Backend>(&mut self, b: &mut B, stage: Stage, state: &mut dyn State<B>) -> Result<Entered> {
+        match self.keeper.as_mut().filter(|_| is_kept(stage)) {
+            Some(keeper) => keeper.enter(b, state),
+            None => Ok(Entered::Start),
+        }
+    }
+
+    /// Whether the loop is to be written down now; at its end (`over`) that is so earlier. Where the fit was told to stop, too: it can
+    /// go on from there.
+    pub(super) fn is_due(&self, stage: Stage, over: bool) -> bool {
+        let due = |keeper: &Keeper<'_>| keeper.is_due(over) || self.stopped;
+        is_kept(stage) && self.keeper.as_ref().is_some_and(due)
+    }
+
+    /// Writes the loop down.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted) where the fit is to end.
+    pub(super) fn keep<B: Backend>(&mut self, b: &mut B, here: &LoopState, state: &mut dyn State<B>) -> Result<()> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        keeper.keep(b, here.clone(), state)?;
+        if self.stopped {
+            // What follows are the iterations of a fit that was cut short; one that goes on makes others.
+            self.keeper = None;
+        }
+        Ok(())
+    }
+
+    /// A loop of a stage is over.
+    pub(super) fn leave(&mut self, stage: Stage, history: &[f64]) {
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| is_kept(stage)) {
+            keeper.leave(history);
+        }
+    }
+
+    /// Ends a fit that was interrupted, between two iterations of what is not written down.
+    pub(super) fn check(&self) -> Result<()> {
+        self.keeper.as_ref().map_or(Ok(()), Keeper::check)
     }
 }

@@ -109,10 +109,10 @@ fn play<B: Backend>(b: &mut B, script: &Script) -> Result<(Vec<f64>, f64, f64)> 
     let (mut steps, mut late) = (b.zeros(1, 1)?, b.zeros(70, 70)?);
     let many = b.upload(Array2::from_elem((70, 70), e(1.0)).view())?;
     let mut objective = Objective::new(b, 2.0 * HALF, &[0.5], &[1], HPenalty::Ridge, 0.0)?;
-    let (stage, start) = ((Stage::Finetune, MAX), (START, 1.0));
+    let (stage, rule) = ((Stage::Finetune, MAX), ((START, 1.0), script.stop));
     let (mut silent, mut queued) = (silent, 0);
     let mut watch = Watch::new(&mut silent);
-    let history = iterate(b, &mut objective, stage, start, script.stop, &mut watch, |b, objective, turn| {
+    let history = iterate(b, &mut objective, stage, rule, &mut (), &mut watch, |b, objective, (), turn| {
         let [cross, quadratic] = &terms[queued];
         queued += 1;
         b.add(&mut steps, 1.0, &one)?;

@@ -95,7 +95,8 @@ mod stopped {
     /// A fit that goes on until it is stopped, after it has begun to train.
     fn endless(folder: &Folder) -> Child {
         folder.write("x.npy", npy("(400, 100)", &samples(400, 100)));
-        let fit = format!("fit x.npy --layers 8 --model nmf-mu --tol 0 --sweeps {} --device cpu", u64::MAX);
+        let fit =
+            format!("fit x.npy --layers 8 --model nmf-mu --tol 0 --sweeps {} --device cpu --no-checkpoint", u64::MAX);
         let child = folder.command(&fit).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
         let since = Instant::now();
         while !folder.names().iter().any(|name| name.starts_with(".deepnmf-")) {

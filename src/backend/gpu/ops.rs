@@ -9,7 +9,7 @@ use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, Rows, SearchSum, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
+    Operand, Rows, SearchSum, Sparse, Standing, StopCheck, Storage, Sum, VERDICT, Write, check, rows_of_bytes,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -272,6 +272,10 @@ impl Backend for Gpu {
     fn check_stop(&mut self, check: StopCheck<'_, Self>) -> Result<()> {
         check::stop(self, &check, check.sums.len)?;
         kernels::stop::record(&mut self.recorder, &check)
+    }
+
+    fn standing(&self, constant: f64, verdict: &[f64; VERDICT]) -> Standing {
+        kernels::stop::standing(constant, *verdict)
     }
 
     fn use_halves(&mut self, on: bool) -> bool {

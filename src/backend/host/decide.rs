@@ -1,6 +1,6 @@
 //! Decisions about a few numbers, in f64.
 
-use crate::backend::{GROWTH, GROWTH_OF_MOST, SHRINKAGE, SearchSum, Stopping, VERDICT, momentum};
+use crate::backend::{GROWTH, GROWTH_OF_MOST, SHRINKAGE, SearchSum, Standing, Stopping, VERDICT, momentum};
 
 /// The state `[α, β]` after the restart test; see [`Backend::restart`](crate::backend::Backend::restart).
 pub(in super::super) fn restart(uphill: f64, first: bool, alpha: f64) -> [f64; 2] {
@@ -46,7 +46,7 @@ pub(in super::super) fn search(sums: &[f64], first: bool, [alpha, over, _]: [f64
 pub(in super::super) fn stop(
     terms: &[f64],
     constant: f64,
-    start: Option<f64>,
+    start: Option<Standing>,
     rule: Stopping,
     verdict: [f64; VERDICT],
 ) -> [f64; VERDICT] {
@@ -56,7 +56,8 @@ pub(in super::super) fn stop(
     }
     let half_residual = constant + terms[..2].iter().sum::<f64>();
     let f = half_residual + terms[2..].iter().sum::<f64>();
-    let (made, before, small) = start.map_or((made, before + rest, small as u32), |start| (0.0, start, 0));
+    let (made, before, small) = start
+        .map_or((made, before + rest, small as u32), |Standing { made, before, small }| (made as f64, before, small));
     let (over, before, small) = rule.judge((before, f), (half_residual, constant), small);
     [made + 1.0, f64::from(u8::from(over)), before, f64::from(small), 0.0]
 }

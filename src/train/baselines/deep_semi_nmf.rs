@@ -82,7 +82,8 @@ pub(crate) fn finetune<B: Backend>(
     regression.set(b, x, h)?;
     let start = objective.exact(b, x, h, &links[last].psi)?;
     let stop = Stopping::new(config.tol, config.target_error);
-    iterate_exactly(b, (Stage::Finetune, config.sweeps), (start, stop), (w, h), watch, |b, (w, h)| {
+    let sweeps = (Stage::Finetune, config.sweeps);
+    iterate_exactly(b, sweeps, (start, stop), (w, h), &mut regression, watch, |b, (w, h), regression| {
         regression.solve(b, &mut c)?;
         regression.begin(b)?;
         set_tails(b, w, &mut links)?;

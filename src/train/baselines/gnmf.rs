@@ -25,7 +25,7 @@ use super::{Trained, stage_of};
 use crate::Result;
 use crate::backend::{Backend, MatMul, MultiplicativeStep, Rule, Sum};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Watch, iterate};
+use crate::train::{Config, Layer, Objective, State, Visitor, Watch, iterate};
 
 /// Alternates H and W; the objective never rises.
 pub(crate) fn train<B: Backend>(
@@ -54,9 +54,11 @@ pub(crate) fn train<B: Backend>(
     objective.record_product_penalty(b, 0, &spread, h)?;
     let start = objective.exact_whole(b, v, h, w)?;
     let (stage, stop) = stage_of(layer, config);
-    let history = iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
+    let mut state = Updates { w, h, gram };
+    let history = iterate(b, &mut objective, stage, (start, stop), &mut state, watch, |b, objective, state, turn| {
+        let Updates { w, h, gram } = state;
         b.matmul(MatMul::NN, v, w, &mut rhs)?;
-        b.matmul(MatMul::NN, h, &gram, &mut of_h)?;
+        b.matmul(MatMul::NN, h, gram, &mut of_h)?;
         b.sparse_product(&weights, h, &mut spread)?;
         let (attract, degree) = (Some(&spread), Some(&degrees));
         let step = MultiplicativeStep { rhs: &rhs, attract, repel: &of_h, degree, rule: Rule::Ratio, x: h };
@@ -69,15 +71,32 @@ pub(crate) fn train<B: Backend>(
         let step = MultiplicativeStep { rhs: &cross, attract, repel: &of_w, degree, rule: Rule::Ratio, x: w };
         b.multiplicative_step(step)?;
 
-        b.matmul(MatMul::TN, w, w, &mut gram)?;
-        objective.record_fit(b, turn, (&cross, w), (&gram, &s))?;
+        b.matmul(MatMul::TN, w, w, gram)?;
+        objective.record_fit(b, turn, (&cross, w), (gram, &s))?;
         b.sparse_product(&laplacian, h, &mut spread)?;
         objective.record_product_penalty(b, turn, &spread, h)
     })?;
 
+    let h = state.h;
     let mut last = b.scalars(1)?;
     b.sparse_product(&laplacian, h, &mut spread)?;
     b.sum(Sum::Dot(&spread, h), &mut last, 0)?;
     let graph_penalty = 0.5 * lambda * b.read(&last)?[0];
     Ok(Trained { history, graph_penalty })
+}
+
+/// Between two iterations.
+struct Updates<'a, B: Backend> {
+    w: &'a mut B::Matrix,
+    h: &'a mut B::Matrix,
+    /// `WᵀW`.
+    gram: B::Matrix,
+}
+
+impl<B: Backend> State<B> for Updates<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "W", self.w)?;
+        visitor.matrix(b, "H", self.h)?;
+        visitor.matrix(b, "Gram of W", &mut self.gram)
+    }
 }

@@ -12,7 +12,7 @@ use super::stage_of;
 use crate::Result;
 use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule, Write};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Samples, Scratch, Shards, Watch, iterate};
+use crate::train::{Config, Layer, Objective, Samples, Scratch, Shards, State, Visitor, Watch, iterate};
 use ndarray::Array2;
 
 /// Multiplicative updates of one layer; returns the objective over time, which never rises. An iteration is a pass over V.
@@ -38,12 +38,14 @@ pub(crate) fn train<B: Backend>(
     smoothing.apply(b, w, &mut smooth)?;
     let start = objective.exact(b, v, h, &smooth)?;
     let (stage, stop) = stage_of(layer, config);
-    let history = iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
-        b.matmul(MatMul::TN, &smooth, &smooth, &mut gram)?;
+    let mut state = Updates { w, h, smooth };
+    let history = iterate(b, &mut objective, stage, (start, stop), &mut state, watch, |b, objective, state, turn| {
+        let Updates { w, h, smooth } = state;
+        b.matmul(MatMul::TN, smooth, smooth, &mut gram)?;
         v.pass(b, &mut |b, s, v| {
             let (h, write) = (&mut h.shards[s], Write::of_shard(s));
             let [rhs, repel] = shards.rows(b.shape(h).0)?;
-            b.matmul(MatMul::NN, v, &smooth, rhs)?;
+            b.matmul(MatMul::NN, v, smooth, rhs)?;
             b.matmul(MatMul::NN, h, &gram, repel)?;
             step(b, rhs, repel, h)?;
             b.product(MatMul::TN, v, h, write, &mut cross)?;
@@ -59,10 +61,26 @@ pub(crate) fn train<B: Backend>(
 
         b.matmul(MatMul::TN, w, w, &mut gram)?;
         objective.record_fit(b, turn, (&smooth_cross, w), (&gram, &s))?;
-        smoothing.apply(b, w, &mut smooth)
+        smoothing.apply(b, w, smooth)
     })?;
-    b.copy(&smooth, w)?;
+    b.copy(&state.smooth, state.w)?;
     Ok(history)
+}
+
+/// Between two iterations.
+struct Updates<'a, B: Backend> {
+    w: &'a mut B::Matrix,
+    h: &'a mut Samples<B>,
+    /// W S.
+    smooth: B::Matrix,
+}
+
+impl<B: Backend> State<B> for Updates<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "W", self.w)?;
+        self.h.visit(b, visitor)?;
+        visitor.matrix(b, "W, smoothed", &mut self.smooth)
+    }
 }
 
 fn step<B: Backend>(b: &mut B, rhs: &B::Matrix, repel: &B::Matrix, x: &mut B::Matrix) -> Result<()> {

@@ -12,7 +12,7 @@ use super::stage_of;
 use crate::Result;
 use crate::backend::{Backend, MatMul, Sum};
 use crate::model::HPenalty;
-use crate::train::{Config, Layer, Objective, Watch, iterate};
+use crate::train::{Config, Layer, Objective, State, Visitor, Watch, iterate};
 
 const BETA: f64 = 0.1;
 const SIGMA: f64 = 0.01;
@@ -35,11 +35,13 @@ pub(crate) fn train<B: Backend>(
 ) -> Result<Vec<f64>> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let mut objective = Objective::new(b, vv, &[], &[], HPenalty::SquaredL1, 0.0)?;
-    let (mut of_w, mut of_h) = (Block::new(b, m, k)?, Block::new(b, n, k)?);
+    let (mut of_w, of_h) = (Block::new(b, m, k)?, Block::new(b, n, k)?);
     let start = objective.exact_whole(b, v, h, w)?;
     b.matmul(MatMul::TN, h, h, &mut of_w.gram)?;
     let (stage, stop) = stage_of(layer, config);
-    iterate(b, &mut objective, stage, start, stop, watch, |b, objective, turn| {
+    let mut state = Blocks { w, h, of_w, of_h };
+    iterate(b, &mut objective, stage, (start, stop), &mut state, watch, |b, objective, state, turn| {
+        let Blocks { w, h, of_w, of_h } = state;
         b.matmul(MatMul::TN, v, h, &mut of_w.rhs)?;
         of_w.solve(b, w)?;
         b.matmul(MatMul::TN, w, w, &mut of_h.gram)?;
@@ -48,6 +50,24 @@ pub(crate) fn train<B: Backend>(
         b.matmul(MatMul::TN, h, h, &mut of_w.gram)?;
         objective.record_fit(b, turn, (&of_h.rhs, h), (&of_h.gram, &of_w.gram))
     })
+}
+
+/// Between two iterations.
+struct Blocks<'a, B: Backend> {
+    w: &'a mut B::Matrix,
+    h: &'a mut B::Matrix,
+    of_w: Block<B>,
+    of_h: Block<B>,
+}
+
+impl<B: Backend> State<B> for Blocks<'_, B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "W", self.w)?;
+        visitor.matrix(b, "H", self.h)?;
+        visitor.matrix(b, "Gram of H", &mut self.of_w.gram)?;
+        visitor.number(&mut self.of_w.alpha)?;
+        visitor.number(&mut self.of_h.alpha)
+    }
 }
 
 /// `min_{F ≥ 0} ½⟨F, F G⟩ − ⟨B, F⟩`.

@@ -12,7 +12,7 @@
 use super::pseudo_inverse::whitened;
 use crate::Result;
 use crate::backend::{Backend, MatMul, Write};
-use crate::train::{Cut, Samples, Scratch, Shards};
+use crate::train::{Cut, Samples, Scratch, Shards, State, Visitor};
 
 /// The sums, and what is made of them.
 pub(super) struct Regression<B: Backend> {
@@ -71,5 +71,14 @@ impl<B: Backend> Regression<B> {
         b.inverse(&self.of_q, &mut self.inverse)?;
         b.matmul(MatMul::NN, &self.t, &self.inverse, &mut self.m)?;
         b.matmul(MatMul::NT, &self.cross, &self.m, w)
+    }
+}
+
+impl<B: Backend> State<B> for Regression<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "T", &mut self.t)?;
+        visitor.matrix(b, "HᵀH", &mut self.gram)?;
+        visitor.matrix(b, "QᵀQ", &mut self.of_q)?;
+        visitor.matrix(b, "XᵀQ", &mut self.cross)
     }
 }

@@ -36,7 +36,8 @@ pub(crate) fn train<B: Backend>(
     regression.solve(b, w)?;
     let start = objective.exact(b, v, h, w)?;
     let (stage, stop) = stage_of(layer, config);
-    iterate_exactly(b, stage, (start, stop), (std::slice::from_mut(w), h), watch, |b, (w, h)| {
+    let factors = (std::slice::from_mut(w), h);
+    iterate_exactly(b, stage, (start, stop), factors, &mut regression, watch, |b, (w, h), regression| {
         regression.solve(b, &mut w[0])?;
         regression.begin(b)?;
         block.prepare(b, &w[0])?;

@@ -4,6 +4,7 @@
 use crate::Result;
 use crate::backend::{Apply, Backend, By, Domain, Element, MatMul, SearchSum, Sum};
 use crate::model::{Activation, HPenalty};
+use crate::train::state::{State, Visitor};
 use ndarray::arr2;
 
 /// Trials of a line search, at most.
@@ -29,6 +30,14 @@ impl<B: Backend> Link<B> {
     pub(super) fn new(b: &mut B, n: usize, k: usize) -> Result<Self> {
         let mut pass = || Ok(Pass { y: b.zeros(n, k)?, out: b.zeros(n, k)? });
         Ok(Self { now: pass()?, trial: pass()? })
+    }
+}
+
+/// What the factors as they are lead to.
+impl<B: Backend> State<B> for Link<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.matrix(b, "Y", &mut self.now.y)?;
+        visitor.matrix(b, "p(Y)", &mut self.now.out)
     }
 }
 
@@ -158,6 +167,17 @@ impl<B: Backend> Search<B> {
         let zero = B::Elem::of(0.0);
         self.state = Some(b.upload(arr2(&[[alpha, zero, zero]]).view())?);
         Ok(())
+    }
+}
+
+impl<B: Backend> State<B> for Search<B> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        let mut begun = self.state.is_some();
+        visitor.flag(&mut begun)?;
+        if begun && self.state.is_none() {
+            self.state = Some(b.zeros(1, 3)?);
+        }
+        self.state.as_mut().map_or(Ok(()), |state| visitor.matrix(b, "state of a line search", state))
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::matrix::{Matrix, Scalars};
 use super::super::pipeline::{Spec, word};
 use super::super::recorder::Recorder;
 use crate::Result;
-use crate::backend::{Course, Device, Element, StopCheck};
+use crate::backend::{Course, Device, Element, Standing, StopCheck, VERDICT};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -21,6 +21,8 @@ pub(in super::super) struct Params {
     constant: [u32; 2],
     start: [u32; 2],
     patience: u32,
+    made: f32,
+    small: u32,
 }
 
 pub(super) const SPEC: Spec =
@@ -64,7 +66,7 @@ pub(in super::super) fn record<D: Device<Matrix = Matrix, Scalars = Scalars>>(
     check: &StopCheck<'_, D>,
 ) -> Result<()> {
     let quanta = Quanta::of(check.constant);
-    let start = check.start.and_then(|start| quanta.words(start));
+    let start = check.start.and_then(|start| quanta.words(start.before));
     let target = check.stop.target_error.map(|target| f32::of(quanta.count(target * target * check.constant)));
     let params = Params {
         len: word(check.weights.cols)?,
@@ -83,10 +85,18 @@ pub(in super::super) fn record<D: Device<Matrix = Matrix, Scalars = Scalars>>(
             Course::Plain => 0,
             Course::Trials { patience } => patience,
         },
+        made: check.start.map_or(0.0, |start| start.made as f32),
+        small: check.start.map_or(0, |start| start.small),
     };
     let gate = recorder.gate.buffer();
     recorder.gate.note_check();
     recorder.dispatch_always(&SPEC, &[check.weights.vector()?, &check.sums.buffer, &gate], &params)
+}
+
+/// [`Backend::standing`](crate::backend::Backend::standing): the third number is f_before in quanta, the fifth whether it is known.
+pub(in super::super) fn standing(constant: f64, [made, _, before, small, known]: [f64; VERDICT]) -> Standing {
+    let before = if known > 0.0 { before * f64::from(Quanta::of(constant).exponent).exp2() } else { f64::NAN };
+    Standing { made: made as usize, before, small: small as u32 }
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! Checkpoints of `fit`: where, how often, and the command that goes on from one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use deepnmf::Error;
+use deepnmf::train::{Checkpoints, Fit, Notice, Warning};
+use serde_json::{Value, json};
+
+use super::args::duration;
+use super::output::{Output, bytes};
+use super::signals;
+use super::{Failure, Result};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Checkpoints")]
+pub(crate) struct CheckpointArgs {
+    /// Where the fit is written down while it runs, so that it can go on after a stop; removed once the model is there [default: the
+    /// model file with .checkpoint behind its name]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_checkpoint")]
+    checkpoint: Option<PathBuf>,
+    /// The time between two checkpoints: 90s, 5m, 2h; more where writing takes long, and less at the end of a stage
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    checkpoint_every: Duration,
+    /// Write none; a fit that is stopped is then lost
+    #[arg(long)]
+    no_checkpoint: bool,
+    /// Go on from the checkpoint FILE, everything else as it was given before. On the same kind of device the model has the bits of
+    /// one that was never stopped
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "no_checkpoint"])]
+    resume: Option<PathBuf>,
+}
+
+impl CheckpointArgs {
+    /// For the model file `out`; None where there are to be none.
+    pub(crate) fn open(&self, out: &Path, settings: Value, output: &Output) -> Option<Checkpoints> {
+        if self.no_checkpoint {
+            return None;
+        }
+        let given = self.resume.clone().or_else(|| self.checkpoint.clone());
+        let path = given.unwrap_or_else(|| {
+            let mut name = out.as_os_str().to_owned();
+            name.push(".checkpoint");
+            name.into()
+        });
+        let said = *output;
+        let named = path.display().to_string();
+        Some(Checkpoints {
+            every: self.checkpoint_every,
+            resume: self.resume.is_some(),
+            settings: settings.as_object().cloned().unwrap_or_default(),
+            interrupt: signals::finish_first(),
+            notice: Box::new(move |notice| match notice {
+                Notice::OtherDevice { wrote } => {
+                    said.warn(&format!("{named} was written on {wrote}: the fit goes on, but not to the same bits"));
+                }
+                Notice::Written { bytes: size, took } => {
+                    said.detail(&format!("checkpoint {named}: {}, {:.2} s", bytes(size), took.as_secs_f64()));
+                }
+                Notice::Failed(why) => said.warn(&format!("no checkpoint: {why}; the fit goes on")),
+            }),
+            ..Checkpoints::new(path)
+        })
+    }
+}
+
+/// This command, going on from `checkpoint`.
+pub(crate) fn command(checkpoint: &Path) -> String {
+    let (mut words, mut given) = (Vec::new(), std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+    while let Some(word) = given.next() {
+        match word.as_str() {
+            "--resume" | "--checkpoint" => drop(given.next()),
+            text if text.starts_with("--resume=") || text.starts_with("--checkpoint=") => {}
+            _ => words.push(word),
+        }
+    }
+    words.extend(["--resume".into(), checkpoint.display().to_string()]);
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+/// What came of a fit that was written down to `checkpoint`; one that was stopped says how it can go on. From here on, signals end
+/// the program at once.
+pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>, out: &Output) -> Result<Fit<f32>> {
+    signals::finish_no_more();
+    let goes_on = |at: &Path| {
+        let command = command(at);
+        out.note(&format!("it goes on with:\n  {command}"));
+        command
+    };
+    match fit {
+        Ok(fit) => {
+            if let Some(at) = checkpoint.filter(|at| fit.warnings.contains(&Warning::Stopped) && at.exists()) {
+                goes_on(at);
+            }
+            Ok(fit)
+        }
+        Err(Error::Interrupted { checkpoint }) => {
+            let command = checkpoint.as_deref().map(goes_on);
+            if command.is_none() {
+                out.note("there is no checkpoint: nothing was to be written down yet");
+            }
+            if out.is_json() {
+                let at = checkpoint.map(|at| at.display().to_string());
+                out.json(&json!({ "interrupted": true, "checkpoint": at, "resume": command }))?;
+            }
+            Err(Failure::Interrupted(signals::exit_code()))
+        }
+        Err(e) => Err(e.into()),
+    }
+}

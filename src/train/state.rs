@@ -1,0 +1,134 @@
+//! The state of a loop: all that its next iteration depends on, as a value that can be written down and read back.
+
+use crate::backend::Backend;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+
+/// What a loop, or a fit, carries from one iteration to the next. One method serves for writing and for reading, so that the two
+/// cannot differ.
+pub(crate) trait State<B: Backend> {
+    /// Shows everything to `visitor`, always in the same order.
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()>;
+}
+
+/// Nothing beyond what a loop keeps itself.
+impl<B: Backend> State<B> for () {
+    fn visit(&mut self, _: &mut B, _: &mut Visitor<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<B: Backend, S: State<B>> State<B> for Vec<S> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.iter_mut().try_for_each(|state| state.visit(b, visitor))
+    }
+}
+
+/// The matrices and numbers of a state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// Name, rows and columns, in the order of the visit.
+    pub(crate) matrices: Vec<(String, usize, usize)>,
+    pub(crate) numbers: Vec<f64>,
+}
+
+/// Who goes through a state.
+pub(crate) enum Visitor<'a> {
+    /// Lists what is there, and takes the numbers.
+    List(&'a mut Listed),
+    /// Writes the matrices, row by row.
+    Write(&'a mut dyn Write),
+    /// Fills the matrices and the numbers from what was written.
+    Read(Reading<'a>),
+}
+
+/// A state that is read: what was listed, up to where, and the bytes.
+pub(crate) struct Reading<'a> {
+    pub(crate) listed: &'a Listed,
+    pub(crate) from: &'a mut dyn Read,
+    matrices: usize,
+    numbers: usize,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(listed: &'a Listed, from: &'a mut dyn Read) -> Self {
+        Self { listed, from, matrices: 0, numbers: 0 }
+    }
+
+    /// Whether everything was taken.
+    pub(crate) fn is_done(&self) -> bool {
+        self.matrices == self.listed.matrices.len() && self.numbers == self.listed.numbers.len()
+    }
+}
+
+impl Visitor<'_> {
+    /// A matrix.
+    pub(crate) fn matrix<B: Backend>(&mut self, b: &mut B, name: &str, m: &mut B::Matrix) -> Result<()> {
+        self.rows(b, name, std::slice::from_mut(m))
+    }
+
+    /// A matrix in blocks of rows. Into how many it is cut is not written down.
+    pub(crate) fn rows<B: Backend>(&mut self, b: &mut B, name: &str, blocks: &mut [B::Matrix]) -> Result<()> {
+        let rows = blocks.iter().map(|m| b.shape(m).0).sum();
+        let cols = blocks.first().map_or(0, |m| b.shape(m).1);
+        match self {
+            Self::List(listed) => listed.matrices.push((name.into(), rows, cols)),
+            Self::Write(to) => {
+                for m in blocks {
+                    let host = b.download(m)?;
+                    let host = host.as_standard_layout();
+                    let numbers = host.as_slice().ok_or_else(|| damaged(name))?;
+                    to.write_all(bytemuck::cast_slice(numbers)).map_err(|e| Error::io("checkpoint", e))?;
+                }
+            }
+            Self::Read(reading) => {
+                let expected = (name, rows, cols);
+                let found = reading.listed.matrices.get(reading.matrices);
+                let found = found.map(|(name, rows, cols)| (name.as_str(), *rows, *cols));
+                if found != Some(expected) {
+                    let found = found.map_or("none".into(), |(n, rows, cols)| format!("{n}, {rows}×{cols}"));
+                    return Err(Error::Data(format!(
+                        "the checkpoint: expected a matrix {name}, {rows}×{cols}, found {found}; it is of another version or other settings"
+                    )));
+                }
+                reading.matrices += 1;
+                for m in blocks {
+                    let mut host = ndarray::Array2::<B::Elem>::zeros(b.shape(m));
+                    let numbers = host.as_slice_mut().ok_or_else(|| damaged(name))?;
+                    reading
+                        .from
+                        .read_exact(bytemuck::cast_slice_mut(numbers))
+                        .map_err(|e| Error::io("checkpoint", e))?;
+                    b.write(host.view(), m)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A number of the host.
+    pub(crate) fn number(&mut self, number: &mut f64) -> Result<()> {
+        match self {
+            Self::List(listed) => listed.numbers.push(*number),
+            Self::Write(_) => {}
+            Self::Read(reading) => {
+                *number = *reading.listed.numbers.get(reading.numbers).ok_or_else(|| damaged("a number"))?;
+                reading.numbers += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&mut self, flag: &mut bool) -> Result<()> {
+        let mut number = f64::from(u8::from(*flag));
+        self.number(&mut number)?;
+        *flag = number != 0.0;
+        Ok(())
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Data(format!("the checkpoint: expected {what}, found less"))
+}

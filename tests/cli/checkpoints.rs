@@ -1,0 +1,155 @@
+//! Fits that are stopped, and go on to the same model.
+
+use super::fixtures::*;
+use deepnmf::store::Model;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// All stages; without more, in some seconds.
+const FIT: &str = "fit x.npy --layers 12,6 --model sdnmf-rl2 --tol 0";
+
+fn data(folder: &Folder) {
+    folder.write("x.npy", npy("(500, 60)", &samples(500, 60)));
+}
+
+fn start(folder: &Folder, arguments: &str) -> Child {
+    folder.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+}
+
+/// What is the same of two models that were trained alike, as bits.
+fn bits(folder: &Folder, name: &str) -> Vec<u64> {
+    let Model { factors, metadata } = Model::load(&folder.path(name)).expect("a model");
+    let numbers = factors.w.iter().chain([&factors.h]).flatten().map(|v| f64::from(*v));
+    let history = metadata.history.pretrain.into_iter().flatten().chain(metadata.history.finetune);
+    numbers.chain(history).chain([metadata.objective, metadata.relative_error]).map(f64::to_bits).collect()
+}
+
+/// Waits until there is a checkpoint.
+fn until_written(folder: &Folder) {
+    let since = Instant::now();
+    while !folder.path("m.checkpoint").exists() {
+        assert!(since.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn kill(child: &Child, signal: &str) {
+    let command = format!("kill {signal} {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &command]).status().expect("started").success());
+}
+
+/// Kills the fit at that many moments, each of them anywhere in the time that it takes, and goes on from what is there. In the
+/// environment, `DEEPNMF_KILLS` is how many, for a longer trial than that of every day.
+fn killed(device: &str, iterations: u64, kills: u64) {
+    let kills = std::env::var("DEEPNMF_KILLS").map_or(kills, |n| n.parse().expect("a number"));
+    let folder = Folder::new();
+    data(&folder);
+    let iterations = format!("--pretrain {iterations} --sweeps {iterations}");
+    let fit = format!("{FIT} {iterations} --device {device} --no-tune --checkpoint-every 0 -q");
+    let begin = Instant::now();
+    folder.ok(&format!("{fit} --out whole.safetensors"));
+    let takes = begin.elapsed();
+    let whole = bits(&folder, "whole.safetensors");
+    assert_eq!(folder.names(), ["whole.safetensors", "x.npy"], "a fit that is done leaves no checkpoint");
+    let (mut state, mut went_on) = (7_u64, 0);
+    for i in 0..kills {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = takes.mul_f64((state >> 11) as f64 / (1_u64 << 53) as f64);
+        let mut child = start(&folder, &format!("{fit} --out m.safetensors --checkpoint m.checkpoint"));
+        std::thread::sleep(at);
+        let _ = child.kill();
+        child.wait().expect("ended");
+        let has_model = folder.path("m.safetensors").exists();
+        if has_model {
+            assert!(bits(&folder, "m.safetensors") == whole, "{i}: a model that is there is whole");
+        }
+        let rest =
+            if folder.path("m.checkpoint").exists() { "--resume m.checkpoint" } else { "--checkpoint m.checkpoint" };
+        went_on += u64::from(folder.path("m.checkpoint").exists());
+        folder.ok(&format!("{fit} --out m.safetensors {rest}"));
+        assert!(bits(&folder, "m.safetensors") == whole, "killed after {at:?}, number {i}: another model");
+        assert_eq!(folder.names(), ["m.safetensors", "whole.safetensors", "x.npy"], "{i}: files are left");
+        std::fs::remove_file(folder.path("m.safetensors")).expect("removed");
+    }
+    println!("{went_on} of {kills} went on from a checkpoint");
+    assert!(went_on > kills / 3, "only {went_on} of {kills} had a checkpoint");
+}
+
+#[test]
+fn a_killed_fit_goes_on_to_the_same_bits() {
+    killed("cpu", 60, 6);
+}
+
+#[test]
+fn a_killed_fit_goes_on_to_the_same_bits_on_a_gpu() {
+    if std::env::var("DEEPNMF_GPU").is_ok_and(|gpu| gpu == "off") {
+        return;
+    }
+    killed("gpu", 6, 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_finishes_the_iteration_and_says_how_to_go_on() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.ok(&format!("{FIT} --device cpu --out whole.safetensors -q"));
+    let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint m.checkpoint --checkpoint-every 0");
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let child = start(&folder, &format!("{fit} --json"));
+        until_written(&folder);
+        kill(&child, signal);
+        let output = child.wait_with_output().expect("ended");
+        assert_eq!(output.status.code(), Some(code));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(&format!("SIG{}: the iteration is finished", &signal[1..])), "{stderr}");
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&said["interrupted"], &said["checkpoint"]), (&true.into(), &"m.checkpoint".into()));
+        let command = said["resume"].as_str().expect("a command");
+        assert!(stderr.contains(command) && command.ends_with("--json --resume m.checkpoint"), "{command}");
+        assert_eq!(folder.names(), ["m.checkpoint", "whole.safetensors", "x.npy"]);
+        let words = shlex::split(command).expect("words");
+        folder.ok(&words[1..].join(" "));
+        assert!(bits(&folder, "m.safetensors") == bits(&folder, "whole.safetensors"));
+        std::fs::remove_file(folder.path("m.safetensors")).expect("removed");
+    }
+}
+
+#[test]
+fn a_fit_that_ran_out_of_time_can_go_on() {
+    let folder = Folder::new();
+    data(&folder);
+    folder.ok(&format!("{FIT} --device cpu --out whole.safetensors -q"));
+    let run = folder.ok(&format!("{FIT} --device cpu --out m.safetensors --time-limit 0.05"));
+    let at = "m.safetensors.checkpoint";
+    assert!(
+        run.stderr.contains("it goes on with:") && run.stderr.contains(&format!("--resume {at}")),
+        "{}",
+        run.stderr
+    );
+    folder.ok(&format!("{FIT} --device cpu --out m.safetensors --resume {at}"));
+    assert!(bits(&folder, "m.safetensors") == bits(&folder, "whole.safetensors"));
+    assert_eq!(folder.names(), ["m.safetensors", "whole.safetensors", "x.npy"]);
+}
+
+#[test]
+fn a_checkpoint_of_something_else_is_refused() {
+    let folder = Folder::new();
+    data(&folder);
+    let fit = format!("{FIT} --device cpu --out m.safetensors");
+    folder.ok(&format!("{fit} --time-limit 0.05 -q"));
+    std::fs::remove_file(folder.path("m.safetensors")).expect("removed");
+    let at = "m.safetensors.checkpoint";
+    folder.refused(
+        &format!("{fit} --resume {at} --scale max"),
+        2,
+        &[at, "of another fit", "scale: expected \"unit\", found \"max\""],
+    );
+    folder.refused(&format!("{fit} --resume {at} --seed 3"), 2, &["seed: expected 0, found 3"]);
+    folder.refused(&format!("{fit} --resume nothing"), 1, &["nothing: "]);
+    folder.refused(&format!("{fit} --resume x.npy"), 1, &["x.npy: expected a checkpoint of deepnmf, found"]);
+    folder.refused(&format!("{fit} --resume {at} --no-checkpoint"), 2, &["cannot be used with"]);
+    folder.write("x.npy", npy("(500, 60)", &samples(501, 60)[60..]));
+    folder.refused(&format!("{fit} --resume {at}"), 2, &["checksum of samples"]);
+}
