@@ -45,8 +45,8 @@ impl Tile {
         }
         let threads = Self::threads(k.div_ceil(4));
         let tiles = ROWS.map(|rows| Self { k, rows, threads });
-        let fits = tiles.into_iter().filter(|tile| tile.workgroup_bytes() <= workgroup_bytes as usize);
-        fits.clone().find(|tile| rows <= 2 * workgroups * tile.block()).or(fits.last())
+        let mut fits = tiles.into_iter().filter(|tile| tile.workgroup_bytes() <= workgroup_bytes as usize);
+        fits.clone().find(|tile| rows <= 2 * workgroups * tile.block()).or(fits.next_back())
     }
 
     /// Invocations of a workgroup, by the quads of a row: the fewest for two rows of which hardly more are idle than of others.

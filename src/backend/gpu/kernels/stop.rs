@@ -96,7 +96,9 @@ pub(in super::super) fn record<D: Device<Matrix = Matrix, Scalars = Scalars>>(
 /// [`Backend::standing`](crate::backend::Backend::standing): the third number is f_before in quanta, the fifth whether it is known.
 pub(in super::super) fn standing(constant: f64, [made, _, before, small, known]: [f64; VERDICT]) -> Standing {
     let before = if known > 0.0 { before * f64::from(Quanta::of(constant).exponent).exp2() } else { f64::NAN };
-    Standing { made: made as usize, before, small: small as u32 }
+    #[expect(clippy::cast_possible_truncation, reason = "small whole numbers")]
+    let (made, small) = (made as usize, small as u32);
+    Standing { made, before, small }
 }
 
 #[cfg(test)]

@@ -79,16 +79,16 @@ fn measure(gpu: &mut Gpu, known: Table) -> Result<Table> {
         let over = |table: &Table| table.len() > before && begin.elapsed() > BUDGET;
         // All are compiled first, but for the reference, which is never the fastest. What the driver refuses is not asked for again.
         let mut racers = Vec::new();
-        for variant in 1..VARIANTS.len() {
+        for (variant, runs) in runs.iter_mut().enumerate().skip(1) {
             if over(&table) {
                 break 'classes;
             }
-            if !runs[variant] {
+            if !*runs {
                 continue;
             }
             match seconds(variant, 1) {
                 Ok(once) => racers.push((variant, once)),
-                Err(Error::DeviceFault(_)) => runs[variant] = false,
+                Err(Error::DeviceFault(_)) => *runs = false,
                 Err(other) => return Err(other),
             }
         }
