@@ -240,6 +240,18 @@ fn what_is_no_checkpoint_of_this_fit_is_refused() {
     assert!(matches!(fit(b, config, &mut to), Err(Error::Io { .. })));
 }
 
+/// What is there and is no checkpoint is not overwritten.
+#[test]
+fn another_file_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.npy");
+    std::fs::write(&path, b"precious").unwrap();
+    let mut to = Checkpoints { every: Duration::ZERO, ..Checkpoints::new(&path) };
+    let error = fit(&mut Cpu::<f64>::new(), &configs()[4], &mut to).unwrap_err().to_string();
+    assert!(error.contains("data.npy: expected a checkpoint of deepnmf, found"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
 /// The fit goes on, its user is told, and the checkpoint before is still there.
 #[test]
 fn a_checkpoint_that_cannot_be_written_is_no_end() {

@@ -8,6 +8,7 @@ use deepnmf::train::{Checkpoints, Fit, Notice, Warning};
 use serde_json::{Value, json};
 
 use super::args::duration;
+use super::files::quoted;
 use super::output::{Output, bytes};
 use super::signals;
 use super::{Failure, Result};
@@ -32,17 +33,38 @@ pub(crate) struct CheckpointArgs {
 }
 
 impl CheckpointArgs {
+    fn path(&self, out: &Path) -> PathBuf {
+        let given = self.resume.clone().or_else(|| self.checkpoint.clone());
+        given.unwrap_or_else(|| {
+            let mut name = out.as_os_str().to_owned();
+            name.push(".checkpoint");
+            name.into()
+        })
+    }
+
+    /// Refuses a checkpoint that is the model file `out`, or one that is there already and would be lost.
+    pub(crate) fn check(&self, out: &Path) -> Result {
+        let path = self.path(out);
+        let at = path.display();
+        if !self.no_checkpoint && path == out {
+            return Err(Error::Config(format!("--checkpoint: expected another file than the model, found {at}")).into());
+        }
+        if self.no_checkpoint || self.resume.is_some() || !path.exists() {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{at} is there already: go on from it with --resume {}; to begin anew, remove it or name another file (--checkpoint)",
+            quoted(&path)
+        ))
+        .into())
+    }
+
     /// For the model file `out`; None where there are to be none.
     pub(crate) fn open(&self, out: &Path, settings: Value, output: &Output) -> Option<Checkpoints> {
         if self.no_checkpoint {
             return None;
         }
-        let given = self.resume.clone().or_else(|| self.checkpoint.clone());
-        let path = given.unwrap_or_else(|| {
-            let mut name = out.as_os_str().to_owned();
-            name.push(".checkpoint");
-            name.into()
-        });
+        let path = self.path(out);
         let said = *output;
         let named = path.display().to_string();
         Some(Checkpoints {

@@ -301,6 +301,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         );
         return Err(Error::Config(message).into());
     }
+    args.checkpoints.check(&args.out)?;
     let file = output(&args.out, &[&args.data])?;
     let path = existing(args.data)?;
     let mut engine = args.device.open_for(precision, out)?;

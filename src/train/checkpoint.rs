@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 /// Where a fit is written down, how often, and whether it goes on from there.
 pub struct Checkpoints {
-    /// The file. It is replaced only by a whole one, and removed by nobody but the caller.
+    /// The file. A checkpoint that is there is replaced, by a whole one; another file is refused. It is removed by nobody but the
+    /// caller.
     pub path: PathBuf,
     /// The time between two checkpoints, at least. Writing takes at most a twentieth of the time: where it takes long they are
     /// fewer. At the end of a stage a tenth of this time is enough. With 0 there is one after every iteration.
@@ -253,6 +254,8 @@ impl<'a> Keeper<'a> {
                 (to.notice)(Notice::OtherDevice { wrote: header.device.clone() });
             }
             resumed = Some((header, bytes));
+        } else if to.path.exists() {
+            file::check(&to.path)?;
         }
         let (pause, kept) = (to.every, to.resume);
         Ok(Self {

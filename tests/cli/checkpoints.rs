@@ -150,6 +150,9 @@ fn a_checkpoint_of_something_else_is_refused() {
     folder.refused(&format!("{fit} --resume nothing"), 1, &["nothing: "]);
     folder.refused(&format!("{fit} --resume x.npy"), 1, &["x.npy: expected a checkpoint of deepnmf, found"]);
     folder.refused(&format!("{fit} --resume {at} --no-checkpoint"), 2, &["cannot be used with"]);
+    folder.refused(&fit, 2, &[at, "is there already", "--resume", "to begin anew"]);
+    folder.refused(&format!("{fit} --checkpoint x.npy"), 2, &["x.npy is there already"]);
+    folder.refused(&format!("{fit} --checkpoint m.safetensors"), 2, &["another file than the model"]);
     folder.write("x.npy", npy("(500, 60)", &samples(501, 60)[60..]));
     folder.refused(&format!("{fit} --resume {at}"), 2, &["checksum of samples"]);
 }

@@ -38,10 +38,26 @@ pub(super) fn write(
     tensor_file::write(NewFile::create(path)?, (KEY, &text), &entries, body)
 }
 
+/// Refuses a file that is no whole checkpoint.
+pub(super) fn check(path: &Path) -> Result<()> {
+    open(path).map(drop)
+}
+
 /// What the file says besides its matrices, and a reader of these.
 pub(super) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, BufReader<File>)> {
+    let (ours, file) = open(path)?;
+    let header = serde_json::from_str(&ours).map_err(|e| wrong(path, &format!("one of another version ({e})")))?;
+    Ok((header, file))
+}
+
+fn wrong(path: &Path, found: &str) -> Error {
+    Error::format(path, format!("expected a checkpoint of deepnmf, found {found}"))
+}
+
+/// The JSON, and a reader of the matrices.
+fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     let failed = |e| Error::io(path, e);
-    let wrong = |found: String| Error::format(path, format!("expected a checkpoint of deepnmf, found {found}"));
+    let wrong = |found: String| wrong(path, &found);
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let mut file = BufReader::with_capacity(1 << 20, file);
@@ -66,7 +82,7 @@ pub(super) fn read<H: DeserializeOwned>(path: &Path) -> Result<(H, BufReader<Fil
     if expected != found {
         return Err(wrong(format!("{found} bytes instead of {expected}: a part of one")));
     }
-    let ours = serde_json::from_str(ours).map_err(|e| wrong(format!("one of another version ({e})")))?;
+    let ours = ours.to_string();
     file.seek(SeekFrom::Start(8 + header)).map_err(failed)?;
     Ok((ours, file))
 }
