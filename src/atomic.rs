@@ -157,7 +157,7 @@ pub(crate) fn reserve(file: &File, path: &Path, bytes: u64) -> Result<()> {
         return Ok(());
     }
     let found = available.map_or("less".into(), |bytes| format!("{bytes} bytes, or a lower limit"));
-    Err(Error::format(path, format!("expected room for {bytes} bytes, found {found}; nothing was computed")))
+    Err(Error::format(path, format!("expected room for {bytes} bytes, found {found}; nothing was written")))
 }
 
 /// The file that a link leads to, which need not exist yet; other paths as they are.

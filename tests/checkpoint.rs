@@ -61,6 +61,8 @@ fn configs() -> Vec<Config> {
     all.push(Config { hidden: true, ..three.clone() });
     all.push(Config { pretrain_samples: Some(40), ..three.clone() });
     all.push(Config { online: Some(Online { batch: 40, forget: 0.5 }), ..three.clone() });
+    let one = Config { init: Init::Random, ..config(model("sdnmf-rl2"), &[5], Solver::Cd) };
+    all.push(Config { online: Some(Online { batch: 40, forget: 0.5 }), ..one });
     all.push(Config { restart: true, solver: Solver::Nesterov, ..three.clone() });
     all.push(Config { tol: 1e-2, pretrain: 60, sweeps: 60, ..three.clone() });
     all.push(Config { target_error: Some(0.1), sweeps: 60, ..three });
@@ -224,6 +226,12 @@ fn what_is_no_checkpoint_of_this_fit_is_refused() {
     let mut claims = file.clone();
     claims[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(refused(&claims, config, data()).contains("expected a checkpoint of deepnmf"));
+    for at in [file.len() / 2, file.len() - 1, 300] {
+        let mut changed = file.clone();
+        changed[at] ^= 1;
+        let error = refused(&changed, config, data());
+        assert!(error.contains("expected a checkpoint of deepnmf, found"), "{at}: {error}");
+    }
     let seed = Config { seed: 1, layers: vec![8, 6], ..config.clone() };
     let error = refused(&file, &seed, data());
     assert!(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::duration;
 use super::files::quoted;
-use super::output::{Output, bytes};
+use super::output::{Output, bytes, to_stderr};
 use super::signals;
 use super::{Failure, Result};
 
@@ -46,7 +46,8 @@ impl CheckpointArgs {
     pub(crate) fn check(&self, out: &Path) -> Result {
         let path = self.path(out);
         let at = path.display();
-        if !self.no_checkpoint && path == out {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
+        if !self.no_checkpoint && absolute(&path) == absolute(out) {
             return Err(Error::Config(format!("--checkpoint: expected another file than the model, found {at}")).into());
         }
         if self.no_checkpoint || self.resume.is_some() || !path.exists() {
@@ -106,7 +107,8 @@ pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>
     signals::finish_no_more();
     let goes_on = |at: &Path| {
         let command = command(at);
-        out.note(&format!("it goes on with:\n  {command}"));
+        to_stderr("it goes on with:");
+        to_stderr(&format!("  {command}"));
         command
     };
     match fit {
@@ -119,7 +121,7 @@ pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>
         Err(Error::Interrupted { checkpoint }) => {
             let command = checkpoint.as_deref().map(goes_on);
             if command.is_none() {
-                out.note("there is no checkpoint: nothing was to be written down yet");
+                to_stderr("no checkpoint was written");
             }
             if out.is_json() {
                 let at = checkpoint.map(|at| at.display().to_string());

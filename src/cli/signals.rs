@@ -51,7 +51,7 @@ pub(super) fn watch() {
             if let Some(flag) = finishes().take() {
                 flag.store(true, Ordering::Relaxed);
                 to_stderr(&format!(
-                    "{line}{name}: the iteration is finished and written down; once more ends it at once"
+                    "{line}{name}: ends after this iteration, which is written down; once more ends it at once"
                 ));
                 continue;
             }

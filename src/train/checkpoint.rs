@@ -6,10 +6,13 @@
 //! what is over and begins at that loop. What no iteration depends on (scratch, right sides) is not written.
 
 mod file;
+mod identity;
+
+use identity::Identity;
 
 use super::state::{Listed, Reading, State, Visitor};
 use super::{Config, Penalties, Seconds, Source, Stage};
-use crate::backend::{Backend, Element, Standing};
+use crate::backend::{Backend, Standing};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -74,63 +77,6 @@ impl Checkpoints {
     const SHARE: u32 = 20;
     /// At the end of a stage: of the time between two checkpoints.
     const OF_STAGE: u32 = 10;
-}
-
-/// What a fit is of. Two that differ in it cannot go on from each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Identity {
-    version: String,
-    samples: usize,
-    features: usize,
-    /// Of some samples, spread over the set.
-    checksum: u32,
-    bits: usize,
-    settings: Map<String, Value>,
-}
-
-/// Samples of which the checksum is made.
-const CHECKED: usize = 64;
-
-impl Identity {
-    fn of<E: Element>(x: &mut dyn Source<E>, config: &Config, settings: &Map<String, Value>) -> Result<Self> {
-        let (samples, features) = x.shape();
-        let mut sum = flate2::Crc::new();
-        let step = samples.div_ceil(CHECKED).max(1);
-        for row in (0..samples).step_by(step).chain(samples.checked_sub(1)) {
-            let rows = x.rows(row..row + 1)?;
-            sum.update(bytemuck::cast_slice(rows.view().iter().copied().collect::<Vec<E>>().as_slice()));
-        }
-        let config = serde_json::to_value(config).map_err(|e| Error::Data(format!("a checkpoint: {e}")))?;
-        let mut all = config.as_object().cloned().unwrap_or_default();
-        all.extend(settings.clone());
-        let version = env!("CARGO_PKG_VERSION").into();
-        Ok(Self { version, samples, features, checksum: sum.sum(), bits: 8 * size_of::<E>(), settings: all })
-    }
-
-    /// What is not the same, for people.
-    fn differences(&self, found: &Self) -> Vec<String> {
-        let mut all = Vec::new();
-        let mut compare = |what: &str, expected: String, found: String| {
-            if expected != found {
-                all.push(format!("{what}: expected {expected}, found {found}"));
-            }
-        };
-        compare("version of deepnmf", self.version.clone(), found.version.clone());
-        compare("bits of a number", self.bits.to_string(), found.bits.to_string());
-        let shape = |of: &Self| format!("{} × {}", of.samples, of.features);
-        compare("samples × features", shape(self), shape(found));
-        if shape(self) == shape(found) {
-            compare("checksum of samples", format!("{:08x}", self.checksum), format!("{:08x}", found.checksum));
-        }
-        let mut names: Vec<_> = self.settings.keys().chain(found.settings.keys()).collect();
-        names.sort();
-        names.dedup();
-        for name in names {
-            let text = |of: &Self| of.settings.get(name).map_or("none".into(), Value::to_string);
-            compare(&name.replace('_', " "), text(self), text(found));
-        }
-        all
-    }
 }
 
 /// What a fit has come to at the beginning of a stage, but for its matrices.
@@ -202,6 +148,19 @@ struct Header {
     state: Listed,
 }
 
+impl Header {
+    /// What no fit writes.
+    fn check(&self, depth: usize) -> Result<(), String> {
+        let Course { history, penalties, .. } = &self.course;
+        let lengths = [history.len(), penalties.mu.len(), penalties.lambda.len()];
+        let empty = self.here.history.is_empty() || self.loops.iter().any(Vec::is_empty);
+        match self.stage > depth || lengths != [self.stage; 3] || empty {
+            true => Err(format!("expected a checkpoint of {depth} layers, found one of something else")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Where a loop begins.
 pub(super) enum Entered {
     /// It is over already, and this is what it came to.
@@ -250,6 +209,7 @@ impl<'a> Keeper<'a> {
                     differences.join("; ")
                 )));
             }
+            header.check(config.layers.len()).map_err(|found| Error::format(&to.path, found))?;
             if header.device != b.device_name() {
                 (to.notice)(Notice::OtherDevice { wrote: header.device.clone() });
             }

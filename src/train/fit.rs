@@ -147,7 +147,7 @@ pub(super) fn fit_divided<B: Backend>(
         seconds = course.seconds;
     }
     course.seconds = seconds;
-    if w.len() > 1 {
+    if !config.is_one_stage() {
         watch.begin(b, w.len(), &course, &mut hidden);
     }
     let Course { history, penalties, graph_penalty, halves, .. } = course;

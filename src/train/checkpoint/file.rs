@@ -4,6 +4,7 @@ use crate::atomic::NewFile;
 use crate::tensor_file::{self, Entry};
 use crate::train::state::Listed;
 use crate::{Error, Result};
+use flate2::Crc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,6 +14,8 @@ use std::path::Path;
 
 /// The entry of the metadata.
 const KEY: &str = "deepnmf_checkpoint";
+/// The last tensor: a checksum of the JSON and of all numbers before it.
+const CHECKSUM: &str = "checksum";
 /// A header is text about some matrices; no file is believed to have more of it.
 const MOST_HEADER: u64 = 1 << 28;
 
@@ -26,7 +29,7 @@ pub(super) fn write(
 ) -> Result<u64> {
     let text = serde_json::to_string(header).map_err(|e| Error::format(path, format!("not written: {e}")))?;
     let matrices = listed.iter().flat_map(|listed| &listed.matrices).enumerate();
-    let entries: Vec<_> = matrices
+    let mut entries: Vec<_> = matrices
         .map(|(i, (name, rows, cols))| Entry {
             // Numbered: names need not differ.
             name: format!("{i:03} {name}"),
@@ -35,7 +38,33 @@ pub(super) fn write(
             size,
         })
         .collect();
-    tensor_file::write(NewFile::create(path)?, (KEY, &text), &entries, body)
+    entries.push(Entry { name: CHECKSUM.into(), dtype: "U32", shape: vec![1], size: 4 });
+    tensor_file::write(NewFile::create(path)?, (KEY, &text), &entries, |out| {
+        let mut crc = Crc::new();
+        crc.update(text.as_bytes());
+        let mut summed = Summed { out, crc };
+        body(&mut summed)?;
+        let Summed { out, crc } = summed;
+        out.write_all(&crc.sum().to_le_bytes()).map_err(|e| Error::io(path, e))
+    })
+}
+
+/// Adds up what is written.
+struct Summed<'a> {
+    out: &'a mut dyn Write,
+    crc: Crc,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.crc.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Refuses a file that is no whole checkpoint.
@@ -58,6 +87,9 @@ fn wrong(path: &Path, found: &str) -> Error {
 fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     let failed = |e| Error::io(path, e);
     let wrong = |found: String| wrong(path, &found);
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(wrong("no file".into()));
+    }
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let mut file = BufReader::with_capacity(1 << 20, file);
@@ -81,6 +113,20 @@ fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     let (expected, found) = (8 + header + ends.max().unwrap_or(0), length);
     if expected != found {
         return Err(wrong(format!("{found} bytes instead of {expected}: a part of one")));
+    }
+    let mut crc = Crc::new();
+    crc.update(ours.as_bytes());
+    let (mut left, mut buffer) = ((length - 8 - header).saturating_sub(4), vec![0; 1 << 16]);
+    while left > 0 {
+        let piece = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        file.read_exact(&mut buffer[..piece]).map_err(failed)?;
+        crc.update(&buffer[..piece]);
+        left -= piece as u64;
+    }
+    let mut sum = [0; 4];
+    file.read_exact(&mut sum).map_err(failed)?;
+    if !entries.contains_key(CHECKSUM) || u32::from_le_bytes(sum) != crc.sum() {
+        return Err(wrong("one that was changed after it was written".into()));
     }
     let ours = ours.to_string();
     file.seek(SeekFrom::Start(8 + header)).map_err(failed)?;

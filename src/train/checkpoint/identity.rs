@@ -1,0 +1,67 @@
+//! What a checkpoint is of: the data and the settings of a fit.
+
+use crate::backend::Element;
+use crate::train::{Config, Source};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What a fit is of. Two that differ in it cannot go on from each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    version: String,
+    samples: usize,
+    features: usize,
+    /// Of some samples, spread over the set.
+    checksum: u32,
+    bits: usize,
+    settings: Map<String, Value>,
+}
+
+/// Samples of which the checksum is made.
+const CHECKED: usize = 64;
+
+impl Identity {
+    pub(super) fn of<E: Element>(
+        x: &mut dyn Source<E>,
+        config: &Config,
+        settings: &Map<String, Value>,
+    ) -> Result<Self> {
+        let (samples, features) = x.shape();
+        let mut sum = flate2::Crc::new();
+        let step = samples.div_ceil(CHECKED).max(1);
+        for row in (0..samples).step_by(step).chain(samples.checked_sub(1)) {
+            let rows = x.rows(row..row + 1)?;
+            sum.update(bytemuck::cast_slice(rows.view().iter().copied().collect::<Vec<E>>().as_slice()));
+        }
+        let config = serde_json::to_value(config).map_err(|e| Error::Data(format!("a checkpoint: {e}")))?;
+        let mut all = config.as_object().cloned().unwrap_or_default();
+        all.extend(settings.clone());
+        let version = env!("CARGO_PKG_VERSION").into();
+        Ok(Self { version, samples, features, checksum: sum.sum(), bits: 8 * size_of::<E>(), settings: all })
+    }
+
+    /// What is not the same, for people.
+    pub(super) fn differences(&self, found: &Self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut compare = |what: &str, expected: String, found: String| {
+            if expected != found {
+                all.push(format!("{what}: expected {expected}, found {found}"));
+            }
+        };
+        compare("version of deepnmf", self.version.clone(), found.version.clone());
+        compare("bits of a number", self.bits.to_string(), found.bits.to_string());
+        let shape = |of: &Self| format!("{} × {}", of.samples, of.features);
+        compare("samples × features", shape(self), shape(found));
+        if shape(self) == shape(found) {
+            compare("checksum of samples", format!("{:08x}", self.checksum), format!("{:08x}", found.checksum));
+        }
+        let names: BTreeSet<_> = self.settings.keys().chain(found.settings.keys()).collect();
+        for name in names {
+            let text = |of: &Self| of.settings.get(name).map_or("none".into(), Value::to_string);
+            compare(&name.replace('_', " "), text(self), text(found));
+        }
+        all
+    }
+}
