@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::gpu;
+use common::{gpu, parts, scattered};
 use deepnmf::Error;
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu, Element, Rows};
@@ -23,11 +23,7 @@ const N: usize = 151;
 const M: usize = 24;
 
 fn data<E: Element>() -> Array2<E> {
-    let part = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1009) as f64 / 1009.0;
-    let (h, w) =
-        (Array2::from_shape_fn((N, 7), |(i, j)| part(i, j)), Array2::from_shape_fn((M, 7), |(i, j)| part(j, i)));
-    let x = h.dot(&w.t()) + Array2::from_shape_fn((N, M), |(i, j)| 0.05 * part(i + 3, j));
-    x.mapv(E::of)
+    parts(N, M, 7, scattered).mapv(E::of)
 }
 
 fn config(model: ModelSpec, layers: &[usize], solver: Solver) -> Config {

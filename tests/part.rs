@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
+use common::{Counting, drifting};
 use deepnmf::backend::{Cpu, Rows};
 use deepnmf::model::{Activation, Depth, MODELS, Method, ModelSpec};
 use deepnmf::train::{self, Config, Fit, PenaltyScale, Progress, Solver, Source, Stage, Warning};
@@ -13,30 +16,8 @@ const N: usize = 1200;
 const M: usize = 40;
 const PART: usize = 300;
 
-/// Nine parts and noise; what is in a sample changes slowly from the first one to the last.
 fn data() -> Array2<f64> {
-    let part = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1009) as f64 / 1009.0;
-    let share = |i: usize, j: usize| part(i, j) * (1.0 + (i as f64 / 100.0 + j as f64).sin());
-    let (h, w) =
-        (Array2::from_shape_fn((N, 9), |(i, j)| share(i, j)), Array2::from_shape_fn((M, 9), |(i, j)| part(j, i)));
-    h.dot(&w.t()) + Array2::from_shape_fn((N, M), |(i, j)| 0.05 * part(i + 3, j))
-}
-
-/// Counts the rows that are read, and whether they are of one range after another.
-struct Counting {
-    x: Array2<f64>,
-    rows: usize,
-}
-
-impl Source<f64> for Counting {
-    fn shape(&self) -> (usize, usize) {
-        self.x.dim()
-    }
-
-    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
-        self.rows += rows.len();
-        Ok(self.x.slice(s![rows, ..]).into())
-    }
+    drifting(N, M)
 }
 
 fn config(model: &ModelSpec, solver: Solver) -> Config {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod common;
+
+use common::{Counting, parts, scattered};
 use deepnmf::backend::{Cpu, Device, Rows, Storage};
 use deepnmf::model::{Activation, MODELS, ModelSpec};
 use deepnmf::train::{self, Config, Extrapolate, Fit, Init, Progress, Solver, Source, Stage, Warning};
@@ -13,27 +16,7 @@ const N: usize = 301;
 const M: usize = 40;
 
 fn data() -> Array2<f64> {
-    let part = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1009) as f64 / 1009.0;
-    let (h, w) =
-        (Array2::from_shape_fn((N, 9), |(i, j)| part(i, j)), Array2::from_shape_fn((M, 9), |(i, j)| part(j, i)));
-    h.dot(&w.t()) + Array2::from_shape_fn((N, M), |(i, j)| 0.05 * part(i + 3, j))
-}
-
-/// Counts the rows that are read.
-struct Counting {
-    x: Array2<f64>,
-    rows: usize,
-}
-
-impl Source<f64> for Counting {
-    fn shape(&self) -> (usize, usize) {
-        self.x.dim()
-    }
-
-    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
-        self.rows += rows.len();
-        Ok(self.x.slice(s![rows, ..]).into())
-    }
+    parts(N, M, 9, scattered)
 }
 
 fn config(model: &ModelSpec, layers: &[usize], solver: Solver) -> Config {

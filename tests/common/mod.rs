@@ -5,12 +5,15 @@
 
 pub(crate) mod fixture;
 
+use deepnmf::Result;
+use deepnmf::backend::Rows;
 use deepnmf::backend::gpu::{Gpu, GpuOptions};
 use deepnmf::model::spec::Depth;
 use deepnmf::model::{MODELS, Method, ModelSpec};
-use deepnmf::train::Start;
-use ndarray::Array2;
+use deepnmf::train::{Source, Start};
+use ndarray::{Array2, s};
 use serde_json::Value;
+use std::ops::Range;
 
 /// One of the fixtures in tests/golden/fixtures.
 pub(crate) fn golden(name: &str) -> Value {
@@ -91,4 +94,38 @@ pub(crate) fn small() -> (Array2<f32>, Start<f32>) {
         )
     });
     (x, start.to_vec())
+}
+
+/// Counts the rows that are read.
+pub(crate) struct Counting {
+    pub(crate) x: Array2<f64>,
+    pub(crate) rows: usize,
+}
+
+impl Source<f64> for Counting {
+    fn shape(&self) -> (usize, usize) {
+        self.x.dim()
+    }
+
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f64>> {
+        self.rows += rows.len();
+        Ok(self.x.slice(s![rows, ..]).into())
+    }
+}
+
+/// A number of [0, 1) for every pair.
+pub(crate) fn scattered(i: usize, j: usize) -> f64 {
+    ((i * 7919 + j * 104_729) % 1009) as f64 / 1009.0
+}
+
+/// `n × m`: parts, as many as said, in these shares, and noise.
+pub(crate) fn parts(n: usize, m: usize, parts: usize, share: impl Fn(usize, usize) -> f64) -> Array2<f64> {
+    let h = Array2::from_shape_fn((n, parts), |(i, j)| share(i, j));
+    let w = Array2::from_shape_fn((m, parts), |(i, j)| scattered(j, i));
+    h.dot(&w.t()) + Array2::from_shape_fn((n, m), |(i, j)| 0.05 * scattered(i + 3, j))
+}
+
+/// Nine parts and noise; what is in a sample changes slowly from the first one to the last.
+pub(crate) fn drifting(n: usize, m: usize) -> Array2<f64> {
+    parts(n, m, 9, |i, j| scattered(i, j) * (1.0 + (i as f64 / 100.0 + j as f64).sin()))
 }
