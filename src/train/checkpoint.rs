@@ -11,8 +11,8 @@ mod identity;
 use identity::Identity;
 
 use super::state::{Listed, Reading, State, Visitor};
-use super::{Config, Penalties, Seconds, Source, Stage};
-use crate::backend::{Backend, Standing};
+use super::{Config, Penalties, Progress, Seconds, Source, Stage};
+use crate::backend::{Backend, Standing, Stopping};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -111,21 +111,27 @@ pub(super) struct LoopState {
 }
 
 impl LoopState {
-    /// Before the first iteration, from `(objective, relative error)`.
-    pub(super) fn start((objective, relative_error): (f64, f64)) -> Self {
+    /// Before the first iteration, from `(objective, relative error)`; over where that meets the rule.
+    pub(super) fn start((objective, relative_error): (f64, f64), stop: Stopping) -> Self {
         Self {
             history: vec![objective],
             least: (objective, Some(relative_error).filter(|e| e.is_finite())),
             before: Some(objective).filter(|f| f.is_finite()),
             small: 0,
             last: objective,
-            over: false,
+            over: stop.target_error.is_some_and(|target| relative_error <= target),
         }
     }
 
     /// Iterations that were made.
     pub(super) fn made(&self) -> usize {
         self.history.len() - 1
+    }
+
+    /// What is reported of the last one, in a loop of at most `of`.
+    pub(super) fn progress(&self, (stage, of): (Stage, usize)) -> Progress {
+        let (objective, relative_error) = (self.least.0, self.least.1.unwrap_or(f64::NAN));
+        Progress { stage, done: self.made(), of, objective, relative_error }
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -165,10 +171,8 @@ impl Header {
 pub(super) enum Entered {
     /// It is over already, and this is what it came to.
     Over(Vec<f64>),
-    /// It goes on.
+    /// At its start, or where it goes on.
     At(LoopState),
-    /// At its start.
-    Start,
 }
 
 /// Writes a fit down, and takes it up again.
@@ -264,8 +268,13 @@ impl<'a> Keeper<'a> {
     }
 
     /// A loop of the stage begins.
-    pub(super) fn enter<B: Backend>(&mut self, b: &mut B, state: &mut dyn State<B>) -> Result<Entered> {
-        let Some((header, bytes)) = &mut self.resumed else { return Ok(Entered::Start) };
+    pub(super) fn enter<B: Backend>(
+        &mut self,
+        b: &mut B,
+        start: LoopState,
+        state: &mut dyn State<B>,
+    ) -> Result<Entered> {
+        let Some((header, bytes)) = &mut self.resumed else { return Ok(Entered::At(start)) };
         if let Some(history) = header.loops.get(self.loops.len()) {
             self.loops.push(history.clone());
             return Ok(Entered::Over(history.clone()));
@@ -281,7 +290,7 @@ impl<'a> Keeper<'a> {
         self.loops.push(history.to_vec());
     }
 
-    pub(super) fn is_interrupted(&self) -> bool {
+    fn is_interrupted(&self) -> bool {
         self.to.interrupt.load(Ordering::Relaxed)
     }
 

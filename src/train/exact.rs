@@ -5,7 +5,7 @@
 //! are kept. They wait for the host in every iteration anyway.
 
 use super::checkpoint::{Entered, LoopState, is_kept};
-use super::history::{Progress, Stage};
+use super::history::Stage;
 use super::samples::Samples;
 use super::state::{State, Visitor};
 use super::watch::Watch;
@@ -35,12 +35,9 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
         best.push(kept);
     }
     let mut all = WithBest { w, h, best, state };
-    let mut here = match watch.enter(b, stage, &mut all)? {
+    let mut here = match watch.enter(b, stage, LoopState::start(start, stop), &mut all)? {
         Entered::Over(history) => return Ok(history),
         Entered::At(here) => here,
-        Entered::Start => {
-            LoopState { over: stop.target_error.is_some_and(|target| start.1 <= target), ..LoopState::start(start) }
-        }
     };
     let max = watch.iterations(stage, max);
     // A fit that was told to stop before makes the iterations that it was left.
@@ -56,9 +53,8 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
             here.least = (objective, Some(error).filter(|e| e.is_finite()));
             all.w.iter().chain(&all.h.shards).zip(&mut all.best).try_for_each(|(now, best)| b.copy(now, best))?;
         }
-        let (least, relative_error) = (here.least.0, here.least.1.unwrap_or(f64::NAN));
-        here.history.push(least);
-        watch.report(&Progress { stage, done, of: max, objective: least, relative_error });
+        here.history.push(here.least.0);
+        watch.report(&here.progress((stage, max)));
         stopped = watch.stopped;
         let (over, before, small) = stop.judge((here.standing().before, objective), (error * error, 1.0), here.small);
         (here.over, here.before, here.small) = (over, Some(before), small);

@@ -131,9 +131,9 @@ pub(crate) fn finetune<B: Backend>(
     let stop = Stopping::new(config.tol, config.target_error);
     let stop = if ahead.is_some() { stop.of_trials(Stopping::PATIENCE_OF_SWEEPS) } else { stop };
     let sweeps = (Stage::Finetune, config.sweeps);
-    let mut state = Sweeps { w, h, h_block, chain, sums, ahead };
+    let mut state = Sweeps { w, h, h_block, chain, sums, rest: ahead };
     let history = iterate(b, &mut objective, sweeps, (start, stop), &mut state, watch, |b, objective, state, turn| {
-        let Sweeps { w, h, h_block, chain, sums, ahead } = state;
+        let Sweeps { w, h, h_block, chain, sums, rest: ahead } = state;
         let points = ahead.as_ref().map_or(&**w, |(ahead, _)| ahead.of_w());
         for l in (0..last).rev() {
             set_tail(b, &points[l + 1], chain, l)?;
@@ -197,7 +197,7 @@ pub(crate) fn finetune<B: Backend>(
         }
         ahead.settle(b, objective, turn, w)
     })?;
-    if let Some((ahead, _)) = &mut state.ahead {
+    if let Some((ahead, _)) = &mut state.rest {
         ahead.finish(b, state.h)?;
     }
     Ok(history)
@@ -218,24 +218,31 @@ impl<B: Backend> State<B> for Sums<B> {
     }
 }
 
-/// Between two sweeps.
-struct Sweeps<'a, B: Backend> {
-    w: &'a mut [B::Matrix],
-    h: &'a mut Samples<B>,
-    h_block: HBlock<B>,
-    chain: Vec<Chain<B>>,
-    sums: Sums<B>,
-    ahead: Option<(Extrapolation<B>, B::Matrix)>,
+/// Between two sweeps; `rest` is what one kind of sweep keeps besides.
+pub(super) struct Sweeps<'a, B: Backend, T> {
+    pub(super) w: &'a mut [B::Matrix],
+    pub(super) h: &'a mut Samples<B>,
+    pub(super) h_block: HBlock<B>,
+    pub(super) chain: Vec<Chain<B>>,
+    pub(super) sums: Sums<B>,
+    pub(super) rest: T,
 }
 
-impl<B: Backend> State<B> for Sweeps<'_, B> {
+impl<B: Backend, T: State<B>> State<B> for Sweeps<'_, B, T> {
     fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
         self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
         self.h.visit(b, visitor)?;
         self.h_block.visit(b, visitor)?;
         self.chain.visit(b, visitor)?;
         self.sums.visit(b, visitor)?;
-        self.ahead.as_mut().map_or(Ok(()), |(ahead, _)| ahead.visit(b, visitor))
+        self.rest.visit(b, visitor)
+    }
+}
+
+/// Extrapolated sweeps, with an HᵀH that each of them makes anew; or plain ones.
+impl<B: Backend> State<B> for Option<(Extrapolation<B>, B::Matrix)> {
+    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |(ahead, _)| ahead.visit(b, visitor))
     }
 }
 

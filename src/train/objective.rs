@@ -8,7 +8,7 @@
 //! ```
 
 use super::checkpoint::{Entered, LoopState, is_kept};
-use super::history::{Progress, Stage};
+use super::history::Stage;
 use super::samples::{Samples, Shards};
 use super::state::State;
 use super::watch::Watch;
@@ -182,8 +182,7 @@ impl<B: Backend> Objective<B> {
             }
             here.last = f;
             here.history.push(here.least.0);
-            let (objective, relative_error) = (here.least.0, here.least.1.unwrap_or(f64::NAN));
-            watch.report(&Progress { stage, done, of: max, objective, relative_error });
+            watch.report(&here.progress((stage, max)));
         }
         if !is_kept(stage) {
             watch.check()?;
@@ -330,13 +329,9 @@ pub(crate) fn iterate<B: Backend, S: State<B>>(
     watch: &mut Watch<'_>,
     step: impl FnMut(&mut B, &mut Objective<B>, &mut S, usize) -> Result<()>,
 ) -> Result<Vec<f64>> {
-    let mut here = match watch.enter(b, stage, state)? {
+    let mut here = match watch.enter(b, stage, LoopState::start(start, stop), state)? {
         Entered::Over(history) => return Ok(history),
         Entered::At(here) => here,
-        Entered::Start => LoopState {
-            over: stop.target_error.is_some_and(|target| start.1 <= target),
-            ..LoopState::start((start.0, f64::NAN))
-        },
     };
     let max = watch.iterations(stage, max);
     if !here.over && here.made() < max {

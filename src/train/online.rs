@@ -11,10 +11,9 @@
 //! every sample under the W that it was met with.
 
 use super::block::{BlockSolver, HBlock};
-use super::finetune::{Chain, Sums, grow_psi, set_block, set_tail};
+use super::finetune::{Chain, Sums, Sweeps, grow_psi, set_block, set_tail};
 use super::objective::{Objective, iterate};
 use super::samples::{Samples, Shards};
-use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Penalties, Stage};
 use crate::Result;
@@ -67,10 +66,10 @@ pub(crate) fn finetune<B: Backend>(
     let batch = x.cut().shards().next().map_or(0, |rows| rows.len()) as f64;
     let least = 0.5 * (batch / (1.0 - forget)).min(n as f64);
     let (stop, sweeps) = (Stopping::new(config.tol, config.target_error), (Stage::Finetune, config.sweeps));
-    let mut state = Sweeps { w, h, h_block, chain, sums, weight: 0.0 };
+    let mut state = Sweeps { w, h, h_block, chain, sums, rest: 0.0 };
     let mut history =
         iterate(b, &mut objective, sweeps, (start, stop), &mut state, watch, |b, objective, state, turn| {
-            let Sweeps { w, h, h_block, chain, sums, weight } = state;
+            let Sweeps { w, h, h_block, chain, sums, rest: weight } = state;
             h_block.set_gram(b, &chain[last].psi)?;
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
@@ -149,27 +148,4 @@ pub(crate) fn finetune<B: Backend>(
     )?;
     history.extend_from_slice(&once[1..]);
     Ok(history)
-}
-
-/// Between two sweeps.
-struct Sweeps<'a, B: Backend> {
-    w: &'a mut [B::Matrix],
-    h: &'a mut Samples<B>,
-    h_block: HBlock<B>,
-    chain: Vec<Chain<B>>,
-    /// What is remembered.
-    sums: Sums<B>,
-    /// ν.
-    weight: f64,
-}
-
-impl<B: Backend> State<B> for Sweeps<'_, B> {
-    fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
-        self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
-        self.h.visit(b, visitor)?;
-        self.h_block.visit(b, visitor)?;
-        self.chain.visit(b, visitor)?;
-        self.sums.visit(b, visitor)?;
-        visitor.number(&mut self.weight)
-    }
 }

@@ -19,6 +19,12 @@ impl<B: Backend> State<B> for () {
     }
 }
 
+impl<B: Backend> State<B> for f64 {
+    fn visit(&mut self, _: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.number(self)
+    }
+}
+
 impl<B: Backend, S: State<B>> State<B> for Vec<S> {
     fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
         self.iter_mut().try_for_each(|state| state.visit(b, visitor))

@@ -60,11 +60,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// A loop of a stage begins: where.
-    pub(super) fn enter<B: Backend>(&mut self, b: &mut B, stage: Stage, state: &mut dyn State<B>) -> Result<Entered> {
+    /// A loop of a stage begins, at `start` or where it goes on.
+    pub(super) fn enter<B: Backend>(
+        &mut self,
+        b: &mut B,
+        stage: Stage,
+        start: LoopState,
+        state: &mut dyn State<B>,
+    ) -> Result<Entered> {
         match self.keeper.as_mut().filter(|_| is_kept(stage)) {
-            Some(keeper) => keeper.enter(b, state),
-            None => Ok(Entered::Start),
+            Some(keeper) => keeper.enter(b, start, state),
+            None => Ok(Entered::At(start)),
         }
     }
 
