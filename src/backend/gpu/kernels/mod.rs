@@ -26,7 +26,7 @@ mod tests {
     use super::*;
     use crate::backend::gpu::context::{self, FRAGMENT_SIZES};
     use crate::backend::gpu::gate;
-    use crate::backend::gpu::pipeline::Program;
+    use crate::backend::gpu::pipeline::{Program, Spec};
     use crate::backend::{Formula, MatMul, Storage};
     use std::collections::HashSet;
     use wgpu::naga;
@@ -76,36 +76,41 @@ mod tests {
         workgroup_bytes as usize
     }
 
+    const STORAGES: [Storage; 3] = [Storage::F32, Storage::F16, Storage::U8];
+    /// Columns of Grams.
+    const SPECTRAL: [usize; 7] = [1, 2, 5, 40, 100, 101, spectral::Whole::MOST];
+    /// The kernels that are one each.
+    const FILES: [Spec; 19] = [
+        sum_partials::SPEC,
+        column_sums::SPEC,
+        spectral::STEP,
+        spectral::FINISH,
+        momentum::SPEC,
+        equalize::SPEC,
+        search_decide::SPEC,
+        sparse_product::SPEC,
+        descend_rows::SPEC,
+        descend_columns::GATHER,
+        descend_columns::SCATTER,
+        descend_columns::SPEC,
+        descend_chain::START,
+        descend_chain::SPEC,
+        judge::SPEC,
+        nearest::SPEC,
+        matmul_halves::HALVE,
+        gate::ARM,
+        stop::SPEC,
+    ];
+
     #[test]
     fn every_file_is_what_it_says() {
-        let all = [
-            sum_partials::SPEC,
-            column_sums::SPEC,
-            spectral::STEP,
-            spectral::FINISH,
-            momentum::SPEC,
-            equalize::SPEC,
-            search_decide::SPEC,
-            sparse_product::SPEC,
-            descend_rows::SPEC,
-            descend_columns::GATHER,
-            descend_columns::SCATTER,
-            descend_columns::SPEC,
-            descend_chain::START,
-            descend_chain::SPEC,
-            judge::SPEC,
-            nearest::SPEC,
-            matmul_halves::HALVE,
-            gate::ARM,
-            stop::SPEC,
-        ];
-        for spec in &all {
+        for spec in &FILES {
             assert!(check(spec) <= context::WORKGROUP_BYTES as usize, "{}", spec.label);
         }
-        for storage in [Storage::F32, Storage::F16, Storage::U8] {
+        for storage in STORAGES {
             assert!(check(&sum::Sum(storage)) <= context::WORKGROUP_BYTES as usize);
         }
-        for k in [1, 2, 5, 40, 100, 101, spectral::Whole::MOST] {
+        for k in SPECTRAL {
             assert!(check(&spectral::Whole(k)) <= context::WORKGROUP_BYTES as usize, "{k}");
         }
     }
@@ -138,22 +143,73 @@ mod tests {
         }
     }
 
-    /// Every variant of every product, whole and fitted, with the workgroup memory by which adapters are chosen for it.
+    /// Every variant of every product, whole and fitted.
+    fn products() -> impl Iterator<Item = (matmul_tiled::Variant, matmul_tiled::Program)> {
+        let mut keys = HashSet::new();
+        let tiles = matmul_tiled::VARIANTS
+            .into_iter()
+            .enumerate()
+            .flat_map(|(variant, v)| [v, v.fitted(784, 100), v.fitted(100, 40)].map(|fitted| (variant, fitted)));
+        let programs = tiles.flat_map(|(variant, v)| {
+            [MatMul::NN, MatMul::TN, MatMul::NT].into_iter().flat_map(move |op| {
+                STORAGES.map(|storage| (v, matmul_tiled::Program { op, variant, tile: v.tile, storage }))
+            })
+        });
+        programs.filter(move |(_, program)| keys.insert(program.key()))
+    }
+
+    /// With the workgroup memory by which adapters are chosen for it.
     #[test]
     fn every_product_is_what_it_says() {
-        let mut keys = HashSet::new();
-        for (variant, v) in matmul_tiled::VARIANTS.iter().enumerate() {
-            for fitted in [*v, v.fitted(784, 100), v.fitted(100, 40)] {
-                for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
-                    for storage in [Storage::F32, Storage::F16, Storage::U8] {
-                        let program = matmul_tiled::Program { op, variant, tile: fitted.tile, storage };
-                        if keys.insert(program.key()) {
-                            assert_eq!(check(&program), fitted.workgroup_bytes(), "{program:?}");
-                        }
-                    }
-                }
+        for (fitted, program) in products() {
+            assert_eq!(check(&program), fitted.workgroup_bytes(), "{program:?}");
+        }
+        assert_eq!(products().count(), 9 * (8 + 2 + 4));
+    }
+
+    /// Every kernel as a file, for what builds them without a device (tests/kernels), in the folder that DEEPNMF_KERNELS names.
+    #[test]
+    fn every_kernel_is_written() {
+        let mut all: Vec<(String, Spec)> = FILES.iter().map(|spec| (spec.label.into(), spec.clone())).collect();
+        let mut put = |rest: String, program: &dyn Program| {
+            all.push((format!("{}-{rest}", program.key().label), program.spec()));
+        };
+        for storage in STORAGES {
+            put(storage.to_string(), &sum::Sum(storage));
+        }
+        for k in SPECTRAL {
+            put(k.to_string(), &spectral::Whole(k));
+        }
+        for formula in Formula::all() {
+            for kinds in formula.combinations() {
+                let program = map::Program::new(formula, kinds);
+                put(program.key().variant.to_string(), &program);
             }
         }
-        assert_eq!(keys.len(), 9 * (8 + 2 + 4));
+        for (size, transposed) in FRAGMENT_SIZES.into_iter().flat_map(|size| [(size, false), (size, true)]) {
+            put(
+                format!("{size}-{}", if transposed { "TN" } else { "NN" }),
+                &matmul_halves::Program { size, transposed },
+            );
+        }
+        let tiles: HashSet<_> = nesterov_rows::Tile::all().collect();
+        for tile in tiles {
+            put(tile.to_string(), &tile);
+        }
+        for (v, program) in products() {
+            let (name, (rows, cols)) = (v.name.replace(' ', "_"), v.tile);
+            put(format!("{name}-{rows}x{cols}-{:?}-{}", program.op, program.storage), &program);
+        }
+        let temporary = tempfile::tempdir().unwrap();
+        let folder =
+            std::env::var_os("DEEPNMF_KERNELS").map_or_else(|| temporary.path().into(), std::path::PathBuf::from);
+        for (name, spec) in &all {
+            let constants = spec.constants.iter().map(|(name, value)| format!("// @constant {name} {value}\n"));
+            let trusted = if spec.trusted { "// @trusted\n" } else { "" };
+            let text = constants.collect::<String>() + trusted + &spec.text();
+            std::fs::write(folder.join(name).with_extension("wgsl"), text).unwrap();
+        }
+        let written = std::fs::read_dir(&folder).unwrap().count();
+        assert_eq!(written, all.len(), "names that occur twice, or other files in {}", folder.display());
     }
 }

@@ -89,12 +89,20 @@ impl Tile {
 
     #[cfg(test)]
     pub(in super::super) fn all() -> impl Iterator<Item = Self> {
-        let widths = [1, 2, 3, 4, 7, 20, 64, 100, 101, 126, 127, 128, 129, 300, 512];
+        let widths = [1, 2, 3, 4, 7, 10, 20, 40, 64, 100, 101, 126, 127, 128, 129, 300, 512];
         widths.into_iter().flat_map(|k| {
             [16 << 10, 32 << 10].into_iter().flat_map(move |bytes| {
                 [1, 2000, 1 << 20].into_iter().filter_map(move |rows| Self::of(k, rows, bytes, 128))
             })
         })
+    }
+}
+
+#[cfg(test)]
+impl std::fmt::Display for Tile {
+    /// Columns, and rows per invocation.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.k, self.rows)
     }
 }
 
