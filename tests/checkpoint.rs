@@ -235,7 +235,7 @@ fn what_is_no_checkpoint_of_this_fit_is_refused() {
         "{error}"
     );
     let mut x = data();
-    x[[0, 0]] += 1.0;
+    x[[77, 3]] += 1.0;
     assert!(refused(&file, config, x).contains("checksum of samples"));
     let fewer = data::<f64>().slice(ndarray::s![..100, ..]).to_owned();
     assert!(refused(&file, config, fewer).contains("samples × features: expected 151 × 24, found 100 × 24"));
@@ -270,5 +270,88 @@ fn a_checkpoint_that_cannot_be_written_is_no_end() {
     });
     let mut to = Checkpoints { every: Duration::ZERO, notice, ..Checkpoints::new(&path) };
     fit(&mut Cpu::<f64>::new(), config, &mut to).unwrap();
-    assert!(*failures.borrow() > 3);
+    // Once for every stage.
+    assert_eq!(*failures.borrow(), config.layers.len() + usize::from(config.layers.len() > 1));
+}
+
+/// More sweeps than were asked for at first: as if they had been asked for then. Fewer than were made are refused.
+#[test]
+fn a_fit_that_goes_on_may_make_more_sweeps() {
+    for config in [&configs()[4], &config(ModelSpec::by_name("nenmf").unwrap(), &[5], Solver::Nesterov)] {
+        let config = &Config { tol: 0.0, ..config.clone() };
+        let more = Config { sweeps: 11, ..config.clone() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let b = &mut Cpu::<f64>::new();
+        let whole = bits(&train::fit(b, data::<f64>().view(), &more, None, &mut train::silent).unwrap());
+        let (mut to, kept) = every_one(&path);
+        fit(b, config, &mut to).unwrap();
+        let last = kept.borrow().last().unwrap().clone();
+        for at in [2, kept.borrow().len() - 1] {
+            std::fs::write(&path, &kept.borrow()[at]).unwrap();
+            let resumed = fit(b, &more, &mut Checkpoints { resume: true, ..Checkpoints::new(&path) }).unwrap();
+            assert!(bits(&resumed) == whole, "{} from {at}", config.model.name);
+        }
+        for sweeps in [0, config.sweeps - 1] {
+            std::fs::write(&path, &last).unwrap();
+            let fewer = Config { sweeps, ..config.clone() };
+            let error = fit(b, &fewer, &mut Checkpoints { resume: true, ..Checkpoints::new(&path) }).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("sweeps: expected 7 or more") || error.contains("fine tuning: expected"), "{error}");
+        }
+    }
+}
+
+/// It says where it goes on, and its seconds are those of both parts.
+#[test]
+fn a_fit_that_goes_on_adds_to_what_was_spent() {
+    let config = &configs()[4];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let b = &mut Cpu::<f64>::new();
+    let slow = |_: &Progress| {
+        std::thread::sleep(Duration::from_millis(10));
+        ControlFlow::Continue(())
+    };
+    let (mut to, kept) = every_one(&path);
+    train::fit_with_checkpoints(b, &mut Rows::from(data::<f64>().view()), config, &mut to, &mut { slow }).unwrap();
+    std::fs::write(&path, kept.borrow().last().unwrap()).unwrap();
+    let places = Rc::new(RefCell::new(Vec::new()));
+    let to = Rc::clone(&places);
+    let notice = Box::new(move |notice| to.borrow_mut().push(format!("{notice:?}")));
+    let resumed = fit(b, config, &mut Checkpoints { resume: true, notice, ..Checkpoints::new(&path) }).unwrap();
+    assert_eq!(*places.borrow(), ["GoesOn { stage: Finetune, done: 7 }"]);
+    let seconds = resumed.seconds;
+    let iterations = config.layers.len() * config.pretrain;
+    assert!(seconds.pretrain > 0.009 * iterations as f64, "{seconds:?}");
+    assert!(seconds.finetune > 0.009 * config.sweeps as f64, "{seconds:?}");
+    assert!(seconds.total > seconds.pretrain + seconds.finetune, "{seconds:?}");
+}
+
+/// Two fits that were given the same file: the second one to write says so, and the checkpoint of the first one stays.
+#[test]
+fn a_checkpoint_of_another_fit_is_not_replaced() {
+    let config = &configs()[4];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let theirs = path.clone();
+    let mut other = |_: &Progress| {
+        if !theirs.exists() {
+            std::fs::write(&theirs, b"of another fit").unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    let failures = Rc::new(RefCell::new(Vec::new()));
+    let to = Rc::clone(&failures);
+    let notice = Box::new(move |notice| match notice {
+        Notice::Failed(why) => to.borrow_mut().push(why.to_string()),
+        other => panic!("{other:?}"),
+    });
+    let mut to = Checkpoints { every: Duration::ZERO, notice, ..Checkpoints::new(&path) };
+    let b = &mut Cpu::<f64>::new();
+    train::fit_with_checkpoints(b, &mut Rows::from(data::<f64>().view()), config, &mut to, &mut other).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"of another fit");
+    assert!(
+        !failures.borrow().is_empty() && failures.borrow().iter().all(|why| why.contains("another one has written"))
+    );
 }

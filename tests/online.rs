@@ -104,6 +104,25 @@ fn penalties_do_not_depend_on_what_is_remembered() {
     }
 }
 
+/// Samples that are all zero teach nothing: a long run of them changes the factors of no model.
+#[test]
+fn zeros_are_not_learned_from() {
+    let x = data();
+    // As many as a power of forget that f32 cannot tell from 0, and more.
+    let zeros = Array2::zeros((BATCH * 600, M));
+    let between = ndarray::concatenate![ndarray::Axis(0), x, zeros, x];
+    for config in online() {
+        // The same part is drawn of none of them: all samples pre-train.
+        let config = Config { pretrain_samples: Some(usize::MAX), init: train::Init::Random, sweeps: 2, ..config };
+        let config = Config { pretrain: 0, ..config };
+        let fit = fit(&between, &config);
+        for w in &fit.factors.w {
+            assert!(w.iter().all(|v| v.is_finite()) && w.iter().any(|v| *v != 0.0), "{}", name(&config));
+        }
+        assert!(fit.relative_error < 0.5, "{}: {}", name(&config), fit.relative_error);
+    }
+}
+
 /// A sweep reads every sample once.
 #[test]
 fn a_look_is_one_pass() {

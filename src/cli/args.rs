@@ -222,6 +222,11 @@ pub(crate) fn seconds(text: &str) -> std::result::Result<f64, String> {
     seconds.ok_or_else(|| "expected a number of seconds above 0, at most 1e7".into())
 }
 
+/// A [`duration`] that is not 0.
+pub(crate) fn time_limit(text: &str) -> std::result::Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("expected a time above 0".into()) } else { Ok(time) })
+}
+
 /// A number of samples; `all` is more than there are.
 pub(crate) fn samples_or_all(text: &str) -> std::result::Result<usize, String> {
     let samples = if text == "all" { Some(usize::MAX) } else { text.parse().ok().filter(|n| *n > 0) };
@@ -238,7 +243,7 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
         _ => f64::NAN,
     };
     let seconds = number.parse().map(|number: f64| number * unit).ok().filter(|s| (0.0..=1e7).contains(s));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time, as in 30s, 5m or 2h".into())
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time, as in 30s, 5m or 2h, at most 1e7 s".into())
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(crate) struct CheckpointArgs {
     /// Write none; a fit that is stopped is then lost
     #[arg(long)]
     no_checkpoint: bool,
-    /// Go on from the checkpoint FILE, everything else as it was given before. On the same kind of device the model has the bits of
-    /// one that was never stopped
+    /// Go on from the checkpoint FILE, everything else as it was given before, but for --sweeps, which may be more. On the same kind
+    /// of device the model has the bits of one that was never stopped
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "no_checkpoint"])]
     resume: Option<PathBuf>,
 }
@@ -74,6 +74,9 @@ impl CheckpointArgs {
             settings: settings.as_object().cloned().unwrap_or_default(),
             interrupt: signals::finish_first(),
             notice: Box::new(move |notice| match notice {
+                Notice::GoesOn { stage, done } => {
+                    said.note(&format!("{named}: the fit goes on with its {stage}, after {done} iterations"));
+                }
                 Notice::OtherDevice { wrote } => {
                     said.warn(&format!("{named} was written on {wrote}: the fit goes on, but not to the same bits"));
                 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::ArgMatches;
 use deepnmf::Error;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Features, ImageSet, Samples, Scale};
+use deepnmf::data::{self, Dim, Features, ImageSet, Samples, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
@@ -17,11 +17,11 @@ use deepnmf::train::{
 };
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, seconds};
+use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, time_limit};
 use super::checkpoint::CheckpointArgs;
 use super::files::{existing, output, quoted};
 use super::job::Job;
-use super::output::{Output, name_of, written};
+use super::output::{Output, bytes, name_of, written};
 use super::samples::{Need, Stream, StreamArg, read, size};
 use super::unused;
 
@@ -166,9 +166,9 @@ struct TrainingArgs {
     /// Stop as soon as the relative error ‖X − H Psiᵀ‖/‖X‖ is at most this
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     target_error: Option<f64>,
-    /// Stop after this many seconds, reading included, and keep the factors as they are then
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
-    time_limit: Option<f64>,
+    /// Stop after this time, reading included, and keep the factors as they are then: 90s, 5m, 2h
+    #[arg(long, value_name = "TIME", value_parser = time_limit, allow_negative_numbers = true)]
+    time_limit: Option<Duration>,
     #[arg(long, help = by_model("The step size: one per block (plain), or one per coordinate (diagonal)", |m| name_of(&m.metric)),
           value_parser = named::<Metric>(["plain", "diagonal"]))]
     metric: Option<Metric>,
@@ -321,12 +321,24 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     let need = Need { held: &held, coupled: config.coupled() };
     let set = read(&path, &reading, stream, &need, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
+    if set.x.in_file() {
+        let (n, m) = set.x.size();
+        let needed = host_bytes(&Config { stream: true, ..config.clone() }, n, m, on_gpu);
+        if needed > reading.budget() {
+            out.warn(&format!(
+                "streamed, the fit takes about {} of memory, which is more than {}; fewer --pretrain-samples or smaller layers \
+                 take less",
+                bytes(needed),
+                bytes(reading.budget())
+            ));
+        }
+    }
     let (set, split) = match args.train_per_class {
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
     let source = path.display().to_string();
-    let until = time_limit.and_then(|seconds| start.checked_add(Duration::from_secs_f64(seconds)));
+    let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
     let job =
         Job { set, source, reading, scale: args.scale, features, split, precision, start, until, checkpoints, file };

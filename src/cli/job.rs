@@ -104,7 +104,7 @@ impl Job {
         let (mut x, streamed) = samples::source(x)?;
         let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
-        let mut progress = Reporter::new(out).until(until).of_fit(stages, streamed.clone());
+        let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
         let settings =
             json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
         let mut checkpoints = checkpoints.and_then(|args| args.open(file.path(), settings, out));

@@ -1,7 +1,9 @@
 //! Progress: a bar on a terminal, a line every two seconds elsewhere.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use deepnmf::data::{Packing, Reading};
@@ -12,19 +14,40 @@ use super::output::{Output, bytes, percent, stderr_is_terminal, to_stderr};
 use super::stages::Stages;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
+/// How often a pass over streamed samples is looked at, and the time between two lines on it.
+const TICK: Duration = Duration::from_millis(500);
+const BETWEEN_TICKS: Duration = Duration::from_secs(5);
+/// A pass before the first stage.
+const LOOK: &str = "looking at the samples";
 /// With the longest text this has 80 columns; narrower terminals cut it off, because a wrapped bar cannot be redrawn.
 const TEMPLATE: &str = "{prefix:<23} [{bar:14}] {wide_msg}";
 
-/// Prints the progress of a running engine, one stage after the other.
+/// Prints the progress of a running engine, one stage after the other. Where samples are streamed, also how far a pass over them is.
 pub(crate) struct Reporter {
-    how: How,
-    stage: Option<Running>,
+    shown: Arc<Mutex<Shown>>,
     /// When there is no more time.
     until: Option<Instant>,
+    /// Of samples that are streamed; ends the thread that looks at them.
+    ticker: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+struct Shown {
+    how: How,
+    stage: Option<Running>,
     /// What there is to do in all.
     stages: Option<Stages>,
     /// What is read of samples that are streamed.
     reading: Option<Arc<Reading>>,
+    /// Of a pass over them.
+    pass: Pass,
+}
+
+/// A pass over samples that are streamed, since the last report.
+struct Pass {
+    since: Instant,
+    before: Read,
+    said: Instant,
+    bar: Option<ProgressBar>,
 }
 
 enum How {
@@ -79,13 +102,35 @@ impl How {
 
 impl Reporter {
     pub(crate) fn new(out: &Output) -> Self {
-        let how = How::of(out);
-        Self { how, stage: None, until: None, stages: None, reading: None }
+        let pass = Pass { since: Instant::now(), before: Read::default(), said: Instant::now(), bar: None };
+        let shown = Shown { how: How::of(out), stage: None, stages: None, reading: None, pass };
+        Self { shown: Arc::new(Mutex::new(shown)), until: None, ticker: None }
     }
 
-    /// For a fit of these stages, with samples that are read anew in every pass if `reading` is given.
-    pub(crate) fn of_fit(mut self, stages: Stages, reading: Option<Arc<Reading>>) -> Self {
-        (self.stages, self.reading) = (Some(stages), reading);
+    /// For a fit of these stages.
+    pub(crate) fn of_fit(self, stages: Stages) -> Self {
+        lock(&self.shown).stages = Some(stages);
+        self
+    }
+
+    /// With samples that are read anew in every pass, if there is a `reading`.
+    pub(crate) fn reading(mut self, reading: Option<Arc<Reading>>) -> Self {
+        let Some(reading) = reading else { return self };
+        let mut shown = lock(&self.shown);
+        shown.pass.before = Read::now(&reading);
+        shown.reading = Some(reading);
+        if !matches!(shown.how, How::Silent) {
+            let (end, ends) = channel();
+            let shown = self.shown.clone();
+            let tick = move || {
+                while let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(TICK) {
+                    lock(&shown).tick();
+                }
+            };
+            // Without a thread there is less to see.
+            self.ticker = Builder::new().name("progress".into()).spawn(tick).ok().map(|thread| (end, thread));
+        }
+        drop(shown);
         self
     }
 
@@ -95,9 +140,9 @@ impl Reporter {
         self
     }
 
-    /// [`Reporter::report`], and whether to go on.
+    /// Takes a report, and says whether to go on.
     pub(crate) fn go_on(&mut self, p: &Progress) -> ControlFlow<()> {
-        self.report(p);
+        lock(&self.shown).report(p);
         if self.until.is_some_and(|until| Instant::now() >= until) {
             ControlFlow::Break(())
         } else {
@@ -105,11 +150,23 @@ impl Reporter {
         }
     }
 
+    /// Ends the last stage.
+    pub(crate) fn finish(&mut self) {
+        lock(&self.shown).finish();
+    }
+}
+
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shown {
     /// Takes a report; a new stage ends the one before.
     fn report(&mut self, p: &Progress) {
         if matches!(self.how, How::Silent) {
             return;
         }
+        self.end_pass();
         if self.stage.as_ref().is_some_and(|s| s.last.stage != p.stage) {
             self.finish();
         }
@@ -119,7 +176,7 @@ impl Reporter {
         if let Some(bar) = &running.bar {
             bar.set_length(p.of as u64);
             bar.set_position(p.done as u64);
-            bar.set_message(running.text(stages, reading));
+            bar.set_message(running.text(stages, reading, None));
         } else if let How::Lines { between } = how {
             // The first report starts the clock; a shorter stage prints its last line only.
             let quiet_since = running.said.map_or(running.since, |(at, _)| at);
@@ -130,14 +187,60 @@ impl Reporter {
     }
 
     /// Ends the last stage.
-    pub(crate) fn finish(&mut self) {
+    fn finish(&mut self) {
+        self.end_pass();
         let Some(mut running) = self.stage.take() else { return };
         running.ended = true;
         let (reading, stages) = (self.reading.as_deref(), self.stages.as_ref());
         if let Some(bar) = &running.bar {
-            bar.abandon_with_message(running.text(stages, reading));
+            bar.abandon_with_message(running.text(stages, reading, None));
         } else if running.said.is_none_or(|(_, done)| done != running.last.done) {
             running.say(stages, reading);
+        }
+    }
+
+    fn end_pass(&mut self) {
+        if let Some(bar) = self.pass.bar.take() {
+            bar.finish_and_clear();
+        }
+        let before = self.reading.as_deref().map_or_else(Read::default, Read::now);
+        self.pass = Pass { since: Instant::now(), before, said: Instant::now(), bar: None };
+    }
+
+    /// Shows a pass that takes long.
+    fn tick(&mut self) {
+        let Self { how, stage, stages, reading: Some(reading), pass } = self else { return };
+        let (read, whole) = (Read::now(reading).bytes - pass.before.bytes, reading.pass());
+        let quiet = pass.said.elapsed();
+        if read == 0 || whole == 0 || quiet < TICK {
+            return;
+        }
+        let share = (read % whole) as f64 / whole as f64;
+        let text = match stage {
+            Some(running) => running.text(stages.as_ref(), Some(reading), Some(share)),
+            None => {
+                let rate = bytes((read as f64 / pass.since.elapsed().as_secs_f64()) as u64);
+                format!("{} of {}, {rate}/s", percent(share), bytes(whole))
+            }
+        };
+        match how {
+            How::Silent => {}
+            How::Bar => match stage.as_ref().and_then(|running| running.bar.as_ref()) {
+                Some(bar) => bar.set_message(text),
+                None => {
+                    pass.bar = pass.bar.take().or_else(|| how.bar(100, LOOK));
+                    pass.bar.iter().for_each(|bar| {
+                        bar.set_position((100.0 * share) as u64);
+                        bar.set_message(text.clone());
+                    });
+                }
+            },
+            How::Lines { .. } if quiet >= BETWEEN_TICKS => {
+                let name = stage.as_ref().map_or(LOOK.into(), |running| running.last.stage.to_string());
+                to_stderr(&format!("{name}: {text}"));
+                pass.said = Instant::now();
+            }
+            How::Lines { .. } => {}
         }
     }
 }
@@ -145,6 +248,10 @@ impl Reporter {
 impl Drop for Reporter {
     /// Clears the bar, so that an error is not printed into it.
     fn drop(&mut self) {
+        if let Some((end, thread)) = self.ticker.take() {
+            drop(end);
+            let _ = thread.join();
+        }
         self.finish();
     }
 }
@@ -157,15 +264,17 @@ impl Running {
     }
 
     fn say(&mut self, stages: Option<&Stages>, reading: Option<&Reading>) {
-        to_stderr(&format!("{}: {}", self.last.stage, self.text(stages, reading)));
+        to_stderr(&format!("{}: {}", self.last.stage, self.text(stages, reading, None)));
         self.said = Some((Instant::now(), self.last.done));
     }
 
     /// `12/40, 22.1/s, ETA 1 s, all 9 s, error 26.10 %`, without what is unknown; of samples that are streamed also how many are read
-    /// in a second, and the share of the time that is spent waiting for them.
-    fn text(&self, stages: Option<&Stages>, reading: Option<&Reading>) -> String {
+    /// in a second, the share of the time that is spent waiting for them, and how much of a pass over them was made since the
+    /// last report.
+    fn text(&self, stages: Option<&Stages>, reading: Option<&Reading>, pass: Option<f64>) -> String {
         let p = &self.last;
-        let mut parts = vec![format!("{}/{}", p.done, p.of)];
+        let pass = pass.map_or_else(String::new, |share| format!(" and {} of a pass", percent(share)));
+        let mut parts = vec![format!("{}/{}{pass}", p.done, p.of)];
         // indicatif's own rate counts from 0 and from its start, which makes the first rates wrong.
         let rate = p.done.saturating_sub(self.first) as f64 / self.since.elapsed().as_secs_f64();
         if rate > 0.0 && rate.is_finite() && !matches!(p.stage, Stage::Init { .. }) {

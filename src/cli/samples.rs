@@ -117,11 +117,17 @@ pub(crate) fn size(n: usize, m: usize) -> u64 {
 
 /// Checks samples for a model; warns of all-zero samples and returns their number.
 pub(crate) fn checked(set: &mut ImageSet<Samples>, source: &str, signed: bool, out: &Output) -> Result<usize> {
-    if set.x.in_file() {
-        out.note(&format!("checking {} samples", set.n_samples()));
-    }
+    let reading = match &set.x {
+        Samples::Held(_) => None,
+        Samples::InFile(x) => {
+            out.note(&format!("checking {} samples", set.n_samples()));
+            Some(x.reading())
+        }
+    };
     let said = set.notes.len();
+    let progress = Reporter::new(out).reading(reading);
     let zeros = set.validate(signed, source)?.zero_rows;
+    drop(progress);
     set.notes[said..].iter().for_each(|note| out.note(&format!("{source}: {note}")));
     if let Some(first) = zeros.first() {
         let (count, n, name) = (zeros.len(), set.n_samples(), set.name(*first));
@@ -167,7 +173,8 @@ pub(crate) fn project(
     out: &Output,
     take: &mut dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()>,
 ) -> deepnmf::Result<(f64, usize)> {
-    let mut progress = Reporter::new(out);
+    let reading = if let Samples::InFile(x) = &x { Some(x.reading()) } else { None };
+    let mut progress = Reporter::new(out).reading(reading);
     let mut report = |p: &Progress| progress.go_on(p);
     match x {
         Samples::Held(x) => {

@@ -29,21 +29,22 @@ pub(super) fn exit_code() -> u8 {
     u8::try_from(128 + RECEIVED.load(Ordering::Relaxed)).unwrap_or(1)
 }
 
-/// Watches for SIGINT and SIGTERM. On other systems than Unix the program just ends; the next one removes its unfinished files.
+/// Watches for SIGINT, SIGTERM and SIGHUP. On other systems than Unix the program just ends; the next one removes its unfinished files.
 #[cfg(unix)]
 pub(super) fn watch() {
     use deepnmf::atomic::abandon_files;
-    use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
     use super::output::{stderr_is_terminal, to_stderr};
 
     // A file above the size limit of the user should be an error of the write, not a signal that ends the program.
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGXFSZ]) else { return };
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ]) else { return };
     std::thread::spawn(move || {
         for signal in &mut signals {
             let name = match signal {
                 SIGINT => "SIGINT",
                 SIGTERM => "SIGTERM",
+                SIGHUP => "SIGHUP",
                 _ => continue,
             };
             RECEIVED.store(signal, Ordering::Relaxed);

@@ -102,7 +102,9 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        if !name.starts_with('.') {
+        let is_special = entry.file_type().is_ok_and(|kind| !(kind.is_file() || kind.is_dir() || kind.is_symlink()));
+        // Neither a file nor a folder: a pipe would be waited for.
+        if !name.starts_with('.') && !is_special {
             // Follows links. A broken link is an error only if it has the name of an image.
             let is_dir =
                 entry.file_type().is_ok_and(|kind| if kind.is_symlink() { path.is_dir() } else { kind.is_dir() });

@@ -6,15 +6,17 @@
 //! what is over and begins at that loop. What no iteration depends on (scratch, right sides) is not written.
 
 mod file;
+mod header;
 mod identity;
 
+use header::Header;
+pub(super) use header::{Course, LoopState};
 use identity::Identity;
 
 use super::state::{Listed, Reading, State, Visitor};
-use super::{Config, Penalties, Progress, Seconds, Source, Stage};
-use crate::backend::{Backend, Standing, Stopping};
+use super::{Config, Stage};
+use crate::backend::Backend;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
@@ -44,6 +46,13 @@ pub struct Checkpoints {
 /// What happens to checkpoints.
 #[derive(Debug)]
 pub enum Notice {
+    /// The fit goes on in this stage, after so many of its iterations.
+    GoesOn {
+        /// The stage.
+        stage: Stage,
+        /// Its iterations that were made.
+        done: usize,
+    },
     /// The fit goes on from one that another device wrote: not to the same bits.
     OtherDevice {
         /// The device that wrote it.
@@ -79,94 +88,6 @@ impl Checkpoints {
     const OF_STAGE: u32 = 10;
 }
 
-/// What a fit has come to at the beginning of a stage, but for its matrices.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Course {
-    /// [`History::pretrain`](super::History::pretrain).
-    pub(super) history: Vec<Vec<f64>>,
-    /// Of the layers that are trained. As they weigh against ‖X‖².
-    pub(super) penalties: Penalties,
-    /// What of the objective is neither residual nor one of these penalties.
-    pub(super) graph_penalty: f64,
-    /// Whether products were of halves.
-    pub(super) halves: bool,
-    /// The constants mu and lambda of the layer that the stage trains, as they weigh in it.
-    pub(super) constants: (f64, f64),
-    /// Seconds up to here.
-    pub(super) seconds: Seconds,
-}
-
-/// A loop between two iterations, but for its [`State`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct LoopState {
-    pub(super) history: Vec<f64>,
-    /// The least objective so far, with its relative error where that is known.
-    pub(super) least: (f64, Option<f64>),
-    /// See [`Standing`].
-    pub(super) before: Option<f64>,
-    pub(super) small: u32,
-    /// The objective of the last iteration.
-    pub(super) last: f64,
-    pub(super) over: bool,
-}
-
-impl LoopState {
-    /// Before the first iteration, from `(objective, relative error)`; over where that meets the rule.
-    pub(super) fn start((objective, relative_error): (f64, f64), stop: Stopping) -> Self {
-        Self {
-            history: vec![objective],
-            least: (objective, Some(relative_error).filter(|e| e.is_finite())),
-            before: Some(objective).filter(|f| f.is_finite()),
-            small: 0,
-            last: objective,
-            over: stop.target_error.is_some_and(|target| relative_error <= target),
-        }
-    }
-
-    /// Iterations that were made.
-    pub(super) fn made(&self) -> usize {
-        self.history.len() - 1
-    }
-
-    /// What is reported of the last one, in a loop of at most `of`.
-    pub(super) fn progress(&self, (stage, of): (Stage, usize)) -> Progress {
-        let (objective, relative_error) = (self.least.0, self.least.1.unwrap_or(f64::NAN));
-        Progress { stage, done: self.made(), of, objective, relative_error }
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        Standing { made: self.made(), before: self.before.unwrap_or(f64::NAN), small: self.small }
-    }
-}
-
-/// What the file says besides the matrices.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    identity: Identity,
-    device: String,
-    /// The layer that is trained, from 0, or the number of layers in the fine-tuning.
-    stage: usize,
-    course: Course,
-    base: Listed,
-    /// Of the loops of the stage that are over.
-    loops: Vec<Vec<f64>>,
-    here: LoopState,
-    state: Listed,
-}
-
-impl Header {
-    /// What no fit writes.
-    fn check(&self, depth: usize) -> Result<(), String> {
-        let Course { history, penalties, .. } = &self.course;
-        let lengths = [history.len(), penalties.mu.len(), penalties.lambda.len()];
-        let empty = self.here.history.is_empty() || self.loops.iter().any(Vec::is_empty);
-        match self.stage > depth || lengths != [self.stage; 3] || empty {
-            true => Err(format!("expected a checkpoint of {depth} layers, found one of something else")),
-            false => Ok(()),
-        }
-    }
-}
-
 /// Where a loop begins.
 pub(super) enum Entered {
     /// It is over already, and this is what it came to.
@@ -179,16 +100,20 @@ pub(super) enum Entered {
 pub(crate) struct Keeper<'a> {
     to: &'a mut Checkpoints,
     identity: Identity,
+    sweeps: usize,
     device: String,
     stage: usize,
     course: Course,
+    /// Seconds that were spent before this process, on the stage and on the fit, and since when it runs.
+    spent: (f64, f64),
+    since: (Instant, Instant),
     /// What is there since the beginning of the stage, and its bytes.
     base: Option<(Listed, File)>,
     loops: Vec<Vec<f64>>,
     resumed: Option<(Header, BufReader<File>)>,
     last: Instant,
     pause: Duration,
-    /// Whether there is a file of this fit.
+    /// Whether the file that is there may be replaced.
     kept: bool,
 }
 
@@ -197,15 +122,19 @@ impl<'a> Keeper<'a> {
     /// [`Error::Format`] and [`Error::Io`] where there is no checkpoint to go on from, [`Error::Config`] where it is of another fit.
     pub(super) fn new<B: Backend>(
         b: &B,
-        x: &mut dyn Source<B::Elem>,
+        data: ((usize, usize), u32),
         config: &Config,
         to: &'a mut Checkpoints,
     ) -> Result<Self> {
-        let identity = Identity::of(x, config, &to.settings)?;
-        let mut resumed = None;
+        let identity = Identity::of::<B::Elem>(data, config, &to.settings)?;
+        let (mut resumed, mut spent) = (None, (0.0, 0.0));
         if to.resume {
             let (header, bytes) = file::read::<Header>(&to.path)?;
-            let differences = header.identity.differences(&identity);
+            let mut differences = header.identity.differences(&identity);
+            if differences.is_empty() && !header.is_of_sweeps(config) {
+                let (made, found) = (header.sweeps, config.sweeps);
+                differences.push(format!("sweeps: expected {made} or more, found {found}"));
+            }
             if !differences.is_empty() {
                 return Err(Error::Config(format!(
                     "{}: the checkpoint is of another fit, and this one cannot go on from it; {}",
@@ -217,22 +146,26 @@ impl<'a> Keeper<'a> {
             if header.device != b.device_name() {
                 (to.notice)(Notice::OtherDevice { wrote: header.device.clone() });
             }
+            spent = header.seconds;
             resumed = Some((header, bytes));
         } else if to.path.exists() {
             file::check(&to.path)?;
         }
-        let (pause, kept) = (to.every, to.resume);
+        let (pause, now) = (to.every, Instant::now());
         Ok(Self {
-            kept,
+            kept: to.path.exists(),
             to,
             identity,
+            sweeps: config.sweeps,
+            spent,
+            since: (now, now),
             device: b.device_name(),
             stage: 0,
             course: Course::default(),
             base: None,
             loops: Vec::new(),
             resumed,
-            last: Instant::now(),
+            last: now,
             pause,
         })
     }
@@ -252,6 +185,10 @@ impl<'a> Keeper<'a> {
     /// room for it, the stage has no checkpoints.
     pub(super) fn begin<B: Backend>(&mut self, b: &mut B, stage: usize, course: Course, base: &mut dyn State<B>) {
         (self.stage, self.course) = (stage, course);
+        self.since.0 = Instant::now();
+        if self.resumed.is_none() {
+            self.spent.0 = 0.0;
+        }
         self.loops.clear();
         self.base = self.write_base(b, base).map_err(|why| (self.to.notice)(Notice::Failed(why))).ok();
     }
@@ -267,11 +204,16 @@ impl<'a> Keeper<'a> {
         Ok((listed, scratch.into_inner().map_err(|e| failed(e.into_error()))?))
     }
 
+    /// Seconds that were spent on the stage, and on the fit, before it went on.
+    pub(super) fn spent(&self) -> (f64, f64) {
+        self.spent
+    }
+
     /// A loop of the stage begins.
     pub(super) fn enter<B: Backend>(
         &mut self,
         b: &mut B,
-        start: LoopState,
+        (stage, start): (Stage, LoopState),
         state: &mut dyn State<B>,
     ) -> Result<Entered> {
         let Some((header, bytes)) = &mut self.resumed else { return Ok(Entered::At(start)) };
@@ -281,6 +223,7 @@ impl<'a> Keeper<'a> {
         }
         fill(b, state, &header.state, bytes)?;
         let here = header.here.clone();
+        (self.to.notice)(Notice::GoesOn { stage, done: here.made() });
         self.resumed = None;
         Ok(Entered::At(here))
     }
@@ -297,7 +240,7 @@ impl<'a> Keeper<'a> {
     /// Whether it is time for a checkpoint.
     pub(super) fn is_due(&self, over: bool) -> bool {
         let pause = if over { self.pause / Checkpoints::OF_STAGE } else { self.pause };
-        self.is_interrupted() || self.last.elapsed() >= pause
+        self.is_interrupted() || self.base.is_some() && self.last.elapsed() >= pause
     }
 
     /// Writes a checkpoint of the loop under way, and says how that went.
@@ -331,13 +274,22 @@ impl<'a> Keeper<'a> {
     fn write<B: Backend>(&mut self, b: &mut B, here: LoopState, state: &mut dyn State<B>) -> Result<u64> {
         let path = &self.to.path;
         let Some((base, bytes)) = &mut self.base else {
-            return Err(Error::format(path, "the stage before was not written down"));
+            return Err(Error::format(path, "what the stage began with was not written down"));
         };
+        if !self.kept && path.exists() {
+            let message = "since this fit began another one has written its checkpoint here; give each its own file";
+            return Err(Error::format(path, message));
+        }
         let mut listed = Listed::default();
         state.visit(b, &mut Visitor::List(&mut listed))?;
         let header = Header {
             identity: self.identity.clone(),
+            sweeps: self.sweeps,
             device: self.device.clone(),
+            seconds: (
+                self.spent.0 + self.since.0.elapsed().as_secs_f64(),
+                self.spent.1 + self.since.1.elapsed().as_secs_f64(),
+            ),
             stage: self.stage,
             course: self.course.clone(),
             base: base.clone(),

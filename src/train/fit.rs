@@ -81,11 +81,13 @@ fn fit_kept<B: Backend>(
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
-    let unit = Unit::of_data(x, config)?;
+    let (unit, look) = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
     let mut watch = Watch::new(&mut report);
-    watch.keeper = checkpoints.map(|to| Keeper::new(b, x, &of_device(b, config), to)).transpose()?;
+    if let Some(to) = checkpoints {
+        watch.keep_by(Keeper::new(b, (x.shape(), look.checksum()), &of_device(b, config), to)?);
+    }
     let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut watch)?;
     unit.restore(&mut fit)?;
     Ok(fit)
@@ -163,7 +165,8 @@ pub(super) fn fit_divided<B: Backend>(
             history.finetune.extend_from_slice(&rest[1..]);
         }
     }
-    seconds.finetune = clock.elapsed().as_secs_f64();
+    let before = if config.is_one_stage() { 0.0 } else { watch.spent_on_stage() };
+    seconds.finetune = before + clock.elapsed().as_secs_f64();
     let kind = config.model.h_penalty;
     let mut objective = penalties_of(b, xx, (&w, &last), &penalties, kind)?;
     let (represented, hidden, (objective, relative_error)) = match config.activation {
@@ -189,7 +192,7 @@ pub(super) fn fit_divided<B: Backend>(
     let w = w.iter().map(|w| download(b, w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
     let factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
-    seconds.total = begin.elapsed().as_secs_f64();
+    seconds.total = watch.spent() + begin.elapsed().as_secs_f64();
     let mut warnings = warnings(&factors, &history, relative_error, config)?;
     if watch.stopped {
         // More iterations would mend the others.

@@ -144,6 +144,7 @@ pub(super) fn pretrain_layers<B: Backend>(
         seconds.init += clock.elapsed().as_secs_f64();
         course.seconds = *seconds;
         watch.begin(b, layer, &course, &mut trained);
+        seconds.pretrain += watch.spent_on_stage();
 
         let clock = Instant::now();
         let v = trained.below(&mut *x);

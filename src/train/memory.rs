@@ -8,7 +8,7 @@ use super::source::Source;
 use super::unit::Unit;
 use super::watch::{Watch, silent};
 use crate::backend::gpu::predict::{MOST, words};
-use crate::backend::{Backend, Counting, Rows, Rules};
+use crate::backend::{Backend, Counting, Rows, Rules, SHARD_BYTES};
 use crate::{Error, Result, memory};
 use ndarray::{ArrayView2, ShapeBuilder};
 use std::ops::Range;
@@ -31,8 +31,8 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
 }
 
 /// The host memory that [`fit`](crate::train::fit()) of `n × m` data takes besides the caller's samples, in bytes, about: the W
-/// and H that the largest layer starts from, and on the CPU backend, in f32, what [`device_bytes`] is of a GPU. `u64::MAX`
-/// where it is beyond counting.
+/// and H that the largest layer starts from, of a stream the shard in use and the one that is read ahead, and on the CPU backend,
+/// in f32, what [`device_bytes`] is of a GPU. `u64::MAX` where it is beyond counting.
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     let rows = [m].into_iter().chain(config.layers.iter().copied());
     let of = config.pretrained_on(n).unwrap_or(n);
@@ -40,7 +40,8 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
         rows.zip(&config.layers).map(|(rows, &k)| words(of, k).saturating_add(words(rows, k))).max().unwrap_or(0);
     // The fit says what is wrong with its settings.
     let fit = if on_gpu { 0 } else { peak(Rules::Cpu, config, n, m).unwrap_or(0) };
-    match start + fit {
+    let ahead = if config.stream { 2 * words(n, m).min(SHARD_BYTES as u64) } else { 0 };
+    match start.saturating_add(fit).saturating_add(ahead) {
         most if most >= MOST => u64::MAX,
         bytes => bytes,
     }

@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! H_s: min_{H ≥ 0} ½‖X_s − H Ψᵀ‖² + pen_H
-//! C ← f C + X_sᵀH_s          S ← f S + H_sᵀH_s          ν ← f ν + n_s          W_1, …, W_L from C, S and the penalties ν/n mu
+//! C ← f C + X_sᵀH_s      S ← f S + H_sᵀH_s      ν ← f ν + ‖X_s‖²/‖X‖²      W_1, …, W_L from C, S and the penalties ν mu
 //! ```
 //!
-//! C and S are as those of ν samples, so penalties on W weigh what they weigh in a sweep. The objective of an online sweep is that of
+//! C and S are as those of the share ν of X, so penalties on W weigh what they weigh in a sweep. Samples that are all zero teach
+//! nothing, and nothing is forgotten for them. The objective of an online sweep is that of
 //! every sample under the W that it was met with.
 
 use super::block::{BlockSolver, HBlock};
@@ -61,10 +62,12 @@ pub(crate) fn finetune<B: Backend>(
         false => objective.of_no_h(b)?,
     };
 
-    // ν, and the least with which W moves: half of what is remembered in the end, so that few samples do not undo what the
+    // The least ν with which W moves: half of what is remembered in the end, so that few samples do not undo what the
     // pre-training knows.
     let batch = x.cut().shards().next().map_or(0, |rows| rows.len()) as f64;
-    let least = 0.5 * (batch / (1.0 - forget)).min(n as f64);
+    let least = 0.5 * (batch / n as f64 / (1.0 - forget)).min(1.0);
+    // ‖X_s‖²/‖X‖² of the shards that were met.
+    let (mut shares, mut square) = (Vec::new(), b.scalars(1)?);
     let (stop, sweeps) = (Stopping::new(config.tol, config.target_error), (Stage::Finetune, config.sweeps));
     let mut state = Sweeps { w, h, h_block, chain, sums, rest: 0.0 };
     let mut history =
@@ -85,11 +88,18 @@ pub(crate) fn finetune<B: Backend>(
                     b.add(&mut gram, 1.0, &of_shard)?;
                 }
 
+                if s == shares.len() {
+                    b.reduce(Sum::Dot(x, x), Write::Replace, &mut square, 0)?;
+                    shares.push(b.read(&square)?[0] / xx);
+                }
+                if shares[s] == 0.0 {
+                    return Ok(());
+                }
                 b.scale(&mut sums.c, By::Entry(&forgets, 0), false)?;
                 b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
                 b.scale(&mut sums.s, By::Entry(&forgets, 0), false)?;
                 b.add(&mut sums.s, 1.0, &of_shard)?;
-                *weight = forget * *weight + rows as f64;
+                *weight = forget * *weight + shares[s];
                 if *weight < least {
                     return Ok(());
                 }
@@ -98,7 +108,7 @@ pub(crate) fn finetune<B: Backend>(
                 }
                 for (l, w) in w.iter_mut().enumerate() {
                     set_block(b, chain, l, sums)?;
-                    chain[l].block.mu = penalties.mu[l] * *weight / n as f64;
+                    chain[l].block.mu = penalties.mu[l] * *weight;
                     chain[l].block.solve(b, w)?;
                     grow_psi(b, w, chain, l)?;
                 }

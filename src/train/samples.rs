@@ -7,10 +7,10 @@
 use super::source::Source;
 use super::state::{State, Visitor};
 use super::unit::Unit;
-use crate::backend::{Apply, Backend, By, ColumnSums, Device, MatMul, Storage, Sum, Write};
+use crate::backend::{Apply, Backend, By, ColumnSums, Device, Element, MatMul, Rows, Storage, Sum, Write};
 use crate::model::Activation;
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{ArcArray2, Array2, ArrayView2, s};
 use std::ops::Range;
 
 /// How n samples are cut into shards: as many rows each, the last has what remains.
@@ -176,11 +176,25 @@ pub(crate) struct Streamed<'a, E> {
     unit: Unit,
     storage: Storage,
     cut: Cut,
+    /// The last shard in its unit: its memory is that of the next one, once nobody else has it.
+    divided: Option<ArcArray2<E>>,
 }
 
-impl<'a, E> Streamed<'a, E> {
+impl<'a, E: Element> Streamed<'a, E> {
     pub(crate) fn new(source: &'a mut dyn Source<E>, unit: Unit, storage: Storage, cut: Cut) -> Self {
-        Self { source, unit, storage, cut }
+        Self { source, unit, storage, cut, divided: None }
+    }
+
+    /// These rows in their unit.
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, E>> {
+        let x = self.source.rows(rows)?;
+        if self.unit == Unit::ONE {
+            return Ok(x);
+        }
+        let memory = self.divided.take().and_then(|before| before.try_into_owned_nocopy().ok());
+        let divided = self.unit.divide_into(x.view(), memory.unwrap_or_default())?.into_shared();
+        self.divided = Some(divided.clone());
+        Ok(divided.into())
     }
 }
 
@@ -195,7 +209,8 @@ impl<B: Backend> Shards<B> for Streamed<'_, B::Elem> {
 
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
         for (s, rows) in self.cut.shards().enumerate() {
-            let (shard, _) = b.upload_data(self.unit.divide(self.source.rows(rows)?), self.storage)?;
+            let storage = self.storage;
+            let (shard, _) = b.upload_data(self.rows(rows)?, storage)?;
             visit(b, s, &shard)?;
         }
         Ok(())

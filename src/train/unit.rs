@@ -10,7 +10,8 @@ use super::source::{Source, blocks};
 use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
 use crate::backend::{Element, Rows};
 use crate::{Error, Result};
-use ndarray::{Array2, ArrayView2, Axis};
+use flate2::Crc;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip};
 use rayon::prelude::*;
 
 /// The largest exponent, up or down, of an X that stays as it is.
@@ -24,7 +25,7 @@ pub(crate) struct Unit {
 
 /// What one look at samples tells: whether a model takes them, and their unit.
 #[derive(Debug, Default)]
-struct Look {
+pub(super) struct Look {
     rows: usize,
     /// The largest magnitude, and the sum of squares of all numbers divided by it.
     most: f64,
@@ -32,6 +33,8 @@ struct Look {
     /// Numbers that the model does not take, and the first of them with its place.
     bad: usize,
     first_bad: Option<(usize, usize, String)>,
+    /// Of the checksums of the samples.
+    checksum: Crc,
 }
 
 impl Look {
@@ -42,9 +45,10 @@ impl Look {
             let most = row.fold(0.0, |most: f64, v| most.max(v.f64().abs()));
             let squares = |most: f64| row.iter().map(|v| (v.f64() / most).powi(2)).sum();
             let squares = if most > 0.0 && most.is_finite() { squares(most) } else { 0.0 };
-            (most, squares, row.iter().filter(|v| is_bad(v)).count())
+            (most, squares, row.iter().filter(|v| is_bad(v)).count(), checksum(row))
         });
-        for (i, (most, squares, bad)) in rows.collect::<Vec<(f64, f64, usize)>>().into_iter().enumerate() {
+        for (i, (most, squares, bad, sum)) in rows.collect::<Vec<(f64, f64, usize, u32)>>().into_iter().enumerate() {
+            self.checksum.update(&sum.to_le_bytes());
             if most > self.most {
                 self.squares *= (self.most / most).powi(2);
                 self.most = most;
@@ -61,6 +65,11 @@ impl Look {
         self.rows += x.nrows();
     }
 
+    /// Of all samples, however they were cut into blocks.
+    pub(super) fn checksum(&self) -> u32 {
+        self.checksum.sum()
+    }
+
     /// 1 where all numbers are 0.
     fn unit(&self) -> Unit {
         if !(self.most > 0.0 && self.most.is_finite()) {
@@ -73,6 +82,16 @@ impl Look {
         // Beyond, s or 1/s would be no number.
         Unit { exponent: exponent.clamp(-1000, 1000) }
     }
+}
+
+/// Of a sample.
+fn checksum<E: Element>(row: ArrayView1<'_, E>) -> u32 {
+    let mut sum = Crc::new();
+    match row.as_slice() {
+        Some(row) => sum.update(bytemuck::cast_slice(row)),
+        None => row.iter().for_each(|v| sum.update(bytemuck::bytes_of(v))),
+    }
+    sum.sum()
 }
 
 impl Unit {
@@ -90,6 +109,10 @@ impl Unit {
     /// # Errors
     /// [`Error::Data`] for none, for what is not finite, for negative numbers unless the model is `signed`, and where all are 0.
     pub(crate) fn of_samples<E: Element>(x: &mut dyn Source<E>, signed: bool) -> Result<Self> {
+        Ok(Self::look_at(x, signed)?.unit())
+    }
+
+    fn look_at<E: Element>(x: &mut dyn Source<E>, signed: bool) -> Result<Look> {
         let (n, m) = x.shape();
         if n == 0 || m == 0 {
             return Err(Error::Data(format!("the data are empty: {n} samples of {m} features")));
@@ -113,20 +136,21 @@ impl Unit {
         if look.most == 0.0 {
             return Err(Error::Data("the data are all zero".into()));
         }
-        Ok(look.unit())
+        Ok(look)
     }
 
-    /// Of the data of a fit. Absolute penalties stand in the unit of X, and so X stays as it is.
+    /// Of the data of a fit, with what was seen of them. Absolute penalties stand in the unit of X, and so X stays as it is.
     ///
     /// # Errors
     /// As [`Unit::of_samples`]; [`Error::Config`] for absolute penalties beside an X whose squares go beyond f32, or nearly so.
-    pub(crate) fn of_data<E: Element>(x: &mut dyn Source<E>, config: &Config) -> Result<Self> {
-        let unit = Self::of_samples(x, config.model.signed)?;
+    pub(super) fn of_data<E: Element>(x: &mut dyn Source<E>, config: &Config) -> Result<(Self, Look)> {
+        let look = Self::look_at(x, config.model.signed)?;
+        let unit = look.unit();
         if config.penalty_scale == PenaltyScale::ScaleFree {
-            return Ok(unit);
+            return Ok((unit, look));
         }
         if unit.exponent.abs() <= ABSOLUTE {
-            return Ok(Self::ONE);
+            return Ok((Self::ONE, look));
         }
         Err(Error::Config(format!(
             "absolute penalties take samples of a norm from {:.0e} to {:.0e}, found {:.1e}; scale the data, or take --penalties \
@@ -161,6 +185,16 @@ impl Unit {
         let mut divided = x.into_owned();
         divided.par_mapv_inplace(|v| E::of(v.f64() * 2.0_f64.powi(-self.exponent)));
         divided.into()
+    }
+
+    /// `x/s`, in the memory of another array.
+    pub(crate) fn divide_into<E: Element>(self, x: ArrayView2<'_, E>, memory: Array2<E>) -> Result<Array2<E>> {
+        let mut memory = memory.into_raw_vec_and_offset().0;
+        memory.resize(x.len(), E::zero());
+        let mut divided = Array2::from_shape_vec(x.dim(), memory).map_err(|e| Error::Data(e.to_string()))?;
+        let by = 2.0_f64.powi(-self.exponent);
+        Zip::from(&mut divided).and(x).par_for_each(|to, v| *to = E::of(v.f64() * by));
+        Ok(divided)
     }
 
     /// `x = s x`, of coefficients or components.
@@ -239,6 +273,27 @@ mod tests {
             assert_eq!(exponent(&x * 2.0_f64.powi(power)), power + exponent(x.clone()));
         }
         assert_eq!(Unit::of(array![[f32::MIN_POSITIVE / 8.0]].view()).exponent, -129);
+    }
+
+    #[test]
+    fn the_checksum_is_of_every_number_in_its_place() {
+        let x = Array2::from_shape_fn((40, 7), |(i, j)| (i * 7 + j) as f32);
+        let of = |x: &Array2<f32>, rows: usize| {
+            let mut look = Look::default();
+            x.axis_chunks_iter(Axis(0), rows).for_each(|x| look.add(x, false));
+            look.checksum()
+        };
+        let expected = of(&x, 40);
+        assert!([1, 7, 39].map(|rows| of(&x, rows)) == [expected; 3]);
+        assert_eq!(of(&x.t().as_standard_layout().reversed_axes().to_owned(), 40), expected);
+        for at in [(0, 0), (17, 3), (39, 6)] {
+            let mut other = x.clone();
+            other[at] += 0.5;
+            assert_ne!(of(&other, 40), expected, "{at:?}");
+        }
+        let mut swapped = x.clone();
+        swapped.swap([3, 0], [4, 0]);
+        assert_ne!(of(&swapped, 40), expected);
     }
 
     #[test]

@@ -21,12 +21,30 @@ pub(crate) struct Watch<'a> {
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
     /// Writes the fit down; None where it is not to be.
-    pub(super) keeper: Option<Keeper<'a>>,
+    keeper: Option<Keeper<'a>>,
+    /// Seconds that were spent on the stage, and on the fit, before it went on.
+    spent: (f64, f64),
 }
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Self {
-        Self { progress, stopped: false, part: (0, 1), keeper: None }
+        Self { progress, stopped: false, part: (0, 1), keeper: None, spent: (0.0, 0.0) }
+    }
+
+    /// The fit is written down, or goes on.
+    pub(super) fn keep_by(&mut self, keeper: Keeper<'a>) {
+        self.spent = keeper.spent();
+        self.keeper = Some(keeper);
+    }
+
+    /// Seconds that were spent on the stage before the fit went on.
+    pub(super) fn spent_on_stage(&self) -> f64 {
+        self.spent.0
+    }
+
+    /// Seconds that were spent on the fit before it went on.
+    pub(super) fn spent(&self) -> f64 {
+        self.spent.1
     }
 
     /// The iterations of a stage that may make `max`.
@@ -57,6 +75,7 @@ impl<'a> Watch<'a> {
     pub(super) fn begin<B: Backend>(&mut self, b: &mut B, stage: usize, course: &Course, base: &mut dyn State<B>) {
         if let Some(keeper) = &mut self.keeper {
             keeper.begin(b, stage, course.clone(), base);
+            self.spent.0 = keeper.spent().0;
         }
     }
 
@@ -69,7 +88,7 @@ impl<'a> Watch<'a> {
         state: &mut dyn State<B>,
     ) -> Result<Entered> {
         match self.keeper.as_mut().filter(|_| is_kept(stage)) {
-            Some(keeper) => keeper.enter(b, start, state),
+            Some(keeper) => keeper.enter(b, (stage, start), state),
             None => Ok(Entered::At(start)),
         }
     }

@@ -103,7 +103,7 @@ fn a_signal_finishes_the_iteration_and_says_how_to_go_on() {
     data(&folder);
     folder.ok(&format!("{FIT} --device cpu --out whole.safetensors -q"));
     let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint m.checkpoint --checkpoint-every 0");
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let child = start(&folder, &format!("{fit} --json"));
         until_written(&folder);
         kill(&child, signal);
@@ -128,7 +128,7 @@ fn a_fit_that_ran_out_of_time_can_go_on() {
     let folder = Folder::new();
     data(&folder);
     folder.ok(&format!("{FIT} {LONG} --device cpu --out whole.safetensors -q"));
-    let run = folder.ok(&format!("{FIT} {LONG} --device cpu --out m.safetensors --time-limit 0.2"));
+    let run = folder.ok(&format!("{FIT} {LONG} --device cpu --out m.safetensors --time-limit 0.2s"));
     let at = "m.safetensors.checkpoint";
     assert!(
         run.stderr.contains("it goes on with:") && run.stderr.contains(&format!("--resume {at}")),

@@ -51,7 +51,7 @@ fn a_fit_ends_at_its_time_limit() {
     assert_eq!(history["finetune"].as_array().map(Vec::len), Some(1));
     assert_eq!(run.json()["stopped"], true);
     for bad in ["0", "-1", "nan", "soon"] {
-        folder.refused(&format!("{endless} --time-limit {bad}"), 2, &["--time-limit", "seconds"]);
+        folder.refused(&format!("{endless} --time-limit {bad}"), 2, &["--time-limit", "expected a time"]);
     }
 }
 

@@ -196,7 +196,8 @@ fn a_broken_image_stops_and_a_whole_one_goes_on() {
     folder.refused("pack many --out y.npy", 1, &["`3.pgm` is 4×6 pixels, expected 6×4 as in `0.pgm`", "--resize WxH"]);
 }
 
-/// Packs until a pipe among the images makes it wait, ends it by a signal, puts an image in place of the pipe and goes on.
+/// Packs until a link to a pipe among the images makes it wait, ends it by a signal, puts an image in its place and goes on. What
+/// is itself a pipe is no image.
 #[cfg(unix)]
 #[test]
 fn a_killed_pack_goes_on() {
@@ -204,11 +205,13 @@ fn a_killed_pack_goes_on() {
     for (signal, code) in [("-KILL", None), ("-TERM", Some(143)), ("-INT", Some(130))] {
         let folder = Folder::new();
         many(&folder);
-        folder.ok("pack many --out whole.npy -q");
-        let pipe = folder.path("many/900.pgm");
-        let image = std::fs::read(&pipe).expect("read");
-        std::fs::remove_file(&pipe).expect("removed");
+        let pipe = folder.path("many/0pipe.pgm");
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("started").success());
+        folder.ok("pack many --out whole.npy -q");
+        let link = folder.path("many/900.pgm");
+        let image = std::fs::read(&link).expect("read");
+        std::fs::remove_file(&link).expect("removed");
+        std::os::unix::fs::symlink(&pipe, &link).expect("linked");
         let child = folder.command("pack many --out x.npy").stderr(Stdio::piped()).spawn().expect("started");
         let journal = folder.path("x.npy.part.json");
         let noted = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("[512,"));
@@ -234,8 +237,8 @@ fn a_killed_pack_goes_on() {
             assert!(stderr.contains("the same command goes on"), "{stderr}");
         }
         assert!(!folder.path("x.npy").exists() && folder.path("x.npy.part").exists());
-        std::fs::remove_file(&pipe).expect("removed");
-        std::fs::write(&pipe, image).expect("written");
+        std::fs::remove_file(&link).expect("removed");
+        std::fs::write(&link, image).expect("written");
         let run = folder.ok("pack many --out x.npy");
         assert!(run.stderr.contains("going on after 512 of 1100 samples"), "{}", run.stderr);
         assert_eq!(bytes(&folder, "x.npy"), bytes(&folder, "whole.npy"));

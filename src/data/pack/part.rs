@@ -58,6 +58,10 @@ impl Part {
             Err(e) => return Err(Error::io(&path, e)),
         };
         lock(&file, &path)?;
+        if !path.exists() {
+            // The run that had it is done.
+            return Ok(None);
+        }
         if restart {
             for path in [&path, &journal_path].into_iter().filter(|path| path.exists()) {
                 std::fs::remove_file(path).map_err(|e| Error::io(path, e))?;

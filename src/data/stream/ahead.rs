@@ -40,18 +40,32 @@ type Wanted = (Range<usize>, Vec<f32>);
 /// What was read so far.
 #[derive(Debug, Default)]
 pub struct Reading {
+    pass: u64,
     samples: AtomicU64,
     bytes: AtomicU64,
     waited: AtomicU64,
 }
 
 impl Reading {
+    pub(super) fn of(pass: u64) -> Arc<Self> {
+        Arc::new(Self { pass, ..Self::default() })
+    }
+
+    pub(super) fn read(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes of all samples: of one pass over them.
+    pub fn pass(&self) -> u64 {
+        self.pass
+    }
+
     /// Samples that were handed out; in every pass anew.
     pub fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
     }
 
-    /// Their bytes in the file.
+    /// Bytes that were read.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -68,16 +82,12 @@ impl ReadAhead {
     /// # Errors
     /// [`Error::Io`] if the system has no thread for it.
     pub fn new(mut samples: FileSamples) -> Result<Self> {
-        let (dim, (path, per_sample)) = (samples.dim(), samples.in_file());
-        let path = path.to_path_buf();
+        let (dim, path, reading) = (samples.dim(), samples.path().to_path_buf(), samples.reading());
         let (wanted, to_read) = channel::<Wanted>();
         let (done, ready) = channel();
-        let reading = Arc::new(Reading::default());
-        let counted = reading.clone();
         let work = move || {
             for (rows, memory) in to_read {
                 let found = samples.read(rows.clone(), memory);
-                counted.bytes.fetch_add(rows.len() as u64 * per_sample, Ordering::Relaxed);
                 if done.send((rows, found)).is_err() {
                     return;
                 }

@@ -11,6 +11,7 @@ use super::super::check::Look;
 use super::super::preprocess::clip_negative;
 use super::super::source::too_large;
 use super::super::{Checked, ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
+use super::ahead::Reading;
 use super::raw::RawRows;
 use crate::{Error, Result};
 
@@ -43,6 +44,7 @@ pub struct FileSamples {
     preprocess: Preprocess,
     /// A block of the file.
     bytes: Vec<u8>,
+    reading: Arc<Reading>,
 }
 
 impl FileSamples {
@@ -57,6 +59,7 @@ impl FileSamples {
         // What is done to all samples, done to one.
         let one = ImageSet::new(Array2::zeros((1, values)), image_shape, None, Vec::new());
         let one = arrange::finish(one, format_order, path, &opts)?;
+        let raw_bytes = raw.bytes as u64;
         let new = Self {
             path: path.to_path_buf(),
             raw,
@@ -70,13 +73,18 @@ impl FileSamples {
             features: one.n_features(),
             preprocess: Preprocess::new(Scale::None, None),
             bytes: Vec::new(),
+            reading: Reading::of(samples as u64 * raw_bytes),
         };
         Ok((new, one.image_shape))
     }
 
-    /// The file, and the bytes of a sample in it.
-    pub(super) fn in_file(&self) -> (&Path, u64) {
-        (&self.path, self.raw.bytes as u64)
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is read of them, also while somebody else reads.
+    pub fn reading(&self) -> Arc<Reading> {
+        self.reading.clone()
     }
 
     /// `(samples, features)`.
@@ -101,11 +109,12 @@ impl FileSamples {
     /// If a row is not less than their number.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
-        let rows = match &self.rows {
+        let rows: Arc<[usize]> = match &self.rows {
             None => rows.iter().inspect(|row| assert!(**row < self.samples)).copied().collect(),
             Some(all) => rows.iter().map(|&row| all[row]).collect(),
         };
-        Self { rows: Some(rows), ..self.clone() }
+        let reading = Reading::of((rows.len() * self.raw.bytes) as u64);
+        Self { rows: Some(rows), reading, ..self.clone() }
     }
 
     /// These samples, preprocessed.
@@ -132,6 +141,7 @@ impl FileSamples {
             let block = first..first + out.len() / m;
             bytes.resize(block.len() * self.raw.bytes, 0);
             self.read_bytes(block, &mut bytes)?;
+            self.reading.read(bytes.len() as u64);
             let tasks = out.par_chunks_mut(per_task * m).zip(bytes.par_chunks(per_task * self.raw.bytes)).enumerate();
             let done: Vec<_> = tasks.map(|(t, (out, bytes))| self.convert(first + t * per_task, bytes, out)).collect();
             done.into_iter().collect::<Result<()>>()?;

@@ -1,7 +1,7 @@
 //! What a checkpoint is of: the data and the settings of a fit.
 
 use crate::backend::Element;
-use crate::train::{Config, Source};
+use crate::train::Config;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -13,33 +13,28 @@ pub(super) struct Identity {
     version: String,
     samples: usize,
     features: usize,
-    /// Of some samples, spread over the set.
+    /// Of all samples.
     checksum: u32,
     bits: usize,
     settings: Map<String, Value>,
 }
 
-/// Samples of which the checksum is made.
-const CHECKED: usize = 64;
-
 impl Identity {
+    /// Of samples of that shape and checksum.
     pub(super) fn of<E: Element>(
-        x: &mut dyn Source<E>,
+        ((samples, features), checksum): ((usize, usize), u32),
         config: &Config,
         settings: &Map<String, Value>,
     ) -> Result<Self> {
-        let (samples, features) = x.shape();
-        let mut sum = flate2::Crc::new();
-        let step = samples.div_ceil(CHECKED).max(1);
-        for row in (0..samples).step_by(step).chain(samples.checked_sub(1)) {
-            let rows = x.rows(row..row + 1)?;
-            sum.update(bytemuck::cast_slice(rows.view().iter().copied().collect::<Vec<E>>().as_slice()));
-        }
+        let fine_tunes = config.fine_tunes();
         let config = serde_json::to_value(config).map_err(|e| Error::Data(format!("a checkpoint: {e}")))?;
         let mut all = config.as_object().cloned().unwrap_or_default();
+        // Where it ends makes no difference to what was made before.
+        all.remove("sweeps");
+        all.insert("fine_tuning".into(), fine_tunes.into());
         all.extend(settings.clone());
         let version = env!("CARGO_PKG_VERSION").into();
-        Ok(Self { version, samples, features, checksum: sum.sum(), bits: 8 * size_of::<E>(), settings: all })
+        Ok(Self { version, samples, features, checksum, bits: 8 * size_of::<E>(), settings: all })
     }
 
     /// What is not the same, for people.
