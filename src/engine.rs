@@ -5,7 +5,9 @@ use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Checkpoints, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Unit, Watch};
+use crate::train::{
+    self, Checkpoints, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Streamed, Unit, Warning, Watch,
+};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::{Array2, ArrayView2};
@@ -99,22 +101,56 @@ impl Engine {
     }
 
     /// [`Engine::fit`] to samples from any source, which are held as the device holds them or, with [`Config::stream`], read
-    /// in every pass.
+    /// in every pass. Where a GPU has no room for that they are streamed to it in smaller shards, and the fit has
+    /// [`Warning::Streamed`]; models that couple the samples cannot be.
     ///
     /// # Errors
-    /// See [`train::fit_samples`] and [`Engine::check_memory`].
+    /// See [`train::fit_samples`] and [`Engine::check_memory`]; [`Error::OutOfMemory`] where no shard is small enough.
     pub fn fit_samples(
         &mut self,
         x: &mut dyn Source<f32>,
         config: &Config,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Fit<f32>> {
-        let (n, m) = x.shape();
-        self.check_memory(config, n, m)?;
-        match &mut self.device {
+        self.fit_where_it_fits(x.shape(), config, &mut |device, config| match device {
             Device::Cpu(cpu) => train::fit_samples(cpu, x, config, None, progress),
             Device::Gpu(gpu) => train::fit_samples(gpu.as_mut(), x, config, None, progress),
+        })
+    }
+
+    /// With the samples as `config` says or, where a GPU has no room for them or for what is needed besides, streamed to it.
+    fn fit_where_it_fits(
+        &mut self,
+        (n, m): (usize, usize),
+        config: &Config,
+        fit: &mut dyn FnMut(&mut Device, &Config) -> Result<Fit<f32>>,
+    ) -> Result<Fit<f32>> {
+        self.check_memory(config, n, m)?;
+        let (limit, shard_rows) = match &self.device {
+            Device::Cpu(_) => return fit(&mut self.device, config),
+            Device::Gpu(gpu) => (gpu.max_bytes(), gpu.shard_rows(m)),
+        };
+        let mut full = None;
+        for config in train::placements(config, shard_rows) {
+            if let Some(limit) = limit {
+                let needed = train::device_bytes(&config, n, m)?;
+                if needed > limit {
+                    full = Some(Error::OutOfMemory(format!(
+                        "the fit takes {needed} bytes of the {limit} that are allowed"
+                    )));
+                    continue;
+                }
+            }
+            match fit(&mut self.device, &config) {
+                Err(error @ Error::OutOfMemory(_)) => full = Some(error),
+                Ok(mut fit) => {
+                    fit.warnings.extend(config.max_shard_rows.map(|rows| Warning::Streamed { rows }));
+                    return Ok(fit);
+                }
+                failed => return failed,
+            }
         }
+        Err(full.unwrap_or_else(|| Error::OutOfMemory("the device".into())))
     }
 
     /// [`Engine::fit_samples`] that is written down while it runs, or goes on; see [`train::fit_with_checkpoints`].
@@ -128,12 +164,10 @@ impl Engine {
         checkpoints: &mut Checkpoints,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<Fit<f32>> {
-        let (n, m) = x.shape();
-        self.check_memory(config, n, m)?;
-        match &mut self.device {
+        self.fit_where_it_fits(x.shape(), config, &mut |device, config| match device {
             Device::Cpu(cpu) => train::fit_with_checkpoints(cpu, x, config, checkpoints, progress),
             Device::Gpu(gpu) => train::fit_with_checkpoints(gpu.as_mut(), x, config, checkpoints, progress),
-        }
+        })
     }
 
     /// Nonnegative least squares of `x` (samples × features; as in [`Engine::fit`]) on `psi` (features × k), from H = 0.
@@ -287,7 +321,8 @@ fn project<B: Backend<Elem = f32>>(
     let (of_x, of_psi) = (check_samples(&mut x, psi.nrows(), how.signed)?, Unit::of(psi));
     let (n, m) = x.dim();
     let cut = Cut::new(n, b.shard_rows(m));
-    let (mut x, _) = train::hold(b, &mut x, of_x, Storage::Auto, cut)?;
+    // It is read once.
+    let mut x = Streamed::new(&mut x, of_x, Storage::Auto, cut);
     let psi = b.upload(of_psi.divide(psi).view())?;
     let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
     let how = how.divided(of_psi);

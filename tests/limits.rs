@@ -6,11 +6,11 @@ mod common;
 
 use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
-use deepnmf::backend::{Backend, Device, Elementwise, MatMul, Storage};
+use deepnmf::backend::{Backend, Device, DeviceRequest, Elementwise, MatMul, Storage};
 use deepnmf::model::ModelSpec;
-use deepnmf::train::{self, Config, Fit, Init, Solver};
+use deepnmf::train::{self, Config, Fit, Init, Solver, Warning, silent};
 use deepnmf::verify::{Check, verify, verify_products};
-use deepnmf::{Error, Result};
+use deepnmf::{Engine, Error, Result};
 use ndarray::{Array2, ArrayView2};
 
 fn options() -> GpuOptions {
@@ -103,6 +103,36 @@ fn a_full_device_is_as_good_as_new() {
     let index = deepnmf::devices().iter().position(|d| d.backend == "vulkan" && d.problem.is_none()).unwrap();
     let none = GpuOptions { max_bytes: Some(scratch - 1), ..options() };
     assert!(matches!(Gpu::open(index, none), Err(Error::OutOfMemory(_))));
+}
+
+/// Where a device has no room for X, it is streamed to it in shards that it has room for, and what it comes to is what the CPU does.
+#[test]
+fn samples_that_do_not_fit_are_streamed() {
+    let x = Array2::from_shape_fn((1500, 200), |(i, j)| ((i * 31 + j * 17) % 255 + (i * j) % 37) as f32 / 255.0);
+    let config = Config { init: Init::Random, solver: Solver::Cd, ..settings(&[6, 3]) };
+    let Some(whole) = gpu("vulkan", options()) else { return };
+    let scratch = whole.stats().bytes;
+    for config in [config.clone(), Config { pretrain_samples: Some(400), ..config }] {
+        let of_cpu = Engine::open(&DeviceRequest::Cpu).unwrap().fit(x.view(), &config, &mut silent).unwrap();
+        // X as f32 is 1.2 MB.
+        let max_bytes = Some(scratch + 400_000);
+        let mut engine = Engine::open_with(&DeviceRequest::Gpu, GpuOptions { max_bytes, ..options() }).unwrap();
+        let fit = engine.fit(x.view(), &config, &mut silent).unwrap();
+        assert!(matches!(fit.warnings[..], [.., Warning::Streamed { rows }] if rows < 400), "{:?}", fit.warnings);
+        assert!(engine.stats().unwrap().peak_bytes <= max_bytes.unwrap());
+        assert!((fit.relative_error / of_cpu.relative_error - 1.0).abs() < 1e-4, "{}", fit.relative_error);
+        let (h, expected) = (&fit.factors.h, &of_cpu.factors.h);
+        let most = expected.iter().fold(0.0_f32, |most, v| most.max(*v));
+        assert!((h - expected).iter().all(|v| v.abs() < 2e-3 * most));
+    }
+    // A model that couples its samples cannot be streamed; and no shard is small enough for nothing.
+    for (config, more) in [(Config::new(ModelSpec::by_name("gnmf").unwrap(), [5]), 400_000), (settings(&[6, 3]), 1000)]
+    {
+        let options = GpuOptions { max_bytes: Some(scratch + more), ..options() };
+        let mut engine = Engine::open_with(&DeviceRequest::Gpu, options).unwrap();
+        let error = engine.fit(x.view(), &config, &mut silent).unwrap_err().to_string();
+        assert!(error.contains("bytes of the") && error.contains("that are allowed"), "{error}");
+    }
 }
 
 /// A matrix of another device, whatever its number there, is refused by every kind of operation, and both devices go on.

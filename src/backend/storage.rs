@@ -41,6 +41,11 @@ pub enum Precision {
 const NEAR: f32 = 4.0 * f32::EPSILON;
 
 impl Storage {
+    /// Of samples that are not all looked at before they are stored.
+    pub(crate) fn of_stream(self) -> Self {
+        if self == Self::Auto { Self::F32 } else { self }
+    }
+
     /// What this comes to for `x` on a GPU.
     ///
     /// # Errors

@@ -23,6 +23,10 @@ pub(crate) struct DeviceArg {
     /// Do not measure, the first time a GPU is opened, which kernels are fastest on it
     #[arg(long)]
     no_tune: bool,
+    /// The memory of a GPU that may be taken, as in 512M or 8G; samples that it has no room for are streamed to it [default: all
+    /// that it has]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    device_memory: Option<u64>,
 }
 
 impl DeviceArg {
@@ -42,7 +46,12 @@ impl DeviceArg {
 
     pub(crate) fn open_for(self, precision: Precision, out: &Output) -> Result<Engine> {
         let tune = if self.no_tune { Tune::Never } else { Tune::Auto };
-        let engine = Engine::open_with(&self.request()?, GpuOptions { tune, precision, ..GpuOptions::default() })?;
+        let max_bytes = self.device_memory;
+        let options = GpuOptions { tune, precision, max_bytes, ..GpuOptions::default() };
+        let engine = Engine::open_with(&self.request()?, options)?;
+        if max_bytes.is_some() && engine.stats().is_none() {
+            out.note("--device-memory is of a GPU, and the device is the CPU: --memory is of the host");
+        }
         out.detail(&format!("device {}", engine.device_name()));
         Ok(engine)
     }

@@ -64,8 +64,7 @@ pub enum PenaltyScale {
 pub struct Balance {
     /// After a layer's pre-training: `‖w_j‖ = ‖h_j‖` before H is passed to the next layer.
     pub layers: bool,
-    /// Where W and H are both penalised (RL1, RL2): the exact minimum of the penalties over all scales,
-    /// after every iteration.
+    /// Where W and H are both penalised (RL1, RL2): the exact minimum of the penalties over all scales, after every iteration.
     pub penalties: bool,
     /// Extrapolation leaves the lengths of W's columns as they are: a change of scale costs nothing, and extrapolated from
     /// iteration to iteration it would grow until the numbers overflow.
@@ -136,6 +135,9 @@ pub struct Config {
     /// [`Storage::Auto`] is then as f32. Not for models that couple the samples ([`Config::couples_samples`]).
     #[serde(skip)]
     pub stream: bool,
+    /// Rows of X that are on the device at a time, at most; None: as it likes. With it the part of a pre-training is streamed too.
+    #[serde(skip)]
+    pub max_shard_rows: Option<usize>,
     /// Nesterov steps per block.
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
@@ -190,6 +192,7 @@ impl Config {
             solver: model.solver,
             x_storage: Storage::Auto,
             stream: false,
+            max_shard_rows: None,
             inner: 30,
             passes: None,
             extrapolate: Extrapolate::All,
@@ -223,13 +226,12 @@ impl Config {
 
     /// The most rows of a shard of X on a device that takes so many.
     pub(crate) fn shard_rows(&self, of_device: usize) -> usize {
-        self.online.map_or(of_device, |online| online.batch.min(of_device))
+        [self.max_shard_rows, self.online.map(|online| online.batch)].into_iter().flatten().fold(of_device, usize::min)
     }
 
     /// Whether all layers are trained together after their pre-training.
     pub(crate) fn fine_tunes(&self) -> bool {
-        let has_stage = matches!(self.model.method, Method::Blocks | Method::SemiNmf);
-        !self.is_one_stage() && self.sweeps > 0 && has_stage
+        !self.is_one_stage() && self.sweeps > 0 && matches!(self.model.method, Method::Blocks | Method::SemiNmf)
     }
 
     /// Whether the coefficients of the hidden layers are kept from the pre-training on.

@@ -12,7 +12,7 @@ use super::warnings::warnings;
 use super::watch::Watch;
 use super::{Config, Fit, History, Penalties, Progress, Seconds, Solver, Stage, Unit, Warning};
 use super::{method, nonlinear};
-use crate::backend::{Backend, Rows, Storage};
+use crate::backend::{Backend, Rows};
 use crate::model::{Activate, Factors, HPenalty};
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -130,7 +130,7 @@ pub(super) fn fit_divided<B: Backend>(
         .transpose()?;
     let (mut held, mut streamed);
     let (x, x_storage): (&mut dyn Shards<B>, _) = if config.stream {
-        let storage = if config.x_storage == Storage::Auto { Storage::F32 } else { config.x_storage };
+        let storage = config.x_storage.of_stream();
         streamed = Streamed::new(source, unit, storage, cut);
         (&mut streamed, storage)
     } else {

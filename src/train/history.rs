@@ -153,6 +153,11 @@ pub enum Warning {
     },
     /// It was told to stop before its end.
     Stopped,
+    /// The device had no room for X, which was brought to it anew in every pass.
+    Streamed {
+        /// Rows of X that were there at a time, at most.
+        rows: usize,
+    },
 }
 
 impl std::fmt::Display for Warning {
@@ -189,6 +194,11 @@ impl std::fmt::Display for Warning {
             Self::Stopped => f.write_str(
                 "stopped before its end, as asked: the factors are those of the last iteration; layers that were still to come \
                  had one",
+            ),
+            Self::Streamed { rows } => write!(
+                f,
+                "the device had no room for all samples at once: they were brought to it anew in every pass, {rows} at a time; with \
+                 more device memory, or smaller layers, it is faster"
             ),
         }
     }

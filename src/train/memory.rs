@@ -30,6 +30,24 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
     peak(Rules::Gpu, config, n, m)
 }
 
+/// How the samples of a fit may lie on a device, from the fastest way on: as `config` says, or streamed to it in shards of
+/// `shard_rows` rows, and then of ever fewer.
+pub(crate) fn placements(config: &Config, shard_rows: usize) -> impl Iterator<Item = Config> {
+    // An online batch is a shard.
+    let least = config.online.map_or(LEAST_ROWS, |online| online.batch);
+    let fewer = move |rows: &usize| Some(rows / 2).filter(|rows| *rows >= least);
+    let first = (!config.couples_samples()).then(|| config.shard_rows(shard_rows));
+    let streamed = std::iter::successors(first, fewer).map(|rows| Config {
+        stream: true,
+        max_shard_rows: Some(rows),
+        ..config.clone()
+    });
+    std::iter::once(config.clone()).chain(streamed.collect::<Vec<_>>())
+}
+
+/// The rows of the smallest shard.
+const LEAST_ROWS: usize = 64;
+
 /// The host memory that [`fit`](crate::train::fit()) of `n × m` data takes besides the caller's samples, in bytes, about: the W
 /// and H that the largest layer starts from, of a stream the shard in use and the one that is read ahead, and on the CPU backend,
 /// in f32, what [`device_bytes`] is of a GPU. `u64::MAX` where it is beyond counting.

@@ -3,7 +3,7 @@
 
 use super::layers::{Pretrained, pretrain_layers, psi};
 use super::project::{Projection, project};
-use super::samples::{Cut, Samples, Shards, hold, totals};
+use super::samples::{Cut, Samples, Shards, Streamed, hold, totals};
 use super::source::Source;
 use super::watch::Watch;
 use super::{Config, PenaltyScale, Seconds, Unit};
@@ -36,21 +36,40 @@ impl<B: Backend> Part<B> {
         seconds: &mut Seconds,
         watch: &mut Watch<'_>,
     ) -> Result<Self> {
-        let cut = Cut::new(samples, b.shard_rows(source.shape().1));
-        let (mut x, storage) = b.by_host(
-            source,
-            |b, source| hold(b, &mut Selection::draw(source, samples, config.seed), unit, config.x_storage, cut),
-            // Any rows are as good for a device that counts.
-            |b, source| hold(b, source, unit, config.x_storage, cut),
-        )?;
-        let sums = totals(b, &mut x)?;
+        let rows = b.shard_rows(source.shape().1);
+        let cut = Cut::new(samples, config.max_shard_rows.map_or(rows, |most| most.min(rows)));
+        let (mut held, mut streamed, mut part);
+        // Any rows are as good for a device that counts.
+        let (x, storage): (&mut dyn Shards<B>, _) = if config.max_shard_rows.is_some() {
+            part = b.by_host(
+                &mut *source,
+                |_, source| {
+                    let part = Selection::draw(source, samples, config.seed).rows(0..samples)?.into_shared();
+                    Ok(Some(Rows::from(part)))
+                },
+                |_, _| Ok(None),
+            )?;
+            let source: &mut dyn Source<B::Elem> = part.as_mut().map_or(source, |part| part);
+            let storage = config.x_storage.of_stream();
+            streamed = Streamed::new(source, unit, storage, cut);
+            (&mut streamed, storage)
+        } else {
+            let storage;
+            (held, storage) = b.by_host(
+                source,
+                |b, source| hold(b, &mut Selection::draw(source, samples, config.seed), unit, config.x_storage, cut),
+                |b, source| hold(b, source, unit, config.x_storage, cut),
+            )?;
+            (&mut held, storage)
+        };
+        let sums = totals(b, x)?;
         if sums.1 == 0.0 {
             return Err(Error::Data(format!(
                 "the {samples} samples that the pre-training drew are all zero; take more (--pretrain-samples) or another --seed"
             )));
         }
         let config = &Config { hidden: false, ..config.clone() };
-        let trained = pretrain_layers(b, (&mut x, sums, storage), config, None, seconds, watch)?;
+        let trained = pretrain_layers(b, (x, sums, storage), config, None, seconds, watch)?;
         Ok(Self { trained, xx: sums.1 })
     }
 

@@ -204,7 +204,7 @@ impl<B: Backend> Shards<B> for Streamed<'_, B::Elem> {
     }
 
     fn shape(&self) -> (usize, usize) {
-        self.source.shape()
+        (self.cut.samples, self.source.shape().1)
     }
 
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {

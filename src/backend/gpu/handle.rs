@@ -36,6 +36,11 @@ impl Gpu {
         Stats { bytes, peak_bytes, ..self.recorder.scheduler.stats }
     }
 
+    /// [`GpuOptions::max_bytes`](super::GpuOptions::max_bytes).
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.recorder.context.options.max_bytes
+    }
+
     /// The adapter.
     pub fn info(&self) -> &DeviceInfo {
         &self.recorder.context.info

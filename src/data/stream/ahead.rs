@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ndarray::{ArcArray2, Array2};
 
 use super::file::FileSamples;
+use super::reading::Reading;
 use crate::{Error, Result};
 
 /// Samples of a file in shards, read one ahead as long as they are asked for in order; after the last one comes the first again,
@@ -36,45 +36,6 @@ pub struct ReadAhead {
 
 /// Rows, and the memory for them.
 type Wanted = (Range<usize>, Vec<f32>);
-
-/// What was read so far.
-#[derive(Debug, Default)]
-pub struct Reading {
-    pass: u64,
-    samples: AtomicU64,
-    bytes: AtomicU64,
-    waited: AtomicU64,
-}
-
-impl Reading {
-    pub(super) fn of(pass: u64) -> Arc<Self> {
-        Arc::new(Self { pass, ..Self::default() })
-    }
-
-    pub(super) fn read(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// The bytes of all samples: of one pass over them.
-    pub fn pass(&self) -> u64 {
-        self.pass
-    }
-
-    /// Samples that were handed out; in every pass anew.
-    pub fn samples(&self) -> u64 {
-        self.samples.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that were read.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// The time that was spent waiting for them.
-    pub fn waited(&self) -> Duration {
-        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
-    }
-}
 
 impl ReadAhead {
     /// Starts the thread.
@@ -124,8 +85,7 @@ impl ReadAhead {
     pub fn rows(&mut self, rows: Range<usize>) -> Result<ArcArray2<f32>> {
         let begin = Instant::now();
         let x = self.wait_for(rows.clone())?.into_shared();
-        self.reading.waited.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        self.reading.samples.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        self.reading.hand_out(rows.len(), begin.elapsed());
         if rows.start == 0 {
             self.shard = rows.len();
         }

@@ -11,8 +11,8 @@ use super::super::check::Look;
 use super::super::preprocess::clip_negative;
 use super::super::source::too_large;
 use super::super::{Checked, ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
-use super::ahead::Reading;
 use super::raw::RawRows;
+use super::reading::Reading;
 use crate::{Error, Result};
 
 /// Bytes of the file that are read at a time.

@@ -4,7 +4,9 @@ mod ahead;
 mod file;
 mod open;
 mod raw;
+mod reading;
 
-pub use ahead::{ReadAhead, Reading};
+pub use ahead::ReadAhead;
 pub use file::FileSamples;
 pub use open::open;
+pub use reading::Reading;
