@@ -18,6 +18,11 @@ pub fn devices() -> Vec<DeviceInfo> {
     gpu::list(true)
 }
 
+/// What to do about a GPU of this machine that none of these adapters is for; None where there is none, as far as can be seen.
+pub fn missing_device(adapters: &[DeviceInfo]) -> Option<String> {
+    gpu::missing(adapters)
+}
+
 /// Coefficients of samples under fixed components.
 #[derive(Debug, Clone)]
 pub struct Projected {

@@ -78,7 +78,7 @@ pub mod train;
 pub mod verify;
 
 pub use backend::{DeviceInfo, DeviceRequest};
-pub use engine::{Engine, Projected, devices};
+pub use engine::{Engine, Projected, devices, missing_device};
 pub use error::{Error, Result};
 
 /// The manual.

@@ -116,11 +116,11 @@ fn what_was_measured_is_found_again() {
         let checks = verify_products(&mut measured, &mut |_| {}).unwrap();
         assert!(checks.iter().all(|c| c.passed));
         // What the file says is what counts.
-        let mut text: BTreeMap<String, BTreeMap<String, String>> =
+        let mut text: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let of_device = text.values_mut().next().unwrap();
-        assert_eq!(of_device.len(), measured.tuned().len());
-        let (class, changed) = of_device.iter_mut().next().unwrap();
+        let fastest = text.values_mut().next().unwrap()["fastest"].as_object_mut().unwrap();
+        assert_eq!(fastest.len(), measured.tuned().len());
+        let (class, changed) = fastest.iter_mut().next().unwrap();
         let other = if changed == "64x64 4x4" { "64x64 8x8" } else { "64x64 4x4" };
         let expected = (class.clone(), other);
         *changed = other.into();

@@ -132,6 +132,11 @@ pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>
             }
             Err(Failure::Interrupted(signals::exit_code()))
         }
-        Err(e) => Err(e.into()),
+        Err(e) => {
+            // It is no fault of the fit.
+            let of_device = matches!(e, Error::DeviceLost(_) | Error::DeviceFault(_) | Error::OutOfMemory(_));
+            checkpoint.filter(|at| of_device && at.exists()).map(goes_on);
+            Err(e.into())
+        }
     }
 }

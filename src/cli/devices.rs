@@ -18,14 +18,18 @@ pub(crate) struct Args {}
 pub(crate) fn run(_args: Args, out: &Output) -> Result {
     let adapters = deepnmf::devices();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let hint = deepnmf::missing_device(&adapters);
     if out.is_json() {
-        return out.json(&json!({ "cpu": { "cores": cores }, "adapters": adapters }));
+        return out.json(&json!({ "cpu": { "cores": cores }, "adapters": adapters, "hint": hint }));
     }
     for a in &adapters {
         print(a, out)?;
     }
     if adapters.is_empty() {
         out.line("no adapters: no GPU, or no driver for it (Vulkan, Metal, DX12 or GL)")?;
+    }
+    if let Some(hint) = hint {
+        out.line(&format!("hint: {hint}"))?;
     }
     out.line(&format!("cpu  the CPU backend, {cores} cores"))
 }

@@ -258,6 +258,8 @@ impl<'a> Keeper<'a> {
         self.kept |= written.is_ok();
         (self.to.notice)(match written {
             Ok(bytes) => Notice::Written { bytes, took },
+            // There is nothing left that could go on.
+            Err(lost @ Error::DeviceLost(_)) => return Err(lost),
             Err(why) => Notice::Failed(why),
         });
         self.check()

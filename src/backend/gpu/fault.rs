@@ -1,6 +1,8 @@
 //! What the driver reports besides results: told apart, and told once, but for the loss of the device.
 
 use crate::{Error, Result};
+#[cfg(test)]
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What was reported and nobody has been told yet.
@@ -20,10 +22,8 @@ impl Faults {
         let faults = Self::default();
         let (of_error, of_loss) = (faults.clone(), faults.clone());
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| of_error.note(&error)));
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                of_loss.reported().lost.get_or_insert(message);
-            }
+        device.set_device_lost_callback(move |_, message| {
+            of_loss.reported().lost.get_or_insert(message);
         });
         faults
     }
@@ -50,13 +50,60 @@ impl Faults {
     }
 }
 
+/// What goes wrong on purpose.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(super) struct Planned {
+    /// The device is lost by a kernel with this in its text.
+    pub(super) losing: Option<&'static str>,
+    /// A kernel with this in its text is not compiled.
+    pub(super) failing: Option<&'static str>,
+    /// Buffers that there is room for, once this is set.
+    pub(super) room: Option<Arc<AtomicU32>>,
+    /// Bytes of the largest buffer that the driver makes.
+    pub(super) largest: Option<u64>,
+    /// Whether the clock of the device stands still.
+    pub(super) stopped_clock: bool,
+}
+
+#[cfg(test)]
+impl Planned {
+    pub(super) fn compile(&self, device: &wgpu::Device, text: &str) -> Result<()> {
+        if self.losing.is_some_and(|part| text.contains(part)) {
+            device.destroy();
+            // Told by the next poll.
+            let _ = device.poll(wgpu::PollType::Poll);
+        }
+        match self.failing.filter(|part| text.contains(*part)) {
+            Some(part) => Err(Error::DeviceFault(format!("{part} is not compiled"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn allocate(&self, bytes: u64) -> Result<()> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let full = self
+            .room
+            .as_ref()
+            .is_some_and(|room| room.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err());
+        match full || self.largest.is_some_and(|largest| bytes > largest) {
+            true => Err(Error::OutOfMemory(format!("{bytes} bytes are too many"))),
+            false => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::pipeline::{Kernel, Spec};
     use super::super::{Gpu, GpuOptions, Matrix, Tune, list};
     use super::*;
-    use crate::backend::{Backend, Device, MatMul};
+    use crate::backend::{Backend, Clock, Device, MatMul, Rows};
+    use crate::train::{Checkpoints, Config, Progress, fit_with_checkpoints};
     use ndarray::Array2;
+    use std::ops::ControlFlow;
+    use std::path::Path;
+    use std::time::Duration;
 
     fn error(description: &str) -> wgpu::Error {
         wgpu::Error::Validation { source: "in the test".into(), description: description.into() }
@@ -86,10 +133,159 @@ mod tests {
 
     /// Any adapter; none is a failure, unless `DEEPNMF_GPU` is `auto` or `off`.
     fn any() -> Option<Gpu> {
+        with(GpuOptions { tune: Tune::Never, ..GpuOptions::default() })
+    }
+
+    fn with(options: GpuOptions) -> Option<Gpu> {
         let wish = std::env::var("DEEPNMF_GPU").unwrap_or_else(|_| "require".into());
         let index = list(true).into_iter().find(|d| d.problem.is_none()).map(|d| d.index).filter(|_| wish != "off");
         assert!(index.is_some() || wish != "require", "no usable adapter");
-        index.map(|index| Gpu::open(index, GpuOptions { tune: Tune::Never, ..GpuOptions::default() }).unwrap())
+        index.map(|index| Gpu::open(index, options).unwrap())
+    }
+
+    /// A fit of every stage, written down after every look to `path`, going on from there where it is; `look` is called with the
+    /// number of every look.
+    fn fit(gpu: &mut Gpu, path: &Path, mut look: impl FnMut(usize)) -> Result<Vec<u32>> {
+        let x = Array2::from_shape_fn((60, 16), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 97.0);
+        let model = crate::model::ModelSpec::by_name("sdnmf-rl1").unwrap();
+        let config = Config { pretrain: 4, sweeps: 4, inner: 3, tol: 1e-9, ..Config::new(model, [5, 3]) };
+        let to = Checkpoints { every: Duration::ZERO, resume: path.exists(), ..Checkpoints::new(path) };
+        let mut looks = 0;
+        let mut progress = |_: &Progress| {
+            looks += 1;
+            look(looks);
+            ControlFlow::Continue(())
+        };
+        let fit = fit_with_checkpoints(gpu, &mut Rows::from(x.view()), &config, &mut { to }, &mut progress)?;
+        Ok(fit.factors.w.iter().chain([&fit.factors.h]).flatten().map(|v| v.to_bits()).collect())
+    }
+
+    /// The device is lost wherever a fit looks: it ends with that, another device goes on to the same bits, and the lost one is
+    /// refused for good.
+    #[test]
+    fn a_fit_goes_on_after_its_device_is_lost() {
+        let Some(mut whole) = any() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let mut looks = 0;
+        let expected = fit(&mut whole, &folder.path().join("whole"), |look| looks = look).unwrap();
+        assert!(looks > 5);
+        for lost_at in [1, looks / 2, looks - 1] {
+            let (mut gpu, path) = (any().unwrap(), folder.path().join(lost_at.to_string()));
+            let device = gpu.recorder.context.device.clone();
+            let lose = |look| {
+                if look == lost_at {
+                    device.destroy();
+                    let _ = device.poll(wgpu::PollType::Poll);
+                }
+            };
+            let error = fit(&mut gpu, &path, lose).unwrap_err();
+            assert!(matches!(error, Error::DeviceLost(_)), "{lost_at}: {error}");
+            assert!(matches!(gpu.zeros(1, 1), Err(Error::DeviceLost(_))));
+            assert_eq!(path.exists(), lost_at > 1, "{lost_at}");
+            assert!(fit(&mut any().unwrap(), &path, |_| {}).unwrap() == expected, "{lost_at}");
+        }
+    }
+
+    /// Whichever buffer there is no room for, the same device goes on from what was written down, to the same bits.
+    #[test]
+    fn a_fit_goes_on_after_memory_ran_out() {
+        let room = Arc::new(AtomicU32::new(u32::MAX));
+        let planned = Planned { room: Some(Arc::clone(&room)), ..Planned::default() };
+        let Some(mut gpu) = with(GpuOptions { tune: Tune::Never, planned, ..GpuOptions::default() }) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let expected = fit(&mut gpu, &folder.path().join("whole"), |_| {}).unwrap();
+        let (mut failures, mut resumed) = (0, 0);
+        for buffers in (0..).step_by(11) {
+            let path = folder.path().join(buffers.to_string());
+            room.store(buffers, Ordering::Relaxed);
+            let result = fit(&mut gpu, &path, |_| {});
+            room.store(u32::MAX, Ordering::Relaxed);
+            match result {
+                Ok(found) => {
+                    assert!(found == expected);
+                    break;
+                }
+                Err(error) => assert!(matches!(error, Error::OutOfMemory(_)), "{buffers}: {error}"),
+            }
+            failures += 1;
+            resumed += usize::from(path.exists());
+            assert!(fit(&mut gpu, &path, |_| {}).unwrap() == expected, "{buffers}");
+        }
+        assert!(failures > 5 && resumed > 1, "{failures} {resumed}");
+    }
+
+    /// A kernel that the driver refuses ends the fit with its name, and the device takes others.
+    #[test]
+    fn a_fit_goes_on_after_a_kernel_was_refused() {
+        let Some(mut gpu) = any() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let expected = fit(&mut any().unwrap(), &folder.path().join("whole"), |_| {}).unwrap();
+        for (i, kernel) in ["All steps of Nesterov's", "out = op(a) op(b)", "part[chunk, j] = "].into_iter().enumerate()
+        {
+            let path = folder.path().join(i.to_string());
+            gpu.recorder.context.options.planned.failing = Some(kernel);
+            let error = fit(&mut gpu, &path, |_| {}).expect_err(kernel);
+            assert!(matches!(&error, Error::DeviceFault(why) if why.contains(kernel)), "{kernel}: {error}");
+            gpu.recorder.context.options.planned.failing = None;
+            // What was compiled stays so.
+            assert!(fit(&mut gpu, &path, |_| {}).unwrap() == expected, "{kernel}");
+            gpu = any().unwrap();
+        }
+    }
+
+    /// A variant that the device is lost with while it is measured, and one that is refused, are left out, now and the next time.
+    #[test]
+    fn what_breaks_the_device_is_measured_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = |planned| GpuOptions {
+            tune: Tune::Always,
+            cache: Some(folder.path().into()),
+            planned,
+            ..GpuOptions::default()
+        };
+        let planned = Planned {
+            losing: Some("const BM: u32 = 256u"),
+            failing: Some("const BN: u32 = 128u"),
+            ..Planned::default()
+        };
+        for planned in [planned, Planned::default()] {
+            let Some(mut gpu) = with(options(planned)) else { return };
+            let left_out: Vec<usize> = (0..8).filter(|variant| gpu.variants()[*variant].is_none()).collect();
+            assert_eq!(left_out, [5, 6, 7]);
+            assert!(!gpu.tuned().is_empty());
+            let host = Array2::from_shape_fn((5, 5), |(i, j)| (i + j) as f32);
+            let (a, mut out) = (gpu.upload(host.view()).unwrap(), gpu.zeros(5, 5).unwrap());
+            gpu.matmul(MatMul::NN, &a, &a, &mut out).unwrap();
+            assert_eq!(gpu.download(&out).unwrap(), host.dot(&host));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_none() {
+        let planned = Planned { stopped_clock: true, ..Planned::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Some(folder.path().into());
+        let Some(mut gpu) = with(GpuOptions { tune: Tune::Always, cache, planned, ..GpuOptions::default() }) else {
+            return;
+        };
+        assert!(!gpu.tuned().is_empty());
+        let a = gpu.zeros(5, 5).unwrap();
+        let mut out = gpu.zeros(5, 5).unwrap();
+        assert!(gpu.time_passes(true));
+        gpu.matmul(MatMul::NN, &a, &a, &mut out).unwrap();
+        assert_eq!(gpu.pass_seconds().unwrap(), None);
+    }
+
+    #[test]
+    fn bindings_are_no_larger_than_buffers_can_be() {
+        let Some(mut gpu) = any() else { return };
+        let context = &mut gpu.recorder.context;
+        context.fit_bindings().unwrap();
+        let before = context.max_binding;
+        assert!(before > 70 << 20, "{before}");
+        context.options.planned.largest = Some(70 << 20);
+        context.fit_bindings().unwrap();
+        assert!(context.max_binding <= 70 << 20 && context.max_binding > 35 << 20, "{}", context.max_binding);
     }
 
     /// A buffer larger than there may be, a kernel that is none, a copy beyond the end: each is told once, as what it is, and

@@ -5,6 +5,7 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+mod adapters;
 mod context;
 mod fault;
 mod gate;
@@ -12,6 +13,7 @@ mod handle;
 mod kernels;
 mod matrix;
 mod memory;
+mod missing;
 mod open;
 mod ops;
 mod options;
@@ -25,9 +27,10 @@ mod timer;
 mod transfer;
 mod tune;
 
-pub(crate) use context::{find, list};
+pub(crate) use adapters::{find, list};
 pub use handle::{Gpu, Pending};
 pub use matrix::{Matrix, Scalars};
+pub(crate) use missing::missing;
 pub(crate) use ops::{CADENCE, FASTEST_SOLVER, SHARD_BYTES};
 pub use options::{GpuOptions, Tune};
 pub use scheduler::Stats;

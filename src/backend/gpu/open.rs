@@ -17,6 +17,19 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoDevice`] where there is none of that number or it lacks what is needed.
     pub fn open(index: usize, options: GpuOptions) -> Result<Self> {
+        let mut broken = Vec::new();
+        loop {
+            let mut gpu = Self::untuned(index, options.clone())?;
+            let before = broken.len();
+            match tune::tune(&mut gpu, &mut broken) {
+                // It is opened again, and leaves out what broke it.
+                Err(Error::DeviceLost(_)) if broken.len() > before => {}
+                other => return other.map(|()| gpu),
+            }
+        }
+    }
+
+    fn untuned(index: usize, options: GpuOptions) -> Result<Self> {
         let context = Context::open(index, options)?;
         let limits = context.device.limits();
         let (bytes, invocations) =
@@ -27,8 +40,6 @@ impl Gpu {
             return Err(Error::Config(message));
         }
         let products = Products { runs, measured: Table::new(), halves: false };
-        let mut gpu = Self { recorder: Recorder::new(context)?, products, residual: None };
-        gpu.products.measured = tune::table(&mut gpu)?;
-        Ok(gpu)
+        Ok(Self { recorder: Recorder::new(context)?, products, residual: None })
     }
 }

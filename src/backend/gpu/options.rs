@@ -48,11 +48,13 @@ pub struct GpuOptions {
     /// Whether no loop is ended by the device: the host then looks after every iteration of a loop with a stopping rule, as it
     /// has to on adapters without what this takes.
     pub host_stops: bool,
-    /// Whether the fastest ways to compute a product are measured when the device is opened, for two seconds at most and
+    /// Whether the fastest ways to compute a product are measured when the device is opened, for some two seconds and
     /// as long as there are some that were not: what was measured is kept in a file.
     pub tune: Tune,
     /// The folder of that file, instead of the user's cache folder.
     pub cache: Option<PathBuf>,
+    #[cfg(test)]
+    pub(super) planned: super::fault::Planned,
 }
 
 impl GpuOptions {

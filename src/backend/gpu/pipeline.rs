@@ -93,7 +93,9 @@ impl Kernel {
     /// [`Error::DeviceFault`] where the driver does not compile it.
     pub(super) fn new(context: &Context, id: usize, spec: &Spec) -> Result<Self> {
         context.check()?;
-        let device = &context.device;
+        let (device, text) = (&context.device, spec.text());
+        #[cfg(test)]
+        context.options.planned.compile(device, &text)?;
         let entries: Vec<_> = spec
             .writes
             .iter()
@@ -116,7 +118,7 @@ impl Kernel {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: word(spec.immediate_bytes)?,
         });
-        let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(spec.text().into()) };
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.into()) };
         let module = if spec.trusted && !context.options.checked {
             // SAFETY: a kernel that says so reads and writes behind conditions of its own, or at places that its template's
             // sizes bound; all its loops end. With checks and without, and with guards behind every shard, it is tested.

@@ -1,6 +1,7 @@
 //! The recorder: kernels are compiled when they are first needed, dispatches are recorded, buffers are made and kept.
 
-use super::context::{Context, INVOCATIONS};
+use super::adapters::INVOCATIONS;
+use super::context::Context;
 use super::gate::Gate;
 use super::matrix::{Buffer, Matrix};
 use super::pipeline::{Kernel, Key, Program};
@@ -162,12 +163,27 @@ impl Recorder {
     /// Brings bytes to a buffer, ahead of all that is recorded and not yet submitted.
     pub(super) fn stage(&mut self, to: &Buffer, at: u64, bytes: &[u8]) -> Result<()> {
         self.context.check_own(&to.raw)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.with_room(|recorder| {
-            recorder.context.check()?;
-            recorder.context.queue.write_buffer(&to.raw, at, bytes);
-            // Lets the staging memory go.
-            recorder.context.queue.submit([]);
-            recorder.context.check_memory("a transfer", bytes.len() as u64)
+            let context = &recorder.context;
+            context.check()?;
+            // Not by `write_buffer`, whose own staging memory is not let go on Metal.
+            let staging = context.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("transfer"),
+                size: bytes.len() as u64,
+                usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            });
+            context.check_memory("a transfer", bytes.len() as u64)?;
+            let failed = |e: &dyn std::fmt::Display| Error::DeviceFault(format!("a transfer failed: {e}"));
+            staging.get_mapped_range_mut(..).map_err(|e| failed(&e))?.copy_from_slice(bytes);
+            staging.unmap();
+            let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(&staging, 0, &to.raw, at, staging.size());
+            context.queue.submit([encoder.finish()]);
+            context.check_memory("a transfer", bytes.len() as u64)
         })
     }
 

@@ -177,7 +177,7 @@ impl Scheduler {
         let begin = Instant::now();
         let seconds = self.timer.as_mut().map(|timer| timer.take(context)).transpose();
         self.stats.waited += begin.elapsed();
-        seconds
+        Ok(seconds?.flatten())
     }
 
     /// Submits, and waits for all that was handed over.

@@ -11,32 +11,41 @@ pub(in super::super) struct Class {
     pub(in super::super) shape: (usize, usize, usize),
 }
 
-/// Columns of a class, at most; the last has those with more.
-const COLUMNS: [usize; 4] = [32, 64, 128, 256];
-/// Rows of a small product, at most, and of the larger one that is measured.
-const ROWS: [usize; 2] = [1024, 8192];
-/// Terms of a short sum, at most, and of the longer one that is measured.
-const INNER: [usize; 2] = [128, 1024];
+/// Columns of a class, at most, and of the product that is measured; the last has those with more.
+const COLUMNS: [(usize, usize); 4] = [(32, 20), (64, 40), (128, 100), (256, 300)];
+/// Rows of the products that are small, and of those that are no larger than the data have features.
+const ROWS: [usize; 2] = [256, 1024];
+/// Terms of a short sum, at most.
+const INNER: usize = 128;
+/// What is measured is of the size of what is computed: tiles are fitted to it, and a device is as busy with it. Features, and
+/// samples of which the data fit the bindings of any GPU.
+const FEATURES: usize = 784;
+const SAMPLES: usize = 32_768;
 
 impl Class {
     pub(in super::super) fn of(op: MatMul, (m, k, n): (usize, usize, usize)) -> Self {
-        let cols = COLUMNS.iter().position(|most| n <= *most).unwrap_or(COLUMNS.len() - 1);
-        Self::at(op, usize::from(m > ROWS[0]), usize::from(k > INNER[0]), cols)
+        let cols = COLUMNS.iter().position(|(most, _)| n <= *most).unwrap_or(COLUMNS.len() - 1);
+        let rows = ROWS.iter().filter(|most| m > **most).count();
+        Self::at(op, rows, usize::from(k > INNER), cols)
     }
 
     fn at(op: MatMul, rows: usize, inner: usize, cols: usize) -> Self {
-        // Sums over samples are the longest, and have no more rows than there are features.
-        let (rows, inner) = match op {
-            MatMul::TN => ([256, 2048][rows], [128, 8192][inner]),
-            MatMul::NN | MatMul::NT => ([256, 8192][rows], [64, INNER[1]][inner]),
+        let (_, cols) = COLUMNS[cols];
+        let shape = match op {
+            // Sums over samples are the longest; their results are XᵀH and HᵀH.
+            MatMul::TN => ([cols.min(ROWS[0]), FEATURES, 2048][rows], [cols.min(INNER), SAMPLES][inner], cols),
+            MatMul::NN | MatMul::NT => {
+                ([cols.min(ROWS[0]), FEATURES, SAMPLES][rows], [cols.min(INNER), FEATURES][inner], cols)
+            }
         };
-        Self { op, shape: (rows, inner, COLUMNS[cols]) }
+        Self { op, shape }
     }
 
-    /// All of them, those of few terms first: a slow device gets through these within its time.
+    /// All of them. A slow device gets through the small ones within its time; of the others those come first that most of a fit goes
+    /// into, the products with the data.
     pub(in super::super) fn all() -> impl Iterator<Item = Self> {
         let ops = [MatMul::NN, MatMul::TN, MatMul::NT];
-        let sizes = [(0, 0), (0, 1), (1, 0), (1, 1)];
+        let sizes = [(0, 0), (2, 1), (1, 1), (0, 1), (2, 0), (1, 0)];
         sizes.into_iter().flat_map(move |(rows, inner)| {
             ops.into_iter().flat_map(move |op| (0..COLUMNS.len()).map(move |cols| Self::at(op, rows, inner, cols)))
         })
@@ -59,9 +68,9 @@ mod tests {
     #[test]
     fn every_product_is_of_a_class_that_is_measured() {
         let all: HashSet<Class> = Class::all().collect();
-        assert_eq!((all.len(), Class::all().count()), (48, 48));
+        assert_eq!((all.len(), Class::all().count()), (72, 72));
         for op in [MatMul::NN, MatMul::TN, MatMul::NT] {
-            for m in [1, 1024, 1025, 60_000] {
+            for m in [1, 256, 257, 1024, 1025, 60_000] {
                 for k in [1, 128, 129, 60_000] {
                     for n in [1, 32, 33, 64, 65, 128, 129, 5000] {
                         assert!(all.contains(&Class::of(op, (m, k, n))), "{op:?} {m} {k} {n}");
@@ -72,5 +81,10 @@ mod tests {
         for class in Class::all() {
             assert_eq!(Class::of(class.op, class.shape), class, "{}", class.name());
         }
+        // What is measured for XΨ, XᵀH and HᵀH has their tiles, and keeps a device as busy.
+        let measured = |op, shape| Class::of(op, shape).shape;
+        assert_eq!(measured(MatMul::NN, (60_000, 784, 100)), (32_768, 784, 100));
+        assert_eq!(measured(MatMul::TN, (784, 60_000, 100)), (784, 32_768, 100));
+        assert_eq!(measured(MatMul::TN, (40, 60_000, 40)), (40, 32_768, 40));
     }
 }

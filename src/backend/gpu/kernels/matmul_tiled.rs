@@ -51,8 +51,8 @@ pub(in super::super) const VARIANTS: [Variant; 8] = [
     Variant { name: "256x64 8x8", tile: (256, 64), thread: (8, 8), depth: 8, cost: 1.05 },
 ];
 
-/// The version of this table and of its shader, for choices that are kept in files.
-pub(in super::super) const VERSION: u32 = 2;
+/// The version of this table, of its shader and of what is measured, for choices that are kept in files.
+pub(in super::super) const VERSION: u32 = 3;
 
 /// Workgroups that a large GPU keeps busy.
 pub(super) const BUSY: usize = 512;

@@ -24,7 +24,8 @@ pub(super) mod sum_partials;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::gpu::context::{self, FRAGMENT_SIZES};
+    use crate::backend::gpu::adapters;
+    use crate::backend::gpu::context::FRAGMENT_SIZES;
     use crate::backend::gpu::gate;
     use crate::backend::gpu::pipeline::{Program, Spec};
     use crate::backend::{Formula, MatMul, Storage};
@@ -37,7 +38,7 @@ mod tests {
         let spec = program.spec();
         let (label, source, bytes) = (spec.label, spec.text(), spec.immediate_bytes);
         assert!(bytes.is_multiple_of(4), "{label}");
-        assert!(bytes <= context::IMMEDIATE_BYTES as usize, "{label}: {bytes} bytes");
+        assert!(bytes <= adapters::IMMEDIATE_BYTES as usize, "{label}: {bytes} bytes");
         let module =
             naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(&source)));
         use naga::valid::Capabilities as Can;
@@ -52,7 +53,7 @@ mod tests {
         let [entry] = module.entry_points.as_slice() else { panic!("{label}: one entry point expected") };
         assert_eq!(entry.name, "main", "{label}");
         let invocations = entry.workgroup_size.iter().product::<u32>();
-        assert!(invocations > 0 && invocations <= context::INVOCATIONS, "{label}: {invocations}");
+        assert!(invocations > 0 && invocations <= adapters::INVOCATIONS, "{label}: {invocations}");
         let (mut bindings, mut workgroup_bytes, mut immediates) = (Vec::new(), 0, 0);
         for (_, variable) in module.global_variables.iter() {
             let size = module.types[variable.ty].inner.size(module.to_ctx());
@@ -105,13 +106,13 @@ mod tests {
     #[test]
     fn every_file_is_what_it_says() {
         for spec in &FILES {
-            assert!(check(spec) <= context::WORKGROUP_BYTES as usize, "{}", spec.label);
+            assert!(check(spec) <= adapters::WORKGROUP_BYTES as usize, "{}", spec.label);
         }
         for storage in STORAGES {
-            assert!(check(&sum::Sum(storage)) <= context::WORKGROUP_BYTES as usize);
+            assert!(check(&sum::Sum(storage)) <= adapters::WORKGROUP_BYTES as usize);
         }
         for k in SPECTRAL {
-            assert!(check(&spectral::Whole(k)) <= context::WORKGROUP_BYTES as usize, "{k}");
+            assert!(check(&spectral::Whole(k)) <= adapters::WORKGROUP_BYTES as usize, "{k}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! `shaders/nesterov_rows.wgsl`: all steps of Nesterov's method on rows on their own, in one dispatch per shard.
 
-use super::super::context::{Context, INVOCATIONS};
+use super::super::adapters::INVOCATIONS;
+use super::super::context::Context;
 use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;

@@ -1,7 +1,7 @@
 //! The Collatz–Wielandt bound on the norm of a Gram: `shaders/spectral.wgsl` for small ones, else `shaders/spectral_step.wgsl` for every
 //! step and `shaders/spectral_finish.wgsl`.
 
-use super::super::context::INVOCATIONS;
+use super::super::adapters::INVOCATIONS;
 use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
