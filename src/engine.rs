@@ -1,16 +1,14 @@
 //! The engine: a device, and what can be asked of it.
 
 use crate::backend::gpu::{self, Gpu, GpuOptions, Stats};
-use crate::backend::{Apply, Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Precision, Rows, Storage};
+use crate::backend::{Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Precision, Rows};
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{
-    self, Checkpoints, Config, Cut, Fit, Progress, Projection, Samples, Solver, Source, Streamed, Unit, Warning, Watch,
-};
+use crate::train::{self, Checkpoints, Config, Fit, Progress, Projected, Projection, Solver, Source, Start, Warning};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use std::ops::ControlFlow;
 
 /// The adapters of this machine.
@@ -21,17 +19,6 @@ pub fn devices() -> Vec<DeviceInfo> {
 /// What to do about a GPU of this machine that none of these adapters is for; None where there is none, as far as can be seen.
 pub fn missing_device(adapters: &[DeviceInfo]) -> Option<String> {
     gpu::missing(adapters)
-}
-
-/// Coefficients of samples under fixed components.
-#[derive(Debug, Clone)]
-pub struct Projected {
-    /// `samples × k`.
-    pub h: Array2<f32>,
-    /// ‖X − H Psiᵀ‖/‖X‖, with an activation that of the nonlinear reconstruction.
-    pub relative_error: f64,
-    /// Passes of coordinate descent, or steps, that were made.
-    pub steps: usize,
 }
 
 /// A device with everything compiled for it.
@@ -158,6 +145,23 @@ impl Engine {
         Err(full.unwrap_or_else(|| Error::OutOfMemory("the device".into())))
     }
 
+    /// [`Engine::fit_samples`] from the W and H of the caller; see [`train::Start`].
+    ///
+    /// # Errors
+    /// See [`train::fit_samples`] and [`Engine::check_memory`].
+    pub fn fit_from(
+        &mut self,
+        x: &mut dyn Source<f32>,
+        config: &Config,
+        start: &Start<f32>,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<Fit<f32>> {
+        self.fit_where_it_fits(x.shape(), config, &mut |device, config| match device {
+            Device::Cpu(cpu) => train::fit_samples(cpu, x, config, Some(start), progress),
+            Device::Gpu(gpu) => train::fit_samples(gpu.as_mut(), x, config, Some(start), progress),
+        })
+    }
+
     /// [`Engine::fit_samples`] that is written down while it runs, or goes on; see [`train::fit_with_checkpoints`].
     ///
     /// # Errors
@@ -186,20 +190,17 @@ impl Engine {
         psi: ArrayView2<'_, f32>,
         how: &Projection,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Projected> {
+    ) -> Result<Projected<f32>> {
         match &mut self.device {
-            Device::Cpu(cpu) => project(cpu, x.into(), psi, how, progress),
-            Device::Gpu(gpu) => project(gpu.as_mut(), x.into(), psi, how, progress),
+            Device::Cpu(cpu) => train::on_components(cpu, x.into(), psi, how, progress),
+            Device::Gpu(gpu) => train::on_components(gpu.as_mut(), x.into(), psi, how, progress),
         }
     }
 
-    /// The coefficients of `x` (samples × features) on layer `layer` (from 1) of a model, as it was trained on: of a linear
-    /// model by [`Engine::project`] on the components of that layer, of a nonlinear one layer by layer and then by
-    /// the error of the whole, and those of
-    /// the last layer through g where the model's own were ([`Factors::of_last`]). `how` has one entry per layer.
+    /// [`train::transform`] on this device.
     ///
     /// # Errors
-    /// As [`Engine::project`]; [`Error::Config`] for a layer that there is not.
+    /// See there.
     pub fn transform<'x>(
         &mut self,
         x: impl Into<Rows<'x, f32>>,
@@ -207,30 +208,17 @@ impl Engine {
         layer: usize,
         how: &[Projection],
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<Projected> {
-        let depth = factors.depth();
-        if layer == 0 || layer > depth || how.len() != depth {
-            let message = format!(
-                "expected a layer from 1 to {depth} and {depth} penalties, found layer {layer} and {} penalties",
-                how.len()
-            );
-            return Err(Error::Config(message));
-        }
-        if factors.activation.is_none() {
-            return self.project(x, factors.components(layer)?.view(), &how[layer - 1], progress);
-        }
+    ) -> Result<Projected<f32>> {
         match &mut self.device {
-            Device::Cpu(cpu) => project_layers(cpu, x.into(), factors, &how[..layer], progress),
-            Device::Gpu(gpu) => project_layers(gpu.as_mut(), x.into(), factors, &how[..layer], progress),
+            Device::Cpu(cpu) => train::transform(cpu, x, factors, layer, how, progress),
+            Device::Gpu(gpu) => train::transform(gpu.as_mut(), x, factors, layer, how, progress),
         }
     }
 
-    /// [`Engine::transform`] of samples from any source, which are read once, a shard after the other; `take` is handed their
-    /// coefficients in order. Returns the relative error, and the most steps of a shard. The steps of a nonlinear model are those of a
-    /// shard, not of all samples.
+    /// [`train::transform_samples`] on this device.
     ///
     /// # Errors
-    /// As [`Engine::transform`], and whatever the source and `take` report.
+    /// See there.
     pub fn transform_samples(
         &mut self,
         x: &mut dyn Source<f32>,
@@ -240,30 +228,10 @@ impl Engine {
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
         take: &mut dyn FnMut(ArrayView2<'_, f32>) -> Result<()>,
     ) -> Result<(f64, usize)> {
-        let (n, m) = x.shape();
-        let rows = match &self.device {
-            Device::Cpu(cpu) => cpu.shard_rows(m),
-            Device::Gpu(gpu) => gpu.shard_rows(m),
-        };
-        let (shards, of) = (Cut::new(n, rows).shards(), n.div_ceil(rows));
-        let (mut squares, mut left, mut steps) = (0.0, 0.0, 0);
-        for (shard, rows) in shards.enumerate() {
-            let x = x.rows(rows.clone())?;
-            let norm = train::squares(x.view());
-            if norm == 0.0 {
-                take(Array2::zeros((rows.len(), factors.components(layer)?.ncols())).view())?;
-                continue;
-            }
-            let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
-            let projected = self.transform(x, factors, layer, how, &mut part)?;
-            take(projected.h.view())?;
-            (squares, left) = (squares + norm, left + norm * projected.relative_error.powi(2));
-            steps = steps.max(projected.steps);
+        match &mut self.device {
+            Device::Cpu(cpu) => train::transform_samples(cpu, x, factors, layer, how, progress, take),
+            Device::Gpu(gpu) => train::transform_samples(gpu.as_mut(), x, factors, layer, how, progress, take),
         }
-        if squares == 0.0 {
-            return Err(Error::Data("the data are all zero".into()));
-        }
-        Ok(((left / squares).sqrt(), steps))
     }
 
     /// k-means of `features` (samples × any), in as many runs as `how` says; the same for the same seed on a device.
@@ -314,64 +282,4 @@ impl Engine {
             Device::Gpu(gpu) => verify(gpu.as_mut(), progress),
         }
     }
-}
-
-fn project<B: Backend<Elem = f32>>(
-    b: &mut B,
-    mut x: Rows<'_, f32>,
-    psi: ArrayView2<'_, f32>,
-    how: &Projection,
-    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Projected> {
-    let (of_x, of_psi) = (check_samples(&mut x, psi.nrows(), how.signed)?, Unit::of(psi));
-    let (n, m) = x.dim();
-    let cut = Cut::new(n, b.shard_rows(m));
-    // It is read once.
-    let mut x = Streamed::new(&mut x, of_x, Storage::Auto, cut);
-    let psi = b.upload(of_psi.divide(psi).view())?;
-    let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
-    let how = how.divided(of_psi);
-    let outcome = train::project(b, &mut x, &psi, &mut h, &how, &mut Watch::new(progress))?;
-    let mut h = h.into_host(b)?;
-    of_x.per(of_psi).multiply(&mut h)?;
-    Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
-}
-
-/// Of a model with an activation, for as many layers as `how` has entries.
-fn project_layers<B: Backend<Elem = f32>>(
-    b: &mut B,
-    mut x: Rows<'_, f32>,
-    factors: &Factors<f32>,
-    how: &[Projection],
-    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Projected> {
-    let activation = factors.activation.ok_or_else(|| Error::Config("the model has no activation".into()))?;
-    let n = x.dim().0;
-    check_samples(&mut x, factors.n_features(), how.iter().all(|how| how.signed))?;
-    // W_1 carries the unit, and its unit is that of X.
-    let unit = Unit::of(factors.w[0].view());
-    let how: Vec<Projection> = how.iter().map(|how| how.divided(unit)).collect();
-    let how = &how[..];
-    let (mut x, _) = train::hold(b, &mut x, unit, Storage::Auto, Cut::whole(n))?;
-    let mut w = vec![b.upload(unit.divide(factors.w[0].view()).view())?];
-    for w_l in &factors.w[1..how.len()] {
-        w.push(b.upload(w_l.view())?);
-    }
-    let signed = how.iter().all(|how| how.signed);
-    let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());
-    let how = (how, typical.as_ref().map(|h| h.view()));
-    let (mut h, outcome) = train::project_layers(b, &mut x, &w, activation, how, &mut Watch::new(progress))?;
-    if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
-        h = h.activated(b, activation, Apply::G)?;
-    }
-    Ok(Projected { h: h.into_host(b)?, relative_error: outcome.relative_error, steps: outcome.steps })
-}
-
-/// The unit of samples that a model takes.
-fn check_samples(x: &mut Rows<'_, f32>, features: usize, signed: bool) -> Result<Unit> {
-    let (n, m) = x.dim();
-    if m != features && n > 0 && m > 0 {
-        return Err(Error::shape("features of the samples", (n, features), (n, m)));
-    }
-    Unit::of_samples(x, signed)
 }

@@ -55,10 +55,11 @@
 //! 6. `evaluate`, `store`, `verify`, `bench`
 //! 7. `engine`, `report`
 //! 8. `reproduce`
-//! 9. `cli`
+//! 9. `cli`, `python`
 //! 10. `main`
 //!
-//! Only the command (`cli`, `main`) prints and reads arguments. Whatever can go wrong is an [`Error`].
+//! `python` has the bindings of the Python package, with the feature of that name. Only the command (`cli`, `main`) prints and reads
+//! arguments. Whatever can go wrong is an [`Error`].
 
 pub mod atomic;
 pub mod backend;
@@ -70,6 +71,8 @@ mod error;
 pub mod evaluate;
 pub mod memory;
 pub mod model;
+#[cfg(feature = "python")]
+mod python;
 pub mod report;
 pub mod reproduce;
 pub mod store;
@@ -78,7 +81,7 @@ pub mod train;
 pub mod verify;
 
 pub use backend::{DeviceInfo, DeviceRequest};
-pub use engine::{Engine, Projected, devices, missing_device};
+pub use engine::{Engine, devices, missing_device};
 pub use error::{Error, Result};
 
 /// The manual.

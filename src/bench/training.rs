@@ -71,7 +71,7 @@ pub(super) fn blocks<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
     let Set { x, mut h } = Set::new(bench.b, (n, m), k)?;
     let mut w = bench.b.upload(random(7, m, k).view())?;
     let mut h_block =
-        HBlock::new(bench.b, Cut::new(n, n), k, (config.model.h_penalty, 0.0), BlockSolver::of(&config, m, k))?;
+        HBlock::new(bench.b, Cut::new(n, n), k, (config.model.h_penalty, 0.0, 0.0), BlockSolver::of(&config, m, k))?;
     let taken = bench.time(share, |b| {
         h_block.set_gram(b, &w)?;
         h_block.prepare(b)?;

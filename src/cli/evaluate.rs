@@ -18,7 +18,7 @@ use super::fit::by_model;
 use super::labels::{self, Attribute};
 use super::output::{Output, name_of, percent, printable};
 use super::samples::{StreamArg, coefficients, is_of, size, source};
-use super::transform::{RidgeArg, load, projections};
+use super::transform::{RidgeArg, load};
 
 /// Score a model: cluster the coefficients of samples by k-means and compare the clusters with labels.
 #[derive(clap::Args)]
@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         Some(scaling) => scaling,
         None => ModelSpec::by_name(&model.metadata.model)?.features,
     };
-    let projections = projections(&model.metadata, args.ridge.ridge)?;
+    let projections = model.metadata.projections(args.ridge.ridge)?;
     let mut engine = args.device.open(out)?;
 
     let k = model.factors.h.ncols();

@@ -18,7 +18,7 @@ use super::labels::{self, Attribute};
 use super::output::{Output, written};
 use super::progress::Reporter;
 use super::samples::{StreamArg, coefficients, is_of, size};
-use super::transform::{load, projections};
+use super::transform::load;
 
 /// Write a page about a model: curves, components and their parts, reconstructions, clusters.
 #[derive(clap::Args)]
@@ -120,7 +120,7 @@ impl Shown {
         source: String,
         out: &Output,
     ) -> Result<Self> {
-        let (f, how) = (&model.factors, projections(&model.metadata, None)?);
+        let (f, how) = (&model.factors, model.metadata.projections(None)?);
         let stored = is_of(model, &set.x)?;
         if !set.x.in_file() {
             let mut set = set.hold()?;

@@ -7,8 +7,7 @@ use deepnmf::Error;
 use deepnmf::atomic::{NewFile, write_atomically};
 use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples, npy_header};
 use deepnmf::model::ModelSpec;
-use deepnmf::store::{Metadata, Model};
-use deepnmf::train::Projection;
+use deepnmf::store::Model;
 use ndarray::ArrayView2;
 use serde_json::json;
 
@@ -78,7 +77,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let streamed = set.x.in_file();
     file.reserve(NPY_HEADER + size(samples, k))?;
 
-    let how = projections(metadata, args.ridge.ridge)?;
+    let how = metadata.projections(args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let (error, steps) =
@@ -150,14 +149,6 @@ pub(super) struct RidgeArg {
     /// squares [default: what the model file says]
     #[arg(long, value_name = "C", allow_negative_numbers = true)]
     pub(super) ridge: Option<f64>,
-}
-
-/// The projection on every layer of a model: with `ridge`, else with that of the file, else with the default of the model.
-pub(super) fn projections(m: &Metadata, ridge: Option<f64>) -> Result<Vec<Projection>> {
-    let spec = ModelSpec::by_name(&m.model)?;
-    let ridge = ridge.or(m.ridge).unwrap_or_else(|| spec.ridge_under(m.activation));
-    spec.check_ridge(ridge, m.activation)?;
-    Ok(Projection::of_layers(m.h_penalty, spec.signed, ridge, &m.penalties.lambda))
 }
 
 /// Reads and checks samples for a model, which is in `file`; not scaled yet. `held` says what memory is needed if they are held. Also

@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::data::{ImageShape, LoadOptions, Preprocess};
-use crate::model::{Activate, Activation, HPenalty, Init, Method, Metric, Solver};
-use crate::train::{Balance, Config, Extrapolate, GraphConfig, History, Online, Penalties, PenaltyScale, Seconds};
+use crate::element::Element;
+use crate::model::{Activate, Activation, HPenalty, Init, Method, Metric, ModelSpec, Solver};
+use crate::train::{
+    Balance, Config, ElasticNet, Extrapolate, Fit, GraphConfig, History, Online, Penalties, PenaltyScale, Projection,
+    Seconds,
+};
 
 /// The version of the layout of model files; it rises when older programs can no longer read them.
 pub const FORMAT: u64 = 1;
@@ -55,6 +60,9 @@ pub struct Training {
     pub graph: Option<GraphConfig>,
     /// How `mu` and `lambda` were read.
     pub penalty_scale: PenaltyScale,
+    /// Penalties per entry, where there are any.
+    #[serde(default, skip_serializing_if = "ElasticNet::is_none")]
+    pub elastic_net: ElasticNet,
     /// The penalty constants of W in the configuration.
     pub mu: Vec<f64>,
     /// The penalty constants of H in the configuration.
@@ -98,6 +106,7 @@ impl From<&Config> for Training {
             theta: c.model.theta.map(|_| c.theta),
             graph: (c.model.method == Method::Graph).then_some(c.graph),
             penalty_scale: c.penalty_scale,
+            elastic_net: c.elastic_net,
             mu: c.mu.clone(),
             lambda: c.lambda.clone(),
         }
@@ -186,4 +195,47 @@ pub struct Metadata {
     pub classes: Vec<String>,
     /// The class of every row of H, None for a row without a label; None without labels.
     pub labels: Option<Vec<Option<usize>>>,
+}
+
+impl Metadata {
+    /// Of a `fit` with `config` on samples after `preprocess`, on `device`; as [`Model::new`](super::Model::new).
+    pub fn of<E: Element>(config: &Config, fit: &Fit<E>, preprocess: Preprocess, device: String) -> Self {
+        Self {
+            format: FORMAT,
+            crate_version: env!("CARGO_PKG_VERSION").into(),
+            model: config.model.name.into(),
+            layers: fit.factors.layer_sizes(),
+            activation: fit.factors.activation,
+            activate: fit.factors.activate,
+            n_samples: fit.factors.h.nrows(),
+            penalties: fit.penalties.clone(),
+            h_penalty: config.h_penalty(),
+            ridge: Some(config.projection_ridge()),
+            reading: LoadOptions::default(),
+            preprocess,
+            image_shape: None,
+            training: Training { solver: fit.solver, pretrain_samples: fit.pretrain_samples, ..config.into() },
+            history: fit.history.clone(),
+            objective: fit.objective,
+            relative_error: fit.relative_error,
+            device,
+            seconds: fit.seconds,
+            split: None,
+            classes: Vec::new(),
+            labels: None,
+        }
+    }
+
+    /// How new samples are projected on every layer: with `ridge`, else with that of the file, else with the default of the model.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a model that there is not, and as [`ModelSpec::check_ridge`].
+    pub fn projections(&self, ridge: Option<f64>) -> Result<Vec<Projection>> {
+        let spec = ModelSpec::by_name(&self.model)?;
+        let ridge = ridge.or(self.ridge).unwrap_or_else(|| spec.ridge_under(self.activation));
+        spec.check_ridge(ridge, self.activation)?;
+        let mut all = Projection::of_layers(self.h_penalty, spec.signed, ridge, &self.penalties.lambda);
+        all.iter_mut().for_each(|how| how.l1 = self.training.elastic_net.h.l1);
+        Ok(all)
+    }
 }

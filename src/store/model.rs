@@ -5,10 +5,10 @@ use std::path::Path;
 use safetensors::SafeTensors;
 
 use super::check::check;
-use super::metadata::{FORMAT, Metadata, Training};
+use super::metadata::{FORMAT, Metadata};
 use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows, write};
 use crate::atomic::NewFile;
-use crate::data::{LoadOptions, Preprocess};
+use crate::data::Preprocess;
 use crate::model::Factors;
 use crate::train::{Config, Fit, Source, relative_error};
 use crate::{Error, Result};
@@ -29,30 +29,7 @@ impl Model {
     ///
     /// Image shape, split, classes and labels are left empty, and the reading options at their defaults.
     pub fn new(config: &Config, fit: Fit<f32>, preprocess: Preprocess, device: String) -> Self {
-        let metadata = Metadata {
-            format: FORMAT,
-            crate_version: env!("CARGO_PKG_VERSION").into(),
-            model: config.model.name.into(),
-            layers: fit.factors.layer_sizes(),
-            activation: fit.factors.activation,
-            activate: fit.factors.activate,
-            n_samples: fit.factors.h.nrows(),
-            penalties: fit.penalties,
-            h_penalty: config.model.h_penalty,
-            ridge: Some(config.projection_ridge()),
-            reading: LoadOptions::default(),
-            preprocess,
-            image_shape: None,
-            training: Training { solver: fit.solver, pretrain_samples: fit.pretrain_samples, ..config.into() },
-            history: fit.history,
-            objective: fit.objective,
-            relative_error: fit.relative_error,
-            device,
-            seconds: fit.seconds,
-            split: None,
-            classes: Vec::new(),
-            labels: None,
-        };
+        let metadata = Metadata::of(config, &fit, preprocess, device);
         Self { factors: fit.factors, metadata }
     }
 

@@ -36,6 +36,7 @@ fn model() -> Model {
         history: History { pretrain: vec![vec![8.0, 4.0], vec![2.0]], finetune: vec![3.0, 1.5] },
         objective: 1.5,
         relative_error: 0.125,
+        norm: 1.0,
         seconds: Seconds { init: 0.5, pretrain: 1.0, finetune: 2.0, total: 3.5 },
         warnings: Vec::new(),
     };

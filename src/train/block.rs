@@ -10,24 +10,14 @@
 //! as in their (14) and (21): (25) lacks a norm and (20) a factor of ½. Or by coordinate descent, which the backends
 //! have as one operation: [`Backend::descend`].
 
+use super::nesterov::{Block, Nesterov, Separate, Steps};
 use super::samples::{Cut, Scratch};
+use super::settings::Elastic;
 use super::state::{State, Visitor};
 use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{
-    Backend, ColumnSums, Curvature, Descent, MatMul, Momentum, NesterovRows, NesterovStep, Part, Write, momentum,
-};
+use crate::backend::{Backend, Descent, MatMul, Part};
 use crate::model::HPenalty;
-use ndarray::Array2;
-
-/// How the steps of Nesterov's method are made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Steps {
-    pub(crate) inner: usize,
-    pub(crate) metric: Metric,
-    pub(crate) restart: bool,
-    pub(crate) power_iterations: usize,
-}
 
 /// How a block is solved.
 #[derive(Debug, Clone, Copy)]
@@ -64,118 +54,6 @@ impl BlockSolver {
     }
 }
 
-/// A fresh [`Curvature`] for a k × k Gram.
-pub(crate) fn curvature<B: Backend>(b: &mut B, k: usize) -> Result<Curvature<B::Matrix>> {
-    let vector = b.upload(Array2::ones((1, k)).view())?;
-    Ok(Curvature { scale: b.zeros(1, k)?, vector })
-}
-
-/// The fixed quantities of a block.
-struct Block<'a, B: Backend> {
-    /// A.
-    left: Option<&'a B::Matrix>,
-    /// G.
-    gram: &'a B::Matrix,
-    /// B.
-    rhs: &'a B::Matrix,
-    /// The penalty on the column sums.
-    mu: f64,
-    /// Curvature beyond that of A and G.
-    extra: f64,
-}
-
-/// Nesterov's method for a block with these Grams.
-struct Nesterov<B: Backend> {
-    steps: Steps,
-    /// Of the Gram on the right.
-    right: Curvature<B::Matrix>,
-    /// Of the Gram on the left.
-    left: Option<Curvature<B::Matrix>>,
-}
-
-/// What the steps need one by one, where the backend does not take all of them at once.
-struct Separate<B: Backend> {
-    y: B::Matrix,
-    gradient: B::Matrix,
-    half: Option<B::Matrix>,
-    sums: B::Matrix,
-    momentum: B::Matrix,
-    test: B::Scalars,
-}
-
-impl<B: Backend> Nesterov<B> {
-    /// For k columns; with a Gram on the left, that of so many rows.
-    fn new(b: &mut B, k: usize, left: Option<usize>, steps: Steps) -> Result<Self> {
-        let left = left.map(|rows| curvature(b, rows)).transpose()?;
-        Ok(Self { steps, right: curvature(b, k)?, left })
-    }
-
-    /// What an unknown of `rows × k` needs, with the penalty `mu` on its column sums.
-    fn separate(&self, b: &mut B, (rows, k): (usize, usize), mu: f64) -> Result<Option<Separate<B>>> {
-        let left = self.left.is_some();
-        if !left && mu == 0.0 && !self.steps.restart && b.fuses_rows(k) {
-            return Ok(None);
-        }
-        Ok(Some(Separate {
-            y: b.zeros(rows, k)?,
-            gradient: b.zeros(rows, k)?,
-            half: if left { Some(b.zeros(rows, k)?) } else { None },
-            sums: b.zeros(1, k)?,
-            momentum: b.zeros(1, 2)?,
-            test: b.scalars(1)?,
-        }))
-    }
-
-    /// From and into `x`:
-    /// `x_k = max(0, y_k − ∇(y_k)/L)`, `α_{k+1} = (1 + √(4α_k² + 1))/2`, `y_{k+1} = x_k + (α_k − 1)/α_{k+1} (x_k − x_{k−1})`.
-    fn solve(
-        &self,
-        b: &mut B,
-        block: &Block<'_, B>,
-        x: &mut B::Matrix,
-        separate: &mut Option<Separate<B>>,
-    ) -> Result<()> {
-        let Self { steps, right, left } = self;
-        let Some(work) = separate else {
-            let (gram, rhs, right, extra, steps) = (block.gram, block.rhs, &right.scale, block.extra, steps.inner);
-            return b.nesterov_rows(NesterovRows { gram, rhs, right, extra, steps }, x);
-        };
-        let mut alpha = 1.0_f64;
-        for k in 0..steps.inner {
-            let (next, beta) = momentum(alpha);
-            alpha = next;
-            let at = if k == 0 { &*x } else { &work.y };
-            match (block.left, &mut work.half) {
-                (Some(a), Some(half)) => {
-                    b.matmul(MatMul::NN, at, block.gram, half)?;
-                    b.matmul(MatMul::NN, a, half, &mut work.gradient)?;
-                }
-                _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
-            }
-            if block.mu > 0.0 {
-                b.column_sums(at, ColumnSums::Sum, Write::Replace, &mut work.sums)?;
-            }
-            b.nesterov_step(NesterovStep {
-                gradient: &mut work.gradient,
-                rhs: block.rhs,
-                column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
-                right: &right.scale,
-                left: left.as_ref().map(|curvature| &curvature.scale),
-                extra: block.extra,
-                momentum: if steps.restart {
-                    Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
-                } else {
-                    Momentum::Fixed(beta)
-                },
-                first: k == 0,
-                x,
-                y: &mut work.y,
-            })?;
-        }
-        Ok(())
-    }
-}
-
 /// The H block: `G = ΨᵀΨ` (plus penalty), `B = XΨ`; every sample for itself, so that it is solved shard by shard.
 pub(crate) struct HBlock<B: Backend> {
     /// `ΨᵀΨ`, without the penalty.
@@ -188,6 +66,8 @@ pub(crate) struct HBlock<B: Backend> {
     solver: Method<B>,
     /// Curvature beyond that of G.
     extra: f64,
+    /// The constant of a penalty on the sum of H.
+    l1: f64,
     shards: Scratch<Shard<B>>,
 }
 
@@ -243,6 +123,8 @@ impl<B: Backend> Method<B> {
 struct Shard<B: Backend> {
     /// `X_s Ψ`.
     rhs: B::Matrix,
+    /// The same less l1.
+    shifted: Option<B::Matrix>,
     separate: Option<Separate<B>>,
 }
 
@@ -252,7 +134,7 @@ impl<B: Backend> HBlock<B> {
         b: &mut B,
         cut: Cut,
         k: usize,
-        (kind, lambda): (HPenalty, f64),
+        (kind, lambda, l1): (HPenalty, f64, f64),
         solver: BlockSolver,
     ) -> Result<Self> {
         let solver = Method::new(b, k, None, solver)?;
@@ -263,10 +145,12 @@ impl<B: Backend> HBlock<B> {
             penalised: if lambda > 0.0 { Some(b.zeros(k, k)?) } else { None },
             absolute: None,
             shards: Scratch::new(cut, |rows| {
-                Ok(Shard { rhs: b.zeros(rows, k)?, separate: solver.separate(b, (rows, k), 0.0)? })
+                let shifted = if l1 > 0.0 { Some(b.zeros(rows, k)?) } else { None };
+                Ok(Shard { rhs: b.zeros(rows, k)?, shifted, separate: solver.separate(b, (rows, k), 0.0)? })
             })?,
             solver,
             extra: 0.0,
+            l1,
         })
     }
 
@@ -314,8 +198,9 @@ impl<B: Backend> HBlock<B> {
     /// Steps on a shard of H with the right side as it is set, after [`HBlock::prepare`].
     pub(crate) fn solve(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
         let gram = self.penalised.as_ref().unwrap_or(&self.gram);
-        let Shard { rhs, separate } = self.shards.rows(b.shape(h).0)?;
-        let block = Block { left: None, gram, rhs: &*rhs, mu: 0.0, extra: self.extra };
+        let Shard { rhs, shifted, separate } = self.shards.rows(b.shape(h).0)?;
+        let rhs = less(b, rhs, self.l1, shifted)?;
+        let block = Block { left: None, gram, rhs, mu: 0.0, extra: self.extra };
         self.solver.solve(b, &block, h, separate)
     }
 }
@@ -325,6 +210,18 @@ impl<B: Backend> State<B> for HBlock<B> {
         visitor.matrix(b, "Gram of the H block", &mut self.gram)?;
         self.solver.visit(b, visitor)
     }
+}
+
+/// `rhs − l1`, where there is room for it.
+fn less<'m, B: Backend>(
+    b: &mut B,
+    rhs: &'m B::Matrix,
+    l1: f64,
+    shifted: &'m mut Option<B::Matrix>,
+) -> Result<&'m B::Matrix> {
+    let Some(shifted) = shifted else { return Ok(rhs) };
+    b.add_penalty(rhs, HPenalty::SquaredL1, -l1, shifted)?;
+    Ok(shifted)
 }
 
 /// `gram`, or its magnitudes where there is room for them.
@@ -348,6 +245,8 @@ pub(crate) struct WBlock<B: Backend> {
     /// The constant of the penalty on the column sums.
     pub(super) mu: f64,
     left: Option<B::Matrix>,
+    /// A penalty per entry, with the right side less l1 and S with l2 on its diagonal.
+    elastic: Option<(Elastic, Option<B::Matrix>, B::Matrix)>,
     solver: Method<B>,
     separate: Option<Separate<B>>,
 }
@@ -361,9 +260,19 @@ impl<B: Backend> WBlock<B> {
             rows,
             mu,
             left: if left { Some(b.zeros(rows, rows)?) } else { None },
+            elastic: None,
             separate: solver.separate(b, (rows, k), mu)?,
             solver,
         })
+    }
+
+    /// Penalises every entry.
+    pub(crate) fn penalise_entries(&mut self, b: &mut B, elastic: Elastic) -> Result<()> {
+        if elastic != Elastic::default() {
+            let (rows, k) = b.shape(&self.rhs);
+            self.elastic = Some((elastic, Some(b.zeros(rows, k)?), b.zeros(k, k)?));
+        }
+        Ok(())
     }
 
     /// `A = ΨᵀΨ` of the layers below.
@@ -376,7 +285,11 @@ impl<B: Backend> WBlock<B> {
 
     /// Steps on `w` with the Grams and the right side as they are set.
     pub(crate) fn solve(&mut self, b: &mut B, w: &mut B::Matrix) -> Result<()> {
-        let (left, gram, mu) = (self.left.as_ref(), &self.gram, self.mu);
+        let (left, mut gram, mut rhs, mu) = (self.left.as_ref(), &self.gram, &self.rhs, self.mu);
+        if let Some((elastic, shifted, penalised)) = &mut self.elastic {
+            b.add_penalty(gram, HPenalty::Ridge, elastic.l2, penalised)?;
+            (gram, rhs) = (penalised, less(b, rhs, elastic.l1, shifted)?);
+        }
         if let Method::Nesterov(method) = &mut self.solver {
             let Steps { metric, power_iterations, .. } = method.steps;
             b.spectral_bound(gram, metric, power_iterations, &mut method.right)?;
@@ -384,7 +297,7 @@ impl<B: Backend> WBlock<B> {
                 b.spectral_bound(a, metric, power_iterations, curvature)?;
             }
         }
-        let block = Block { left, gram, rhs: &self.rhs, mu, extra: mu * self.rows as f64 };
+        let block = Block { left, gram, rhs, mu, extra: mu * self.rows as f64 };
         self.solver.solve(b, &block, w, &mut self.separate)
     }
 }

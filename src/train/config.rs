@@ -1,104 +1,19 @@
 //! What to fit and how.
 
+use super::settings::{Balance, ElasticNet, Extrapolate, GraphConfig, Online, PenaltyScale};
 use crate::backend::Storage;
 use crate::model::spec::Layers;
-use crate::model::{Activate, Activation, Depth, Init, Method, Metric, ModelSpec, Solver};
+use crate::model::{Activate, Activation, Depth, HPenalty, Init, Method, Metric, ModelSpec, Solver};
 use crate::{Error, Result};
 
-/// What an edge of a neighbour graph weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GraphWeights {
-    /// 1.
-    Binary,
-    /// `exp(−‖x − y‖²/t)`, t the mean of that square over all edges.
-    Heat,
-    /// The cosine of the angle between the samples, by which neighbours are then chosen too.
-    Cosine,
-}
-
-/// The neighbour graph of a model that has one.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct GraphConfig {
-    /// Neighbours of every sample; two samples are joined if either is a neighbour of the other.
-    pub neighbors: usize,
-    /// What an edge weighs.
-    pub weights: GraphWeights,
-    /// The constant of the penalty `½ lambda tr(Hᵀ L H)`.
-    pub lambda: f64,
-}
-
-impl Default for GraphConfig {
-    /// The constant and the number of neighbours are those of Cai et al. Their weights for images are 0 and 1; on faces
-    /// under changing light those of the heat kernel are far better (PIE, k = 68: NMI .96 instead of .90).
-    fn default() -> Self {
-        Self { neighbors: 5, weights: GraphWeights::Heat, lambda: 100.0 }
-    }
-}
-
-/// Between which iterations the factors are extrapolated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Extrapolate {
-    /// None: the objective of every iteration is that of the factors.
-    None,
-    /// Those of coordinate descent in the pre-training.
-    Pretrain,
-    /// These, and the sweeps of the fine-tuning by either solver.
-    All,
-}
-
-/// How the constants `mu` and `lambda` are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PenaltyScale {
-    /// As c: `mu_l = c‖S‖₂/k_{l-1}`, `lambda = c‖G‖₂/k` (ridge: `c‖G‖₂`), S = HᵀH and G = WᵀW at the
-    /// initialisation. Independent of the number of samples and of the scale of X.
-    ScaleFree,
-    /// As they stand in the objective.
-    Absolute,
-}
-
-/// Which scale freedoms are taken out during training; the product of the factors never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Balance {
-    /// After a layer's pre-training: `‖w_j‖ = ‖h_j‖` before H is passed to the next layer.
-    pub layers: bool,
-    /// Where W and H are both penalised (RL1, RL2): the exact minimum of the penalties over all scales, after every iteration.
-    pub penalties: bool,
-    /// Extrapolation leaves the lengths of W's columns as they are: a change of scale costs nothing, and extrapolated from
-    /// iteration to iteration it would grow until the numbers overflow.
-    #[serde(default)]
-    pub lengths: bool,
-}
-
-/// Fine-tuning that changes W after every few samples instead of after all of them: for sets that are too large for many sweeps. A
-/// sweep is then one look at every sample. `X_s: n_s × m` being the next samples,
-///
-/// ```text
-/// H_s from W      C ← f C + X_sᵀH_s      S ← f S + H_sᵀH_s      W from C and S
-/// ```
-///
-/// and after the last sweep all H are solved for once more, under the W that came of it.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Online {
-    /// n_s, at most.
-    pub batch: usize,
-    /// f in (0, 1]: what remains of the sums when the next samples come. 1 forgets nothing.
-    pub forget: f64,
-}
-
-impl Default for Online {
-    fn default() -> Self {
-        Self { batch: 1024, forget: 0.8 }
-    }
-}
-
 /// What to fit and how. [`Config::new`] has the defaults.
-#[derive(Debug, Clone, serde::Serialize)]
+///
+/// In serde's formats the model is its name.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The row of the table of models.
-    #[serde(serialize_with = "name_of")]
+    #[serde(serialize_with = "name_of", deserialize_with = "by_name")]
     pub model: ModelSpec,
     /// `[k_1, …, k_L]`.
     pub layers: Vec<usize>,
@@ -112,6 +27,9 @@ pub struct Config {
     pub lambda: Vec<f64>,
     /// How `mu` and `lambda` are read.
     pub penalty_scale: PenaltyScale,
+    /// Penalties per entry instead of these: of linear models of [`Method::Blocks`] that have one layer and no other penalty, with
+    /// [`PenaltyScale::Absolute`].
+    pub elastic_net: ElasticNet,
     /// How each layer starts.
     pub init: Init,
     /// Seeds whatever is random.
@@ -172,6 +90,11 @@ fn name_of<S: serde::Serializer>(model: &ModelSpec, to: S) -> Result<S::Ok, S::E
     to.serialize_str(model.name)
 }
 
+fn by_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<ModelSpec, D::Error> {
+    let name: String = serde::Deserialize::deserialize(from)?;
+    ModelSpec::by_name(&name).map_err(serde::de::Error::custom)
+}
+
 impl Config {
     /// The defaults for `model` with `layers`.
     pub fn new(model: ModelSpec, layers: impl Into<Vec<usize>>) -> Self {
@@ -183,6 +106,7 @@ impl Config {
             mu: vec![model.default_mu],
             lambda: vec![model.default_lambda],
             penalty_scale: PenaltyScale::ScaleFree,
+            elastic_net: ElasticNet::default(),
             init: model.init,
             seed: 0,
             pretrain: model.pretrain,
@@ -278,6 +202,7 @@ impl Config {
             _ => {}
         }
         self.validate_method()?;
+        self.validate_elastic_net()?;
         let coupled = self.coupled();
         if let Some(why) = coupled.as_ref().filter(|_| self.stream) {
             return wrong(format!("{why}: X has to be held, it cannot be streamed"));
@@ -355,6 +280,34 @@ impl Config {
         Ok(())
     }
 
+    fn validate_elastic_net(&self) -> Result<()> {
+        let ElasticNet { w, h } = self.elastic_net;
+        let wrong = |found: String| Err(Error::Config(format!("elastic net: {found}")));
+        if let Some(v) = [w.l1, w.l2, h.l1, h.l2].iter().find(|v| !v.is_finite() || **v < 0.0) {
+            return wrong(format!("expected numbers of at least 0, found {v}"));
+        }
+        let (model, plain) = (&self.model, self.model.mu == Layers::None && self.model.lambda == Layers::None);
+        if self.elastic_net.is_none()
+            || self.penalty_scale == PenaltyScale::Absolute
+                && plain
+                && self.is_one_stage()
+                && model.method == Method::Blocks
+        {
+            return Ok(());
+        }
+        wrong(format!(
+            "expected absolute penalties, one layer, all samples at once, and a model of blocks without other penalties; found {} of {} \
+             layers",
+            model.name,
+            self.layers.len()
+        ))
+    }
+
+    /// How H is penalised.
+    pub fn h_penalty(&self) -> HPenalty {
+        if self.elastic_net.is_none() { self.model.h_penalty } else { HPenalty::Ridge }
+    }
+
     /// [`Config::passes`] over a block of rows of k, whose right side is a product of inner size `inner`. Where they are left
     /// open, a quarter of what that product costs is spent on them: `1 + inner/(4k)`, rounded, from 2 to 6 (after Gillis
     /// & Glineur 2012, *Accelerated multiplicative updates and hierarchical ALS algorithms*, section 4.2).
@@ -371,12 +324,13 @@ impl Config {
         self.of_layer("mu", &self.mu, self.model.mu, l)
     }
 
-    /// The constant of H on layer `l` (from 0), 0 where the model has none.
+    /// The constant of [`Config::h_penalty`] on layer `l` (from 0), 0 where the model has none.
     ///
     /// # Errors
     /// As [`Config::mu_of`].
     pub fn lambda_of(&self, l: usize) -> Result<f64> {
-        self.of_layer("lambda", &self.lambda, self.model.lambda, l)
+        let of_model = self.of_layer("lambda", &self.lambda, self.model.lambda, l)?;
+        Ok(of_model + self.elastic_net.h.l2)
     }
 
     fn of_layer(&self, name: &str, values: &[f64], on: Layers, l: usize) -> Result<f64> {

@@ -17,7 +17,8 @@
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
-use super::objective::{Objective, iterate};
+use super::iterate::iterate;
+use super::objective::Objective;
 use super::samples::{Samples, Shards};
 use super::state::{State, Visitor};
 use super::watch::Watch;
@@ -107,7 +108,7 @@ pub(crate) fn finetune<B: Backend>(
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[last];
     let (kind, lambda) = (config.model.h_penalty, penalties.lambda[last]);
-    let h_block = HBlock::new(b, x.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
+    let h_block = HBlock::new(b, x.cut(), k, (kind, lambda, 0.0), BlockSolver::of(config, m, k))?;
     let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, lambda)?;
     let balance = config.balance.penalties && lambda > 0.0 && penalties.mu.iter().all(|&mu| mu > 0.0);
     let mut chain = Chain::of_layers(b, m, &ranks, penalties, config)?;

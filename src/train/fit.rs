@@ -13,7 +13,7 @@ use super::watch::Watch;
 use super::{Config, Fit, History, Penalties, Progress, Seconds, Solver, Stage, Unit, Warning};
 use super::{method, nonlinear};
 use crate::backend::{Backend, Rows};
-use crate::model::{Activate, Factors, HPenalty};
+use crate::model::{Activate, Factors};
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::ops::ControlFlow;
@@ -167,8 +167,7 @@ pub(super) fn fit_divided<B: Backend>(
     }
     let before = if config.is_one_stage() { 0.0 } else { watch.spent_on_stage() };
     seconds.finetune = before + clock.elapsed().as_secs_f64();
-    let kind = config.model.h_penalty;
-    let mut objective = penalties_of(b, xx, (&w, &last), &penalties, kind)?;
+    let mut objective = penalties_of(b, xx, (&w, &last), &penalties, config)?;
     let (represented, hidden, (objective, relative_error)) = match config.activation {
         None => {
             let psi = psi(b, &w, depth)?;
@@ -207,6 +206,7 @@ pub(super) fn fit_divided<B: Backend>(
         history,
         objective,
         relative_error,
+        norm: xx.sqrt(),
         seconds,
         warnings,
     })
@@ -225,14 +225,17 @@ fn penalties_of<B: Backend>(
     xx: f64,
     (w, last): (&[B::Matrix], &Samples<B>),
     penalties: &Penalties,
-    kind: HPenalty,
+    config: &Config,
 ) -> Result<Objective<B>> {
     let ranks: Vec<usize> = w.iter().map(|w| b.shape(w).1).collect();
     let k = ranks[w.len() - 1];
-    let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, kind, penalties.lambda[w.len() - 1])?;
+    let of_h = (config.h_penalty(), penalties.lambda[w.len() - 1]);
+    let mut objective = Objective::new(b, xx, &penalties.mu, &ranks, of_h.0, of_h.1)?;
+    objective.penalise_entries(b, config.elastic_net)?;
     let mut s = b.zeros(k, k)?;
     last.gram(b, &mut s)?;
     objective.record_penalties(b, 0, w, &s)?;
+    objective.record_entries(b, 0, &w[0], last)?;
     Ok(objective)
 }
 

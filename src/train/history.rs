@@ -57,6 +57,8 @@ pub struct Fit<E> {
     pub objective: f64,
     /// ‖X − H Psiᵀ‖/‖X‖ of these factors, from the residual itself.
     pub relative_error: f64,
+    /// ‖X‖ of the samples.
+    pub norm: f64,
     /// Where the time went.
     pub seconds: Seconds,
     /// What its user should know.

@@ -1,8 +1,8 @@
 //! The pre-training of a model: layer by layer, each on the H of the one below.
 
-use super::block::curvature;
 use super::checkpoint::Course;
 use super::layer::{Layer, Start};
+use super::nesterov::curvature;
 use super::pretrain::balance_norms;
 use super::samples::{Cut, Samples, Shards, totals};
 use super::state::{State, Visitor};

@@ -7,19 +7,17 @@
 //! pen(S) = Σ_ij S_ij (squared L1)  or  tr S (ridge),   S = HᵀH
 //! ```
 
-use super::checkpoint::{Entered, LoopState, is_kept};
+use super::checkpoint::{LoopState, is_kept};
 use super::history::Stage;
 use super::samples::{Samples, Shards};
-use super::state::State;
+use super::settings::ElasticNet;
 use super::watch::Watch;
 use crate::backend::{
-    Backend, Cadence, ColumnSums, Combination, Course, Element, MatMul, Standing, StopCheck, Stopping, Sum, VERDICT,
-    Write,
+    Backend, ColumnSums, Combination, Course, Element, MatMul, Standing, StopCheck, Stopping, Sum, VERDICT, Write,
 };
 use crate::model::HPenalty;
 use crate::{Error, Result};
 use ndarray::Array2;
-use std::collections::VecDeque;
 
 const CROSS: usize = 0;
 const QUADRATIC: usize = 1;
@@ -28,12 +26,14 @@ pub(crate) const PENALTIES: usize = 2;
 
 /// The sums of which the objective is made, for as many iterations as lie between two looks, and the verdict on them.
 pub(crate) struct Objective<B: Backend> {
-    scalars: B::Scalars,
+    pub(super) scalars: B::Scalars,
     /// The slot of the verdict.
     verdict: usize,
     mu: Vec<f64>,
     lambda: f64,
     kind: HPenalty,
+    /// Penalties per entry of W and H, but for the squares of H.
+    entries: Option<ElasticNet>,
     /// ‖X‖².
     xx: f64,
     sums: Vec<B::Matrix>,
@@ -60,6 +60,7 @@ impl<B: Backend> Objective<B> {
             mu: mu.to_vec(),
             lambda,
             kind,
+            entries: None,
             xx,
             sums: ranks.iter().map(|&k| b.zeros(1, k)).collect::<Result<_>>()?,
             weights: b.upload(weights.view())?,
@@ -68,8 +69,23 @@ impl<B: Backend> Objective<B> {
         })
     }
 
+    /// Besides, penalties per entry of W and H; the squares of H are [`HPenalty::Ridge`] already.
+    pub(crate) fn penalise_entries(&mut self, b: &mut B, net: ElasticNet) -> Result<()> {
+        if net.is_none() {
+            return Ok(());
+        }
+        self.entries = Some(net);
+        let mut weights = b.download(&self.combination)?.into_raw_vec_and_offset().0;
+        weights.extend([net.w.l1, 0.5 * net.w.l2, net.h.l1].map(B::Elem::of));
+        let weights = Array2::from_shape_fn((1, weights.len()), |(_, j)| weights[j]);
+        self.combination = b.upload(weights.view())?;
+        self.verdict = b.cadence().every.max(1) * self.len();
+        self.scalars = b.scalars(self.verdict + VERDICT)?;
+        Ok(())
+    }
+
     fn len(&self) -> usize {
-        PENALTIES + self.mu.len() + 1
+        PENALTIES + self.mu.len() + 1 + if self.entries.is_some() { 3 } else { 0 }
     }
 
     fn slot(&self, turn: usize, term: usize) -> usize {
@@ -117,6 +133,31 @@ impl<B: Backend> Objective<B> {
         Ok(())
     }
 
+    /// ΣW and ‖W‖², where entries are penalised.
+    pub(crate) fn record_entries_of_w(&mut self, b: &mut B, turn: usize, w: &B::Matrix) -> Result<()> {
+        if self.entries.is_none() {
+            return Ok(());
+        }
+        let slot = self.slot(turn, PENALTIES + self.mu.len() + 1);
+        b.sum(Sum::Entries(w), &mut self.scalars, slot)?;
+        b.sum(Sum::Dot(w, w), &mut self.scalars, slot + 1)
+    }
+
+    /// ΣH of a shard, beside that of those before it, where entries are penalised.
+    pub(crate) fn record_entries_of_h(&mut self, b: &mut B, turn: usize, shard: usize, h: &B::Matrix) -> Result<()> {
+        if self.entries.is_none() {
+            return Ok(());
+        }
+        let slot = self.slot(turn, PENALTIES + self.mu.len() + 3);
+        b.reduce(Sum::Entries(h), Write::of_shard(shard), &mut self.scalars, slot)
+    }
+
+    /// Both, of these factors.
+    pub(crate) fn record_entries(&mut self, b: &mut B, turn: usize, w: &B::Matrix, h: &Samples<B>) -> Result<()> {
+        self.record_entries_of_w(b, turn, w)?;
+        h.shards.iter().enumerate().try_for_each(|(s, h)| self.record_entries_of_h(b, turn, s, h))
+    }
+
     /// A penalty `½ lambda ⟨p, q⟩` instead of that on H, which has its place.
     pub(crate) fn record_product_penalty(
         &mut self,
@@ -145,14 +186,14 @@ impl<B: Backend> Objective<B> {
 
     /// Whether the loop ends with the iteration whose sums are recorded, the first one from `start`; see
     /// [`Backend::check_stop`].
-    fn check_stop(&mut self, b: &mut B, turn: usize, start: Option<Standing>, stop: Stopping) -> Result<()> {
+    pub(super) fn check_stop(&mut self, b: &mut B, turn: usize, start: Option<Standing>, stop: Stopping) -> Result<()> {
         let (first, verdict, constant) = (self.slot(turn, 0), self.verdict, 0.5 * self.xx);
         let (weights, sums) = (&self.combination, &mut self.scalars);
         b.check_stop(StopCheck { weights, sums, first, constant, start, stop, verdict })
     }
 
     /// Takes what came of some iterations.
-    fn look(
+    pub(super) fn look(
         &self,
         b: &mut B,
         (turns, pending): (usize, B::Pending),
@@ -301,6 +342,11 @@ impl<B: Backend> Objective<B> {
         for (mu, s) in self.mu.iter().zip(&sums[PENALTIES..]) {
             f += 0.5 * mu * s;
         }
+        if let (Some(ElasticNet { w, h }), [sum_w, squares_w, sum_h, ..]) =
+            (self.entries, &sums[PENALTIES + self.mu.len() + 1..])
+        {
+            f += w.l1 * sum_w + 0.5 * w.l2 * squares_w + h.l1 * sum_h;
+        }
         f
     }
 
@@ -309,85 +355,4 @@ impl<B: Backend> Objective<B> {
         let residual = self.xx - 2.0 * sums[CROSS] + sums[QUADRATIC];
         (0.5 * residual + self.penalty(sums), (residual.max(0.0) / self.xx).sqrt())
     }
-}
-
-/// Runs `step` at most `max` times and returns the objective at the start and after every iteration that was made; of
-/// extrapolated iterations, some of which are taken back, the least so far. `state` is all that an iteration leaves for the next
-/// one: a fit that goes on from a checkpoint finds it there.
-///
-/// The device ends the loop itself ([`Backend::gate`]), with the first iteration that meets the rule, and its word is what
-/// counts: the host looks only as often as the backend's cadence says, at iterations that are already done while the next ones
-/// run, and what it has queued in vain is skipped. So a step may well be called again after the end. What it then reads from
-/// the device is what the last iteration left there, and what it writes from the host may only be what every iteration writes
-/// anew (inverses, for one). Where the device cannot do that the host looks after every iteration.
-pub(crate) fn iterate<B: Backend, S: State<B>>(
-    b: &mut B,
-    objective: &mut Objective<B>,
-    (stage, max): (Stage, usize),
-    (start, stop): ((f64, f64), Stopping),
-    state: &mut S,
-    watch: &mut Watch<'_>,
-    step: impl FnMut(&mut B, &mut Objective<B>, &mut S, usize) -> Result<()>,
-) -> Result<Vec<f64>> {
-    let mut here = match watch.enter(b, stage, LoopState::start(start, stop), state)? {
-        Entered::Over(history) => return Ok(history),
-        Entered::At(here) => here,
-    };
-    let max = watch.iterations(stage, max);
-    if !here.over && here.made() < max {
-        let ends_itself = stop.is_any() && b.gate(true);
-        let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
-        let done = run(b, objective, ((stage, max), cadence), (&mut here, stop), state, watch, step);
-        b.gate(false);
-        done?;
-    }
-    watch.leave(stage, &here.history);
-    Ok(here.history)
-}
-
-fn run<B: Backend, S: State<B>>(
-    b: &mut B,
-    objective: &mut Objective<B>,
-    (bounds, cadence): ((Stage, usize), Cadence),
-    (here, stop): (&mut LoopState, Stopping),
-    state: &mut S,
-    watch: &mut Watch<'_>,
-    mut step: impl FnMut(&mut B, &mut Objective<B>, &mut S, usize) -> Result<()>,
-) -> Result<()> {
-    let (stage, max) = bounds;
-    let mut first = Some(here.standing());
-    let mut queued = here.made();
-    let mut under_way: VecDeque<(usize, B::Pending)> = VecDeque::new();
-    // A fit that was told to stop before makes the iterations that it was left.
-    let mut stopped = false;
-    while queued < max && !here.over && !stopped {
-        let turns = cadence.every.clamp(1, max - queued);
-        for turn in 0..turns {
-            step(b, objective, state, turn)?;
-            if stop.is_any() {
-                objective.check_stop(b, turn, first.take(), stop)?;
-            }
-        }
-        queued += turns;
-        under_way.push_back((turns, b.start_read(&objective.scalars)?));
-        // What is written down is what the last iteration left, so that all of them have to be done.
-        let due = queued < max && watch.is_due(stage, false);
-        let ahead = if due { 0 } else { cadence.ahead };
-        while !here.over && !stopped && under_way.len() > ahead {
-            if let Some(pending) = under_way.pop_front() {
-                objective.look(b, pending, (bounds, stop), here, watch)?;
-                stopped = watch.stopped;
-            }
-        }
-        if due && !here.over && under_way.is_empty() {
-            watch.keep(b, here, state)?;
-        }
-    }
-    for pending in under_way {
-        objective.look(b, pending, (bounds, stop), here, watch)?;
-    }
-    if watch.is_due(stage, true) {
-        watch.keep(b, here, state)?;
-    }
-    Ok(())
 }

@@ -2,8 +2,9 @@
 
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
+use super::iterate::iterate;
 use super::layer::Layer;
-use super::objective::{Objective, iterate};
+use super::objective::Objective;
 use super::samples::{Samples, Shards};
 use super::state::{State, Visitor};
 use super::watch::Watch;
@@ -27,15 +28,18 @@ pub(crate) fn pretrain<B: Backend>(
 ) -> Result<Vec<f64>> {
     let ((n, m), k) = (v.shape(), b.shape(w).1);
     let Layer { mu, lambda, .. } = *layer;
-    let kind = config.model.h_penalty;
-    let mut h_block = HBlock::new(b, v.cut(), k, (kind, lambda), BlockSolver::of(config, m, k))?;
+    let (kind, net) = (config.h_penalty(), config.elastic_net);
+    let mut h_block = HBlock::new(b, v.cut(), k, (kind, lambda, net.h.l1), BlockSolver::of(config, m, k))?;
     let mut w_block = WBlock::new(b, (m, k), mu, false, BlockSolver::of(config, n, k))?;
+    w_block.penalise_entries(b, net.w)?;
     let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
+    objective.penalise_entries(b, net)?;
     let mut balance =
         if config.balance.penalties && mu > 0.0 && lambda > 0.0 { Some(Balance::new(b, k)?) } else { None };
 
     h.gram(b, &mut w_block.gram)?;
     objective.record_penalties(b, 0, [&*w], &w_block.gram)?;
+    objective.record_entries(b, 0, w, h)?;
     let start = objective.exact(b, v, h, w)?;
 
     let one_layer = config.is_one_stage();
@@ -55,6 +59,7 @@ pub(crate) fn pretrain<B: Backend>(
                 let point = ahead.begin(b, s, &mut h.shards[s])?;
                 h_block.solve(b, point)?;
                 let (ahead, write) = (ahead.look_ahead(b, s, &h.shards[s])?, Write::of_shard(s));
+                objective.record_entries_of_h(b, turn, s, ahead)?;
                 b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
                 b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
             })?;
@@ -65,6 +70,7 @@ pub(crate) fn pretrain<B: Backend>(
             h_block.set_gram(b, made)?;
             objective.record_fit(b, turn, (&w_block.rhs, made), (&h_block.gram, &w_block.gram))?;
             objective.record_penalties(b, turn, [made], &w_block.gram)?;
+            objective.record_entries_of_w(b, turn, made)?;
             ahead.settle(b, objective, turn, std::slice::from_mut(w))
         })?;
         state.ahead.finish(b, state.h)?;
@@ -82,11 +88,13 @@ pub(crate) fn pretrain<B: Backend>(
                 let (h, write) = (&mut h.shards[s], Write::of_shard(s));
                 h_block.set_rhs(b, v, w)?;
                 h_block.solve(b, h)?;
+                objective.record_entries_of_h(b, turn, s, h)?;
                 b.product(MatMul::TN, h, h, write, &mut w_block.gram)?;
                 b.product(MatMul::TN, v, h, write, &mut w_block.rhs)
             })?;
             w_block.solve(b, w)?;
             h_block.set_gram(b, w)?;
+            objective.record_entries_of_w(b, turn, w)?;
             objective.record_fit(b, turn, (&w_block.rhs, w), (&h_block.gram, &w_block.gram))?;
             if let Some(balance) = &mut balance {
                 let grams = (&mut h_block.gram, &mut w_block.gram);

@@ -1,8 +1,11 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
-use super::block::{BlockSolver, HBlock, Steps};
-use super::objective::{Objective, iterate};
+use super::block::{BlockSolver, HBlock};
+use super::iterate::iterate;
+use super::nesterov::Steps;
+use super::objective::Objective;
 use super::samples::{Samples, Shards};
+use super::settings::{Elastic, ElasticNet};
 use super::unit::Unit;
 use super::watch::Watch;
 use super::{Metric, Solver, Stage};
@@ -17,6 +20,8 @@ pub struct Projection {
     pub h_penalty: HPenalty,
     /// Its constant.
     pub lambda: f64,
+    /// The constant of a penalty `l1 Σ_ij H_ij` besides. Of linear models only.
+    pub l1: f64,
     /// C of a ridge `½ C tr(G)/k ‖H‖²` besides, `G = ΨᵀΨ` of the k components; 0 for none. Of linear models only.
     pub ridge: f64,
     /// Passes of coordinate descent, Nesterov steps or gradient steps, at most.
@@ -29,14 +34,23 @@ pub struct Projection {
 
 impl Default for Projection {
     fn default() -> Self {
-        Self { h_penalty: HPenalty::SquaredL1, lambda: 0.0, ridge: 0.0, max_steps: 2000, tol: 1e-6, signed: false }
+        Self {
+            h_penalty: HPenalty::SquaredL1,
+            lambda: 0.0,
+            l1: 0.0,
+            ridge: 0.0,
+            max_steps: 2000,
+            tol: 1e-6,
+            signed: false,
+        }
     }
 }
 
 impl Projection {
-    /// The same on components that were divided by their unit.
-    pub(crate) fn divided(&self, unit: Unit) -> Self {
-        Self { lambda: self.lambda / unit.squared(), ..self.clone() }
+    /// The same of samples and on components that were divided by their units.
+    pub(crate) fn divided(&self, of_x: Unit, unit: Unit) -> Self {
+        let l1 = self.l1 / of_x.factor() / unit.factor();
+        Self { lambda: self.lambda / unit.squared(), l1, ..self.clone() }
     }
 
     /// For every layer of a model with these penalty constants on H, and this ridge.
@@ -75,7 +89,7 @@ pub(crate) fn project<B: Backend>(
             (BlockSolver::Nesterov(steps), BATCH)
         }
     };
-    let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda), solver)?;
+    let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda, how.l1), solver)?;
     if how.signed {
         block.allow_signs(b)?;
     }
@@ -90,11 +104,13 @@ pub(crate) fn project<B: Backend>(
         b.copy(&s, &mut block.gram)?;
     }
     let mut objective = Objective::new(b, 0.0, &[], &[], how.h_penalty, how.lambda)?;
+    objective.penalise_entries(b, ElasticNet { h: Elastic { l1: how.l1, l2: 0.0 }, ..Default::default() })?;
     let (stop, batches) = (Stopping::new(how.tol, None), how.max_steps.div_ceil(batch));
     let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
     x.pass(b, &mut |b, shard, x| {
         let h = &mut h.shards[shard];
         block.set_rhs(b, x, psi)?;
+        objective.record_entries_of_h(b, 0, 0, h)?;
         let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
         watch.part = (shard, shards);
         let history = iterate(
@@ -109,6 +125,7 @@ pub(crate) fn project<B: Backend>(
                 block.solve(b, h)?;
                 b.matmul(MatMul::TN, h, h, &mut s)?;
                 objective.record_fit(b, turn, (block.rhs(b.shape(h).0)?, h), (&block.gram, &s))?;
+                objective.record_entries_of_h(b, turn, 0, h)?;
                 objective.record_penalties(b, turn, [], &s)
             },
         )?;

@@ -1,6 +1,6 @@
 //! Where samples come from.
 
-use crate::backend::{Rows, SHARD_BYTES, rows_of_bytes};
+use crate::backend::{Element, Rows, SHARD_BYTES, rows_of_bytes};
 use crate::data::ReadAhead;
 use crate::model::Factors;
 use crate::{Error, Result};
@@ -33,13 +33,13 @@ pub(crate) fn blocks<E>((n, features): (usize, usize)) -> impl ExactSizeIterator
 ///
 /// # Errors
 /// [`Error::Shape`] where x, h and the factors do not fit each other; whatever the source reports.
-pub fn relative_error(x: &mut dyn Source<f32>, factors: &Factors<f32>, h: ArrayView2<'_, f32>) -> Result<f64> {
+pub fn relative_error<E: Element>(x: &mut dyn Source<E>, factors: &Factors<E>, h: ArrayView2<'_, E>) -> Result<f64> {
     let (n, m) = x.shape();
     if n != h.nrows() {
         return Err(Error::shape("coefficients", (n, h.ncols()), h.dim()));
     }
     let (mut left, mut all) = (0.0, 0.0);
-    for rows in blocks::<f32>((n, m)) {
+    for rows in blocks::<E>((n, m)) {
         let x = x.rows(rows.clone())?;
         let (of_x, of_h) = (x.view(), h.slice(s![rows, ..]));
         let tasks = of_x.axis_chunks_iter(Axis(0), 256).into_par_iter().zip(of_h.axis_chunks_iter(Axis(0), 256));
@@ -51,8 +51,8 @@ pub fn relative_error(x: &mut dyn Source<f32>, factors: &Factors<f32>, h: ArrayV
 }
 
 /// `‖X‖²`.
-pub(crate) fn squares(x: ArrayView2<'_, f32>) -> f64 {
-    let rows = x.outer_iter().into_par_iter().map(|row| row.iter().map(|v| f64::from(*v).powi(2)).sum());
+pub(crate) fn squares<E: Element>(x: ArrayView2<'_, E>) -> f64 {
+    let rows = x.outer_iter().into_par_iter().map(|row| row.iter().map(|v| v.f64().powi(2)).sum());
     rows.collect::<Vec<f64>>().iter().sum()
 }
 

@@ -162,7 +162,7 @@ impl Unit {
     }
 
     /// s.
-    fn factor(self) -> f64 {
+    pub(crate) fn factor(self) -> f64 {
         2.0_f64.powi(self.exponent)
     }
 
@@ -238,6 +238,7 @@ impl Unit {
         }
         fit.history.finetune.iter_mut().for_each(|f| *f *= squared);
         fit.objective *= squared;
+        fit.norm *= self.factor();
         for mu in fit.penalties.mu.iter_mut().skip(of_w.into()) {
             *mu *= squared;
         }

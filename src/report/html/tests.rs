@@ -31,6 +31,7 @@ fn model(name: &str, layers: &[usize]) -> Model {
         },
         objective: 2.0,
         relative_error: 0.25,
+        norm: 1.0,
         seconds: Seconds::default(),
         warnings: Vec::new(),
     };

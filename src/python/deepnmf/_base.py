@@ -1,0 +1,254 @@
+"""What the estimators have in common: samples in, factors out."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar, Union, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from . import _engine
+from ._device import engine_for
+from ._progress import Watch
+
+try:
+    from sklearn import callback as _callback
+except ImportError:  # before scikit-learn 1.9
+    _callback = None
+
+_Mixin: Any = object if _callback is None else _callback.CallbackSupportMixin
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """A method that fits, which tears scikit-learn's callbacks down however it ends; where there are none, as it is."""
+    return method if _callback is None else cast(_Method, _callback.with_callbacks(method))
+
+
+Array = NDArray[Any]
+#: An array (n × features) of float64, float32 or uint8, what becomes one, or the path of a file.
+Samples = Union[Any, str, "os.PathLike[str]"]
+
+_PRECISIONS = {"float16": "f16", "float32": "f32", "float64": "f64"}
+
+
+def is_path(X: Any) -> bool:
+    """Whether these samples are in a file."""
+    return isinstance(X, (str, os.PathLike))
+
+
+def seed_of(random_state: Any) -> int:
+    """A whole number as it is, so that it is the seed that the command takes; else one drawn from the generator."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted model: W of every layer, H, and what the engine says of them."""
+
+    device: Any
+    precision: str
+    verbose: int
+    weights_: list[Array]
+    coefficients_: Array
+    components_: Array
+    hidden_: list[Array]
+    n_features_in_: int
+    n_iter_: int
+    reconstruction_err_: float
+    relative_error_: float
+    history_: dict[str, Any]
+    device_: str
+    _metadata: str
+
+    def _is_signed(self) -> bool:
+        return False
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = not self._is_signed()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.components_.shape[0])
+
+    def _checked(self, X: Any, reset: bool) -> Any:
+        """Samples as the engine takes them: an array, or the path of a file."""
+        if is_path(X):
+            return os.fspath(X)
+        if isinstance(X, np.ndarray) and not X.dtype.isnative and X.dtype.kind == "f":
+            X = X.astype(X.dtype.newbyteorder("="))
+        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32, np.uint8])
+        if X.dtype != np.uint8 and not self._is_signed():
+            check_non_negative(X, type(self).__name__)
+        return np.require(X, requirements="A")
+
+    def _dtype_for(self, X: Any) -> np.dtype[Any]:
+        """In which precision a fit of these samples computes."""
+        if self.precision in _PRECISIONS:
+            return np.dtype("float64" if self.precision == "float64" else "float32")
+        if self.precision != "auto":
+            raise ValueError(
+                f"precision must be 'auto', 'float16', 'float32' or 'float64', got {self.precision!r}"
+            )
+        return np.dtype("float32") if is_path(X) or X.dtype == np.uint8 else np.dtype(X.dtype)
+
+    def _fit_engine(
+        self,
+        X: Any,
+        settings: dict[str, Any],
+        *,
+        stream: bool | None = False,
+        keep: tuple[str, float, bool] | None = None,
+        start: list[tuple[Array, Array]] | None = None,
+        warn_of_iterations: bool = True,
+    ) -> None:
+        dtype = self._dtype_for(X)
+        if is_path(X):
+            if dtype == np.float64:
+                raise ValueError("a file is read as float32, found precision='float64'; pass the array")
+        elif X.dtype != np.uint8 or dtype == np.float64:
+            X = X.astype(dtype, copy=False)
+        precision = "f16" if self.precision == "float16" else f"f{8 * dtype.itemsize}"
+        engine = engine_for(self.device, precision)
+        watch = Watch(self, self.verbose, None if is_path(X) else X)
+        try:
+            arrays, metadata, norm, notes, raised = engine.fit(
+                X, json.dumps(settings), stream=stream, keep=keep, start=start, progress=watch.function
+            )
+        finally:
+            watch.close()
+        self._set_factors(arrays, metadata)
+        self.reconstruction_err_ = self.relative_error_ * norm
+        if raised is not None:
+            # What is fitted so far is kept.
+            raise raised
+        for kind, text in notes:
+            if kind == "warning":
+                warnings.warn(text, UserWarning, stacklevel=4)
+            elif kind == "convergence" and warn_of_iterations:
+                warnings.warn(text, ConvergenceWarning, stacklevel=4)
+        watch.finish()
+
+    def _set_factors(self, arrays: Any, metadata: str) -> None:
+        self.weights_, self.coefficients_, self.hidden_ = arrays
+        self._metadata = metadata
+        known = json.loads(metadata)
+        history = known["history"]
+        self.history_ = {
+            "pretrain": [np.asarray(layer) for layer in history["pretrain"]],
+            "finetune": np.asarray(history["finetune"]),
+        }
+        self.relative_error_ = float(known["relative_error"])
+        self.device_ = known["device"]
+        self.n_features_in_ = self.weights_[0].shape[0]
+        self.n_iter_ = max(len(history["finetune"] or history["pretrain"][-1]) - 1, 0)
+        self.components_ = self._components_of(len(self.weights_))
+
+    def _components_of(self, layer: int) -> Array:
+        psi = self.weights_[0]
+        for w in self.weights_[1:layer]:
+            psi = psi @ w
+        return np.ascontiguousarray(psi.T)
+
+    def _arrays(self, h: Array | None = None) -> Any:
+        """The factors, with ``h`` as coefficients; without, where no mean of them is needed, with none."""
+        if h is None:
+            known = json.loads(self._metadata)
+            h = self.coefficients_ if known["activation"] else self.coefficients_[:0]
+        return (self.weights_, h, [])
+
+    def _compute_transform(self, X: Samples, layer: int | None = None, ridge: float | None = None) -> Array:
+        check_is_fitted(self)
+        X = self._checked(X, reset=False)
+        layer = len(self.weights_) if layer is None else layer
+        dtype = self.weights_[0].dtype
+        wanted = dtype if is_path(X) or X.dtype == np.uint8 or self.precision != "auto" else X.dtype
+        if not is_path(X) and (X.dtype != np.uint8 or dtype == np.float64):
+            X = X.astype(dtype, copy=False)
+        double = dtype == np.float64
+        engine = engine_for("cpu" if double else self.device, f"f{8 * dtype.itemsize}")
+        watch = Watch(None, self.verbose)
+        # In float64 up to where coefficients do not depend on the samples beside them.
+        limits = (20_000, 1e-16) if double else (2_000, 1e-6)
+        try:
+            h = engine.transform(X, self._arrays(), self._metadata, layer, ridge, limits, watch.function)
+        finally:
+            watch.close()
+        return h.astype(wanted, copy=False)
+
+    def transform(self, X: Samples) -> Array:
+        """Describe samples by the components of the last layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or the path of a file
+            Samples of the kind that the model was fitted to.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_components)
+            Nonnegative coefficients, a row per sample.
+        """
+        return self._compute_transform(X)
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Reconstruct samples from their coefficients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Coefficients, as :meth:`transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            ``H Psiᵀ``, or with an activation the nonlinear reconstruction.
+        """
+        check_is_fitted(self)
+        h = np.asarray(X)
+        if h.ndim != 2:
+            raise ValueError(f"expected a 2D array of coefficients, got {h.ndim}D")
+        wanted = h.dtype if h.dtype.kind == "f" else self.weights_[0].dtype
+        h = np.ascontiguousarray(h, dtype=self.weights_[0].dtype)
+        made, _ = _engine.reconstruct(self._arrays(h), self._metadata)
+        assert made is not None
+        return made.astype(wanted, copy=False)
+
+    def score(self, X: Samples, y: Any = None) -> float:
+        """Share of ``‖X‖²`` that is explained, ``1 − ‖X − X̂‖²/‖X‖²``: the greater the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, which are transformed first.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        score : float
+        """
+        h = self._compute_transform(X).astype(self.weights_[0].dtype, copy=False)
+        X = self._checked(X, reset=False)
+        if not is_path(X) and (X.dtype != np.uint8 or h.dtype == np.float64):
+            X = X.astype(h.dtype, copy=False)
+        _, error = _engine.reconstruct(self._arrays(h), self._metadata, X)
+        assert error is not None
+        return 1.0 - error**2
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        state.pop("_skl_callbacks_to_teardown", None)
+        return state

@@ -1,0 +1,151 @@
+//! Coefficients of new samples under the components of a model.
+
+use super::Progress;
+use super::nonlinear::layers::project_layers;
+use super::project::{Projection, project};
+use super::samples::{Cut, Samples, Streamed, hold};
+use super::source::{Source, squares};
+use super::unit::Unit;
+use super::watch::Watch;
+use crate::backend::{Apply, Backend, Element, Rows, Storage};
+use crate::model::{Activation, Factors};
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+use std::ops::ControlFlow;
+
+/// Coefficients of samples under fixed components.
+#[derive(Debug, Clone)]
+pub struct Projected<E> {
+    /// `samples × k`.
+    pub h: Array2<E>,
+    /// ‖X − H Psiᵀ‖/‖X‖, with an activation that of the nonlinear reconstruction.
+    pub relative_error: f64,
+    /// Passes of coordinate descent, or steps, that were made.
+    pub steps: usize,
+}
+
+/// The coefficients of `x` (samples × features) on layer `layer` (from 1) of a model, as it was trained on: of a linear
+/// model by nonnegative least squares on the components of that layer, from H = 0; of a nonlinear one layer by layer and then by
+/// the error of the whole, and those of the last layer through g where the model's own were ([`Factors::of_last`]). `how` has
+/// one entry per layer.
+///
+/// # Errors
+/// [`Error::Shape`] where x and the model differ in features, [`Error::Data`] for values that are not finite, or negative where
+/// that is not allowed; [`Error::Config`] for a layer that there is not.
+pub fn transform<'x, B: Backend>(
+    b: &mut B,
+    x: impl Into<Rows<'x, B::Elem>>,
+    factors: &Factors<B::Elem>,
+    layer: usize,
+    how: &[Projection],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Projected<B::Elem>> {
+    let depth = factors.depth();
+    if layer == 0 || layer > depth || how.len() != depth {
+        let message = format!(
+            "expected a layer from 1 to {depth} and {depth} penalties, found layer {layer} and {} penalties",
+            how.len()
+        );
+        return Err(Error::Config(message));
+    }
+    let (how, x) = (&how[..layer], x.into());
+    match factors.activation {
+        None => on_components(b, x, factors.components(layer)?.view(), &how[layer - 1], progress),
+        Some(activation) => on_layers(b, x, (factors, activation), how, progress),
+    }
+}
+
+/// [`transform`] of samples from any source, which are read once, a shard after the other; `take` is handed their
+/// coefficients in order. Returns the relative error, NaN where all samples are zero, and the most steps of a shard. The steps of a nonlinear model are those of a
+/// shard, not of all samples.
+///
+/// # Errors
+/// As [`transform`], and whatever the source and `take` report.
+pub fn transform_samples<B: Backend>(
+    b: &mut B,
+    x: &mut dyn Source<B::Elem>,
+    factors: &Factors<B::Elem>,
+    layer: usize,
+    how: &[Projection],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    take: &mut dyn FnMut(ArrayView2<'_, B::Elem>) -> Result<()>,
+) -> Result<(f64, usize)> {
+    let (n, m) = x.shape();
+    let rows = b.shard_rows(m);
+    let (shards, of) = (Cut::new(n, rows).shards(), n.div_ceil(rows));
+    let (mut squares_of_all, mut left, mut steps) = (0.0, 0.0, 0);
+    for (shard, rows) in shards.enumerate() {
+        let x = x.rows(rows.clone())?;
+        let norm = squares(x.view());
+        if norm == 0.0 {
+            take(Array2::zeros((rows.len(), factors.components(layer)?.ncols())).view())?;
+            continue;
+        }
+        let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
+        let projected = transform(b, x, factors, layer, how, &mut part)?;
+        take(projected.h.view())?;
+        (squares_of_all, left) = (squares_of_all + norm, left + norm * projected.relative_error.powi(2));
+        steps = steps.max(projected.steps);
+    }
+    Ok(((left / squares_of_all).sqrt(), steps))
+}
+
+/// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.
+pub(crate) fn on_components<B: Backend>(
+    b: &mut B,
+    mut x: Rows<'_, B::Elem>,
+    psi: ArrayView2<'_, B::Elem>,
+    how: &Projection,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Projected<B::Elem>> {
+    let (of_x, of_psi) = (check_samples(&mut x, psi.nrows(), how.signed)?, Unit::of(psi));
+    let (n, m) = x.dim();
+    let cut = Cut::new(n, b.shard_rows(m));
+    // It is read once.
+    let mut x = Streamed::new(&mut x, of_x, Storage::Auto, cut);
+    let psi = b.upload(of_psi.divide(psi).view())?;
+    let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
+    let how = how.divided(of_x, of_psi);
+    let outcome = project(b, &mut x, &psi, &mut h, &how, &mut Watch::new(progress))?;
+    let mut h = h.into_host(b)?;
+    of_x.per(of_psi).multiply(&mut h)?;
+    Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
+}
+
+/// Of a model with an activation, for as many layers as `how` has entries.
+fn on_layers<B: Backend>(
+    b: &mut B,
+    mut x: Rows<'_, B::Elem>,
+    (factors, activation): (&Factors<B::Elem>, Activation),
+    how: &[Projection],
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Projected<B::Elem>> {
+    let n = x.dim().0;
+    check_samples(&mut x, factors.n_features(), how.iter().all(|how| how.signed))?;
+    // W_1 carries the unit, and its unit is that of X.
+    let unit = Unit::of(factors.w[0].view());
+    let how: Vec<Projection> = how.iter().map(|how| how.divided(unit, unit)).collect();
+    let how = &how[..];
+    let (mut x, _) = hold(b, &mut x, unit, Storage::Auto, Cut::whole(n))?;
+    let mut w = vec![b.upload(unit.divide(factors.w[0].view()).view())?];
+    for w_l in &factors.w[1..how.len()] {
+        w.push(b.upload(w_l.view())?);
+    }
+    let signed = how.iter().all(|how| how.signed);
+    let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());
+    let how = (how, typical.as_ref().map(|h| h.view()));
+    let (mut h, outcome) = project_layers(b, &mut x, &w, activation, how, &mut Watch::new(progress))?;
+    if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
+        h = h.activated(b, activation, Apply::G)?;
+    }
+    Ok(Projected { h: h.into_host(b)?, relative_error: outcome.relative_error, steps: outcome.steps })
+}
+
+/// The unit of samples that a model takes.
+fn check_samples<E: Element>(x: &mut Rows<'_, E>, features: usize, signed: bool) -> Result<Unit> {
+    let (n, m) = x.dim();
+    if m != features && n > 0 && m > 0 {
+        return Err(Error::shape("features of the samples", (n, features), (n, m)));
+    }
+    Unit::of_samples(x, signed)
+}

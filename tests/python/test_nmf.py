@@ -1,0 +1,124 @@
+"""NMF beside scikit-learn's."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.decomposition
+from sklearn.exceptions import ConvergenceWarning
+
+from deepnmf import NMF
+
+
+@pytest.fixture(scope="module")
+def x():
+    rng = np.random.default_rng(1)
+    return rng.random((80, 5)) ** 2 @ rng.random((5, 30)) ** 3 + 0.1 * rng.random((80, 30))
+
+
+def test_parameters_are_scikit_learns():
+    theirs, ours = (inspect.signature(of.__init__).parameters for of in (sklearn.decomposition.NMF, NMF))
+    for name, parameter in theirs.items():
+        assert name in ours
+        # Of its two solvers it cannot choose one.
+        assert name == "solver" or ours[name].default == parameter.default, name
+
+
+PENALTIES = [
+    {},
+    {"alpha_W": 0.01},
+    {"alpha_W": 0.01, "l1_ratio": 1.0},
+    {"alpha_W": 0.02, "alpha_H": 0.005, "l1_ratio": 0.3},
+    {"alpha_W": 0.005, "alpha_H": 0.02, "l1_ratio": 0.9},
+]
+
+
+def objective(x, w, h, alpha_W=0.0, alpha_H="same", l1_ratio=0.0):
+    n, m = x.shape
+    alpha_H = alpha_W if alpha_H == "same" else alpha_H
+    of = lambda f, a: a * (l1_ratio * f.sum() + 0.5 * (1 - l1_ratio) * np.sum(f**2))
+    return 0.5 * np.sum((x - w @ h) ** 2) + of(w, m * alpha_W) + of(h, n * alpha_H)
+
+
+@pytest.mark.parametrize("penalties", PENALTIES)
+@pytest.mark.parametrize("solver", ["cd", "nesterov"])
+def test_the_same_objective_is_minimised(x, penalties, solver):
+    settings = dict(n_components=4, tol=1e-10, max_iter=5000, random_state=0, **penalties)
+    theirs, ours = sklearn.decomposition.NMF(**settings), NMF(solver=solver, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        w, v = theirs.fit_transform(x), ours.fit_transform(x)
+    expected, found = objective(x, w, theirs.components_, **penalties), objective(x, v, ours.components_, **penalties)
+    # There is more than one minimum.
+    assert found <= expected * 1.02
+    # From its end on there is nothing to gain, neither here nor there.
+    again = sklearn.decomposition.NMF(**{**settings, "init": "custom", "max_iter": 200})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        w = again.fit_transform(x, W=v.copy(), H=ours.components_.copy())
+    assert found <= objective(x, w, again.components_, **penalties) * (1 + 1e-5)
+    # New samples, under the same penalties.
+    new = x[::-1] * 1.5
+    np.testing.assert_allclose(ours.transform(new), again_transform(ours, new, penalties), rtol=1e-3, atol=1e-3)
+
+
+def again_transform(ours, new, penalties):
+    theirs = sklearn.decomposition.NMF(n_components=4, tol=1e-10, max_iter=5000, **penalties)
+    theirs.components_, theirs._n_components, theirs.n_components_, theirs.n_features_in_ = ours.components_, 4, 4, new.shape[1]
+    return theirs.transform(new)
+
+
+def test_by_default_it_gets_as_far(x):
+    theirs, ours = sklearn.decomposition.NMF(4, random_state=0), NMF(4, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs.fit(x), ours.fit(x)
+    assert ours.reconstruction_err_ <= 1.005 * theirs.reconstruction_err_
+    assert ours.n_components_ == 4 and ours.components_.shape == (4, 30)
+    assert ours.reconstruction_err_ == pytest.approx(np.linalg.norm(x - ours.coefficients_ @ ours.components_))
+
+
+def test_a_start_of_ones_own(x):
+    w, h = np.ones((80, 4)), np.ones((4, 30))
+    h[:, ::3] = 0.5
+    m = NMF(4, init="custom", max_iter=1)
+    with pytest.warns(ConvergenceWarning):
+        m.fit(x, W=w, H=h)
+    # The last iteration is a plain one, after that many extrapolated ones.
+    assert m.n_iter_ == 2
+    with pytest.raises(ValueError, match="init='custom'"):
+        NMF(4).fit(x, W=w, H=h)
+    with pytest.raises(ValueError, match="W and H"):
+        NMF(4, init="custom").fit(x)
+    with pytest.raises(ValueError, match="W of the start|H of the start"):
+        NMF(4, init="custom").fit(x, W=w, H=h[:, :5])
+
+
+def test_multiplicative_updates(x):
+    assert NMF(4, solver="mu", max_iter=1000).fit(x).reconstruction_err_ < 0.2 * np.linalg.norm(x)
+    with pytest.raises(ValueError, match="mu"):
+        NMF(4, solver="mu", alpha_W=0.1).fit(x)
+
+
+BAD = [
+    ({"beta_loss": "kullback-leibler"}, ValueError, "beta_loss='kullback-leibler' is not supported"),
+    ({"beta_loss": "itakura-saito"}, ValueError, "itakura-saito"),
+    ({"shuffle": True}, ValueError, "shuffle=True"),
+    ({"solver": "hals"}, ValueError, "solver must be"),
+    ({"alpha_W": -1.0}, ValueError, "alpha_W must be at least 0"),
+    ({"alpha_H": "other"}, TypeError, "alpha_H"),
+    ({"l1_ratio": 2.0}, ValueError, "l1_ratio"),
+    ({"n_components": 0}, ValueError, "n_components"),
+    ({"n_components": 2.5}, ValueError, "n_components"),
+    ({"init": "pca"}, ValueError, "init: unknown variant `pca`"),
+    ({"max_iter": -3}, ValueError, "sweeps"),
+]
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), BAD)
+def test_what_it_does_not_take(x, settings, error, message):
+    with pytest.raises(error, match=message):
+        NMF(**{"n_components": 4, **settings}).fit(x)

@@ -1,0 +1,88 @@
+"""Files, metrics, pictures, the page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import normalized_mutual_info_score
+
+import deepnmf
+from deepnmf import DeepNMF, metrics
+
+
+@pytest.fixture(scope="module")
+def fitted(x):
+    return DeepNMF([8, 3], random_state=0, device="cpu").fit(x)
+
+
+def test_a_file_has_all_of_a_model(x, fitted, tmp_path):
+    deepnmf.save(fitted, tmp_path / "m.safetensors")
+    again = deepnmf.load(tmp_path / "m.safetensors", device="cpu")
+    assert np.array_equal(again.transform(x), fitted.transform(x))
+    assert again.layers == [8, 3] and again.n_iter_ == fitted.n_iter_ and again.history_["finetune"][0] > 0
+    # It can be fitted again, with what the file says.
+    assert np.array_equal(again.fit(x).coefficients_, fitted.coefficients_)
+    with pytest.raises(FileNotFoundError):
+        deepnmf.load(tmp_path / "nothing")
+    (tmp_path / "other").write_bytes(b"12345678")
+    with pytest.raises(ValueError, match="other"):
+        deepnmf.load(tmp_path / "other")
+    with pytest.raises(OSError):
+        deepnmf.save(fitted, tmp_path / "no" / "folder")
+
+
+def test_names_of_features(x):
+    frame = pd.DataFrame(x, columns=[f"pixel {i}" for i in range(36)])
+    m = DeepNMF([4, 2], device="cpu", random_state=0).fit(frame)
+    assert m.feature_names_in_[3] == "pixel 3"
+    assert list(m.get_feature_names_out()) == ["deepnmf0", "deepnmf1"]
+
+
+def test_metrics():
+    classes, clusters = ["a", "a", "b", "b", "c", "c"], [1, 1, 0, 0, 0, 2]
+    assert metrics.nmi(classes, clusters) == pytest.approx(normalized_mutual_info_score(classes, clusters))
+    assert metrics.accuracy(classes, clusters) == pytest.approx(5 / 6)
+    assert metrics.purity(classes, clusters) == pytest.approx(5 / 6)
+    assert metrics.naive_precision(classes, clusters) == pytest.approx((1 + 1 + 0.5) / 3)
+    # Pairs that are together in one only: three of the cluster, one of the class; here 2 · 3 of ordered pairs each way.
+    assert metrics.error_rate(classes, clusters) == pytest.approx((4 + 4 + 4 + 4 + 9 + 1 - 2 * (4 + 4 + 1 + 1)) ** 0.25)
+    assert set(metrics.scores([0], [0])) == {"NMI", "NP", "ER", "AC", "purity"}
+    with pytest.raises(ValueError, match="scores need samples"):
+        metrics.scores([0, 1], [0])
+
+
+def test_the_page(x, fitted, tmp_path):
+    labels = np.array(["odd", "even"])[np.arange(120) % 2]
+    missing = deepnmf.report(fitted, x, tmp_path / "r.html", labels=labels, image_shape=(6, 6))
+    page = (tmp_path / "r.html").read_text()
+    assert not missing and "odd" in page and "Clusters" in page
+    missing = deepnmf.report(fitted, path=tmp_path / "bare.html")
+    assert any("lusters" in name for name in missing)
+    with pytest.raises(ValueError, match="36"):
+        deepnmf.report(fitted, x, tmp_path / "r.html", image_shape=(5, 5))
+
+
+def test_pictures(fitted):
+    import matplotlib
+
+    matplotlib.use("agg")
+    from deepnmf import plot
+
+    sheet = plot.components(fitted, (6, 6), 1).images[0].get_array()
+    assert sheet.shape == (3 * 7 - 1, 3 * 7 - 1)
+    first = fitted.components(1)[0]
+    np.testing.assert_allclose(sheet[:6, :6], (first / first.max()).reshape(6, 6), rtol=1e-6)
+    figure = plot.hierarchy(fitted, (6, 6), parts=4)
+    assert len(figure.axes) == 3 * 5
+    assert len(plot.course(fitted, ax=figure.add_subplot()).lines) == 3
+    with pytest.raises(ValueError, match="from 2"):
+        plot.hierarchy(fitted, (6, 6), 1)
+
+
+def test_single_cell_data(x, fitted):
+    import anndata
+
+    data = anndata.AnnData(x)
+    deepnmf.annotate(data, fitted)
+    assert data.obsm["X_deepnmf"].shape == (120, 3) and data.varm["deepnmf"].shape == (36, 3)
