@@ -5,7 +5,9 @@ use crate::backend::{Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Preci
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
-use crate::train::{self, Checkpoints, Config, Fit, Progress, Projected, Projection, Solver, Source, Start, Warning};
+use crate::train::{
+    self, Checkpoints, Config, Fit, Memory, Penalties, Progress, Projected, Projection, Solver, Source, Start, Warning,
+};
 use crate::verify::{Check, verify};
 use crate::{Error, Result, evaluate};
 use ndarray::ArrayView2;
@@ -160,6 +162,24 @@ impl Engine {
             Device::Cpu(cpu) => train::fit_samples(cpu, x, config, Some(start), progress),
             Device::Gpu(gpu) => train::fit_samples(gpu.as_mut(), x, config, Some(start), progress),
         })
+    }
+
+    /// [`train::learn`] on this device.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn learn<'x>(
+        &mut self,
+        x: impl Into<Rows<'x, f32>>,
+        config: &Config,
+        penalties: &Penalties,
+        known: (&mut Factors<f32>, &mut Memory<f32>),
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        match &mut self.device {
+            Device::Cpu(cpu) => train::learn(cpu, x, config, penalties, known, progress),
+            Device::Gpu(gpu) => train::learn(gpu.as_mut(), x, config, penalties, known, progress),
+        }
     }
 
     /// [`Engine::fit_samples`] that is written down while it runs, or goes on; see [`train::fit_with_checkpoints`].

@@ -6,9 +6,9 @@ mod common;
 
 use common::{Counting, drifting};
 use deepnmf::backend::Cpu;
-use deepnmf::model::{Activation, MODELS, Method, ModelSpec};
-use deepnmf::train::{self, Config, Fit, Online, Progress, Solver, Stage, Warning};
-use ndarray::Array2;
+use deepnmf::model::{Activation, Factors, MODELS, Method, ModelSpec};
+use deepnmf::train::{self, Config, Fit, Memory, Online, Progress, Projection, Solver, Stage, Warning};
+use ndarray::{Array2, Axis};
 use std::ops::ControlFlow;
 
 const N: usize = 1200;
@@ -175,5 +175,44 @@ fn a_stop_leaves_a_whole_model() {
         let two = fit(&x, &Config { sweeps: 2, ..config.clone() });
         assert_eq!(stopped.warnings, [Warning::Stopped]);
         assert!(stopped.factors.w == two.factors.w && stopped.factors.h == two.factors.h, "{}", name(&config));
+    }
+}
+
+/// Batch after batch a model gets better on samples of all kinds, and its penalties stay what they are.
+#[test]
+fn batches_teach_a_model_that_is_fitted() {
+    let x = data();
+    for config in online() {
+        let name = name(&config);
+        let config = Config { pretrain_samples: None, ..config };
+        let (first, mut cpu) = (x.slice(ndarray::s![..200, ..]), Cpu::<f64>::new());
+        let fit = train::fit(&mut cpu, first, &config, None, &mut train::silent).unwrap();
+        let mut factors = fit.factors;
+        let (c, s) = (first.t().dot(&factors.h), factors.h.t().dot(&factors.h));
+        let mut memory = Memory { c, s, weight: 200.0, samples: 200.0 };
+        let error = |factors: &Factors<f64>| {
+            let how = vec![Projection::default(); factors.depth()];
+            let depth = factors.depth();
+            train::transform(&mut Cpu::new(), x.view(), factors, depth, &how, &mut train::silent)
+                .unwrap()
+                .relative_error
+        };
+        let before = error(&factors);
+        for batch in x.slice(ndarray::s![200.., ..]).axis_chunks_iter(Axis(0), 250) {
+            let known = (&mut factors, &mut memory);
+            train::learn(&mut cpu, batch, &config, &fit.penalties, known, &mut train::silent).unwrap();
+            assert_eq!(factors.h.nrows(), batch.nrows(), "{name}");
+        }
+        let after = error(&factors);
+        assert!(after < before, "{name}: {before} before, {after} after");
+        assert!(memory.weight > 0.99 * BATCH as f64 / (1.0 - 0.8) - BATCH as f64, "{name}: {}", memory.weight);
+        // Of other shapes, or not online.
+        let few = x.slice(ndarray::s![..5, ..3]);
+        let offline = Config { online: None, ..config.clone() };
+        for (x, config) in [(few, &config), (first, &offline)] {
+            let known = (&mut factors, &mut memory);
+            let refused = train::learn(&mut cpu, x, config, &fit.penalties, known, &mut train::silent);
+            assert!(matches!(refused, Err(deepnmf::Error::Config(_))), "{name}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::element::Element;
 use crate::evaluate::KMeans;
 use crate::model::{Factors, ModelSpec};
 use crate::store::Metadata;
-use crate::train::{self, Checkpoints, Config, Fit, Progress, Source, Start, Warning};
+use crate::train::{self, Checkpoints, Config, Fit, Memory, Progress, Source, Start, Warning};
 use crate::{DeviceRequest, Engine, Error, Result};
 use ndarray::{Array2, ArrayView2};
 use numpy::{IntoPyArray, PyReadonlyArray2};
@@ -62,6 +62,28 @@ enum AnyStart<'py> {
     Double(Pairs<'py, f64>),
 }
 
+/// XᵀH, HᵀH, their weight, and the samples of which the penalty constants are.
+type Remembers<'py, E> = (PyReadonlyArray2<'py, E>, PyReadonlyArray2<'py, E>, f64, f64);
+/// The same for Python.
+type Remembered<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, f64, f64);
+
+#[derive(FromPyObject)]
+enum AnyMemory<'py> {
+    #[pyo3(transparent)]
+    Single(Remembers<'py, f32>),
+    #[pyo3(transparent)]
+    Double(Remembers<'py, f64>),
+}
+
+fn recalled<E: Element + numpy::Element>((c, s, weight, samples): &Remembers<'_, E>) -> Memory<E> {
+    Memory { c: c.as_array().to_owned(), s: s.as_array().to_owned(), weight: *weight, samples: *samples }
+}
+
+fn remembered<E: Element + numpy::Element>(py: Python<'_>, memory: Memory<E>) -> Remembered<'_> {
+    let Memory { c, s, weight, samples } = memory;
+    (c.into_pyarray(py).into_any(), s.into_pyarray(py).into_any(), weight, samples)
+}
+
 fn owned<E: Element + numpy::Element>(start: &Pairs<'_, E>) -> Start<E> {
     start.iter().map(|(w, h)| (w.as_array().to_owned(), h.as_array().to_owned())).collect()
 }
@@ -85,7 +107,8 @@ impl PyEngine {
             }
             return Ok(Self { name: "cpu".into(), on_gpu: false, device: Mutex::new(Device::Double(Cpu::new())) });
         }
-        let options = GpuOptions { precision: parse(&format!("\"{precision}\""))?, ..GpuOptions::default() };
+        let mut options = GpuOptions::default();
+        options.precision = parse(&format!("\"{precision}\""))?;
         let engine = py.detach(|| Engine::open_with(&request, options))?;
         let (name, on_gpu) = (engine.device_name(), engine.adapter().is_some());
         Ok(Self { name, on_gpu, device: Mutex::new(Device::Single(engine)) })
@@ -164,6 +187,48 @@ impl PyEngine {
             }
         };
         reporter.raised.map_or(Ok(h), Err)
+    }
+
+    /// Lets the W of a model follow after batches of `x`: the factors, and the sums that it remembers with their weight.
+    #[pyo3(signature = (x, model, metadata, settings, memory, progress=None))]
+    #[allow(clippy::too_many_arguments, reason = "Python gives all of them")]
+    fn learn<'py>(
+        &self,
+        py: Python<'py>,
+        x: samples::Given<'py>,
+        model: AnyGiven<'py>,
+        metadata: &str,
+        settings: &str,
+        memory: AnyMemory<'py>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Arrays<'py>, Remembered<'py>)> {
+        let (metadata, config): (Metadata, _) = (parse(metadata)?, config_of(settings)?);
+        let mut reporter = Reporter::new(progress);
+        let x = x.view();
+        let learnt = match (&model, &memory) {
+            (AnyGiven::Single(given), AnyMemory::Single(memory)) => {
+                let (mut factors, mut memory) = (factors(given, &metadata), recalled(memory));
+                py.detach(|| {
+                    let Device::Single(engine) = &mut *self.device() else { return Err(other_precision()) };
+                    let mut x = x.single(Some(false), &|_, _| 0)?.0;
+                    let (n, _) = x.shape();
+                    let known = (&mut factors, &mut memory);
+                    engine.learn(x.rows(0..n)?, &config, &metadata.penalties, known, &mut |p| reporter.report(p))
+                })?;
+                (arrays(py, factors), remembered(py, memory))
+            }
+            (AnyGiven::Double(given), AnyMemory::Double(memory)) => {
+                let (mut factors, mut memory) = (factors(given, &metadata), recalled(memory));
+                py.detach(|| {
+                    let Device::Double(cpu) = &mut *self.device() else { return Err(other_precision()) };
+                    let known = (&mut factors, &mut memory);
+                    train::learn(cpu, x.double()?, &config, &metadata.penalties, known, &mut |p| reporter.report(p))
+                })?;
+                (arrays(py, factors), remembered(py, memory))
+            }
+            _ => return Err(other_precision().into()),
+        };
+        reporter.raised.map_or(Ok(learnt), Err)
     }
 
     /// The cluster of every row of `features`: the best of ten runs of k-means.

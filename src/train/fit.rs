@@ -94,7 +94,7 @@ fn fit_kept<B: Backend>(
 }
 
 /// The solver that `auto` means.
-fn of_device<B: Backend>(b: &B, config: &Config) -> Config {
+pub(super) fn of_device<B: Backend>(b: &B, config: &Config) -> Config {
     let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
     Config { solver, ..config.clone() }
 }

@@ -23,7 +23,7 @@ use crate::backend::{Backend, By, Element, MatMul, Stopping, Sum, Write};
 use ndarray::Array2;
 
 /// Blocks of H of a shard: it begins at 0, or where W was a sweep ago.
-const SOLVES: usize = 3;
+pub(super) const SOLVES: usize = 3;
 
 /// Online sweeps over `W_1 … W_L, H_L`, then a pass for H alone; returns the objective over time.
 ///
@@ -96,22 +96,10 @@ pub(crate) fn finetune<B: Backend>(
                 if shares[s] == 0.0 {
                     return Ok(());
                 }
-                b.scale(&mut sums.c, By::Entry(&forgets, 0), false)?;
-                b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
-                b.scale(&mut sums.s, By::Entry(&forgets, 0), false)?;
-                b.add(&mut sums.s, 1.0, &of_shard)?;
-                *weight = forget * *weight + shares[s];
-                if *weight < least {
+                let of_batch = (x, &*h, &of_shard);
+                let share = (&penalties.mu[..], n as f64);
+                if !follow(b, (w, chain, sums), of_batch, share, (forget, &forgets), (weight, least))? {
                     return Ok(());
-                }
-                for l in (0..last).rev() {
-                    set_tail(b, &w[l + 1], chain, l)?;
-                }
-                for (l, w) in w.iter_mut().enumerate() {
-                    set_block(b, chain, l, sums)?;
-                    chain[l].block.mu = penalties.mu[l] * *weight;
-                    chain[l].block.solve(b, w)?;
-                    grow_psi(b, w, chain, l)?;
                 }
                 h_block.set_gram(b, &chain[last].psi)?;
                 h_block.prepare(b)
@@ -159,4 +147,34 @@ pub(crate) fn finetune<B: Backend>(
     )?;
     history.extend_from_slice(&once[1..]);
     Ok(history)
+}
+
+/// Adds a batch to what is remembered, and lets the W follow; says whether they did, which they do from a weight of `least` on. `mu`
+/// are the penalty constants of so many samples.
+pub(super) fn follow<B: Backend>(
+    b: &mut B,
+    (w, chain, sums): (&mut [B::Matrix], &mut [Chain<B>], &mut Sums<B>),
+    (x, h, gram): (&B::Matrix, &B::Matrix, &B::Matrix),
+    (mu, samples): (&[f64], f64),
+    (forget, forgets): (f64, &B::Matrix),
+    (weight, least): (&mut f64, f64),
+) -> Result<bool> {
+    b.scale(&mut sums.c, By::Entry(forgets, 0), false)?;
+    b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
+    b.scale(&mut sums.s, By::Entry(forgets, 0), false)?;
+    b.add(&mut sums.s, 1.0, gram)?;
+    *weight = forget * *weight + b.shape(x).0 as f64;
+    if *weight < least {
+        return Ok(false);
+    }
+    for l in (0..w.len() - 1).rev() {
+        set_tail(b, &w[l + 1], chain, l)?;
+    }
+    for (l, w) in w.iter_mut().enumerate() {
+        set_block(b, chain, l, sums)?;
+        chain[l].block.mu = mu[l] * *weight / samples;
+        chain[l].block.solve(b, w)?;
+        grow_psi(b, w, chain, l)?;
+    }
+    Ok(true)
 }

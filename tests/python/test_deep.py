@@ -148,6 +148,34 @@ def test_online(x):
     assert json.loads(m._metadata)["training"]["online"] == {"batch": 32, "forget": 0.8}
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["dnmf", "sdnmf-rl2"])
+def test_batch_after_batch(x, dtype, name):
+    x = np.tile(x, (5, 1)).astype(dtype)
+    np.random.default_rng(0).shuffle(x)
+    whole = DeepNMF([8, 6], model=name, random_state=0, device="cpu").fit(x)
+    m = DeepNMF([8, 6], model=name, random_state=0, device="cpu", batch_size=40)
+    m.partial_fit(x[:60])
+    before = m.score(x)
+    for first in range(60, 600, 60):
+        m.partial_fit(x[first : first + 60])
+    assert m.coefficients_.shape == (60, 6) and m.weights_[0].dtype == dtype
+    assert m.score(x) > before
+    assert 1 - m.score(x) < 1.5 * (1 - whole.score(x))
+    # A model that was fitted learns on, and can be written.
+    known = whole.score(x)
+    whole.partial_fit(x[:100])
+    assert abs(whole.score(x) - known) < 0.02
+    again = pickle.loads(pickle.dumps(whole)).partial_fit(x[100:200])
+    assert np.array_equal(again.components_, whole.partial_fit(x[100:200]).components_)
+    with pytest.raises(ValueError, match="features"):
+        m.partial_fit(x[:, :5])
+    with pytest.raises(ValueError, match="path"):
+        m.partial_fit("x.npy")
+    with pytest.raises(ValueError, match="cannot be trained online"):
+        DeepNMF([4], model="nmf-mu", device="cpu").partial_fit(x)
+
+
 def test_a_start_is_that_of_the_seed(x):
     a, b, c = (DeepNMF([8, 3], init="random", random_state=s, device="cpu").fit(x) for s in (0, 0, 1))
     assert np.array_equal(a.coefficients_, b.coefficients_) and not np.array_equal(a.coefficients_, c.coefficients_)

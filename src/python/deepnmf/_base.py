@@ -143,6 +143,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _set_factors(self, arrays: Any, metadata: str) -> None:
         self.weights_, self.coefficients_, self.hidden_ = arrays
+        self.__dict__.pop("_memory", None)
         self._metadata = metadata
         known = json.loads(metadata)
         history = known["history"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from . import _engine
 from ._base import Array, FactorModel, Samples, is_path, seed_of, with_callbacks
-from ._device import row_of
+from ._device import engine_for, row_of
 
 
 class DeepNMF(FactorModel):
@@ -252,6 +254,57 @@ class DeepNMF(FactorModel):
         asked = any(value is not None for value in (self.max_iter, self.tol, self.target_error))
         self._fit_engine(X, self._settings(shape), stream=stream, keep=keep, warn_of_iterations=asked)
         return self.coefficients_
+
+    def partial_fit(self, X: Any, y: Any = None) -> DeepNMF:
+        """Let the components follow after further samples, by the online way: ``W`` from sums that forget (`batch_size`, `forget`).
+
+        The first call fits to its samples, online; a model that is fitted or loaded goes on from what it is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, of any number.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self : DeepNMF
+            With the `coefficients_` and errors of these samples.
+        """
+        if is_path(X):
+            raise ValueError("partial_fit takes an array, got a path")
+        first = not hasattr(self, "weights_")
+        X = self._checked(X, reset=first)
+        settings = {**self._settings(X.shape), "online": {"batch": self.batch_size, "forget": self.forget}}
+        if first:
+            self._fit_engine(X, settings, warn_of_iterations=False)
+            dtype = self.weights_[0].dtype
+            X = X.astype(dtype, copy=False)
+            self._memory = (X.T @ self.coefficients_, *self._gram())
+            return self
+        dtype = self.weights_[0].dtype
+        X = X.astype(dtype, copy=False)
+        known = json.loads(self._metadata)
+        if known["preprocess"]["scale"] != "none":
+            raise ValueError("samples of the training were scaled by the command; fit a model to samples as they are")
+        if not hasattr(self, "_memory"):
+            # What XᵀH is where W is at its minimum.
+            gram, *rest = self._gram()
+            self._memory = (np.ascontiguousarray(self.components_.T @ gram), gram, *rest)
+        engine = engine_for("cpu" if dtype == np.float64 else self.device, f"f{8 * dtype.itemsize}")
+        settings |= {"layers": known["layers"], "model": known["model"]}
+        arrays, memory = engine.learn(X, self._arrays(), self._metadata, json.dumps(settings), self._memory)
+        _, error = _engine.reconstruct((arrays[0], arrays[1], []), self._metadata, X)
+        known |= {"n_samples": len(X), "relative_error": error}
+        self._set_factors((arrays[0], arrays[1], []), json.dumps(known))
+        self._memory = memory
+        self.reconstruction_err_ = self.relative_error_ * float(np.linalg.norm(X))
+        return self
+
+    def _gram(self) -> tuple[Array, float, float]:
+        n = float(len(self.coefficients_))
+        return self.coefficients_.T @ self.coefficients_, n, n
 
     def components(self, layer: int) -> Array:
         """The components of a layer.

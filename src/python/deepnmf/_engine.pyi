@@ -37,6 +37,15 @@ class Engine:
         limits: tuple[int, float],
         progress: _Progress | None = None,
     ) -> NDArray[Any]: ...
+    def learn(
+        self,
+        x: _Samples,
+        model: _Arrays,
+        metadata: str,
+        settings: str,
+        memory: tuple[NDArray[Any], NDArray[Any], float, float],
+        progress: _Progress | None = None,
+    ) -> tuple[_Arrays, tuple[NDArray[Any], NDArray[Any], float, float]]: ...
     def kmeans(self, features: NDArray[Any], clusters: int, seed: int) -> list[int]: ...
 
 def models() -> str: ...

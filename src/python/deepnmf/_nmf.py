@@ -32,8 +32,8 @@ class NMF(FactorModel):
     beta_loss : "frobenius" or 2, default="frobenius"
         The only loss there is.
     tol : float, default=1e-4
-        The fit ends where the objective changes by no more than a tenth of this share in an iteration; 0 for never. (scikit-learn
-        measures the change of the gradient instead; so chosen, the errors at the end are alike.)
+        The fit ends where the objective changes by no more than this share in an iteration; 0 for never. (scikit-learn measures the
+        gradient instead.)
     max_iter : int, default=200
         The most iterations; one plain iteration follows those that are extrapolated.
     random_state : int, RandomState or None, default=None
@@ -154,7 +154,7 @@ class NMF(FactorModel):
             "layers": [k],
             "seed": seed_of(self.random_state),
             "sweeps": self.max_iter,
-            "tol": 0.1 * self.tol,
+            "tol": self.tol,
         }
         if init != "custom":
             settings["init"] = init
