@@ -49,7 +49,7 @@ def main() -> None:
     shape = tuple(int(side) for side in args.shape.split("x"))
 
     x = Normalizer().fit_transform(read(args.images))
-    figure, (ours, theirs, errors) = plt.subplots(1, 3, figsize=(15, 5))
+    figure, (ours, theirs, errors) = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
     for module, ax in [(deepnmf.NMF, ours), (sklearn.decomposition.NMF, theirs)]:
         name = module.__module__.split(".")[0]
         course = []

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Time to the same relative error: deepnmf beside what one would use instead, alternating in one run.
 
-    pip install numpy scipy scikit-learn            # and torch on a CUDA machine
-    cargo build --release
+    pip install numpy scipy scikit-learn nmf-rs     # and torch on a CUDA machine
+    pip install . && cargo build --release          # the package and the command; without one of them it is left out
     python3 benches/peers/run.py PIE_pose27.mat:160:.0510 train-images-idx3-ubyte.gz:100:.2760
 
-An argument is FILE:COMPONENTS:ERROR, the file a .mat with the samples in `fea` or IDX images. Samples are scaled to norm
-1. All compute in f32 and begin with the data in memory; finding a start (NNDSVD) counts, reading and writing do not.
-scikit-learn cannot stop at an error: how many iterations it takes there is found beforehand, and only a run of as many is
+An argument is FILE:COMPONENTS:ERROR, the file a .mat with the samples in `fea`, .npy or IDX images. Samples are scaled to norm
+1. All but nmf-rs, which knows f64 only, compute in f32, and all begin with the data in memory; finding a start (NNDSVD) counts, reading and
+writing do not. "deepnmf NMF" is the class of the Python package, from a NumPy array to NumPy arrays, ended by a callback of scikit-learn's.
+scikit-learn and nmf-rs cannot stop at an error: how many iterations they take there is found beforehand, and only a run of as many is
 timed. PyTorch, where it sees a GPU, runs the algorithm that deepnmf runs there: Nesterov's method in the diagonal metric, 30
 steps a block, from its own truncated SVD, TF32 off and on.
 
@@ -40,11 +41,22 @@ try:
     import torch
 except ImportError:
     torch = None
+try:
+    import deepnmf
+except ImportError:
+    deepnmf = None
+try:
+    import nmf_rs
+except ImportError:
+    nmf_rs = None
 
 
 def load(path):
     if path.endswith(".mat"):
         x = loadmat(path)["fea"]
+    elif path.endswith(".npy"):
+        x = np.load(path)
+        x = x.reshape(len(x), -1)
     else:
         raw = (gzip.open if path.endswith(".gz") else open)(path, "rb").read()
         dims = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
@@ -126,6 +138,70 @@ class Deepnmf:
             return result["seconds"]["fit"], busy, result["relative_error"], iterations
 
 
+class Until:
+    """Ends a fit at an error, as a callback of scikit-learn's."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        return metadata is not None and metadata["relative_error"] <= self.target
+
+
+class Package:
+    def __init__(self, device):
+        self.device = device
+        self.name = f"deepnmf NMF {device}"
+
+    def prepare(self, key, x, k, target, limit):
+        # A device is opened once.
+        self.run(key, x[: 2 * k], k, 0.9)
+
+    def run(self, key, x, k, target):
+        def fit():
+            model = deepnmf.NMF(k, init="nndsvd", max_iter=1000, tol=0, random_state=0, device=self.device)
+            return model.set_callbacks(Until(target)).fit(x)
+
+        model, wall, busy = timed(fit)
+        return wall, busy, relative_error(x, model.coefficients_, model.components_.T), model.n_iter_
+
+
+class NmfRs:
+    name = "nmf-rs ehals"
+
+    def __init__(self):
+        self.iterations = {}
+
+    def factorize(self, x, k, iterations):
+        w, h = nmf_rs.nndsvd_init(x, k)
+        found = nmf_rs.nmf(x, k, "ehals", W0=w, H0=h, max_iter=iterations)
+        return found.W, found.H
+
+    def prepare(self, key, x, k, target, limit):
+        """How many iterations reach the target, to a fifth of them: every trial begins anew."""
+        done, begin = 10, time.perf_counter()
+        while True:
+            w, h = self.factorize(x.astype(np.float64), k, done)
+            if relative_error(x, w, h.T) <= target or time.perf_counter() - begin > limit:
+                break
+            done = done * 6 // 5
+        self.iterations[key] = done
+
+    def run(self, key, x, k, target):
+        x = x.astype(np.float64)
+        (w, h), wall, busy = timed(lambda: self.factorize(x, k, self.iterations[key]))
+        return wall, busy, relative_error(x, w, h.T), self.iterations[key]
+
+
 class Torch:
     def __init__(self, tf32):
         self.tf32 = tf32
@@ -196,15 +272,18 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="every run, for machines")
     args = parser.parse_args()
 
-    peers = [Deepnmf(args.deepnmf, device) for device in args.device or ["cpu"]] + [Sklearn("cd"), Sklearn("mu")]
+    devices, has_command = args.device or ["cpu"], os.path.exists(args.deepnmf)
+    peers = [Deepnmf(args.deepnmf, device) for device in devices] if has_command else []
+    peers += [Package(device) for device in devices] if deepnmf is not None else []
+    peers += [Sklearn("cd"), Sklearn("mu")] + ([NmfRs()] if nmf_rs is not None else [])
     if torch is not None and torch.cuda.is_available():
         peers += [Torch(False), Torch(True)]
     peers = [p for p in peers if p.name not in args.skip]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
-    version = subprocess.run([args.deepnmf, "--version"], capture_output=True, text=True).stdout.strip()
-    versions = [version, f"scikit-learn {sklearn.__version__}", f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
+    version = subprocess.run([args.deepnmf, "--version"], capture_output=True, text=True).stdout.strip() if has_command else ""
+    versions = [version or f"deepnmf {deepnmf.__version__}", f"scikit-learn {sklearn.__version__}", f"NumPy {np.__version__}", f"SciPy {scipy.__version__}"]
     versions += [f"PyTorch {torch.__version__}"] if torch is not None else []
-    print(f"{cpu}, {len(os.sched_getaffinity(0))} cores; {', '.join(versions)}; Python {platform.python_version()}")
+    print(f"{cpu}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}; {', '.join(versions)}; Python {platform.python_version()}")
 
     runs = []
     for text in args.data:

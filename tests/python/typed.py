@@ -1,5 +1,7 @@
 """Uses all of the package; mypy reads it, nobody runs it."""
 
+from typing import Any
+
 import numpy as np
 
 import deepnmf
@@ -24,5 +26,12 @@ scores: dict[str, float] = metrics.scores([0, 0, 1], [1, 1, 0])
 plot.components(model, (4, 5))
 plot.hierarchy(model, (4, 5))
 plot.course(model)
+
+
+def single_cell(data: Any) -> None:
+    deepnmf.annotate(data, model, key="parts")
+
+
+version: str = deepnmf.__version__
 shallow: NMF = NMF(5, alpha_W=0.01).fit(x)
 found = shallow.reconstruction_err_ + shallow.n_iter_
