@@ -62,7 +62,7 @@ enum AnyStart<'py> {
     Double(Pairs<'py, f64>),
 }
 
-/// XᵀH, HᵀH, their weight, and the samples of which the penalty constants are.
+/// As [`Memory`].
 type Remembers<'py, E> = (PyReadonlyArray2<'py, E>, PyReadonlyArray2<'py, E>, f64, f64);
 /// The same for Python.
 type Remembered<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, f64, f64);
@@ -75,13 +75,13 @@ enum AnyMemory<'py> {
     Double(Remembers<'py, f64>),
 }
 
-fn recalled<E: Element + numpy::Element>((c, s, weight, samples): &Remembers<'_, E>) -> Memory<E> {
-    Memory { c: c.as_array().to_owned(), s: s.as_array().to_owned(), weight: *weight, samples: *samples }
+fn recalled<E: Element + numpy::Element>((c, s, weight, norm): &Remembers<'_, E>) -> Memory<E> {
+    Memory { c: c.as_array().to_owned(), s: s.as_array().to_owned(), weight: *weight, squared_norm: *norm }
 }
 
 fn remembered<E: Element + numpy::Element>(py: Python<'_>, memory: Memory<E>) -> Remembered<'_> {
-    let Memory { c, s, weight, samples } = memory;
-    (c.into_pyarray(py).into_any(), s.into_pyarray(py).into_any(), weight, samples)
+    let Memory { c, s, weight, squared_norm } = memory;
+    (c.into_pyarray(py).into_any(), s.into_pyarray(py).into_any(), weight, squared_norm)
 }
 
 fn owned<E: Element + numpy::Element>(start: &Pairs<'_, E>) -> Start<E> {

@@ -7,23 +7,23 @@ use super::samples::{Cut, Samples, hold};
 use super::unit::Unit;
 use super::watch::Watch;
 use super::{Config, Penalties, Progress, Shards as _, Stage};
-use crate::backend::{Backend, Element, MatMul, Rows, Write};
+use crate::backend::{Backend, Element, MatMul, Rows, Sum, Write};
 use crate::model::{Factors, Method};
 use crate::{Error, Result};
 use ndarray::Array2;
 use std::ops::ControlFlow;
 
-/// The samples that a model has seen, as far as it remembers them. After a fit: XᵀH and HᵀH of its samples, and their number twice.
+/// The samples that a model has seen, as far as it remembers them. After a fit: XᵀH and HᵀH of its samples, 1 and their ‖X‖².
 #[derive(Debug, Clone)]
 pub struct Memory<E> {
     /// `Σ X_sᵀH_s` (features × k_L), older ones weighing less.
     pub c: Array2<E>,
     /// `Σ H_sᵀH_s` (k_L × k_L), the same.
     pub s: Array2<E>,
-    /// As how many samples these weigh.
+    /// As which share of those samples these weigh.
     pub weight: f64,
-    /// The number of samples of which the penalty constants of W are.
-    pub samples: f64,
+    /// ‖X‖² of the samples that the penalty constants of W are of.
+    pub squared_norm: f64,
 }
 
 /// Changes the W of `factors` after every batch of `x` (samples × features), by [`Config::online`], and adds to `memory`; the H of
@@ -63,6 +63,9 @@ pub fn learn<'x, B: Backend>(
             format!("expected {:?} components of {m} features, and sums of as many, found {found}", config.layers);
         return Err(Error::Config(message));
     }
+    if !(memory.squared_norm > 0.0 && memory.squared_norm.is_finite() && memory.weight.is_finite()) {
+        return Err(Error::Config(format!("expected a positive ‖X‖² to remember, found {}", memory.squared_norm)));
+    }
     let unit = Unit::of_samples(&mut x, config.model.signed)?;
     let squared = unit.squared();
     let scaled = |m: &Array2<B::Elem>, by: f64| m.mapv(|v| B::Elem::of(v.f64() * by));
@@ -82,7 +85,7 @@ pub fn learn<'x, B: Backend>(
         grow_psi(b, w, &mut chain, l)?;
     }
     let forgets = b.upload(Array2::from_elem((1, 1), B::Elem::of(online.forget)).view())?;
-    let (mut of_shard, mut watch) = (b.zeros(k, k)?, Watch::new(progress));
+    let (mut of_shard, mut square, mut watch) = (b.zeros(k, k)?, b.scalars(1)?, Watch::new(progress));
     let batches = cut.shards().count();
     // Once to learn, and once for the coefficients under what was learnt.
     for learns in [true, false] {
@@ -99,10 +102,12 @@ pub fn learn<'x, B: Backend>(
                 return Ok(());
             }
             b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
-            let of_batch = (x, &*h, &of_shard);
-            let share = (&penalties.mu[..], memory.samples);
-            let weight = (&mut memory.weight, 0.0);
-            follow(b, (&mut w, &mut chain, &mut sums), of_batch, share, (online.forget, &forgets), weight)?;
+            b.sum(Sum::Dot(x, x), &mut square, 0)?;
+            let share = squared * b.read(&square)?[0] / memory.squared_norm;
+            if share > 0.0 {
+                let (of_batch, weight) = ((x, &*h, &of_shard, share), (&mut memory.weight, 0.0));
+                follow(b, (&mut w, &mut chain, &mut sums), of_batch, &penalties.mu, (online.forget, &forgets), weight)?;
+            }
             h_block.set_gram(b, &chain[depth - 1].psi)?;
             h_block.prepare(b)?;
             watch.report(&Progress { done: s + 1, of: batches, ..Progress::of(Stage::Finetune) });

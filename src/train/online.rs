@@ -96,9 +96,8 @@ pub(crate) fn finetune<B: Backend>(
                 if shares[s] == 0.0 {
                     return Ok(());
                 }
-                let of_batch = (x, &*h, &of_shard);
-                let share = (&penalties.mu[..], n as f64);
-                if !follow(b, (w, chain, sums), of_batch, share, (forget, &forgets), (weight, least))? {
+                let of_batch = (x, &*h, &of_shard, shares[s]);
+                if !follow(b, (w, chain, sums), of_batch, &penalties.mu, (forget, &forgets), (weight, least))? {
                     return Ok(());
                 }
                 h_block.set_gram(b, &chain[last].psi)?;
@@ -149,13 +148,13 @@ pub(crate) fn finetune<B: Backend>(
     Ok(history)
 }
 
-/// Adds a batch to what is remembered, and lets the W follow; says whether they did, which they do from a weight of `least` on. `mu`
-/// are the penalty constants of so many samples.
+/// Adds a batch, with its H, HᵀH and share, to what is remembered, and lets the W follow; says whether they did, which they do from a
+/// weight of `least` on.
 pub(super) fn follow<B: Backend>(
     b: &mut B,
     (w, chain, sums): (&mut [B::Matrix], &mut [Chain<B>], &mut Sums<B>),
-    (x, h, gram): (&B::Matrix, &B::Matrix, &B::Matrix),
-    (mu, samples): (&[f64], f64),
+    (x, h, gram, share): (&B::Matrix, &B::Matrix, &B::Matrix, f64),
+    mu: &[f64],
     (forget, forgets): (f64, &B::Matrix),
     (weight, least): (&mut f64, f64),
 ) -> Result<bool> {
@@ -163,7 +162,7 @@ pub(super) fn follow<B: Backend>(
     b.product(MatMul::TN, x, h, Write::Add, &mut sums.c)?;
     b.scale(&mut sums.s, By::Entry(forgets, 0), false)?;
     b.add(&mut sums.s, 1.0, gram)?;
-    *weight = forget * *weight + b.shape(x).0 as f64;
+    *weight = forget * *weight + share;
     if *weight < least {
         return Ok(false);
     }
@@ -172,7 +171,7 @@ pub(super) fn follow<B: Backend>(
     }
     for (l, w) in w.iter_mut().enumerate() {
         set_block(b, chain, l, sums)?;
-        chain[l].block.mu = mu[l] * *weight / samples;
+        chain[l].block.mu = mu[l] * *weight;
         chain[l].block.solve(b, w)?;
         grow_psi(b, w, chain, l)?;
     }

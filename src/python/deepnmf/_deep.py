@@ -255,6 +255,7 @@ class DeepNMF(FactorModel):
         self._fit_engine(X, self._settings(shape), stream=stream, keep=keep, warn_of_iterations=asked)
         return self.coefficients_
 
+    @with_callbacks
     def partial_fit(self, X: Any, y: Any = None) -> DeepNMF:
         """Let the components follow after further samples, by the online way: ``W`` from sums that forget (`batch_size`, `forget`).
 
@@ -303,8 +304,10 @@ class DeepNMF(FactorModel):
         return self
 
     def _gram(self) -> tuple[Array, float, float]:
-        n = float(len(self.coefficients_))
-        return self.coefficients_.T @ self.coefficients_, n, n
+        """HᵀH of the samples of the fit, which weighs 1, and their ‖X‖²: what is explained, by its share."""
+        gram = self.coefficients_.T @ self.coefficients_
+        explained = float(np.sum((self.components_ @ self.components_.T) * gram, dtype=np.float64))
+        return gram, 1.0, explained / max(1.0 - self.relative_error_**2, 1e-9)
 
     def components(self, layer: int) -> Array:
         """The components of a layer.
