@@ -295,6 +295,15 @@ impl Engine {
         }
     }
 
+    /// Classes of products that were measured on the device, by one of them (rows × terms × columns), each with the fastest way to compute
+    /// it.
+    pub fn tuned(&self) -> Vec<(String, &'static str)> {
+        match &self.device {
+            Device::Cpu(_) => Vec::new(),
+            Device::Gpu(gpu) => gpu.tuned(),
+        }
+    }
+
     /// Every kernel and a small training run against the CPU in f64.
     pub fn verify(&mut self, progress: &mut dyn FnMut(&Check)) -> Result<Vec<Check>> {
         match &mut self.device {

@@ -1,5 +1,6 @@
 //! `deepnmf bench`: the speed of the device beside that of the CPU.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use deepnmf::backend::Precision;
@@ -8,9 +9,9 @@ use deepnmf::train::Solver;
 use deepnmf::{DeviceInfo, DeviceRequest, Engine};
 use serde_json::json;
 
-use super::Result;
 use super::args::{DeviceArg, seconds};
 use super::output::{Output, name_of, percent};
+use super::{Failure, Result};
 
 /// Measure the speed of the device, beside that of the CPU backend: copies, products, blocks, sweeps and a whole fit.
 #[derive(clap::Args)]
@@ -19,6 +20,7 @@ Example:
   deepnmf bench                              a real GPU and the CPU, in a minute and a half
   deepnmf bench --quick --device cpu
   deepnmf bench --device 0 --json > bench.json
+  deepnmf bench --all --json > bench.json    all that there is to know of a new GPU; benches/peers/markdown.py makes tables of it
 
 Shapes that would take too long are halved until they do not, and every line says which shape was measured. Times are \
 medians. `device` is the time by the device's own clock, `host` what the host did besides waiting. CPU/wall is the CPU time \
@@ -32,6 +34,9 @@ pub(crate) struct Args {
     /// Approximate seconds for all measurements together
     #[arg(long, value_name = "S", default_value_t = 90.0, value_parser = seconds)]
     seconds: f64,
+    /// Verify the device first, which --seconds does not count, and tell the way that every product was found fastest in
+    #[arg(long)]
+    all: bool,
 }
 
 const QUICK: f64 = 24.0;
@@ -44,17 +49,26 @@ struct Measured {
     adapter: Option<DeviceInfo>,
     solver: Solver,
     rows: Vec<Row>,
+    /// By --all: checks, and those that failed; and the fastest ways to compute products.
+    checks: Option<(usize, Vec<String>)>,
+    tuned: Vec<(String, &'static str)>,
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let seconds = if args.quick { QUICK } else { args.seconds };
-    let begin = Instant::now();
     // With tensor cores where there are some.
     let mut engines = vec![args.device.clone().open_for(Precision::F16, out).or_else(|_| args.device.open(out))?];
     if engines[0].adapter().is_some() {
         engines.push(Engine::open(&DeviceRequest::Cpu)?);
     }
-    let count = engines.len();
+    let (count, mut checks) = (engines.len(), None);
+    if args.all {
+        out.note("verify");
+        let all = engines[0].verify(&mut |_| {})?;
+        let failed = all.iter().filter(|check| !check.passed).map(|check| check.name.clone()).collect();
+        checks = Some((all.len(), failed));
+    }
+    let begin = Instant::now();
     let mut measured = Vec::with_capacity(count);
     for (i, mut engine) in engines.into_iter().enumerate() {
         let backend = if engine.adapter().is_some() { "gpu" } else { "cpu" };
@@ -64,12 +78,22 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             out.note(format!("{backend} {number}/{MEASUREMENTS}: {} {}", row.name, row.shape).trim_end());
         })?;
         let (adapter, solver) = (engine.adapter().cloned(), engine.fastest_solver());
-        measured.push(Measured { backend, name: engine.device_name(), adapter, solver, rows });
+        let tuned = if args.all { engine.tuned() } else { Vec::new() };
+        measured.push(Measured {
+            backend,
+            name: engine.device_name(),
+            adapter,
+            solver,
+            rows,
+            checks: checks.take(),
+            tuned,
+        });
     }
+    let passed = measured.iter().filter_map(|m| m.checks.as_ref()).all(|(all, failed)| *all > 0 && failed.is_empty());
     let took = begin.elapsed().as_secs_f64();
     if out.is_json() {
         let devices: Vec<_> = measured.iter().map(Measured::json).collect();
-        return out.json(&json!({
+        out.json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "os": std::env::consts::OS,
             "architecture": std::env::consts::ARCH,
@@ -77,15 +101,26 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "limit_seconds": seconds,
             "seconds": took,
             "devices": devices,
-        }));
+        }))?;
+    } else {
+        table(&measured, out)?;
+        out.line(&format!("\n{took:.0} s, deepnmf {}", env!("CARGO_PKG_VERSION")))?;
     }
-    table(&measured, out)?;
-    out.line(&format!("\n{took:.0} s, deepnmf {}", env!("CARGO_PKG_VERSION")))
+    if passed { Ok(()) } else { Err(Failure::ChecksFailed) }
 }
 
 impl Measured {
     fn json(&self) -> serde_json::Value {
-        json!({ "backend": self.backend, "name": self.name, "adapter": self.adapter, "solver": self.solver, "rows": self.rows })
+        let checks = self.checks.as_ref().map(|(all, failed)| json!({ "checks": all, "failed": failed }));
+        json!({
+            "backend": self.backend,
+            "name": self.name,
+            "adapter": self.adapter,
+            "solver": self.solver,
+            "rows": self.rows,
+            "verify": checks,
+            "tuned": self.tuned.iter().cloned().collect::<BTreeMap<_, _>>(),
+        })
     }
 }
 
@@ -94,6 +129,13 @@ fn table(measured: &[Measured], out: &Output) -> Result {
     for Measured { backend, name, adapter, solver, .. } in measured {
         let driver = adapter.as_ref().map_or(String::new(), |a| format!(", {}", a.driver));
         out.line(&format!("{backend}  {name}{driver}; blocks by --solver {}", name_of(solver)))?;
+    }
+    for Measured { checks, tuned, .. } in measured {
+        if let Some((all, failed)) = checks {
+            out.line(&format!("\n{} of {all} checks passed", all - failed.len()))?;
+            failed.iter().try_for_each(|name| out.line(&format!("  FAILED {name}")))?;
+        }
+        tuned.iter().try_for_each(|(class, way)| out.line(&format!("{class:<20} {way}")))?;
     }
     // The CPU backend has wall time only.
     let clocks = measured.iter().any(|m| m.adapter.is_some());

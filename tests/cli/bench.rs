@@ -93,6 +93,16 @@ fn bench_has_the_cpu_beside_an_adapter() {
 }
 
 #[test]
+fn bench_of_all_verifies_first() {
+    let folder = Folder::new();
+    let json = folder.ok("bench --all --seconds 0.5 --device cpu --json --quiet").json();
+    let verify = &json["devices"][0]["verify"];
+    assert!(verify["checks"].as_u64().unwrap() > 1000 && verify["failed"].as_array().unwrap().is_empty(), "{verify}");
+    // The CPU has one way for every product.
+    assert!(json["devices"][0]["tuned"].as_object().unwrap().is_empty());
+}
+
+#[test]
 fn bench_prints_a_table() {
     let folder = Folder::new();
     let run = folder.ok("bench --seconds 0.5 --device cpu --quiet");
