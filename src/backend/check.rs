@@ -1,7 +1,9 @@
 //! The same misuse, the same error: the shape checks that every backend makes.
 
 use super::formula::{Formula, Input, Operand, Output};
-use super::{ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, StopCheck};
+use super::{
+    ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, NesterovStep, StopCheck,
+};
 use super::{VERDICT, Write};
 use crate::{Error, Result};
 
@@ -55,6 +57,15 @@ pub(crate) fn spectral<D: Device>(d: &D, gram: &D::Matrix, out: &Curvature<D::Ma
     let k = square("gram", d.shape(gram))?;
     same("metric of a gram", (1, k), d.shape(&out.scale))?;
     same("vector of a power iteration", (1, k), d.shape(&out.vector))
+}
+
+pub(crate) fn nesterov_step<D: Device>(d: &D, step: &NesterovStep<'_, D>) -> Result<()> {
+    let (rows, k) = d.shape(step.x);
+    for (what, m) in [("point", &*step.y), ("gradient", &*step.gradient), ("right side", step.rhs)] {
+        same(what, (rows, k), d.shape(m))?;
+    }
+    same("metric of the columns", (1, k), d.shape(step.right))?;
+    step.left.map_or(Ok(()), |left| same("metric of the rows", (1, rows), d.shape(left)))
 }
 
 pub(crate) fn nesterov_rows<D: Device>(d: &D, block: &NesterovRows<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {

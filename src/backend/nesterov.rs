@@ -32,8 +32,8 @@ pub struct NesterovStep<'a, B: Device + ?Sized> {
     pub gradient: &'a mut B::Matrix,
     /// The linear term of the block.
     pub rhs: &'a B::Matrix,
-    /// `mu` and the column sums of y (1 × k).
-    pub column_sums: Option<(f64, &'a B::Matrix)>,
+    /// `mu`, and scratch for the column sums of the point (1 × k).
+    pub column_sums: Option<(f64, &'a mut B::Matrix)>,
     /// `L d_j` of the Gram on the right (1 × k).
     pub right: &'a B::Matrix,
     /// `L d_i` of the Gram on the left (1 × rows).

@@ -2,8 +2,8 @@
 
 use super::host::decide;
 use super::{
-    Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovRows, NesterovStep,
-    Operand, SearchSum, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
+    ColumnSums, Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovRows,
+    NesterovStep, Operand, SearchSum, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -89,25 +89,7 @@ pub trait Backend: Elementwise + Sized {
 
     /// One step of Nesterov's method with projection on x ≥ 0; [`Formula::Nesterov`] has the formula.
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
-        let NesterovStep { gradient, rhs, column_sums, right, left, extra, momentum, first, x, y } = step;
-        let (rhs, right, extra) = (Operand::Each(rhs), Operand::Columns(right), Operand::Number(extra));
-        let left = left.map_or(Operand::Number(1.0), Operand::Rows);
-        let (mu, sums) = column_sums.map_or((0.0, Operand::Number(0.0)), |(mu, sums)| (mu, Operand::Columns(sums)));
-        let (mu, first_step) = (Operand::Number(mu), Operand::Number(f64::from(u8::from(first))));
-        match momentum {
-            Momentum::Fixed(beta) => {
-                let beta = Operand::Number(beta);
-                let inputs = [Operand::Each(gradient), rhs, right, left, sums, mu, extra, beta, first_step];
-                self.map(Formula::Nesterov, &mut [x, y], &inputs)
-            }
-            Momentum::Restart { state, scalars, slot } => {
-                let inputs = [rhs, right, left, sums, mu, extra, first_step];
-                self.map(Formula::NesterovOpen, &mut [x, y, gradient], &inputs)?;
-                self.sum(Sum::Dot(gradient, y), scalars, slot)?;
-                self.restart(scalars, slot, first, state)?;
-                self.map(Formula::Extrapolate, &mut [y], &[Operand::Each(x), Operand::Entry(state, 1)])
-            }
-        }
+        separate_step(self, step)
     }
 
     /// The restart test, with the sum `⟨y − x, x − x_before⟩` in a slot, and the next momentum: `state` (1 × 2) is `[α, β]`.
@@ -319,6 +301,33 @@ fn terms<B: Backend>(b: &mut B, weights: &B::Matrix, sums: &B::Scalars, first: u
     let (weights, sums) = (b.download(weights)?, b.read(sums)?);
     check::slots(sums.len(), first, weights.ncols())?;
     Ok((weights.iter().zip(&sums[first..]).map(|(w, s)| w.f64() * s).collect(), sums))
+}
+
+/// [`Backend::nesterov_step`] made of smaller operations.
+pub(crate) fn separate_step<B: Backend + ?Sized>(b: &mut B, step: NesterovStep<'_, B>) -> Result<()> {
+    let NesterovStep { gradient, rhs, mut column_sums, right, left, extra, momentum, first, x, y } = step;
+    if let Some((_, sums)) = &mut column_sums {
+        b.column_sums(if first { &*x } else { &*y }, ColumnSums::Sum, Write::Replace, sums)?;
+    }
+    let (rhs, right, extra) = (Operand::Each(rhs), Operand::Columns(right), Operand::Number(extra));
+    let left = left.map_or(Operand::Number(1.0), Operand::Rows);
+    let (mu, sums) =
+        column_sums.as_ref().map_or((0.0, Operand::Number(0.0)), |(mu, sums)| (*mu, Operand::Columns(&**sums)));
+    let (mu, first_step) = (Operand::Number(mu), Operand::Number(f64::from(u8::from(first))));
+    match momentum {
+        Momentum::Fixed(beta) => {
+            let beta = Operand::Number(beta);
+            let inputs = [Operand::Each(gradient), rhs, right, left, sums, mu, extra, beta, first_step];
+            b.map(Formula::Nesterov, &mut [x, y], &inputs)
+        }
+        Momentum::Restart { state, scalars, slot } => {
+            let inputs = [rhs, right, left, sums, mu, extra, first_step];
+            b.map(Formula::NesterovOpen, &mut [x, y, gradient], &inputs)?;
+            b.sum(Sum::Dot(gradient, y), scalars, slot)?;
+            b.restart(scalars, slot, first, state)?;
+            b.map(Formula::Extrapolate, &mut [y], &[Operand::Each(x), Operand::Entry(state, 1)])
+        }
+    }
 }
 
 /// For rows that are too long for [`Backend::nesterov_rows`].

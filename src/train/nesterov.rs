@@ -2,7 +2,7 @@
 
 use super::Metric;
 use crate::Result;
-use crate::backend::{Backend, ColumnSums, Curvature, MatMul, Momentum, NesterovRows, NesterovStep, Write, momentum};
+use crate::backend::{Backend, Curvature, MatMul, Momentum, NesterovRows, NesterovStep, momentum};
 use ndarray::Array2;
 
 /// How the steps of Nesterov's method are made.
@@ -102,13 +102,10 @@ impl<B: Backend> Nesterov<B> {
                 }
                 _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
             }
-            if block.mu > 0.0 {
-                b.column_sums(at, ColumnSums::Sum, Write::Replace, &mut work.sums)?;
-            }
             b.nesterov_step(NesterovStep {
                 gradient: &mut work.gradient,
                 rhs: block.rhs,
-                column_sums: (block.mu > 0.0).then_some((block.mu, &work.sums)),
+                column_sums: (block.mu > 0.0).then_some((block.mu, &mut work.sums)),
                 right: &right.scale,
                 left: left.as_ref().map(|curvature| &curvature.scale),
                 extra: block.extra,

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::backend::formula::{DIVISION, SQRT, U, gamma};
 use crate::backend::{Backend, Curvature, Momentum, NesterovStep, SearchSum, Sum};
 use crate::model::Metric;
-use ndarray::{ArcArray2, Array2, Zip, rcarr2};
+use ndarray::{ArcArray2, Array2, Axis, Zip, rcarr2};
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for k in [1, 7, 64, 101] {
@@ -18,6 +18,11 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         restart(v, shape)?;
         for data in [Data::Signed, Data::Whole] {
             nearest(v, shape, data)?;
+        }
+    }
+    for shape in [(1, 1), (31, 8), (33, 7), (129, 63), (1031, 67), (4097, 3)] {
+        for (first, has_left) in [(false, false), (false, true), (true, false), (true, true)] {
+            penalised_step(v, shape, first, has_left)?;
         }
     }
     search_decisions(v)
@@ -128,6 +133,68 @@ fn restart<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>, (rows, cols): (usize
         v.compare_matrix(format!("{name}, y"), &on_y, &point, &bound)?;
     }
     Ok(())
+}
+
+/// A step where a penalty couples the rows of a column, with a Gram on the left and without.
+fn penalised_step<B: Backend<Elem = f32>>(
+    v: &mut Verifier<'_, B>,
+    (rows, cols): (usize, usize),
+    first: bool,
+    has_left: bool,
+) -> Result<()> {
+    let (mu, extra, beta) = (0.25, if has_left { 0.0 } else { 0.5 }, 0.75);
+    let [x, y, gradient, rhs] = [(); 4].map(|()| v.data(rows, cols, Data::Signed));
+    let x = x.mapv(f32::abs);
+    // Some columns without curvature but what is added everywhere: without that they stay as they are.
+    let right = v.data(1, cols, Data::Signed).mapv(|d| d.max(0.0) * rows as f32);
+    let left = v.data(1, rows, Data::Signed).mapv(|d| d.abs() + 0.5);
+    let [mut on_x, mut on_y, mut on_gradient, on_rhs, on_right, on_left] = [
+        v.b.upload(x.view())?,
+        v.b.upload(y.view())?,
+        v.b.upload(gradient.view())?,
+        v.b.upload(rhs.view())?,
+        v.b.upload(right.view())?,
+        v.b.upload(left.view())?,
+    ];
+    let mut sums = v.b.zeros(1, cols)?;
+    v.b.nesterov_step(NesterovStep {
+        gradient: &mut on_gradient,
+        rhs: &on_rhs,
+        column_sums: Some((mu, &mut sums)),
+        right: &on_right,
+        left: has_left.then_some(&on_left),
+        extra,
+        momentum: Momentum::Fixed(beta),
+        first,
+        x: &mut on_x,
+        y: &mut on_y,
+    })?;
+    let [x, y, gradient, rhs, right, left] = [&x, &y, &gradient, &rhs, &right, &left].map(|m| wide(m));
+    let point = if first { &x } else { &y };
+    let (sums, sizes) = (point.sum_axis(Axis(0)), point.mapv(f64::abs).sum_axis(Axis(0)));
+    let mut all = [(); 4].map(|()| Array2::zeros((rows, cols)));
+    let [of_x, of_y, x_bound, y_bound] = &mut all;
+    for ((i, j), old) in x.indexed_iter() {
+        let denominator = right[[0, j]] * if has_left { left[[0, i]] } else { 1.0 } + extra;
+        if denominator == 0.0 {
+            (of_x[[i, j]], of_y[[i, j]]) = (*old, *old);
+            continue;
+        }
+        let change = (gradient[[i, j]] - rhs[[i, j]] + mu * sums[j]) / denominator;
+        let new = (point[[i, j]] - change).max(0.0);
+        (of_x[[i, j]], of_y[[i, j]]) = (new, new + beta * (new - old));
+        let size = (gradient[[i, j]].abs() + rhs[[i, j]].abs() + mu * sizes[j]) / denominator;
+        let error = (gamma(rows + 8) + DIVISION) * (point[[i, j]].abs() + size);
+        x_bound[[i, j]] = error;
+        y_bound[[i, j]] = (1.0 + beta) * error + gamma(4) * (new + beta * (new + old));
+    }
+    let name = format!(
+        "step with a penalty on columns {rows}×{cols}{}{}",
+        if first { ", first" } else { "" },
+        if has_left { ", Gram on the left" } else { "" }
+    );
+    v.compare_matrix(format!("{name}, x"), &on_x, of_x, x_bound)?;
+    v.compare_matrix(format!("{name}, y"), &on_y, of_y, y_bound)
 }
 
 /// Entries that replace others, and what was queued before still has the others.

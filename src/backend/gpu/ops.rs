@@ -9,7 +9,8 @@ use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
     Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    Operand, Rows, SearchSum, Sparse, Standing, StopCheck, Storage, Sum, VERDICT, Write, check, rows_of_bytes,
+    NesterovStep, Operand, Rows, SearchSum, Sparse, Standing, StopCheck, Storage, Sum, VERDICT, Write, check,
+    rows_of_bytes, separate_step,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -179,6 +180,14 @@ impl Backend for Gpu {
 
     fn fuses_rows(&self, k: usize) -> bool {
         kernels::nesterov_rows::takes(&self.recorder.context, k)
+    }
+
+    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        let Some((mu, beta)) = kernels::nesterov_columns::takes(&self.recorder, &step) else {
+            return separate_step(self, step);
+        };
+        check::nesterov_step(self, &step)?;
+        kernels::nesterov_columns::record(&mut self.recorder, &step, mu, beta)
     }
 
     fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {

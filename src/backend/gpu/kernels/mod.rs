@@ -13,6 +13,7 @@ pub(super) mod matmul_halves;
 pub(super) mod matmul_tiled;
 pub(super) mod momentum;
 pub(super) mod nearest;
+pub(super) mod nesterov_columns;
 pub(super) mod nesterov_rows;
 pub(super) mod search_decide;
 pub(super) mod sparse_product;
@@ -81,12 +82,13 @@ mod tests {
     /// Columns of Grams.
     const SPECTRAL: [usize; 7] = [1, 2, 5, 40, 100, 101, spectral::Whole::MOST];
     /// The kernels that are one each.
-    const FILES: [Spec; 19] = [
+    const FILES: [Spec; 20] = [
         sum_partials::SPEC,
         column_sums::SPEC,
         spectral::STEP,
         spectral::FINISH,
         momentum::SPEC,
+        nesterov_columns::SPEC,
         equalize::SPEC,
         search_decide::SPEC,
         sparse_product::SPEC,
