@@ -45,6 +45,9 @@ enum Device {
 /// A fit that is written down while it runs: the file, the seconds between two checkpoints, and whether it goes on from there.
 type Keep = (PathBuf, f64, bool);
 
+/// What a fit returns: factors, metadata, ‖X‖, warnings by kind, and the exception that ended it early.
+type Returned<'py> = (Arrays<'py>, String, f64, Vec<(&'static str, String)>, Option<PyErr>);
+
 /// Factors in the precision of the device.
 enum AnyFactors {
     Single(Factors<f32>),
@@ -107,8 +110,15 @@ impl PyEngine {
             }
             return Ok(Self { name: "cpu".into(), on_gpu: false, device: Mutex::new(Device::Double(Cpu::new())) });
         }
-        let mut options = GpuOptions::default();
-        options.precision = parse(&format!("\"{precision}\""))?;
+        #[allow(
+            clippy::field_reassign_with_default,
+            reason = "the options have a field that is private to the backend"
+        )]
+        let options = {
+            let mut options = GpuOptions::default();
+            options.precision = parse(&format!("\"{precision}\""))?;
+            options
+        };
         let engine = py.detach(|| Engine::open_with(&request, options))?;
         let (name, on_gpu) = (engine.device_name(), engine.adapter().is_some());
         Ok(Self { name, on_gpu, device: Mutex::new(Device::Single(engine)) })
@@ -127,7 +137,7 @@ impl PyEngine {
         keep: Option<Keep>,
         start: Option<AnyStart<'py>>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Arrays<'py>, String, f64, Vec<(&'static str, String)>, Option<PyErr>)> {
+    ) -> PyResult<Returned<'py>> {
         let config = config_of(settings)?;
         let mut reporter = Reporter::new(progress);
         let x = x.view();

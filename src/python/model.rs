@@ -150,6 +150,9 @@ type Shown<'py> = (PyReadonlyArray2<'py, f32>, PyReadonlyArray2<'py, f32>);
 /// The cluster of every sample, its class where it has one, and the names of the classes.
 type Clustered = (Vec<usize>, Option<Vec<Option<usize>>>, Vec<String>);
 
+/// Titles of sections that are shown, and of those that are not with the reason.
+type Sections = (Vec<&'static str>, Vec<(&'static str, String)>);
+
 /// Writes the page about a model to `path`; returns the sections that are shown, and those that are not with the reason.
 #[pyfunction]
 #[pyo3(signature = (path, name, arrays, metadata, samples=None, clustered=None, image_shape=None))]
@@ -161,7 +164,7 @@ pub(super) fn report(
     samples: Option<Shown<'_>>,
     clustered: Option<Clustered>,
     image_shape: Option<&str>,
-) -> PyResult<(Vec<&'static str>, Vec<(&'static str, String)>)> {
+) -> PyResult<Sections> {
     let mut metadata: Metadata = parse(metadata)?;
     if let Some(shape) = image_shape {
         let shape: ImageShape = parse(shape)?;
