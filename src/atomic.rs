@@ -172,7 +172,8 @@ pub(crate) fn target_of(path: &Path) -> Result<PathBuf> {
     Err(Error::format(path, format!("expected a file to write, found a link that leads to over {MAX_LINKS} others")))
 }
 
-pub(crate) fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

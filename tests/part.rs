@@ -7,10 +7,13 @@ mod common;
 use common::{Counting, drifting};
 use deepnmf::backend::{Cpu, Rows};
 use deepnmf::model::{Activation, Depth, MODELS, Method, ModelSpec};
-use deepnmf::train::{self, Config, Fit, PenaltyScale, Progress, Solver, Source, Stage, Warning};
+use deepnmf::train::{
+    self, Checkpoints, Config, Extrapolate, Fit, Online, PenaltyScale, Progress, Solver, Source, Stage, Warning,
+};
 use deepnmf::{Error, Result};
 use ndarray::{Array2, Axis, s};
 use std::ops::{ControlFlow, Range};
+use std::time::Duration;
 
 const N: usize = 1200;
 const M: usize = 40;
@@ -62,6 +65,51 @@ fn a_part_teaches_what_all_samples_do() {
             assert!(ratio < 1.2, "{name}: {} of all samples, {ratio} times that of a part", of_all.relative_error);
         }
     }
+}
+
+/// Coefficients in a scratch file: the same bits, also of a fit that goes on, and nothing is left of the file.
+#[test]
+fn coefficients_in_a_scratch_file_are_the_same() {
+    let (x, folder) = (data(), tempfile::tempdir().unwrap());
+    let online = Some(Online { batch: 100, forget: 0.7 });
+    for (model, solver) in deep().flat_map(|model| [(model, Solver::Nesterov), (model, Solver::Cd)]) {
+        let plain = Config { stream: true, sweeps: 5, ..config(model, solver) };
+        let mut all = vec![plain.clone(), Config { extrapolate: Extrapolate::All, hidden: true, ..plain.clone() }];
+        all.extend((model.method == Method::Blocks).then(|| Config { online, ..plain }));
+        for config in all {
+            let name = format!("{} {solver:?} {:?} {:?}", model.name, config.extrapolate, config.online);
+            let parked = Config { scratch: Some(folder.path().into()), ..config.clone() };
+            let expected = fit(&x, &config);
+            let same = |found: &Fit<f64>| {
+                let (a, b) = (&expected.factors, &found.factors);
+                assert!(a.w == b.w && a.h == b.h && a.hidden == b.hidden, "{name}");
+                assert!(expected.history == found.history, "{name}");
+            };
+            same(&fit(&x, &parked));
+            let path = folder.path().join("checkpoint");
+            let mut to = Checkpoints { every: Duration::ZERO, ..Checkpoints::new(&path) };
+            let mut kept = Vec::new();
+            let b = &mut Cpu::with_shard_rows(256);
+            let mut keep = |p: &Progress| {
+                if p.stage == Stage::Finetune && p.done == 3 {
+                    kept = std::fs::read(&path).unwrap();
+                }
+                ControlFlow::Continue(())
+            };
+            same(&train::fit_with_checkpoints(b, &mut Rows::from(x.view()), &parked, &mut to, &mut keep).unwrap());
+            if !kept.is_empty() {
+                std::fs::write(&path, &kept).unwrap();
+                let mut to = Checkpoints { resume: true, ..Checkpoints::new(&path) };
+                let silent = &mut train::silent;
+                same(&train::fit_with_checkpoints(b, &mut Rows::from(x.view()), &parked, &mut to, silent).unwrap());
+            }
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+    let nowhere = Config { scratch: Some(folder.path().join("none")), ..config(&MODELS[0], Solver::Cd) };
+    let error = train::fit(&mut Cpu::new(), x.view(), &nowhere, None, &mut train::silent).unwrap_err();
+    assert!(matches!(&error, Error::Io { .. }) && error.to_string().contains("none"), "{error}");
 }
 
 /// What a penalty weighs beside ‖X‖² hardly depends on how many samples its constant was made from: of a quarter of them, say.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use deepnmf::Error;
+use deepnmf::atomic::folder_of;
 use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{self, Dim, Features, ImageSet, Samples, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
@@ -49,6 +50,10 @@ pub(crate) struct Args {
     stream: StreamArg,
     #[command(flatten)]
     checkpoints: CheckpointArgs,
+    /// The folder of a scratch file for the coefficients of samples that are streamed; auto: beside the model, where memory has no
+    /// room for them
+    #[arg(long, value_name = "FOLDER", default_value = "auto", help_heading = "Reading the data")]
+    scratch: PathBuf,
     /// How values are scaled: unit (every sample to norm 1), max (the largest value to 1) or none
     #[arg(long, default_value_t, value_parser = named::<Scale>(["unit", "max", "none"]), help_heading = "Reading the data")]
     scale: Scale,
@@ -321,9 +326,18 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     let need = Need { held: &held, coupled: config.coupled() };
     let set = read(&path, &reading, stream, &need, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
+    let (n, m) = set.x.size();
+    if args.scratch != Path::new("auto") {
+        config.scratch = Some(args.scratch);
+    }
     if set.x.in_file() {
-        let (n, m) = set.x.size();
-        let needed = host_bytes(&Config { stream: true, ..config.clone() }, n, m, on_gpu);
+        let needed = |config: &Config| host_bytes(&Config { stream: true, ..config.clone() }, n, m, on_gpu);
+        if config.scratch.is_none() && !on_gpu && needed(&config) > reading.budget() {
+            let folder = folder_of(&args.out);
+            out.note(&format!("the coefficients are in a scratch file in {} (--scratch)", folder.display()));
+            config.scratch = Some(folder.into());
+        }
+        let needed = needed(&config);
         if needed > reading.budget() {
             out.warn(&format!(
                 "streamed, the fit takes about {} of memory, which is more than {}; fewer --pretrain-samples or smaller layers \

@@ -168,16 +168,18 @@ impl<B: Backend<Elem = f32>> Device<B> {
             b.nearest(products, &halves, membership)?;
             b.product(MatMul::TN, membership, features, write, sums)?;
             b.column_sums(membership, ColumnSums::Sum, write, counts)?;
-            b.matmul(MatMul::NN, membership, numbers, &mut of.shards[s])
+            let of = of.at(b, s)?;
+            b.matmul(MatMul::NN, membership, numbers, of)
         })?;
         Ok((b.download(&self.sums)?, b.download(&self.counts)?.into_raw_vec_and_offset().0))
     }
 
     fn clusters(&mut self, b: &mut B) -> Result<Vec<usize>> {
         let mut of = Vec::new();
-        for shard in &self.of.shards {
+        self.of.pass(b, &mut |b, _, shard| {
             of.extend(b.download(shard)?.iter().map(|&j| j as usize));
-        }
+            Ok(())
+        })?;
         Ok(of)
     }
 }

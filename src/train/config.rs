@@ -5,6 +5,7 @@ use crate::backend::Storage;
 use crate::model::spec::Layers;
 use crate::model::{Activate, Activation, Depth, HPenalty, Init, Method, Metric, ModelSpec, Solver};
 use crate::{Error, Result};
+use std::path::PathBuf;
 
 /// What to fit and how. [`Config::new`] has the defaults.
 ///
@@ -56,6 +57,10 @@ pub struct Config {
     /// Rows of X that are on the device at a time, at most; None: as it likes. With it the part of a pre-training is streamed too.
     #[serde(skip)]
     pub max_shard_rows: Option<usize>,
+    /// The folder of a scratch file that H is in while it is fitted, instead of in memory; None: in memory. Not for models that
+    /// couple the samples.
+    #[serde(skip)]
+    pub scratch: Option<PathBuf>,
     /// Nesterov steps per block.
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
@@ -117,6 +122,7 @@ impl Config {
             x_storage: Storage::Auto,
             stream: false,
             max_shard_rows: None,
+            scratch: None,
             inner: 30,
             passes: None,
             extrapolate: Extrapolate::All,
@@ -204,6 +210,9 @@ impl Config {
         self.validate_method()?;
         self.validate_elastic_net()?;
         let coupled = self.coupled();
+        if let Some(why) = coupled.as_ref().filter(|_| self.scratch.is_some()) {
+            return wrong(format!("{why}: H has to be in memory, it cannot be in a scratch file"));
+        }
         if let Some(why) = coupled.as_ref().filter(|_| self.stream) {
             return wrong(format!("{why}: X has to be held, it cannot be streamed"));
         }

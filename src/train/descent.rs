@@ -57,7 +57,7 @@ impl<B: Backend> Extrapolation<B> {
     /// factors are scaled between two iterations ([`Extrapolation::scale`]).
     pub(crate) fn new(
         b: &mut B,
-        h: &Samples<B>,
+        h: &mut Samples<B>,
         w: &[B::Matrix],
         keeps_lengths: bool,
         is_scaled: bool,
@@ -65,8 +65,7 @@ impl<B: Backend> Extrapolation<B> {
         let state = EXTRAPOLATION.map(B::Elem::of);
         let state = Array2::from_shape_fn((1, state.len()), |(_, i)| state[i]);
         let (cut, k) = (h.cut(), h.shape().1);
-        let mut of_h = Samples::zeros(b, cut, k)?;
-        h.shards.iter().zip(&mut of_h.shards).try_for_each(|(from, to)| b.copy(from, to))?;
+        let of_h = h.copied(b)?;
         let (mut of_w, mut ahead_of_w) = (Vec::new(), Vec::new());
         for factor in w {
             let (rows, k) = b.shape(factor);
@@ -93,7 +92,7 @@ impl<B: Backend> Extrapolation<B> {
 
     /// What was decided for a shard `h` of H, the accepted F; then Y of it, for the block, which makes it F'.
     pub(crate) fn begin(&mut self, b: &mut B, s: usize, h: &mut B::Matrix) -> Result<&mut B::Matrix> {
-        let point = &mut self.of_h.shards[s];
+        let point = self.of_h.at(b, s)?;
         if self.first {
             return Ok(point);
         }
@@ -109,14 +108,15 @@ impl<B: Backend> Extrapolation<B> {
     }
 
     /// F' of a shard.
-    pub(crate) fn made(&self, s: usize) -> &B::Matrix {
-        &self.of_h.shards[s]
+    pub(crate) fn made(&mut self, b: &mut B, s: usize) -> Result<&B::Matrix> {
+        self.of_h.look(b, s)
     }
 
     /// Y' of a shard, of F' and of `accepted`, F.
     pub(crate) fn look_ahead(&mut self, b: &mut B, s: usize, accepted: &B::Matrix) -> Result<&B::Matrix> {
         let ahead = self.ahead_of_h.rows(b.shape(accepted).0)?;
-        b.look_ahead(&self.of_h.shards[s], accepted, &self.state, ahead)?;
+        let made = self.of_h.look(b, s)?;
+        b.look_ahead(made, accepted, &self.state, ahead)?;
         Ok(ahead)
     }
 
@@ -183,8 +183,10 @@ impl<B: Backend> Extrapolation<B> {
 
     /// Gives H what was decided last.
     pub(crate) fn finish(&mut self, b: &mut B, h: &mut Samples<B>) -> Result<()> {
-        let mut shards = h.shards.iter_mut().enumerate();
-        shards.try_for_each(|(s, h)| self.begin(b, s, h).map(drop))?;
+        for s in 0..h.cut().shards().count() {
+            let h = h.at(b, s)?;
+            self.begin(b, s, h)?;
+        }
         self.first = true;
         Ok(())
     }
@@ -198,7 +200,7 @@ impl<B: Backend> State<B> for Extrapolation<B> {
         if let Some(scales) = &mut self.scales {
             visitor.matrix(b, "scales of the penalties", scales)?;
         }
-        visitor.rows(b, "H, extrapolated", &mut self.of_h.shards)?;
+        self.of_h.visit_as(b, "H, extrapolated", visitor)?;
         self.of_w.iter_mut().try_for_each(|w| visitor.matrix(b, "W, extrapolated", w))
     }
 }

@@ -27,14 +27,15 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
     watch: &mut Watch<'_>,
     mut step: impl FnMut(&mut B, FactorsMut<'_, B>, &mut S) -> Result<(f64, f64)>,
 ) -> Result<Vec<f64>> {
-    let mut best = Vec::with_capacity(w.len() + 1);
-    for m in w.iter().chain(&h.shards) {
+    let best_w = w.iter().map(|m| {
         let (rows, cols) = b.shape(m);
         let mut kept = b.zeros(rows, cols)?;
         b.copy(m, &mut kept)?;
-        best.push(kept);
-    }
-    let mut all = WithBest { w, h, best, state };
+        Ok(kept)
+    });
+    let best_w = best_w.collect::<Result<_>>()?;
+    let best_h = h.copied(b)?;
+    let mut all = WithBest { w, h, best_w, best_h, state };
     let mut here = match watch.enter(b, stage, LoopState::start(start, stop), &mut all)? {
         Entered::Over(history) => return Ok(history),
         Entered::At(here) => here,
@@ -51,7 +52,8 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
         here.last = objective;
         if objective <= here.least.0 {
             here.least = (objective, Some(error).filter(|e| e.is_finite()));
-            all.w.iter().chain(&all.h.shards).zip(&mut all.best).try_for_each(|(now, best)| b.copy(now, best))?;
+            all.w.iter().zip(&mut all.best_w).try_for_each(|(now, best)| b.copy(now, best))?;
+            all.best_h.copy_from(b, all.h)?;
         }
         here.history.push(here.least.0);
         watch.report(&here.progress((stage, max)));
@@ -66,8 +68,9 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
         }
     }
     if here.last > here.least.0 {
-        let WithBest { w, h, best, .. } = all;
-        w.iter_mut().chain(&mut h.shards).zip(&best).try_for_each(|(now, best)| b.copy(best, now))?;
+        let WithBest { w, h, best_w, mut best_h, .. } = all;
+        w.iter_mut().zip(&best_w).try_for_each(|(now, best)| b.copy(best, now))?;
+        h.copy_from(b, &mut best_h)?;
     }
     watch.leave(stage, &here.history);
     Ok(here.history)
@@ -77,18 +80,17 @@ pub(crate) fn iterate_exactly<B: Backend, S: State<B>>(
 struct WithBest<'a, B: Backend, S> {
     w: &'a mut [B::Matrix],
     h: &'a mut Samples<B>,
-    /// The W, then the shards of H.
-    best: Vec<B::Matrix>,
+    best_w: Vec<B::Matrix>,
+    best_h: Samples<B>,
     state: &'a mut S,
 }
 
 impl<B: Backend, S: State<B>> State<B> for WithBest<'_, B, S> {
     fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
-        let (of_w, of_h) = self.best.split_at_mut(self.w.len());
         self.w.iter_mut().try_for_each(|w| visitor.matrix(b, "W", w))?;
-        visitor.rows(b, "H", &mut self.h.shards)?;
-        of_w.iter_mut().try_for_each(|w| visitor.matrix(b, "W of the least objective", w))?;
-        visitor.rows(b, "H of the least objective", of_h)?;
+        self.h.visit(b, visitor)?;
+        self.best_w.iter_mut().try_for_each(|w| visitor.matrix(b, "W of the least objective", w))?;
+        self.best_h.visit_as(b, "H of the least objective", visitor)?;
         self.state.visit(b, visitor)
     }
 }

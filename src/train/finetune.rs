@@ -118,8 +118,9 @@ pub(crate) fn finetune<B: Backend>(
         grow_psi(b, w, &mut chain, l)?;
     }
     x.pass(b, &mut |b, s, x| {
-        objective.record_residual(b, s, x, &h.shards[s], &chain[last].psi)?;
-        sums.add(b, s, x, &h.shards[s])
+        let h = h.look(b, s)?;
+        objective.record_residual(b, s, x, h, &chain[last].psi)?;
+        sums.add(b, s, x, h)
     })?;
     objective.record_penalties(b, 0, &*w, &sums.s)?;
     let start = objective.of_residual(b)?;
@@ -156,17 +157,18 @@ pub(crate) fn finetune<B: Backend>(
             h_block.set_rhs(b, x, psi)?;
             let rows = b.shape(x).0;
             let Some((ahead, gram)) = ahead else {
-                let h = &mut h.shards[s];
+                let h = h.at(b, s)?;
                 h_block.solve(b, h)?;
                 objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
                 return sums.add(b, s, x, h);
             };
-            let point = ahead.begin(b, s, &mut h.shards[s])?;
+            let h = h.at(b, s)?;
+            let point = ahead.begin(b, s, h)?;
             h_block.solve(b, point)?;
-            let made = ahead.made(s);
+            let made = ahead.made(b, s)?;
             objective.record_cross(b, turn, s, (h_block.rhs(rows)?, made))?;
             b.product(MatMul::TN, made, made, Write::of_shard(s), gram)?;
-            let ahead = ahead.look_ahead(b, s, &h.shards[s])?;
+            let ahead = ahead.look_ahead(b, s, h)?;
             sums.add(b, s, x, ahead)
         })?;
         let Some((ahead, gram)) = ahead else {

@@ -167,11 +167,11 @@ pub(super) fn fit_divided<B: Backend>(
     }
     let before = if config.is_one_stage() { 0.0 } else { watch.spent_on_stage() };
     seconds.finetune = before + clock.elapsed().as_secs_f64();
-    let mut objective = penalties_of(b, xx, (&w, &last), &penalties, config)?;
+    let mut objective = penalties_of(b, xx, (&w, &mut last), &penalties, config)?;
     let (represented, hidden, (objective, relative_error)) = match config.activation {
         None => {
             let psi = psi(b, &w, depth)?;
-            let score = objective.exact(b, x, &last, &psi)?;
+            let score = objective.exact(b, x, &mut last, &psi)?;
             (last, solve_hidden(b, x, &w, hidden, &penalties, config, watch)?, score)
         }
         Some(activation) => {
@@ -223,7 +223,7 @@ impl Progress {
 fn penalties_of<B: Backend>(
     b: &mut B,
     xx: f64,
-    (w, last): (&[B::Matrix], &Samples<B>),
+    (w, last): (&[B::Matrix], &mut Samples<B>),
     penalties: &Penalties,
     config: &Config,
 ) -> Result<Objective<B>> {

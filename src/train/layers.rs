@@ -62,7 +62,7 @@ impl<B: Backend> Trained<B> {
         for (l, &k) in ranks.iter().enumerate() {
             w.push(b.zeros(rows, k)?);
             if l + 1 == layers || config.keeps_hidden() {
-                h.push(Samples::zeros(b, cut, k)?);
+                h.push(Samples::zeros_in(b, cut, k, config.scratch.as_deref())?);
             }
             rows = k;
         }
@@ -115,10 +115,10 @@ pub(super) fn pretrain_layers<B: Backend>(
         if layer > 0 {
             (entries, vv) = totals(b, v)?;
         }
-        let k = config.layers[layer];
+        let (k, scratch) = (config.layers[layer], config.scratch.as_deref());
         let (mut w_l, mut h_l);
         if watch.resumes().is_some() {
-            (w_l, h_l) = (b.zeros(m, k)?, Samples::zeros(b, cut, k)?);
+            (w_l, h_l) = (b.zeros(m, k)?, Samples::zeros_in(b, cut, k, scratch)?);
         } else {
             (w_l, h_l) = b.by_host(
                 &mut *v,
@@ -127,18 +127,18 @@ pub(super) fn pretrain_layers<B: Backend>(
                         Some(start) => given(start, layer, (n, m), k)?,
                         None => init::start(b, (v, entries, vv), layer, config)?,
                     };
-                    Ok((b.upload(w.view())?, Samples::upload(b, cut, h.view())?))
+                    Ok((b.upload(w.view())?, Samples::upload_in(b, cut, h.view(), scratch)?))
                 },
                 |b, v| {
                     init::shapes(b, v, k, config)?;
-                    Ok((b.zeros(m, k)?, Samples::zeros(b, cut, k)?))
+                    Ok((b.zeros(m, k)?, Samples::zeros_in(b, cut, k, scratch)?))
                 },
             )?;
             if method == Method::Graph && start.is_none() && config.init != Init::Random {
                 // The graph's penalty is of H alone: it weighs the same in any unit of X where H has all of the unit.
                 baselines::unit_components(b, &mut w_l, &mut h_l)?;
             }
-            course.constants = constants(b, layer, &w_l, &h_l, config)?;
+            course.constants = constants(b, layer, &w_l, &mut h_l, config)?;
         }
         watch.report(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
@@ -228,7 +228,7 @@ fn constants<B: Backend>(
     b: &mut B,
     layer: usize,
     w: &B::Matrix,
-    h: &Samples<B>,
+    h: &mut Samples<B>,
     config: &Config,
 ) -> Result<(f64, f64)> {
     let (mu, lambda) = (config.mu_of(layer)?, config.lambda_of(layer)?);

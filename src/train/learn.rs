@@ -95,7 +95,7 @@ pub fn learn<'x, B: Backend>(
             if learns && watch.stopped {
                 return Ok(());
             }
-            let h = &mut h.shards[s];
+            let h = h.at(b, s)?;
             h_block.set_rhs(b, x, &chain[depth - 1].psi)?;
             (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
             if !learns {

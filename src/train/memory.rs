@@ -30,23 +30,27 @@ pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
     peak(Rules::Gpu, config, n, m)
 }
 
-/// How the samples of a fit may lie on a device, from the fastest way on: as `config` says, or streamed to it in shards of
-/// `shard_rows` rows, and then of ever fewer.
-pub(crate) fn placements(config: &Config, shard_rows: usize) -> impl Iterator<Item = Config> {
+/// How samples may lie on a device, from the fastest way on: as `config` says, or streamed to it in shards of
+/// `shard_rows` rows and ever fewer; before these are few, H is in a scratch file too, in the folder of the config or that of
+/// temporary files.
+pub(crate) fn placements(config: &Config, shard_rows: usize) -> Vec<Config> {
     // An online batch is a shard.
     let least = config.online.map_or(LEAST_ROWS, |online| online.batch);
     let fewer = move |rows: &usize| Some(rows / 2).filter(|rows| *rows >= least);
     let first = (!config.couples_samples()).then(|| config.shard_rows(shard_rows));
-    let streamed = std::iter::successors(first, fewer).map(|rows| Config {
-        stream: true,
-        max_shard_rows: Some(rows),
-        ..config.clone()
-    });
-    std::iter::once(config.clone()).chain(streamed.collect::<Vec<_>>())
+    let rows: Vec<usize> = std::iter::successors(first, fewer).collect();
+    let few = rows.partition_point(|rows| *rows >= FEW_ROWS);
+    let streamed = rows[..few].iter().map(|rows| (*rows, config.scratch.clone()));
+    let scratch = || Some(config.scratch.clone().unwrap_or_else(std::env::temp_dir));
+    let parked = rows.iter().map(|rows| (*rows, scratch()));
+    let all = streamed.chain(parked);
+    let all = all.map(|(rows, scratch)| Config { stream: true, max_shard_rows: Some(rows), scratch, ..config.clone() });
+    std::iter::once(config.clone()).chain(all).collect()
 }
 
-/// The rows of the smallest shard.
+/// The rows of the smallest shard, and those of one that is small.
 const LEAST_ROWS: usize = 64;
+const FEW_ROWS: usize = 1024;
 
 /// The host memory that [`fit`](crate::train::fit()) of `n × m` data takes besides the caller's samples, in bytes, about: the W
 /// and H that the largest layer starts from, of a stream the shard in use and the one that is read ahead, and on the CPU backend,
@@ -57,7 +61,11 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     let start =
         rows.zip(&config.layers).map(|(rows, &k)| words(of, k).saturating_add(words(rows, k))).max().unwrap_or(0);
     // The fit says what is wrong with its settings.
-    let fit = if on_gpu { 0 } else { peak(Rules::Cpu, config, n, m).unwrap_or(0) };
+    let mut fit = if on_gpu { 0 } else { peak(Rules::Cpu, config, n, m).unwrap_or(0) };
+    if config.scratch.is_some() {
+        // H is in memory once it is done.
+        fit = fit.max(words(n, config.layers.last().copied().unwrap_or(0)));
+    }
     let ahead = if config.stream { 2 * words(n, m).min(SHARD_BYTES as u64) } else { 0 };
     match start.saturating_add(fit).saturating_add(ahead) {
         most if most >= MOST => u64::MAX,

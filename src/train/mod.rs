@@ -11,6 +11,7 @@ mod fit;
 mod history;
 mod init;
 mod iterate;
+mod kept;
 mod layer;
 mod layers;
 mod learn;

@@ -153,9 +153,9 @@ impl<B: Backend> Objective<B> {
     }
 
     /// Both, of these factors.
-    pub(crate) fn record_entries(&mut self, b: &mut B, turn: usize, w: &B::Matrix, h: &Samples<B>) -> Result<()> {
+    pub(crate) fn record_entries(&mut self, b: &mut B, turn: usize, w: &B::Matrix, h: &mut Samples<B>) -> Result<()> {
         self.record_entries_of_w(b, turn, w)?;
-        h.shards.iter().enumerate().try_for_each(|(s, h)| self.record_entries_of_h(b, turn, s, h))
+        h.pass(b, &mut |b, s, h| self.record_entries_of_h(b, turn, s, h))
     }
 
     /// A penalty `½ lambda ⟨p, q⟩` instead of that on H, which has its place.
@@ -277,10 +277,13 @@ impl<B: Backend> Objective<B> {
         &mut self,
         b: &mut B,
         x: &mut dyn Shards<B>,
-        h: &Samples<B>,
+        h: &mut Samples<B>,
         psi: &B::Matrix,
     ) -> Result<(f64, f64)> {
-        x.pass(b, &mut |b, s, x| self.record_residual(b, s, x, &h.shards[s], psi))?;
+        x.pass(b, &mut |b, s, x| {
+            let h = h.look(b, s)?;
+            self.record_residual(b, s, x, h, psi)
+        })?;
         self.of_residual(b)
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn finetune<B: Backend>(
             h_block.set_gram(b, &chain[last].psi)?;
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
-                let (h, rows) = (&mut h.shards[s], b.shape(x).0);
+                let (h, rows) = (h.at(b, s)?, b.shape(x).0);
                 h_block.set_rhs(b, x, &chain[last].psi)?;
                 (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
                 b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
@@ -134,7 +134,7 @@ pub(crate) fn finetune<B: Backend>(
         |b, objective, (), turn| {
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
-                let h = &mut h.shards[s];
+                let h = h.at(b, s)?;
                 h_block.set_rhs(b, x, &chain[last].psi)?;
                 (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
                 objective.record_cross(b, turn, s, (h_block.rhs(b.shape(x).0)?, h))?;

@@ -90,7 +90,7 @@ impl<B: Backend> Part<B> {
         }
         let depth = trained.w.len();
         let psi = psi(b, &trained.w, depth)?;
-        trained.last = Samples::zeros(b, x.cut(), b.shape(&psi).1)?;
+        trained.last = Samples::zeros_in(b, x.cut(), b.shape(&psi).1, config.scratch.as_deref())?;
         let mut how = Projection {
             h_penalty: config.model.h_penalty,
             lambda: trained.course.penalties.lambda[depth - 1],

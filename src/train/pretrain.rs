@@ -56,9 +56,10 @@ pub(crate) fn pretrain<B: Backend>(
             h_block.prepare(b)?;
             v.pass(b, &mut |b, s, v| {
                 h_block.set_rhs(b, v, &ahead.of_w()[0])?;
-                let point = ahead.begin(b, s, &mut h.shards[s])?;
+                let h = h.at(b, s)?;
+                let point = ahead.begin(b, s, h)?;
                 h_block.solve(b, point)?;
-                let (ahead, write) = (ahead.look_ahead(b, s, &h.shards[s])?, Write::of_shard(s));
+                let (ahead, write) = (ahead.look_ahead(b, s, h)?, Write::of_shard(s));
                 objective.record_entries_of_h(b, turn, s, ahead)?;
                 b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
                 b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
@@ -85,7 +86,7 @@ pub(crate) fn pretrain<B: Backend>(
             let Plain { w, h, h_block, w_block } = state;
             h_block.prepare(b)?;
             v.pass(b, &mut |b, s, v| {
-                let (h, write) = (&mut h.shards[s], Write::of_shard(s));
+                let (h, write) = (h.at(b, s)?, Write::of_shard(s));
                 h_block.set_rhs(b, v, w)?;
                 h_block.solve(b, h)?;
                 objective.record_entries_of_h(b, turn, s, h)?;

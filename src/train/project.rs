@@ -108,7 +108,7 @@ pub(crate) fn project<B: Backend>(
     let (stop, batches) = (Stopping::new(how.tol, None), how.max_steps.div_ceil(batch));
     let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
     x.pass(b, &mut |b, shard, x| {
-        let h = &mut h.shards[shard];
+        let h = h.at(b, shard)?;
         block.set_rhs(b, x, psi)?;
         objective.record_entries_of_h(b, 0, 0, h)?;
         let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;

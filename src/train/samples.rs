@@ -4,6 +4,7 @@
 //! the block of `H_s`, and its part of the sums that couple the samples, `C = Σ_s X_sᵀ H_s` and `S = Σ_s H_sᵀ H_s`. So X is
 //! read once per iteration, and the right side and the scratch of H have the size of a shard.
 
+use super::kept::{Kept, Parked};
 use super::source::Source;
 use super::state::{State, Visitor};
 use super::unit::Unit;
@@ -12,6 +13,7 @@ use crate::model::Activation;
 use crate::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// How n samples are cut into shards: as many rows each, the last has what remains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,16 +58,17 @@ pub(crate) trait Shards<B: Backend> {
 /// What is done with a shard of that number.
 pub(crate) type Visit<'a, B> = dyn FnMut(&mut B, usize, &<B as Device>::Matrix) -> Result<()> + 'a;
 
-/// Samples on the device: H, and an X that is held.
+/// Samples on the device, an X that is held or H; or an H that is in a scratch file.
 pub(crate) struct Samples<B: Backend> {
     cut: Cut,
     cols: usize,
-    pub(crate) shards: Vec<B::Matrix>,
+    kept: Kept<B>,
 }
 
 impl<B: Backend> Samples<B> {
     fn each(cut: Cut, cols: usize, shard: impl FnMut(Range<usize>) -> Result<B::Matrix>) -> Result<Self> {
-        Ok(Self { cut, cols, shards: cut.shards().map(shard).collect::<Result<_>>()? })
+        let kept = Kept::Device(cut.shards().map(shard).collect::<Result<_>>()?);
+        Ok(Self { cut, cols, kept })
     }
 
     /// All 0.
@@ -73,68 +76,174 @@ impl<B: Backend> Samples<B> {
         Self::each(cut, cols, |rows| b.zeros(rows.len(), cols))
     }
 
+    /// All 0, in a scratch file where there is a `folder` for it.
+    pub(crate) fn zeros_in(b: &mut B, cut: Cut, cols: usize, folder: Option<&Path>) -> Result<Self> {
+        let Some(folder) = folder else { return Self::zeros(b, cut, cols) };
+        Ok(Self { cut, cols, kept: Kept::File(Box::new(Parked::zeros(b, cut, cols, folder)?)) })
+    }
+
+    /// Where these are in a scratch file, its folder.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        match &self.kept {
+            Kept::Device(_) => None,
+            Kept::File(parked) => Some(parked.folder().into()),
+        }
+    }
+
     pub(crate) fn upload(b: &mut B, cut: Cut, host: ArrayView2<'_, B::Elem>) -> Result<Self> {
         Self::each(cut, host.ncols(), |rows| b.upload(host.slice(s![rows, ..])))
+    }
+
+    /// [`Samples::upload`], kept where [`Samples::zeros_in`] is.
+    pub(crate) fn upload_in(b: &mut B, cut: Cut, host: ArrayView2<'_, B::Elem>, folder: Option<&Path>) -> Result<Self> {
+        if folder.is_none() {
+            return Self::upload(b, cut, host);
+        }
+        let mut new = Self::zeros_in(b, cut, host.ncols(), folder)?;
+        for (s, rows) in cut.shards().enumerate() {
+            let shard = new.at(b, s)?;
+            b.write(host.slice(s![rows, ..]), shard)?;
+        }
+        Ok(new)
     }
 
     /// One matrix.
     pub(crate) fn of_one(b: &B, matrix: B::Matrix) -> Self {
         let (samples, cols) = b.shape(&matrix);
-        Self { cut: Cut::whole(samples), cols, shards: vec![matrix] }
+        Self { cut: Cut::whole(samples), cols, kept: Kept::Device(vec![matrix]) }
+    }
+
+    /// A shard, to be written.
+    pub(crate) fn at(&mut self, b: &mut B, shard: usize) -> Result<&mut B::Matrix> {
+        match &mut self.kept {
+            Kept::Device(shards) => Ok(&mut shards[shard]),
+            Kept::File(parked) => parked.at(b, shard, true),
+        }
+    }
+
+    /// A shard, to be read.
+    pub(crate) fn look(&mut self, b: &mut B, shard: usize) -> Result<&B::Matrix> {
+        match &mut self.kept {
+            Kept::Device(shards) => Ok(&shards[shard]),
+            Kept::File(parked) => parked.at(b, shard, false).map(|m| &*m),
+        }
     }
 
     /// The entries, of samples that are not needed on the device any more: a shard that is there leaves its memory.
     pub(crate) fn into_host(self, b: &mut B) -> Result<Array2<B::Elem>> {
-        if let [only] = &self.shards[..] {
-            return download(b, only);
-        }
-        let work = |b: &mut B, h: Self| {
+        let work = |b: &mut B, mut h: Self| {
             let mut all = Array2::zeros(h.shape());
-            for (rows, shard) in h.cut.shards().zip(h.shards) {
-                all.slice_mut(s![rows, ..]).assign(&b.download(&shard)?);
+            let mut take = |b: &mut B, rows, shard: &B::Matrix| {
+                all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
+                Ok(())
+            };
+            match h.kept {
+                Kept::Device(shards) => {
+                    h.cut.shards().zip(shards).try_for_each(|(rows, shard)| take(b, rows, &shard))?;
+                }
+                Kept::File(_) => {
+                    for (s, rows) in h.cut.shards().enumerate() {
+                        let shard = h.look(b, s)?;
+                        take(b, rows, shard)?;
+                    }
+                }
             }
             Ok(all)
         };
-        b.by_host(self, work, |_, _| Ok(Array2::ones((1, 1))))
+        match &self.kept {
+            Kept::Device(shards) if shards.len() == 1 => download(b, &shards[0]),
+            _ => b.by_host(self, work, |_, _| Ok(Array2::ones((1, 1)))),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.cut.shards().count()
     }
 
     /// `HᵀH`.
-    pub(crate) fn gram(&self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
-        let mut shards = self.shards.iter().enumerate();
-        shards.try_for_each(|(s, h)| b.product(MatMul::TN, h, h, Write::of_shard(s), out))
+    pub(crate) fn gram(&mut self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
+        (0..self.count()).try_for_each(|s| {
+            let h = self.look(b, s)?;
+            b.product(MatMul::TN, h, h, Write::of_shard(s), out)
+        })
     }
 
     /// Sums of squares of the columns, `out: 1 × columns`.
-    pub(crate) fn squares(&self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
-        let mut shards = self.shards.iter().enumerate();
-        shards.try_for_each(|(s, h)| b.column_sums(h, ColumnSums::SumOfSquares, Write::of_shard(s), out))
+    pub(crate) fn squares(&mut self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
+        (0..self.count()).try_for_each(|s| {
+            let h = self.look(b, s)?;
+            b.column_sums(h, ColumnSums::SumOfSquares, Write::of_shard(s), out)
+        })
     }
 
     /// Multiplies all columns, or all entries; or divides them.
     pub(crate) fn scale(&mut self, b: &mut B, by: By<'_, B::Matrix>, divide: bool) -> Result<()> {
-        self.shards.iter_mut().try_for_each(|h| b.scale(h, by, divide))
+        (0..self.count()).try_for_each(|s| {
+            let h = self.at(b, s)?;
+            b.scale(h, by, divide)
+        })
+    }
+
+    /// A copy, kept where these are.
+    pub(crate) fn copied(&mut self, b: &mut B) -> Result<Self> {
+        let mut copy = Self::zeros_in(b, self.cut, self.cols, self.folder().as_deref())?;
+        copy.copy_from(b, self)?;
+        Ok(copy)
+    }
+
+    /// Copies others of the same cut.
+    pub(crate) fn copy_from(&mut self, b: &mut B, from: &mut Self) -> Result<()> {
+        for s in 0..self.count() {
+            let (from, to) = (from.look(b, s)?, self.at(b, s)?);
+            b.copy(from, to)?;
+        }
+        Ok(())
     }
 
     /// `g(H)` or `p(H)`.
-    pub(crate) fn activated(&self, b: &mut B, activation: Activation, how: Apply) -> Result<Self> {
+    pub(crate) fn activated(&mut self, b: &mut B, activation: Activation, how: Apply) -> Result<Self> {
         let mut out = Self::zeros(b, self.cut, self.cols)?;
-        let mut shards = self.shards.iter().zip(&mut out.shards);
-        shards.try_for_each(|(h, out)| b.activate(activation, how, h, out))?;
+        for s in 0..self.count() {
+            let (h, out) = (self.look(b, s)?, out.at(b, s)?);
+            b.activate(activation, how, h, out)?;
+        }
         Ok(out)
     }
 
     /// [`Shards::whole`], to be written.
     pub(crate) fn whole_mut(&mut self) -> Result<&mut B::Matrix> {
-        match &mut self.shards[..] {
-            [only] => Ok(only),
-            shards => Err(in_pieces(shards.len())),
+        let count = self.count();
+        match &mut self.kept {
+            Kept::Device(shards) if count == 1 => Ok(&mut shards[0]),
+            _ => Err(in_pieces(count)),
         }
     }
 }
 
 impl<B: Backend> State<B> for Samples<B> {
     fn visit(&mut self, b: &mut B, visitor: &mut Visitor<'_>) -> Result<()> {
-        visitor.rows(b, "H", &mut self.shards)
+        self.visit_as(b, "H", visitor)
+    }
+}
+
+impl<B: Backend> Samples<B> {
+    /// As part of a state, under that name. Into how many shards they are cut is not written down.
+    pub(crate) fn visit_as(&mut self, b: &mut B, name: &str, visitor: &mut Visitor<'_>) -> Result<()> {
+        visitor.begin(name, self.shape())?;
+        for s in 0..self.count() {
+            match visitor {
+                Visitor::List(_) => break,
+                Visitor::Write(_) => {
+                    let h = self.look(b, s)?;
+                    visitor.write(b, name, h)?;
+                }
+                Visitor::Read(_) => {
+                    let h = self.at(b, s)?;
+                    visitor.fill(b, name, h)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -148,13 +257,16 @@ impl<B: Backend> Shards<B> for Samples<B> {
     }
 
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
-        self.shards.iter().enumerate().try_for_each(|(s, shard)| visit(b, s, shard))
+        (0..self.count()).try_for_each(|s| {
+            let shard = self.look(b, s)?;
+            visit(b, s, shard)
+        })
     }
 
     fn whole(&self) -> Result<&B::Matrix> {
-        match &self.shards[..] {
-            [only] => Ok(only),
-            shards => Err(in_pieces(shards.len())),
+        match &self.kept {
+            Kept::Device(shards) if shards.len() == 1 => Ok(&shards[0]),
+            _ => Err(in_pieces(self.count())),
         }
     }
 }

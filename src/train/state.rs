@@ -71,46 +71,52 @@ impl<'a> Reading<'a> {
 impl Visitor<'_> {
     /// A matrix.
     pub(crate) fn matrix<B: Backend>(&mut self, b: &mut B, name: &str, m: &mut B::Matrix) -> Result<()> {
-        self.rows(b, name, std::slice::from_mut(m))
+        self.begin(name, b.shape(m))?;
+        match self {
+            Self::List(_) => Ok(()),
+            Self::Write(_) => self.write(b, name, m),
+            Self::Read(_) => self.fill(b, name, m),
+        }
     }
 
-    /// A matrix in blocks of rows. Into how many it is cut is not written down.
-    pub(crate) fn rows<B: Backend>(&mut self, b: &mut B, name: &str, blocks: &mut [B::Matrix]) -> Result<()> {
-        let rows = blocks.iter().map(|m| b.shape(m).0).sum();
-        let cols = blocks.first().map_or(0, |m| b.shape(m).1);
+    /// A matrix of that name and shape begins. It follows in blocks of rows, unless it is only listed; into how many it is cut is not
+    /// written down.
+    pub(crate) fn begin(&mut self, name: &str, (rows, cols): (usize, usize)) -> Result<()> {
         match self {
             Self::List(listed) => listed.matrices.push((name.into(), rows, cols)),
-            Self::Write(to) => {
-                for m in blocks {
-                    let host = b.download(m)?;
-                    let host = host.as_standard_layout();
-                    let numbers = host.as_slice().ok_or_else(|| damaged(name))?;
-                    to.write_all(bytemuck::cast_slice(numbers)).map_err(|e| Error::io("checkpoint", e))?;
-                }
-            }
+            Self::Write(_) => {}
             Self::Read(reading) => {
-                let expected = (name, rows, cols);
                 let found = reading.listed.matrices.get(reading.matrices);
                 let found = found.map(|(name, rows, cols)| (name.as_str(), *rows, *cols));
-                if found != Some(expected) {
+                if found != Some((name, rows, cols)) {
                     let found = found.map_or("none".into(), |(n, rows, cols)| format!("{n}, {rows}×{cols}"));
                     return Err(Error::Data(format!(
                         "the checkpoint: expected a matrix {name}, {rows}×{cols}, found {found}; it is of another version or other settings"
                     )));
                 }
                 reading.matrices += 1;
-                for m in blocks {
-                    let mut host = ndarray::Array2::<B::Elem>::zeros(b.shape(m));
-                    let numbers = host.as_slice_mut().ok_or_else(|| damaged(name))?;
-                    reading
-                        .from
-                        .read_exact(bytemuck::cast_slice_mut(numbers))
-                        .map_err(|e| Error::io("checkpoint", e))?;
-                    b.write(host.view(), m)?;
-                }
             }
         }
         Ok(())
+    }
+
+    /// Writes the next rows.
+    pub(crate) fn write<B: Backend>(&mut self, b: &mut B, name: &str, m: &B::Matrix) -> Result<()> {
+        let Self::Write(to) = self else { return Ok(()) };
+        let host = b.download(m)?;
+        let host = host.as_standard_layout();
+        let numbers = host.as_slice().ok_or_else(|| damaged(name))?;
+        to.write_all(bytemuck::cast_slice(numbers)).map_err(|e| Error::io("checkpoint", e))
+    }
+
+    /// Fills the next rows.
+    pub(crate) fn fill<B: Backend>(&mut self, b: &mut B, name: &str, m: &mut B::Matrix) -> Result<()> {
+        let Self::Read(reading) = self else { return Ok(()) };
+        let mut host = ndarray::Array2::<B::Elem>::zeros(b.shape(m));
+        let numbers = host.as_slice_mut().ok_or_else(|| damaged(name))?;
+        let read = reading.from.read_exact(bytemuck::cast_slice_mut(numbers));
+        read.map_err(|e| Error::io("checkpoint", e))?;
+        b.write(host.view(), m)
     }
 
     /// A number of the host.

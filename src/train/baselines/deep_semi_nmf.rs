@@ -94,7 +94,7 @@ pub(crate) fn finetune<B: Backend>(
         let psi = &links[last].psi;
         block.prepare(b, psi)?;
         x.pass(b, &mut |b, s, x| {
-            let h = &mut h.shards[s];
+            let h = h.at(b, s)?;
             block.step(b, x, psi, h)?;
             objective.record_residual(b, s, x, h, psi)?;
             regression.add(b, s, x, h)

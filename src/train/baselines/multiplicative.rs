@@ -43,7 +43,7 @@ pub(crate) fn train<B: Backend>(
         let Updates { w, h, smooth } = state;
         b.matmul(MatMul::TN, smooth, smooth, &mut gram)?;
         v.pass(b, &mut |b, s, v| {
-            let (h, write) = (&mut h.shards[s], Write::of_shard(s));
+            let (h, write) = (h.at(b, s)?, Write::of_shard(s));
             let [rhs, repel] = shards.rows(b.shape(h).0)?;
             b.matmul(MatMul::NN, v, smooth, rhs)?;
             b.matmul(MatMul::NN, h, &gram, repel)?;

@@ -45,10 +45,13 @@ impl<B: Backend> Regression<B> {
     }
 
     /// The sums for an H that is there already: a pass over X.
-    pub(super) fn set(&mut self, b: &mut B, x: &mut dyn Shards<B>, h: &Samples<B>) -> Result<()> {
+    pub(super) fn set(&mut self, b: &mut B, x: &mut dyn Shards<B>, h: &mut Samples<B>) -> Result<()> {
         h.gram(b, &mut self.gram)?;
         self.begin(b)?;
-        x.pass(b, &mut |b, s, x| self.add(b, s, x, &h.shards[s]))
+        x.pass(b, &mut |b, s, x| {
+            let h = h.look(b, s)?;
+            self.add(b, s, x, h)
+        })
     }
 
     /// T from the HᵀH that was summed up last.

@@ -42,7 +42,7 @@ pub(crate) fn train<B: Backend>(
         regression.begin(b)?;
         block.prepare(b, &w[0])?;
         v.pass(b, &mut |b, s, v| {
-            let h = &mut h.shards[s];
+            let h = h.at(b, s)?;
             block.step(b, v, &w[0], h)?;
             objective.record_residual(b, s, v, h, &w[0])?;
             regression.add(b, s, v, h)

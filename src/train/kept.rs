@@ -1,0 +1,85 @@
+//! Where the shards of coefficients are: on the device, or in a scratch file from which one at a time is brought there.
+
+use super::samples::{Cut, Scratch};
+use crate::backend::Backend;
+use crate::{Error, Result};
+use ndarray::Array2;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The shards of samples.
+pub(super) enum Kept<B: Backend> {
+    /// On the device.
+    Device(Vec<B::Matrix>),
+    /// In a file.
+    File(Box<Parked<B>>),
+}
+
+/// Shards in a file without a name, which is gone with the process, however that ends.
+pub(super) struct Parked<B: Backend> {
+    folder: PathBuf,
+    /// None on a device that only counts.
+    file: Option<File>,
+    /// Where each shard begins, in bytes.
+    starts: Vec<u64>,
+    rows: Vec<usize>,
+    /// The shard that is on the device, one for every size that there is.
+    here: Scratch<Here<B>>,
+}
+
+struct Here<B: Backend> {
+    matrix: B::Matrix,
+    shard: Option<usize>,
+    /// Whether the file has another one.
+    changed: bool,
+}
+
+impl<B: Backend> Parked<B> {
+    /// All 0.
+    pub(super) fn zeros(b: &mut B, cut: Cut, cols: usize, folder: &Path) -> Result<Self> {
+        let rows: Vec<usize> = cut.shards().map(|rows| rows.len()).collect();
+        let mut end = 0;
+        let starts = rows.iter().map(|rows| {
+            let start = end;
+            end += (rows * cols * size_of::<B::Elem>()) as u64;
+            start
+        });
+        let starts = starts.collect();
+        let make = |_: &mut B, folder: &Path| {
+            let file = tempfile::tempfile_in(folder).and_then(|file| file.set_len(end).map(|()| file));
+            file.map(Some).map_err(|e| Error::io(folder, e))
+        };
+        let file = b.by_host(folder, make, |_, _| Ok(None))?;
+        let here = Scratch::new(cut, |rows| Ok(Here { matrix: b.zeros(rows, cols)?, shard: None, changed: false }))?;
+        Ok(Self { folder: folder.into(), file, starts, rows, here })
+    }
+
+    /// A shard; what is `changed` of it is written to the file before the next one takes its place.
+    pub(super) fn at(&mut self, b: &mut B, shard: usize, changes: bool) -> Result<&mut B::Matrix> {
+        let Self { folder, file, starts, rows, here } = self;
+        let here = here.rows(rows[shard])?;
+        if let Some(file) = file.as_mut().filter(|_| here.shard != Some(shard)) {
+            let failed = |e| Error::io(&*folder, e);
+            if let Some(before) = here.shard.filter(|_| here.changed) {
+                let host = b.download(&here.matrix)?;
+                let host = host.as_standard_layout();
+                let numbers = host.as_slice().unwrap_or_default();
+                let written = file.seek(SeekFrom::Start(starts[before]));
+                written.and_then(|_| file.write_all(bytemuck::cast_slice(numbers))).map_err(failed)?;
+            }
+            let mut host = Array2::<B::Elem>::zeros(b.shape(&here.matrix));
+            let numbers = host.as_slice_mut().unwrap_or_default();
+            let read = file.seek(SeekFrom::Start(starts[shard]));
+            read.and_then(|_| file.read_exact(bytemuck::cast_slice_mut(numbers))).map_err(failed)?;
+            b.write(host.view(), &mut here.matrix)?;
+            (here.shard, here.changed) = (Some(shard), false);
+        }
+        here.changed |= changes;
+        Ok(&mut here.matrix)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
