@@ -75,6 +75,8 @@ fn coefficients_in_a_scratch_file_are_the_same() {
     for (model, solver) in deep().flat_map(|model| [(model, Solver::Nesterov), (model, Solver::Cd)]) {
         let plain = Config { stream: true, sweeps: 5, ..config(model, solver) };
         let mut all = vec![plain.clone(), Config { extrapolate: Extrapolate::All, hidden: true, ..plain.clone() }];
+        // Of all layers.
+        all.push(Config { pretrain_samples: None, hidden: true, ..plain.clone() });
         all.extend((model.method == Method::Blocks).then(|| Config { online, ..plain }));
         for config in all {
             let name = format!("{} {solver:?} {:?} {:?}", model.name, config.extrapolate, config.online);
