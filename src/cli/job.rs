@@ -247,7 +247,12 @@ impl Fitted {
             out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
         }
         let error = percent(m.relative_error);
-        out.summary("error", &format!("{error} of ‖X‖ is not explained (objective {:.6e})", m.objective))?;
+        let energy = percent(1.0 - m.relative_error.powi(2));
+        let objective = m.objective;
+        out.summary(
+            "error",
+            &format!("{error} of ‖X‖ is not explained, {energy} of ‖X‖² is (objective {objective:.6e})"),
+        )?;
         let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
         out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(zeros(&f.h))))?;
         let (s, load, total) = (&m.seconds, self.load_seconds, self.start.elapsed().as_secs_f64());

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod checkpoint;
+mod completions;
 mod demo;
 mod devices;
 mod evaluate;
@@ -23,7 +24,10 @@ mod transform;
 mod unused;
 mod verify;
 
+use std::num::NonZeroUsize;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use deepnmf::Error;
 
 pub(crate) use failure::{Failure, Result};
 use output::Output;
@@ -64,6 +68,9 @@ struct How {
     /// Print no progress and no summaries.
     #[arg(short, long, global = true, display_order = LAST, conflicts_with = "verbose")]
     quiet: bool,
+    /// Compute with N threads of the CPU [default: as many as it has]; the results are the same.
+    #[arg(long, value_name = "N", global = true, display_order = LAST)]
+    threads: Option<NonZeroUsize>,
     /// Print more: settings, penalty constants, every step of the progress.
     #[arg(short, long, global = true, display_order = LAST)]
     verbose: bool,
@@ -81,12 +88,18 @@ enum Command {
     Devices(devices::Args),
     Bench(bench::Args),
     Demo(demo::Args),
+    Completions(completions::Args),
+    /// Print the manual, in the form that `man` reads: deepnmf man | man -l -
+    Man,
 }
 
 pub(crate) fn run() -> Result {
-    signals::watch();
     let given = Cli::command().try_get_matches().map_err(Failure::Usage)?;
     let Cli { how, command } = Cli::from_arg_matches(&given).map_err(Failure::Usage)?;
+    if let Some(threads) = how.threads {
+        limit_threads(threads)?;
+    }
+    signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
     let out = Output::new(how.json, how.quiet, how.verbose);
     match command {
@@ -100,5 +113,16 @@ pub(crate) fn run() -> Result {
         Command::Devices(args) => devices::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),
         Command::Demo(args) => demo::run(args, &out),
+        Command::Completions(args) => completions::run(args, Cli::command(), &out),
+        Command::Man => completions::man(Cli::command(), &out),
     }
+}
+
+/// For everything that computes in threads.
+fn limit_threads(threads: NonZeroUsize) -> Result {
+    // What ndarray multiplies with has threads of its own, as many as this variable says when it multiplies first.
+    // SAFETY: the program has only this thread yet.
+    unsafe { std::env::set_var("MATMUL_NUM_THREADS", threads.to_string()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    pool.map_err(|e| Error::Config(format!("--threads {threads}: {e}")).into())
 }

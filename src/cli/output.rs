@@ -38,6 +38,12 @@ impl Output {
         to_stdout(&text)
     }
 
+    /// The result as it is, of a command that has no other form.
+    pub(crate) fn text(&self, text: &[u8]) -> Result {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text).and_then(|()| stdout.flush()).map_err(Failure::Stdout)
+    }
+
     /// A line of the result; not printed with `--json`.
     pub(crate) fn line(&self, text: &str) -> Result {
         let lines = || text.split('\n').map(printable).collect::<Vec<_>>().join("\n");

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Samples of the kind the model was trained on; they are scaled as those were
     data: PathBuf,
     /// The .npy file for the coefficients, one row per sample; an existing file is replaced. Names of samples go to a file beside
-    /// it, one line per row: H.names.txt for H.npy
+    /// it, one line per row: H.names.txt for H.npy. A .csv or .tsv file has them as its first column, below a header line
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The layer whose components are used, from 1 [default: the last]
@@ -48,14 +48,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let file = output(&args.out, &[&args.model, &args.data])?;
     refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
-    if let Some(other) = args.out.extension().filter(|e| !e.eq_ignore_ascii_case("npy")) {
-        let message = format!(
-            "--out: transform writes NumPy's .npy, expected a name that ends so, found .{} in {}",
-            other.display(),
-            args.out.display()
-        );
-        return Err(Error::Config(message).into());
-    }
+    let ending = args.out.extension().map_or("npy".into(), |e| e.to_string_lossy().to_lowercase());
+    let separator = match ending.as_str() {
+        "npy" => None,
+        "csv" => Some(','),
+        "tsv" => Some('\t'),
+        other => {
+            let message = format!(
+                "--out: transform writes .npy, .csv and .tsv, expected a name that ends so, found .{other} in {}",
+                args.out.display()
+            );
+            return Err(Error::Config(message).into());
+        }
+    };
     let path = existing(args.data)?;
     let model = Model::load(&args.model)?;
     let Model { factors, metadata } = &model;
@@ -80,9 +85,19 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let how = metadata.projections(args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
-    let (error, steps) =
-        save_npy(file, (samples, k), |take| project(&mut engine, set.x, (factors, layer), &how, out, take))?;
-    let names_file = save_names(&args.out, &set.names, out)?;
+    let make = |take: &mut Take<'_>| project(&mut engine, set.x, (factors, layer), &how, out, take);
+    let mut names_file = None;
+    let (error, steps) = match separator {
+        None => {
+            let made = save(file, &npy_header("<f4", (samples, k)), &mut write_npy, make)?;
+            names_file = save_names(&args.out, &set.names, out)?;
+            made
+        }
+        Some(separator) => {
+            let (header, mut table) = Table::new(separator, &set.names, k);
+            save(file, header.as_bytes(), &mut |h, out| table.write(h, out), make)?
+        }
+    };
 
     if out.is_json() {
         return out.json(&json!({
@@ -233,21 +248,21 @@ fn read_for(
 /// The most bytes of a header in NumPy's format.
 const NPY_HEADER: u64 = 256;
 
-/// Writes NumPy's format: a header, then the values row by row, as `make` hands them over.
-fn save_npy<T>(
+/// Takes coefficients, of some samples after the other.
+type Take<'a> = dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()> + 'a;
+
+/// Writes a header, and then the coefficients that `make` hands over, as `write` writes them.
+fn save<T>(
     file: NewFile,
-    dim: (usize, usize),
-    make: impl FnOnce(&mut dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()>) -> deepnmf::Result<T>,
+    header: &[u8],
+    write: &mut dyn FnMut(ArrayView2<'_, f32>, &mut dyn Write) -> std::io::Result<()>,
+    make: impl FnOnce(&mut Take<'_>) -> deepnmf::Result<T>,
 ) -> Result<T> {
     let path = file.path().to_path_buf();
     let mut made = None;
     let written = file.write(|out| {
-        out.write_all(&npy_header("<f4", dim))?;
-        // Row by row, whatever the layout in memory.
-        let mut take = |h: ArrayView2<'_, f32>| {
-            h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())).map_err(|e| Error::io(&path, e))
-        };
-        made = Some(make(&mut take));
+        out.write_all(header)?;
+        made = Some(make(&mut |h| write(h, out).map_err(|e| Error::io(&path, e))));
         match &made {
             Some(Err(_)) => Err(ErrorKind::Other.into()),
             _ => Ok(()),
@@ -258,5 +273,44 @@ fn save_npy<T>(
         (Some(Err(e)), _) | (_, Err(e)) => Err(e.into()),
         (Some(Ok(made)), Ok(())) => Ok(made),
         (None, Ok(())) => Err(Error::Data("nothing was written".into()).into()),
+    }
+}
+
+/// Row by row, whatever the layout in memory.
+fn write_npy(h: ArrayView2<'_, f32>, out: &mut dyn Write) -> std::io::Result<()> {
+    h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+}
+
+/// A table with a line for every sample.
+struct Table<'a> {
+    separator: char,
+    names: &'a [String],
+    done: usize,
+}
+
+impl<'a> Table<'a> {
+    /// With its header line, for k components.
+    fn new(separator: char, names: &'a [String], k: usize) -> (String, Self) {
+        let cells = (!names.is_empty()).then(|| "name".into()).into_iter().chain((1..=k).map(|j| format!("h{j}")));
+        let header = cells.collect::<Vec<String>>().join(&separator.to_string()) + "\n";
+        (header, Self { separator, names, done: 0 })
+    }
+
+    fn write(&mut self, h: ArrayView2<'_, f32>, out: &mut dyn Write) -> std::io::Result<()> {
+        for row in h.rows() {
+            let name = self.names.get(self.done).map(|name| quoted(&printable(name), self.separator));
+            let cells = name.into_iter().chain(row.iter().map(f32::to_string));
+            writeln!(out, "{}", cells.collect::<Vec<_>>().join(&self.separator.to_string()))?;
+            self.done += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A cell, in quotes where it needs them.
+fn quoted(cell: &str, separator: char) -> String {
+    match cell.contains([separator, '"', '#', '\n']) || cell.trim() != cell {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.into(),
     }
 }

@@ -147,7 +147,7 @@ impl Look {
         if self.zero_rows.len() == n {
             return Err(Error::Data(format!("{source}: all {n} samples are zero everywhere")));
         }
-        let consequence = "a nonnegative factorization needs values of 0 or more; --clip-negative makes them 0";
+        let consequence = "a nonnegative factorization needs values of 0 or more; --model semi-nmf and deep-semi-nmf take any, --clip-negative makes them 0";
         match refused(&self.negative, "negative", consequence).filter(|_| !signed) {
             Some(error) => Err(error),
             None => Ok(Checked { zero_rows: self.zero_rows }),

@@ -1,10 +1,11 @@
-//! CSV files: one sample per line. A header line, a column of names and a column of labels are optional.
+//! CSV and TSV files: one sample per line. A header line, a column of names and a column of labels are optional.
 
 use std::path::{Path, PathBuf};
 
-use ::csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
+use ::csv::{ErrorKind, Position, Reader, StringRecord};
 
 use super::budget::afford;
+use super::dialect::Dialect;
 use super::labels::{Collector, Labels, is_missing};
 use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
@@ -60,20 +61,21 @@ impl Lines {
             return Err(Error::Config(format!("{}: the samples of a CSV file are its rows", path.display())));
         }
         let budget = opts.budget();
-        let source = Source::open(path, gzip, budget)?;
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(source);
+        let dialect = Dialect::of(path, gzip)?;
+        let mut reader = dialect.reader(false, Source::open(path, gzip, budget)?);
         let failed = |e: ::csv::Error| error(path, &e);
         let (mut first, mut record) = (StringRecord::new(), StringRecord::new());
         reader.read_record(&mut first).map_err(failed)?;
         let more = reader.read_record(&mut record).map_err(failed)?;
-        let layout = Layout::of(&first, more.then_some(&record), path, opts)?;
-        let mut notes = layout.notes();
+        let layout = Layout::of(&first, more.then_some(&record), (path, dialect), opts)?;
+        let mut notes: Vec<String> = dialect.note().into_iter().map(String::from).chain(layout.notes()).collect();
         if let (Some(key), None) = (&opts.y_key, layout.label) {
             notes.push(format!("there is no column `{key}`: read without labels"));
         }
         let first = (layout.header.is_none() && !first.is_empty()).then_some(first);
         let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
-        let content = Content { layout, path: path.to_path_buf(), budget, values, names, labels, rows: 0, text: 0 };
+        let content =
+            Content { layout, dialect, path: path.to_path_buf(), budget, values, names, labels, rows: 0, text: 0 };
         Ok(Self { reader, content, first, record, more, notes })
     }
 
@@ -103,6 +105,7 @@ impl Lines {
 /// The lines read so far.
 struct Content {
     layout: Layout,
+    dialect: Dialect,
     path: PathBuf,
     budget: u64,
     values: Vec<f32>,
@@ -124,7 +127,7 @@ impl Content {
             if self.layout.label == Some(column) {
                 self.labels.push(cell);
             } else if column == 0 && self.layout.names != Names::None {
-                if self.layout.names == Names::Text && number(cell).is_some() {
+                if self.layout.names == Names::Text && self.dialect.number(cell).is_some() {
                     let message = "expected a name, as in the lines before; a header line that calls the column `name` makes \
                                    numbers names too";
                     return Err(at_cell(path, record, column, message));
@@ -132,7 +135,7 @@ impl Content {
                 self.names.push(cell.to_string());
                 self.text += cell.len() as u64;
             } else {
-                let value = number(cell).ok_or_else(|| self.no_number(record, column))?;
+                let value = self.dialect.number(cell).ok_or_else(|| self.no_number(record, column))?;
                 if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
                     return Err(at_cell(path, record, column, &too_large(cell)));
                 }
@@ -204,7 +207,13 @@ impl Layout {
     /// # Errors
     /// [`Error::Format`] for a first line that is neither all numbers nor a header, so that a typing error in it is not taken
     /// for a header.
-    fn of(first: &StringRecord, second: Option<&StringRecord>, path: &Path, opts: &LoadOptions) -> Result<Self> {
+    fn of(
+        first: &StringRecord,
+        second: Option<&StringRecord>,
+        (path, dialect): (&Path, Dialect),
+        opts: &LoadOptions,
+    ) -> Result<Self> {
+        let number = |cell: &str| dialect.number(cell);
         let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
         let label = label_column(first, !texts.is_empty(), path, opts)?;
         let is_name =
@@ -216,9 +225,6 @@ impl Layout {
         let only_first = *texts == [0];
         let header = match texts.first() {
             None => false,
-            Some(&only) if first.len() == 1 && first[only].contains([';', '\t']) => {
-                return Err(not_a_number(path, first, only));
-            }
             Some(_) if label.is_some() || called || texts.len() == first.len() => true,
             // pandas calls columns without a name 0, 1, 2 …
             Some(_) if only_first && counts(first) => true,
@@ -293,15 +299,9 @@ fn counts(record: &StringRecord) -> bool {
     numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
 }
 
-fn number(cell: &str) -> Option<f32> {
-    cell.parse().ok()
-}
-
 fn not_a_number(path: &Path, record: &StringRecord, column: usize) -> Error {
     let cell = record.get(column).unwrap_or_default();
-    let separator = [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| cell.contains(*c));
-    let hint = separator.map_or(String::new(), |(_, name)| format!(" (separated by {name}? commas are expected)"));
-    at_cell(path, record, column, &format!("expected a number, found `{cell}`{hint}"))
+    at_cell(path, record, column, &format!("expected a number, found `{cell}`"))
 }
 
 fn at_cell(path: &Path, record: &StringRecord, column: usize, message: &str) -> Error {

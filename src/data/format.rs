@@ -57,7 +57,8 @@ impl Format {
     }
 }
 
-const KNOWN: &str = "expected a folder of images, .mat, .h5, .npy, .npz, IDX or .csv; .npy, IDX and .csv also as .gz";
+const KNOWN: &str =
+    "expected a folder of images, .mat, .h5, .npy, .npz, IDX, .csv or .tsv; .npy, IDX, .csv and .tsv also as .gz";
 
 /// The format of the file or folder `path`, and whether it is packed with gzip.
 pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
@@ -128,15 +129,38 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
     {
         return Ok(Format::Mat);
     }
+    if head.starts_with(b"PAR1") || head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
+        return Err(Error::format(path, format!("{}: {KNOWN}", of_others(head))));
+    }
     if let &[0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=8, ..] = head {
         return Ok(Format::Idx);
     }
     match name.rsplit('.').next() {
-        Some("csv") => Ok(Format::Csv),
+        Some("csv" | "tsv" | "tab") => Ok(Format::Csv),
+        Some("txt" | "dat" | "asc") if super::dialect::is_table(head) => Ok(Format::Csv),
         Some("mat") => Err(Error::format(path, "no MATLAB 5.0 header found; version 4 files are not read")),
         Some(extension) if super::folder::is_image_extension(extension) => {
             Err(Error::format(path, "this is one image; give the folder that holds the images"))
         }
-        _ => Err(Error::format(path, format!("unknown format: {KNOWN}"))),
+        _ => Err(Error::format(path, format!("{}: {KNOWN}", of_others(head)))),
+    }
+}
+
+/// What a file is that is not read, as far as its first bytes tell, and what to do about it.
+fn of_others(head: &[u8]) -> &'static str {
+    let image =
+        |kinds: &[&[u8]]| head.get(4..8) == Some(b"ftyp") && head.get(8..12).is_some_and(|kind| kinds.contains(&kind));
+    if head.starts_with(b"PAR1") {
+        "this is Parquet, which is not read (in pandas: read_parquet(…).to_csv(…, index=False))"
+    } else if head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
+        "this is a Python pickle, which is not read (numpy.save writes arrays)"
+    } else if image(&[b"heic", b"heix", b"mif1", b"msf1"]) {
+        "this is an HEIC image, which is not read (convert it to JPEG or PNG)"
+    } else if image(&[b"avif", b"avis"]) {
+        "this is an AVIF image, which is not read (convert it to JPEG or PNG)"
+    } else if head.starts_with(b"\xd0\xcf\x11\xe0") {
+        "this is an old Excel workbook, which is not read (save it as CSV)"
+    } else {
+        "unknown format"
     }
 }

@@ -21,6 +21,7 @@ mod arrange;
 mod budget;
 mod check;
 mod csv;
+mod dialect;
 pub mod embedded;
 mod folder;
 mod format;

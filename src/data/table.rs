@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use ::csv::{ReaderBuilder, StringRecord, Trim};
+use ::csv::StringRecord;
 
 use super::csv::{NAME_COLUMNS, ROW_NAMES};
+use super::dialect::Dialect;
 use super::labels::{self, Labels};
 use super::source::Source;
 use super::{Dim, ImageSet};
@@ -34,14 +35,14 @@ pub struct Join {
 }
 
 impl Table {
-    /// Reads a CSV file with a header line.
+    /// Reads a CSV or TSV file with a header line.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if a line has more or fewer cells than the header, or is
     /// not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
         let source = Source::open(path, false, u64::MAX)?;
-        let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(source);
+        let mut reader = Dialect::of(path, false)?.reader(true, source);
         let failed = |e: ::csv::Error| super::csv::error(path, &e);
         let columns = reader.headers().map_err(failed)?.iter().map(String::from).collect();
         let rows = reader.records().map(|record| record.map_err(failed)).collect::<Result<_>>()?;

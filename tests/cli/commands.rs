@@ -34,6 +34,60 @@ fn every_help_ends_with_an_example() {
     assert!(folder.ok("--version").stdout.starts_with("deepnmf "));
 }
 
+/// A table for other programs: a line for every sample, with its name, as the array has it.
+#[test]
+fn transform_writes_tables() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let names: String = (0..60).map(|i| format!("\"cell, {i}\",{}\n", vec!["1"; 36].join(","))).collect();
+    folder.write("x.csv", names.into_bytes());
+    folder.ok("fit x.npy --layers 5,3 --device cpu --out m.safetensors");
+    folder.ok("transform m.safetensors x.npy --device cpu --out h.npy");
+    folder.ok("transform m.safetensors x.npy --device cpu --out h.tsv");
+    let text = |name: &str| std::fs::read_to_string(folder.path(name)).expect("text");
+    let tsv = text("h.tsv");
+    let (header, rows) = tsv.split_once('\n').expect("lines");
+    assert_eq!(header, "h1\th2\th3");
+    let found: Vec<f32> = rows.split_whitespace().map(|cell| cell.parse().expect("a number")).collect();
+    assert_eq!(found, read_npy(&folder, "h.npy").1);
+    folder.ok("transform m.safetensors x.csv --device cpu --out h.csv --json");
+    let csv = text("h.csv");
+    assert!(csv.starts_with("name,h1,h2,h3\n\"cell, 0\","), "{csv}");
+    assert_eq!(csv.lines().count(), 61);
+    assert!(!folder.path("h.names.txt").exists());
+    let expected = ["--out", ".npy, .csv and .tsv", "found .mat"];
+    folder.refused("transform m.safetensors x.npy --out h.mat", 2, &expected);
+}
+
+/// The bits of a model do not depend on the number of threads, which `--threads` sets.
+#[test]
+fn threads_change_no_bit() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let fit = |threads: usize| {
+        let run =
+            folder.ok(&format!("fit x.npy --layers 5,3 --device cpu --out m{threads}.safetensors --threads {threads}"));
+        assert!(run.stdout.contains(&format!("cpu (f32, {threads} threads)")), "{}", run.stdout);
+        let factors =
+            deepnmf::store::Model::load(&folder.path(&format!("m{threads}.safetensors"))).expect("a model").factors;
+        factors.w.into_iter().chain([factors.h]).flatten().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    assert_eq!(fit(1), fit(3));
+    folder.refused("devices --threads 0", 2, &["--threads"]);
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let folder = Folder::new();
+    for (shell, expected) in [("bash", "complete -F"), ("zsh", "#compdef deepnmf"), ("fish", "complete -c deepnmf")] {
+        let text = folder.ok(&format!("completions {shell}")).stdout;
+        assert!(text.contains(expected) && text.contains("pretrain-samples"), "{shell}");
+    }
+    folder.refused("completions tcsh", 2, &["bash, elvish, fish"]);
+    let man = folder.ok("man").stdout;
+    assert!(man.contains(".TH deepnmf 1") && man.contains(".TH deepnmf\\-fit 1") && man.contains("pretrain"), "{man}");
+}
+
 /// A fit without end ends in time, with a whole model, and says so.
 #[test]
 fn a_fit_ends_at_its_time_limit() {

@@ -92,8 +92,40 @@ fn a_first_column_of_names_is_no_feature() {
     refused(&dir.put("slip.csv", b"a,b\nx,5\n1,7\n"), &["line 3, column 1", "expected a name"]);
     refused(&dir.put("gap.csv", b"a,b\nNA,5\n1,7\n"), &["line 2, column 1", "`NA`"]);
     refused(&dir.put("first.csv", b"1x,5\n1,7\n"), &["line 1, column 1", "`1x`"]);
-    refused(&dir.put("semi.csv", b"1;5\n1;7\n"), &["`1;5`", "semicolons"]);
-    refused(&dir.put("tabs.csv", b"a\tb\n1\t7\n"), &["tabs"]);
+}
+
+/// As spreadsheets, R's `write.csv2`, pandas with `sep` and `numpy.savetxt` write tables.
+#[test]
+fn separators_are_told_by_the_lines() {
+    let dir = Dir::new();
+    let expected = arr2(&[[1., 5.5], [1.5, 7.]]);
+    for (name, content) in [
+        ("semi.csv", &b"1;5,5\n1,5;7\n"[..]),
+        ("r.csv", b"\"\";\"a\";\"b\"\n\"1\";1;5,5\n\"2\";1,5;7\n"),
+        ("tabs.tsv", b"a\tb\n1\t5.5\n1.5\t7\n"),
+        ("tabs.csv", b"# written by hand\na\tb\n1\t5.5\n# and so on\n1.5\t7\n"),
+        ("spaces.txt", b"# a b\n1.000000000000000000e+00 5.500000000000000000e+00\n1.5e+00 7e+00\n"),
+        ("commas.csv", b"1,5.5\n1.5,7\n"),
+    ] {
+        assert_eq!(read(&dir.put(name, content)).x, expected, "{name}");
+    }
+    let set = read(&dir.put("labels.tsv", b"label\tx\nred, green\t1\nblue\t2\n"));
+    assert_eq!((set.x, set.classes), (arr2(&[[1.], [2.]]), vec!["blue".into(), "red, green".into()]));
+    // What is refused is what the comma would have been refused for.
+    refused(&dir.put("slip.csv", b"1;5\n1;x\n"), &["line 2, column 2", "`x`"]);
+    let table = Table::read(&dir.put("t.tsv", b"file\twho\na.png\tAnn, B.\n")).expect("a table");
+    assert_eq!(table.columns(), ["file", "who"]);
+}
+
+/// What is not read is called by its name.
+#[test]
+fn other_formats_are_named() {
+    let dir = Dir::new();
+    refused(&dir.put("t.parquet", b"PAR1\x15\x04 PAR1"), &["Parquet", "to_csv"]);
+    refused(&dir.put("x.pkl", b"\x80\x04\x95\x10\0\0\0"), &["pickle", "numpy.save"]);
+    refused(&dir.put("i.heic", b"\0\0\0\x18ftypheic\0\0\0\0"), &["HEIC", "JPEG"]);
+    refused(&dir.put("i.avif", b"\0\0\0\x18ftypavif\0\0\0\0"), &["AVIF", "JPEG"]);
+    refused(&dir.put("b.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), &["Excel", "CSV"]);
 }
 
 #[test]

@@ -1,0 +1,166 @@
+//! How the cells of a table are separated, found from its first lines.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use ::csv::{Reader, ReaderBuilder, Trim};
+
+use super::source::Source;
+use crate::{Error, Result};
+
+/// Lines that are looked at.
+const LINES: usize = 8;
+/// Bytes of them, at most.
+const BYTES: u64 = 1 << 20;
+
+/// What separates the cells: commas, tabs, semicolons, or single spaces between numbers. Lines that begin with `#` are comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    separator: u8,
+}
+
+impl Dialect {
+    /// Of the first lines of a file: the separator that most of them have, and as often as the first one.
+    pub(super) fn of(path: &Path, gzip: bool) -> Result<Self> {
+        let mut lines = Vec::new();
+        for line in BufReader::new(std::io::Read::take(Source::open(path, gzip, u64::MAX)?, BYTES)).split(b'\n') {
+            match line {
+                Ok(line) if !line.starts_with(b"#") && !line.trim_ascii().is_empty() => lines.push(line),
+                Ok(_) => {}
+                // Whoever reads the whole says what is wrong with it.
+                Err(e) if lines.is_empty() && e.kind() != std::io::ErrorKind::InvalidData => {
+                    return Err(Error::io(path, e));
+                }
+                Err(_) => break,
+            }
+            if lines.len() == LINES {
+                break;
+            }
+        }
+        Ok(Self::of_lines(&lines))
+    }
+
+    fn of_lines(lines: &[Vec<u8>]) -> Self {
+        let Some(first) = lines.first() else { return Self { separator: b',' } };
+        let agree = |separator: u8| {
+            let count = count(first, separator);
+            if count == 0 { 0 } else { lines.iter().filter(|line| self::count(line, separator) == count).count() }
+        };
+        // Decimal commas and names have other signs too: of two that agree as often, the one with more numbers between them.
+        let best =
+            [b',', b';', b'\t'].into_iter().max_by_key(|&separator| (agree(separator), numbers(lines, separator)));
+        let separator = best.filter(|separator| agree(*separator) > 0);
+        let spaced = || {
+            let numbers = |line: &[u8]| {
+                let text = String::from_utf8_lossy(line);
+                let mut cells = text.trim().split(' ');
+                text.trim().contains(' ') && cells.all(|cell| cell.parse::<f64>().is_ok())
+            };
+            lines.iter().all(|line| numbers(line)).then_some(b' ')
+        };
+        Self { separator: separator.or_else(spaced).unwrap_or(b',') }
+    }
+
+    /// A reader of such a table.
+    pub(super) fn reader(self, headers: bool, source: Source<'static>) -> Reader<Source<'static>> {
+        ReaderBuilder::new()
+            .has_headers(headers)
+            .flexible(!headers)
+            .trim(Trim::All)
+            .delimiter(self.separator)
+            .comment(Some(b'#'))
+            .from_reader(source)
+    }
+
+    /// For a note; None for commas, which nobody wonders at.
+    pub(super) fn note(self) -> Option<&'static str> {
+        match self.separator {
+            b'\t' => Some("its cells are separated by tabs"),
+            b';' => Some("its cells are separated by semicolons"),
+            b' ' => Some("its cells are separated by spaces"),
+            _ => None,
+        }
+    }
+
+    /// A number; between semicolons and tabs it may have a decimal comma.
+    pub(super) fn number(self, cell: &str) -> Option<f32> {
+        let with_point = || match self.separator {
+            b';' | b'\t' if cell.matches(',').count() == 1 && !cell.contains('.') => {
+                cell.replace(',', ".").parse().ok()
+            }
+            _ => None,
+        };
+        cell.parse().ok().or_else(with_point)
+    }
+}
+
+/// How many of a thousand cells are numbers.
+fn numbers(lines: &[Vec<u8>], separator: u8) -> usize {
+    let (mut cells, mut numbers) = (0, 0);
+    for cell in lines.iter().flat_map(|line| line.split(move |&byte| byte == separator)) {
+        cells += 1;
+        let cell = String::from_utf8_lossy(cell);
+        numbers += usize::from(Dialect { separator }.number(cell.trim().trim_matches('"')).is_some());
+    }
+    1000 * numbers / cells.max(1)
+}
+
+/// Whether the beginning of a file is that of a table of numbers.
+pub(super) fn is_table(head: &[u8]) -> bool {
+    let lines = head.split(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).map(<[u8]>::to_vec);
+    let lines: Vec<_> = lines.filter(|line| !line.trim_ascii().is_empty()).take(LINES).collect();
+    let separator = Dialect::of_lines(&lines).separator;
+    !head.contains(&0) && lines.iter().any(|line| numbers(std::slice::from_ref(line), separator) >= 500)
+}
+
+/// How often a line has this byte outside of quotes.
+fn count(line: &[u8], separator: u8) -> usize {
+    let mut quoted = false;
+    let outside = line.iter().filter(|&&byte| {
+        quoted ^= byte == b'"';
+        !quoted && byte == separator
+    });
+    outside.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_separator_is_what_the_lines_agree_on() {
+        let of = |text: &str| {
+            let lines: Vec<_> = text.split('\n').map(|line| line.as_bytes().to_vec()).collect();
+            char::from(Dialect::of_lines(&lines).separator)
+        };
+        for (text, expected) in [
+            ("1,2,3\n4,5,6", ','),
+            ("1;2;3\n4;5;6", ';'),
+            ("1\t2\n3\t4", '\t'),
+            // Decimal commas, as R's write.csv2 and spreadsheets of half of Europe write them.
+            ("a;b\n1,5;2,5\n2,5;3", ';'),
+            ("0,5\t1,5\n2,5\t3,5", '\t'),
+            ("1,5;2,5\n2,5;3,5", ';'),
+            // Names with other separators in them.
+            ("name,x\n\"a;b\",1\n\"c\td\",2", ','),
+            ("\"x, y\"\tz\n1\t2", '\t'),
+            ("1.0 2.0\n3.0 4.0", ' '),
+            ("a b,1\nc d,2", ','),
+            ("a;b,1\nc;d,2", ','),
+            ("name;x\nfoo;1,5", ';'),
+            ("a b\nc d", ','),
+            ("1\n2", ','),
+            ("", ','),
+        ] {
+            assert_eq!(of(text), expected, "{text:?}");
+        }
+        assert!(is_table(b"# a b\n1 2\n3 4\n") && is_table(b"id;x\na;1,5\n") && is_table(b"1\n2\n"));
+        assert!(!is_table(b"hello there, this is text") && !is_table(b"\0\x01") && !is_table(b""));
+        let semicolons = Dialect { separator: b';' };
+        assert_eq!(
+            [semicolons.number("1,5"), semicolons.number("1,5,5"), semicolons.number("1e3")],
+            [Some(1.5), None, Some(1e3)]
+        );
+        assert_eq!(Dialect { separator: b',' }.number("1,5"), None);
+    }
+}
