@@ -10,8 +10,9 @@
 //! as in their (14) and (21): (25) lacks a norm and (20) a factor of ½. Or by coordinate descent, which the backends
 //! have as one operation: [`Backend::descend`].
 
+use super::cut::{Cut, Scratch};
 use super::nesterov::{Block, Nesterov, Separate, Steps};
-use super::samples::{Cut, Scratch};
+
 use super::settings::Elastic;
 use super::state::{State, Visitor};
 use super::{Config, Metric, Solver};

@@ -19,8 +19,9 @@
 //! Of H there are F and Y only. Y' has the size of a shard: it is made where the sums of an iteration need it, and again, with the β
 //! of then, where the next iteration comes to the shard and takes what was decided ([`Extrapolation::begin`]).
 
+use super::cut::Scratch;
 use super::objective::Objective;
-use super::samples::{Samples, Scratch, Shards};
+use super::samples::{Samples, Shards};
 use super::state::{State, Visitor};
 use crate::Result;
 use crate::backend::{ACCEPTED, Backend, By, ColumnSums, EXTRAPOLATION, Element, Write};

@@ -1,12 +1,13 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
 use super::checkpoint::{Checkpoints, Course, Keeper};
+use super::cut::Cut;
 use super::layer::Start;
 use super::layers::{Pretrained, pretrain_layers, psi, refined};
 use super::objective::Objective;
 use super::part::Part;
 use super::project::{Projection, project};
-use super::samples::{Cut, Samples, Shards, Streamed, download, hold, totals};
+use super::samples::{Samples, Shards, Streamed, download, hold, totals};
 use super::source::Source;
 use super::warnings::warnings;
 use super::watch::Watch;
@@ -141,7 +142,11 @@ pub(super) fn fit_divided<B: Backend>(
     let sums = totals(b, x)?;
     let xx = sums.1;
     let Pretrained { mut w, mut last, mut hidden, mut course } = match part {
-        _ if finetunes => Pretrained::of_checkpoint(b, (m, cut), config, watch)?,
+        _ if finetunes => {
+            // A pre-training on a part leaves no coefficients of the layers below.
+            let hidden = config.hidden && pretrain_samples.is_none();
+            Pretrained::of_checkpoint(b, (m, cut), &Config { hidden, ..config.clone() }, watch)?
+        }
         Some(part) => part.project(b, (x, xx), config, &mut seconds, watch)?,
         None => pretrain_layers(b, (x, sums, x_storage), config, start, &mut seconds, watch)?,
     };

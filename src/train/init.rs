@@ -7,7 +7,8 @@
 
 mod signed;
 
-use super::samples::{Scratch, Shards};
+use super::cut::Scratch;
+use super::samples::Shards;
 use super::{Config, Init};
 use crate::backend::{Backend, Element, MatMul, Write};
 use crate::model::Method;

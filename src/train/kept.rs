@@ -1,6 +1,6 @@
 //! Where the shards of coefficients are: on the device, or in a scratch file from which one at a time is brought there.
 
-use super::samples::{Cut, Scratch};
+use super::cut::{Cut, Scratch};
 use crate::backend::Backend;
 use crate::{Error, Result};
 use ndarray::Array2;

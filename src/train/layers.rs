@@ -1,10 +1,11 @@
 //! The pre-training of a model: layer by layer, each on the H of the one below.
 
 use super::checkpoint::Course;
+use super::cut::Cut;
 use super::layer::{Layer, Start};
 use super::nesterov::curvature;
 use super::pretrain::balance_norms;
-use super::samples::{Cut, Samples, Shards, totals};
+use super::samples::{Samples, Shards, totals};
 use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Extrapolate, Init, Metric, PenaltyScale, Progress, Seconds, Solver, Stage};

@@ -1,9 +1,10 @@
 //! Learning from samples as they come: the W of a model follows after every batch, and what it remembers is sums.
 
 use super::block::{BlockSolver, HBlock};
+use super::cut::Cut;
 use super::finetune::{Chain, Sums, grow_psi};
 use super::online::{SOLVES, follow};
-use super::samples::{Cut, Samples, hold};
+use super::samples::{Samples, hold};
 use super::unit::Unit;
 use super::watch::Watch;
 use super::{Config, Penalties, Progress, Shards as _, Stage};

@@ -1,9 +1,10 @@
 //! Pre-training on a part of the samples: layers below the last one have an H as large as X or larger, which fine-tuning has no
 //! use for.
 
+use super::cut::Cut;
 use super::layers::{Pretrained, pretrain_layers, psi};
 use super::project::{Projection, project};
-use super::samples::{Cut, Samples, Shards, Streamed, hold, totals};
+use super::samples::{Samples, Shards, Streamed, hold, totals};
 use super::source::Source;
 use super::watch::Watch;
 use super::{Config, PenaltyScale, Seconds, Unit};

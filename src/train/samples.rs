@@ -4,6 +4,7 @@
 //! the block of `H_s`, and its part of the sums that couple the samples, `C = Σ_s X_sᵀ H_s` and `S = Σ_s H_sᵀ H_s`. So X is
 //! read once per iteration, and the right side and the scratch of H have the size of a shard.
 
+use super::cut::Cut;
 use super::kept::{Kept, Parked};
 use super::source::Source;
 use super::state::{State, Visitor};
@@ -14,35 +15,6 @@ use crate::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// How n samples are cut into shards: as many rows each, the last has what remains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cut {
-    samples: usize,
-    rows: usize,
-}
-
-impl Cut {
-    pub(crate) fn new(samples: usize, rows: usize) -> Self {
-        Self { samples, rows: rows.clamp(1, samples.max(1)) }
-    }
-
-    /// One shard, for what couples the samples.
-    pub(crate) fn whole(samples: usize) -> Self {
-        Self::new(samples, samples)
-    }
-
-    /// The rows of every shard.
-    pub(crate) fn shards(self) -> impl Iterator<Item = Range<usize>> {
-        (0..self.samples).step_by(self.rows).map(move |first| first..self.samples.min(first + self.rows))
-    }
-
-    /// The numbers of rows that shards have: one, or two where the last is smaller.
-    fn sizes(self) -> impl Iterator<Item = usize> {
-        let rest = self.samples % self.rows;
-        std::iter::once(self.rows).chain((rest > 0).then_some(rest))
-    }
-}
 
 /// What is visited shard by shard.
 pub(crate) trait Shards<B: Backend> {
@@ -364,32 +336,4 @@ pub(crate) fn totals<B: Backend>(b: &mut B, v: &mut dyn Shards<B>) -> Result<(f6
     })?;
     let sums = b.read(&sums)?;
     Ok((sums[0], sums[1]))
-}
-
-/// Matrices with the rows of a shard, one for every number of rows that there is.
-pub(crate) struct Scratch<T> {
-    of: Vec<(usize, T)>,
-}
-
-impl<T> Scratch<T> {
-    pub(crate) fn new(cut: Cut, mut make: impl FnMut(usize) -> Result<T>) -> Result<Self> {
-        Ok(Self { of: cut.sizes().map(|rows| Ok((rows, make(rows)?))).collect::<Result<_>>()? })
-    }
-
-    /// For a shard of that many rows.
-    pub(crate) fn rows(&mut self, rows: usize) -> Result<&mut T> {
-        let found = self.of.iter_mut().find(|(of, _)| *of == rows);
-        found.map(|(_, scratch)| scratch).ok_or_else(|| no_shard(rows))
-    }
-
-    /// [`Scratch::rows`], as it is.
-    pub(crate) fn get(&self, rows: usize) -> Result<&T> {
-        let found = self.of.iter().find(|(of, _)| *of == rows);
-        found.map(|(_, scratch)| scratch).ok_or_else(|| no_shard(rows))
-    }
-}
-
-fn no_shard(rows: usize) -> Error {
-    let expected = "rows as a shard has them".into();
-    Error::Shape { what: "samples", expected, found: rows.to_string() }
 }

@@ -1,9 +1,10 @@
 //! Coefficients of new samples under the components of a model.
 
 use super::Progress;
+use super::cut::Cut;
 use super::nonlinear::layers::project_layers;
 use super::project::{Projection, project};
-use super::samples::{Cut, Samples, Streamed, hold};
+use super::samples::{Samples, Streamed, hold};
 use super::source::{Source, squares};
 use super::unit::Unit;
 use super::watch::Watch;
