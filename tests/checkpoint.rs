@@ -196,6 +196,28 @@ fn a_stopped_fit_can_go_on() {
     }
 }
 
+/// Stopped before it makes an iteration, once and again: it still goes on from where it was.
+#[test]
+fn a_fit_without_time_keeps_its_place() {
+    let config = &config(ModelSpec::by_name("sdnmf-l").unwrap(), &[9, 7, 5], Solver::Cd);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let b = &mut Cpu::<f64>::new();
+    let whole = bits(&train::fit(b, data::<f64>().view(), config, None, &mut train::silent).unwrap());
+    for at in [0, 2, 9] {
+        let (mut to, kept) = every_one(&path);
+        fit(b, config, &mut to).unwrap();
+        std::fs::write(&path, &kept.borrow()[at]).unwrap();
+        for _ in 0..2 {
+            let mut stop = |_: &Progress| ControlFlow::Break(());
+            let mut to = Checkpoints { resume: true, ..Checkpoints::new(&path) };
+            train::fit_with_checkpoints(b, &mut Rows::from(data::<f64>().view()), config, &mut to, &mut stop).unwrap();
+        }
+        let resumed = fit(b, config, &mut Checkpoints { resume: true, ..Checkpoints::new(&path) }).unwrap();
+        assert!(bits(&resumed) == whole, "from {at}");
+    }
+}
+
 #[test]
 fn what_is_no_checkpoint_of_this_fit_is_refused() {
     let config = &configs()[4];

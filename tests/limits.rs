@@ -115,15 +115,16 @@ fn samples_that_do_not_fit_are_streamed() {
     for config in [config.clone(), Config { pretrain_samples: Some(400), ..config }] {
         let of_cpu = Engine::open(&DeviceRequest::Cpu).unwrap().fit(x.view(), &config, &mut silent).unwrap();
         // X as f32 is 1.2 MB.
-        let max_bytes = Some(scratch + 400_000);
-        let mut engine = Engine::open_with(&DeviceRequest::Gpu, GpuOptions { max_bytes, ..options() }).unwrap();
+        let most = scratch + 400_000;
+        let limits = GpuOptions { max_bytes: Some(most), ..options() };
+        let mut engine = Engine::open_with(&DeviceRequest::Gpu, limits).unwrap();
         let fit = engine.fit(x.view(), &config, &mut silent).unwrap();
         assert!(matches!(fit.warnings[..], [.., Warning::Streamed { rows }] if rows < 400), "{:?}", fit.warnings);
-        assert!(engine.stats().unwrap().peak_bytes <= max_bytes.unwrap());
+        assert!(engine.stats().unwrap().peak_bytes <= most);
         assert!((fit.relative_error / of_cpu.relative_error - 1.0).abs() < 1e-4, "{}", fit.relative_error);
         let (h, expected) = (&fit.factors.h, &of_cpu.factors.h);
-        let most = expected.iter().fold(0.0_f32, |most, v| most.max(*v));
-        assert!((h - expected).iter().all(|v| v.abs() < 2e-3 * most));
+        let scale = expected.iter().fold(0.0_f32, |most, v| most.max(*v));
+        assert!((h - expected).iter().all(|v| v.abs() < 2e-3 * scale));
     }
     // A model that couples its samples cannot be streamed; and no shard is small enough for nothing.
     for (config, more) in [(Config::new(ModelSpec::by_name("gnmf").unwrap(), [5]), 400_000), (settings(&[6, 3]), 1000)]

@@ -26,7 +26,7 @@ pub(crate) struct CheckpointArgs {
     /// Write none; a fit that is stopped is then lost
     #[arg(long)]
     no_checkpoint: bool,
-    /// Go on from the checkpoint FILE, everything else as it was given before, but for --sweeps, which may be more. On the same kind
+    /// Go on from the checkpoint FILE, everything else as it was given before, but for --sweeps, of which there may be more. On the same kind
     /// of device the model has the bits of one that was never stopped
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "no_checkpoint"])]
     resume: Option<PathBuf>,
@@ -52,6 +52,10 @@ impl CheckpointArgs {
         }
         if self.no_checkpoint || self.resume.is_some() || !path.exists() {
             return Ok(());
+        }
+        if !Checkpoints::is_one(&path) {
+            let message = format!("{at} is there already and is no checkpoint: name another file (--checkpoint)");
+            return Err(Error::Config(message).into());
         }
         Err(Error::Config(format!(
             "{at} is there already: go on from it with --resume {}; to begin anew, remove it or name another file (--checkpoint)",

@@ -173,6 +173,11 @@ fn save(model: &Model, file: NewFile) -> Result {
 }
 
 impl Fitted {
+    /// Seconds of everything, those of a fit that went on before it did included.
+    fn total_seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64().max(self.load_seconds + self.model.metadata.seconds.total)
+    }
+
     /// The object of `--json`; `file` is the model file.
     pub(crate) fn json(&self, file: &Path) -> Value {
         let (f, m) = (&self.model.factors, &self.model.metadata);
@@ -210,7 +215,7 @@ impl Fitted {
                 "pretrain": m.seconds.pretrain,
                 "finetune": m.seconds.finetune,
                 "fit": m.seconds.total,
-                "total": self.start.elapsed().as_secs_f64(),
+                "total": self.total_seconds(),
             },
             "out": file.display().to_string(),
         })
@@ -255,7 +260,7 @@ impl Fitted {
         )?;
         let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
         out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(zeros(&f.h))))?;
-        let (s, load, total) = (&m.seconds, self.load_seconds, self.start.elapsed().as_secs_f64());
+        let (s, load, total) = (&m.seconds, self.load_seconds, self.total_seconds());
         let parts = [("read", load), ("init", s.init), ("pre-training", s.pretrain), ("fine-tuning", s.finetune)];
         let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();
         out.summary("seconds", &format!("{total:.1} ({})", parts.join(", ")))

@@ -118,13 +118,14 @@ pub(crate) fn run() -> Result {
     }
 }
 
-/// More than any machine has, and fewer than would stop it.
-const MOST_THREADS: usize = 1024;
+/// As many as a large machine has, and not so many that they stop it.
+const MOST_THREADS: usize = 256;
 
 /// For everything that computes in threads.
 fn limit_threads(threads: NonZeroUsize) -> Result {
-    if threads.get() > MOST_THREADS {
-        return Err(Error::Config(format!("--threads: expected at most {MOST_THREADS}, found {threads}")).into());
+    let most = std::thread::available_parallelism().map_or(MOST_THREADS, |n| n.get().max(MOST_THREADS));
+    if threads.get() > most {
+        return Err(Error::Config(format!("--threads: expected at most {most}, found {threads}")).into());
     }
     // What ndarray multiplies with has threads of its own, as many as this variable says when it multiplies first.
     // SAFETY: the program has only this thread yet.

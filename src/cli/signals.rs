@@ -38,7 +38,8 @@ pub(super) fn watch() {
     use super::output::{stderr_is_terminal, to_stderr};
 
     // A file above the size limit of the user should be an error of the write, not a signal that ends the program.
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ]) else { return };
+    let heard = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ].into_iter().filter(|signal| !is_ignored(*signal));
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
     std::thread::spawn(move || {
         for signal in &mut signals {
             let name = match signal {
@@ -65,6 +66,14 @@ pub(super) fn watch() {
             signal_hook::low_level::exit(128 + signal);
         }
     });
+}
+
+/// Whether who started this wants the signal to be ignored, as `nohup` does; only Linux says so.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(not(unix))]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::csv::{ErrorKind, Position, Reader, StringRecord};
 
 use super::budget::afford;
-use super::dialect::Dialect;
+use super::dialect::{Decimals, Dialect, is_like_a_number};
 use super::labels::{Collector, Labels, is_missing};
 use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
@@ -25,7 +25,7 @@ const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let mut lines = Lines::open(path, gzip, opts)?;
     let values = lines.take(usize::MAX)?;
-    let Read { shape, labels, names, notes } = lines.finish();
+    let Read { shape, labels, names, notes } = lines.finish()?;
     let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
     let mut set = arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)?;
     set.notes.extend(notes);
@@ -74,8 +74,18 @@ impl Lines {
         }
         let first = (layout.header.is_none() && !first.is_empty()).then_some(first);
         let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());
-        let content =
-            Content { layout, dialect, path: path.to_path_buf(), budget, values, names, labels, rows: 0, text: 0 };
+        let content = Content {
+            layout,
+            dialect,
+            decimals: Decimals::default(),
+            path: path.to_path_buf(),
+            budget,
+            values,
+            names,
+            labels,
+            rows: 0,
+            text: 0,
+        };
         Ok(Self { reader, content, first, record, more, notes })
     }
 
@@ -93,12 +103,22 @@ impl Lines {
     }
 
     /// What was read, after the last line.
-    pub(super) fn finish(self) -> Read {
-        let Content { layout, names, labels, rows, .. } = self.content;
+    ///
+    /// # Errors
+    /// [`Error::Format`] where a number may be a decimal fraction or thousands, and no other tells.
+    pub(super) fn finish(self) -> Result<Read> {
+        let Content { layout, names, labels, rows, decimals, path, .. } = self.content;
+        if let Some(cell) = decimals.unclear() {
+            let message = format!(
+                "`{cell}` is a decimal fraction or thousands, and no other number tells which; write it with a point, or without the \
+                 separator of thousands"
+            );
+            return Err(Error::format(&path, message));
+        }
         let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some());
         let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
         let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
-        Read { shape: vec![rows, columns], labels, names, notes: self.notes }
+        Ok(Read { shape: vec![rows, columns], labels, names, notes: self.notes })
     }
 }
 
@@ -106,6 +126,7 @@ impl Lines {
 struct Content {
     layout: Layout,
     dialect: Dialect,
+    decimals: Decimals,
     path: PathBuf,
     budget: u64,
     values: Vec<f32>,
@@ -139,6 +160,7 @@ impl Content {
                 if value.is_infinite() && cell.contains(|c: char| c.is_ascii_digit()) {
                     return Err(at_cell(path, record, column, &too_large(cell)));
                 }
+                self.decimals.take(self.dialect, cell).map_err(|why| at_cell(path, record, column, why))?;
                 self.values.push(value);
             }
         }
@@ -216,15 +238,17 @@ impl Layout {
         let number = |cell: &str| dialect.number(cell);
         let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
         let label = label_column(first, !texts.is_empty(), path, opts)?;
-        let is_name =
-            |record: &StringRecord| record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none());
+        let is_name = |record: &StringRecord| {
+            record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none() && !is_like_a_number(cell))
+        };
         let called = first.get(0).is_some_and(|cell| {
             let mut words = NAME_COLUMNS.iter().chain(&ROW_NAMES);
             words.any(|word| cell.eq_ignore_ascii_case(word))
         });
         let only_first = *texts == [0];
         let header = match texts.first() {
-            None => false,
+            // pandas calls columns without a name 0, 1, 2 …
+            None => first.len() > 2 && first.iter().enumerate().all(|(i, cell)| cell.parse() == Ok(i)),
             Some(_) if label.is_some() || called || texts.len() == first.len() => true,
             // pandas calls columns without a name 0, 1, 2 …
             Some(_) if only_first && counts(first) => true,

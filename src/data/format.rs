@@ -67,6 +67,10 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
         return Ok((Format::Folder, false));
     }
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if name.ends_with(".part") && path.with_file_name(format!("{name}.json")).exists() {
+        let message = "this is an array that `pack` has not finished: the same command goes on with it";
+        return Err(Error::format(path, message));
+    }
     let head = head(path, false)?;
     if !head.starts_with(&[0x1f, 0x8b]) {
         return Ok((sniff(path, &head, &name)?, false));

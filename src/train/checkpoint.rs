@@ -31,7 +31,7 @@ pub struct Checkpoints {
     /// caller.
     pub path: PathBuf,
     /// The time between two checkpoints, at least. Writing takes at most a twentieth of the time: where it takes long they are
-    /// fewer. At the end of a stage a tenth of this time is enough. With 0 there is one after every iteration.
+    /// fewer. At the end of a stage a sixtieth of this time is enough. With 0 there is one after every iteration.
     pub every: Duration,
     /// Whether the fit goes on from the file that is there.
     pub resume: bool,
@@ -82,10 +82,15 @@ impl Checkpoints {
         }
     }
 
+    /// Whether there is a checkpoint in this file, and it is whole.
+    pub fn is_one(path: &std::path::Path) -> bool {
+        file::check(path).is_ok()
+    }
+
     /// The share of the time that goes into writing is one in so many.
     const SHARE: u32 = 20;
     /// At the end of a stage: of the time between two checkpoints.
-    const OF_STAGE: u32 = 10;
+    const OF_STAGE: u32 = 60;
 }
 
 /// Where a loop begins.
@@ -143,7 +148,7 @@ impl<'a> Keeper<'a> {
                 )));
             }
             header.check(config.layers.len()).map_err(|found| Error::format(&to.path, found))?;
-            if header.device != b.device_name() {
+            if device_of(&header.device) != device_of(&b.device_name()) {
                 (to.notice)(Notice::OtherDevice { wrote: header.device.clone() });
             }
             spent = header.seconds;
@@ -305,6 +310,11 @@ impl<'a> Keeper<'a> {
             state.visit(b, &mut Visitor::Write(out))
         })
     }
+}
+
+/// Of the name of a device, what makes its bits: on the CPU not the number of threads.
+fn device_of(name: &str) -> &str {
+    if name.starts_with("cpu") { name.split(", ").next().unwrap_or(name) } else { name }
 }
 
 fn fill<B: Backend>(b: &mut B, state: &mut dyn State<B>, listed: &Listed, bytes: &mut BufReader<File>) -> Result<()> {

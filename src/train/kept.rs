@@ -47,8 +47,10 @@ impl<B: Backend> Parked<B> {
         });
         let starts = starts.collect();
         let make = |_: &mut B, folder: &Path| {
-            let file = tempfile::tempfile_in(folder).and_then(|file| file.set_len(end).map(|()| file));
-            file.map(Some).map_err(|e| Error::io(folder, e))
+            let file = tempfile::tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+            crate::atomic::reserve(&file, &folder.join("the scratch file of coefficients"), end)?;
+            file.set_len(end).map_err(|e| Error::io(folder, e))?;
+            Ok(Some(file))
         };
         let file = b.by_host(folder, make, |_, _| Ok(None))?;
         let here = Scratch::new(cut, |rows| Ok(Here { matrix: b.zeros(rows, cols)?, shard: None, changed: false }))?;

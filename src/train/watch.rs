@@ -87,10 +87,13 @@ impl<'a> Watch<'a> {
         start: LoopState,
         state: &mut dyn State<B>,
     ) -> Result<Entered> {
-        match self.keeper.as_mut().filter(|_| is_kept(stage)) {
-            Some(keeper) => keeper.enter(b, (stage, start), state),
-            None => Ok(Entered::At(start)),
+        let Some(keeper) = self.keeper.as_mut().filter(|_| is_kept(stage)) else { return Ok(Entered::At(start)) };
+        let entered = keeper.enter(b, (stage, start), state)?;
+        if let (Entered::At(here), true) = (&entered, self.stopped) {
+            // Here the fit that goes on has to begin: what this one still makes is cut short.
+            self.keep(b, here, state)?;
         }
+        Ok(entered)
     }
 
     /// Whether the loop is to be written down now; at its end (`over`) that is so earlier. Where the fit was told to stop, too: it can

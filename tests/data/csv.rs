@@ -104,6 +104,7 @@ fn separators_are_told_by_the_lines() {
         ("r.csv", b"\"\";\"a\";\"b\"\n\"1\";1;5,5\n\"2\";1,5;7\n"),
         ("tabs.tsv", b"a\tb\n1\t5.5\n1.5\t7\n"),
         ("tabs.csv", b"# written by hand\na\tb\n1\t5.5\n# and so on\n1.5\t7\n"),
+        ("quoted.tsv", b"1\t\"5,5\"\n1,5\t7\n"),
         ("spaces.txt", b"# a b\n1.000000000000000000e+00 5.500000000000000000e+00\n1.5e+00 7e+00\n"),
         ("commas.csv", b"1,5.5\n1.5,7\n"),
     ] {
@@ -111,6 +112,19 @@ fn separators_are_told_by_the_lines() {
     }
     let set = read(&dir.put("labels.tsv", b"label\tx\nred, green\t1\nblue\t2\n"));
     assert_eq!((set.x, set.classes), (arr2(&[[1.], [2.]]), vec!["blue".into(), "red, green".into()]));
+    // A number sign begins a comment only where the file begins with one.
+    let set = read(&dir.put("signs.csv", b"name,a,b\n#1,2,3\n#2,4,5\n"));
+    assert_eq!((set.x, set.names), (arr2(&[[2., 3.], [4., 5.]]), vec!["#1".into(), "#2".into()]));
+    // Thousands are not taken for fractions, nor for names.
+    refused(&dir.put("k1.tsv", b"1,234\t2\n12,345\t3\n"), &["`1,234` is a decimal fraction or thousands"]);
+    refused(&dir.put("k2.csv", b"900.5;2\n1,000;3\n"), &["line 2, column 1", "one kind of numbers"]);
+    refused(&dir.put("k3.csv", b"1.234;2\n12.345;3,5\n"), &["line 2, column 2", "one kind of numbers"]);
+    refused(&dir.put("k4.csv", b"1.234,5;2\n2.000,25;3\n"), &["line 1, column 1", "`1.234,5`"]);
+    refused(&dir.put("k5.csv", b"\"1,234\",2\n\"2,000\",3\n"), &["line 1, column 1", "`1,234`"]);
+    let fractions = read(&dir.put("k6.csv", b"0,234;2\n1,345;3\n0,5;1\n")).x;
+    assert_eq!(fractions, arr2(&[[0.234, 2.], [1.345, 3.], [0.5, 1.]]));
+    // The header of pandas for columns without names.
+    assert_eq!(read(&dir.put("pandas.csv", b"0,1,2\n7,8,9\n")).x, arr2(&[[7., 8., 9.]]));
     // What is refused is what the comma would have been refused for.
     refused(&dir.put("slip.csv", b"1;5\n1;x\n"), &["line 2, column 2", "`x`"]);
     let table = Table::read(&dir.put("t.tsv", b"file\twho\na.png\tAnn, B.\n")).expect("a table");

@@ -41,7 +41,7 @@ impl CsvSamples {
             }
             bytes &= values.iter().all(|v| is_byte(*v));
         }
-        let Read { shape, labels, names, mut notes } = lines.finish();
+        let Read { shape, labels, names, mut notes } = lines.finish()?;
         let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
         let count = labels.as_ref().map(|l| l.of.len());
         let place = arrange::Place::of(&shape, false, count, path, &opts, &mut notes)?;
