@@ -86,7 +86,7 @@ fn shells_and_man_are_served() {
     }
     folder.refused("completions tcsh", 2, &["bash, elvish, fish"]);
     let man = folder.ok("man").stdout;
-    assert!(man.contains(".TH deepnmf 1") && man.contains(".TH deepnmf\\-fit 1") && man.contains("pretrain"), "{man}");
+    assert!(man.contains(".TH deepnmf 1") && man.contains(".TH deepnmf-fit 1") && man.contains("pretrain"), "{man}");
 }
 
 /// A fit without end ends in time, with a whole model, and says so.
