@@ -38,7 +38,8 @@ pub(super) fn watch() {
     use super::output::{stderr_is_terminal, to_stderr};
 
     // A file above the size limit of the user should be an error of the write, not a signal that ends the program.
-    let heard = [SIGINT, SIGTERM, SIGHUP, SIGXFSZ].into_iter().filter(|signal| !is_ignored(*signal));
+    let hangup = Some(SIGHUP).filter(|signal| !is_ignored(*signal));
+    let heard = [SIGINT, SIGTERM, SIGXFSZ].into_iter().chain(hangup);
     let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
     std::thread::spawn(move || {
         for signal in &mut signals {
