@@ -77,7 +77,7 @@ fn coefficients_in_a_scratch_file_are_the_same() {
         let mut all = vec![plain.clone(), Config { extrapolate: Extrapolate::All, hidden: true, ..plain.clone() }];
         // Of all layers.
         all.push(Config { pretrain_samples: None, hidden: true, ..plain.clone() });
-        all.extend((model.method == Method::Blocks).then(|| Config { online, ..plain }));
+        all.extend((model.method == Method::Blocks).then_some(Config { online, ..plain }));
         for config in all {
             let name = format!("{} {solver:?} {:?} {:?}", model.name, config.extrapolate, config.online);
             let parked = Config { scratch: Some(folder.path().into()), ..config.clone() };

@@ -304,7 +304,7 @@ fn terms<B: Backend>(b: &mut B, weights: &B::Matrix, sums: &B::Scalars, first: u
 }
 
 /// [`Backend::nesterov_step`] made of smaller operations.
-pub(crate) fn separate_step<B: Backend + ?Sized>(b: &mut B, step: NesterovStep<'_, B>) -> Result<()> {
+pub(crate) fn separate_step<B: Backend>(b: &mut B, step: NesterovStep<'_, B>) -> Result<()> {
     let NesterovStep { gradient, rhs, mut column_sums, right, left, extra, momentum, first, x, y } = step;
     if let Some((_, sums)) = &mut column_sums {
         b.column_sums(if first { &*x } else { &*y }, ColumnSums::Sum, Write::Replace, sums)?;

@@ -251,11 +251,14 @@ const NPY_HEADER: u64 = 256;
 /// Takes coefficients, of some samples after the other.
 type Take<'a> = dyn FnMut(ArrayView2<'_, f32>) -> deepnmf::Result<()> + 'a;
 
+/// Writes coefficients as a format has them.
+type WriteRows<'a> = dyn FnMut(ArrayView2<'_, f32>, &mut dyn Write) -> std::io::Result<()> + 'a;
+
 /// Writes a header, and then the coefficients that `make` hands over, as `write` writes them.
 fn save<T>(
     file: NewFile,
     header: &[u8],
-    write: &mut dyn FnMut(ArrayView2<'_, f32>, &mut dyn Write) -> std::io::Result<()>,
+    write: &mut WriteRows<'_>,
     make: impl FnOnce(&mut Take<'_>) -> deepnmf::Result<T>,
 ) -> Result<T> {
     let path = file.path().to_path_buf();
