@@ -100,7 +100,7 @@ pub(super) fn models() -> PyResult<String> {
     let row = |m: &ModelSpec| {
         json!({
             "name": m.name, "title": m.title, "signed": m.signed, "one_layer": m.depth == crate::model::Depth::One,
-            "pretrain": m.pretrain, "sweeps": m.sweeps, "tol": m.tol,
+            "online": m.method == crate::model::Method::Blocks, "pretrain": m.pretrain, "sweeps": m.sweeps, "tol": m.tol,
         })
     };
     Ok(text(&MODELS.iter().map(row).collect::<Vec<_>>())?)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from . import _engine
-from ._device import engine_for
+from ._device import engine_for, row_of
 from ._progress import Watch
 
 try:
@@ -31,6 +32,17 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def with_callbacks(method: _Method) -> _Method:
     """A method that fits, which tears scikit-learn's callbacks down however it ends; where there are none, as it is."""
     return method if _callback is None else cast(_Method, _callback.with_callbacks(method))
+
+
+def if_online(method: _Method) -> _Method:
+    """A method that is there where the model can be trained online, as scikit-learn's own estimators have methods by parameters."""
+
+    def learns(model: Any) -> bool:
+        if getattr(model, "activation", None) is None and row_of(model.model).get("online", True):
+            return True
+        raise AttributeError(f"{model.model!r} with activation={model.activation!r} cannot be trained online: no partial_fit")
+
+    return cast(_Method, available_if(learns)(method))
 
 
 Array = NDArray[Any]

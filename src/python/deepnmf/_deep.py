@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _engine
-from ._base import Array, FactorModel, Samples, is_path, seed_of, with_callbacks
+from ._base import Array, FactorModel, Samples, if_online, is_path, seed_of, with_callbacks
 from ._device import engine_for, row_of
 
 
@@ -255,6 +255,7 @@ class DeepNMF(FactorModel):
         self._fit_engine(X, self._settings(shape), stream=stream, keep=keep, warn_of_iterations=asked)
         return self.coefficients_
 
+    @if_online
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None) -> DeepNMF:
         """Let the components follow after further samples, by the online way: ``W`` from sums that forget (`batch_size`, `forget`).
