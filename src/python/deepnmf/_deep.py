@@ -292,8 +292,8 @@ class DeepNMF(FactorModel):
             raise ValueError("samples of the training were scaled by the command; fit a model to samples as they are")
         if not hasattr(self, "_memory"):
             # What XᵀH is where W is at its minimum.
-            gram, *rest = self._gram()
-            self._memory = (np.ascontiguousarray(self.components_.T @ gram), gram, *rest)
+            gram, weight, explained = self._gram()
+            self._memory = (np.ascontiguousarray(self.components_.T @ gram), gram, weight, explained)
         engine = engine_for("cpu" if dtype == np.float64 else self.device, f"f{8 * dtype.itemsize}")
         settings |= {"layers": known["layers"], "model": known["model"]}
         arrays, memory = engine.learn(X, self._arrays(), self._metadata, json.dumps(settings), self._memory)
