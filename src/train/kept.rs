@@ -1,11 +1,11 @@
 //! Where the shards of coefficients are: on the device, or in a scratch file from which one at a time is brought there.
 
 use super::cut::{Cut, Scratch};
+use super::state::{read_rows, write_rows};
 use crate::backend::Backend;
 use crate::{Error, Result};
-use ndarray::Array2;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// The shards of samples.
@@ -64,17 +64,11 @@ impl<B: Backend> Parked<B> {
         if let Some(file) = file.as_mut().filter(|_| here.shard != Some(shard)) {
             let failed = |e| Error::io(&*folder, e);
             if let Some(before) = here.shard.filter(|_| here.changed) {
-                let host = b.download(&here.matrix)?;
-                let host = host.as_standard_layout();
-                let numbers = host.as_slice().unwrap_or_default();
-                let written = file.seek(SeekFrom::Start(starts[before]));
-                written.and_then(|_| file.write_all(bytemuck::cast_slice(numbers))).map_err(failed)?;
+                file.seek(SeekFrom::Start(starts[before])).map_err(failed)?;
+                write_rows(b, "H", &here.matrix, file)?.map_err(failed)?;
             }
-            let mut host = Array2::<B::Elem>::zeros(b.shape(&here.matrix));
-            let numbers = host.as_slice_mut().unwrap_or_default();
-            let read = file.seek(SeekFrom::Start(starts[shard]));
-            read.and_then(|_| file.read_exact(bytemuck::cast_slice_mut(numbers))).map_err(failed)?;
-            b.write(host.view(), &mut here.matrix)?;
+            file.seek(SeekFrom::Start(starts[shard])).map_err(failed)?;
+            read_rows(b, "H", &mut here.matrix, file)?.map_err(failed)?;
             (here.shard, here.changed) = (Some(shard), false);
         }
         here.changed |= changes;

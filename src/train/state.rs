@@ -103,20 +103,13 @@ impl Visitor<'_> {
     /// Writes the next rows.
     pub(crate) fn write<B: Backend>(&mut self, b: &mut B, name: &str, m: &B::Matrix) -> Result<()> {
         let Self::Write(to) = self else { return Ok(()) };
-        let host = b.download(m)?;
-        let host = host.as_standard_layout();
-        let numbers = host.as_slice().ok_or_else(|| damaged(name))?;
-        to.write_all(bytemuck::cast_slice(numbers)).map_err(|e| Error::io("checkpoint", e))
+        write_rows(b, name, m, to)?.map_err(|e| Error::io("checkpoint", e))
     }
 
     /// Fills the next rows.
     pub(crate) fn fill<B: Backend>(&mut self, b: &mut B, name: &str, m: &mut B::Matrix) -> Result<()> {
         let Self::Read(reading) = self else { return Ok(()) };
-        let mut host = ndarray::Array2::<B::Elem>::zeros(b.shape(m));
-        let numbers = host.as_slice_mut().ok_or_else(|| damaged(name))?;
-        let read = reading.from.read_exact(bytemuck::cast_slice_mut(numbers));
-        read.map_err(|e| Error::io("checkpoint", e))?;
-        b.write(host.view(), m)
+        read_rows(b, name, m, reading.from)?.map_err(|e| Error::io("checkpoint", e))
     }
 
     /// A number of the host.
@@ -139,6 +132,34 @@ impl Visitor<'_> {
         *flag = number != 0.0;
         Ok(())
     }
+}
+
+/// Writes a matrix row by row. The inner result is that of the writing.
+pub(super) fn write_rows<B: Backend>(
+    b: &mut B,
+    name: &str,
+    m: &B::Matrix,
+    to: &mut dyn Write,
+) -> Result<std::io::Result<()>> {
+    let host = b.download(m)?;
+    let host = host.as_standard_layout();
+    let numbers = host.as_slice().ok_or_else(|| damaged(name))?;
+    Ok(to.write_all(bytemuck::cast_slice(numbers)))
+}
+
+/// Fills a matrix with what [`write_rows`] wrote. The inner result is that of the reading.
+pub(super) fn read_rows<B: Backend>(
+    b: &mut B,
+    name: &str,
+    m: &mut B::Matrix,
+    from: &mut dyn Read,
+) -> Result<std::io::Result<()>> {
+    let mut host = ndarray::Array2::<B::Elem>::zeros(b.shape(m));
+    let numbers = host.as_slice_mut().ok_or_else(|| damaged(name))?;
+    if let Err(e) = from.read_exact(bytemuck::cast_slice_mut(numbers)) {
+        return Ok(Err(e));
+    }
+    b.write(host.view(), m).map(Ok)
 }
 
 fn damaged(what: &str) -> Error {
