@@ -233,8 +233,18 @@ impl Array {
         failed(&self.path, e)
     }
 
-    /// Its bytes when unpacked: no more than the file can hold.
+    /// Its bytes when unpacked: no more than the file can hold, and from chunks that lie in it.
     fn bytes(&self) -> Result<u64> {
+        if self.dataset.is_chunked() {
+            for chunk in self.dataset.chunks().map_err(|e| self.failed(e))? {
+                if chunk.address.saturating_add(chunk.storage_size) > self.length {
+                    let (size, at) = (chunk.storage_size, chunk.address);
+                    let message =
+                        format!("expected a chunk of {size} bytes from byte {at} on, found {} bytes", self.length);
+                    return Err(Error::format(&self.path, message));
+                }
+            }
+        }
         let bytes = self.shape.iter().try_fold(self.kind.size(), |bytes, &d| bytes.checked_mul(d));
         let chunk = self.dataset.chunk_shape().map_err(|e| self.failed(e))?;
         let ratio = if self.dataset.filters().is_empty() { 1 } else { DEFLATE_RATIO };
@@ -260,7 +270,8 @@ impl Array {
         let (bytes, size) = (self.bytes()?, self.kind.size());
         let what = format!("an array of {} {:?} numbers", product_text(&self.shape), self.kind);
         afford(&self.path, &what, (bytes / size).saturating_mul(T::COST), budget)?;
-        let rows = self.shape.first().copied().unwrap_or(1);
+        // Rows of nothing take no time, however many there are.
+        let rows = if bytes == 0 { 0 } else { self.shape.first().copied().unwrap_or(1) };
         let per_window = (WINDOW / (bytes / rows.max(1)).max(1)).max(1);
         let mut values = Vec::new();
         let mut first = 0;
