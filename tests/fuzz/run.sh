@@ -22,7 +22,7 @@ targets=("${@:2}")
 
 # Overflows are found too; what is compiled for speed would take longer to compile than it then saves.
 ours="profile.release.package.deepnmf"
-RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/rustc" cargo build --release --package deepnmf-fuzz --config "$ours.opt-level=1" \
+RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/rustc" cargo build --release --package deepnmf-fuzz --config "$ours.opt-level=0" \
     --config "$ours.overflow-checks=true" --config "$ours.debug-assertions=true"
 # A file for every execution: in memory, where the system has a place for that.
 [[ ! -d /dev/shm ]] || export TMPDIR=/dev/shm
