@@ -6,6 +6,7 @@ mod cli {
     mod checkpoints;
     mod commands;
     mod evaluate;
+    mod features;
     mod fixtures;
     mod labels;
     mod models;

@@ -73,7 +73,7 @@ impl Job {
         let zero_samples = checked(&mut set, &source, config.model.signed, out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
         let (preprocess, flat) = set.preprocess_features(scale, features)?;
-        let ImageSet { x, image_shape, labels, classes, notes, .. } = set;
+        let ImageSet { x, image_shape, labels, classes, feature_names, notes, .. } = set;
         let (n, m) = x.size();
         if let Some(flat) = flat.filter(|flat| *flat > zero_samples) {
             out.warn(&format!(
@@ -137,6 +137,7 @@ impl Job {
         let mut model = Model::new(config, fit, preprocess, engine.device_name());
         model.metadata.reading = reading;
         model.metadata.image_shape = image_shape;
+        model.metadata.feature_names = feature_names;
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;

@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod devices;
 mod evaluate;
+mod export;
 mod failure;
 mod files;
 mod fit;
@@ -20,6 +21,7 @@ mod reproduce;
 mod samples;
 mod signals;
 mod stages;
+mod table;
 mod transform;
 mod unused;
 mod verify;
@@ -82,6 +84,7 @@ enum Command {
     Transform(transform::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Export(export::Args),
     Pack(pack::Args),
     Reproduce(reproduce::Args),
     Verify(verify::Args),
@@ -107,6 +110,7 @@ pub(crate) fn run() -> Result {
         Command::Transform(args) => transform::run(args, &out),
         Command::Evaluate(args) => evaluate::run(args, &out),
         Command::Report(args) => report::run(args, &out),
+        Command::Export(args) => export::run(args, &out),
         Command::Pack(args) => pack::run(args, &out),
         Command::Reproduce(args) => reproduce::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),

@@ -15,6 +15,7 @@ use super::args::{DataArgs, DeviceArg, shape_text};
 use super::files::{existing, output, refuse_input};
 use super::output::{Output, name_of, percent, printable, written};
 use super::samples::{Need, StreamArg, checked, project, read, size};
+use super::table::{Table, write_npy};
 use super::{Failure, Result};
 
 /// Describe samples by the parts of a model: nonnegative least squares on the components of a layer.
@@ -94,7 +95,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             made
         }
         Some(separator) => {
-            let (header, mut table) = Table::new(separator, &set.names, k);
+            let (header, mut table) = Table::new(separator, &set.names, (0..k).map(|j| format!("h{j}")));
             save(file, header.as_bytes(), &mut |h, out| table.write(h, out), make)?
         }
     };
@@ -220,6 +221,22 @@ fn read_for(
         ));
         set.reorder(expected.order);
     }
+    let columns = set.columns_of(&m.feature_names).map_err(|found| {
+        let message = format!(
+            "{found}; the features of {} have names, and a table without a header line is taken in its order",
+            file.display()
+        );
+        Error::format(path, message)
+    })?;
+    if let Some(columns) = columns {
+        let left = set.n_features() - columns.len();
+        let ordered = columns.is_sorted();
+        set.choose_features(&columns)?;
+        out.note(&match (left, ordered) {
+            (0, _) => format!("{}: its columns are put in the order of the model", path.display()),
+            (left, _) => format!("{}: {left} columns that the model does not know are left out", path.display()),
+        });
+    }
     let fits = set.n_features() == features
         && match (m.image_shape, set.image_shape) {
             (Some(expected), Some(found)) => expected == found,
@@ -276,44 +293,5 @@ fn save<T>(
         (Some(Err(e)), _) | (_, Err(e)) => Err(e.into()),
         (Some(Ok(made)), Ok(())) => Ok(made),
         (None, Ok(())) => Err(Error::Data("nothing was written".into()).into()),
-    }
-}
-
-/// Row by row, whatever the layout in memory.
-fn write_npy(h: ArrayView2<'_, f32>, out: &mut dyn Write) -> std::io::Result<()> {
-    h.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
-}
-
-/// A table with a line for every sample.
-struct Table<'a> {
-    separator: char,
-    names: &'a [String],
-    done: usize,
-}
-
-impl<'a> Table<'a> {
-    /// With its header line, for k components.
-    fn new(separator: char, names: &'a [String], k: usize) -> (String, Self) {
-        let cells = (!names.is_empty()).then(|| "name".into()).into_iter().chain((1..=k).map(|j| format!("h{j}")));
-        let header = cells.collect::<Vec<String>>().join(&separator.to_string()) + "\n";
-        (header, Self { separator, names, done: 0 })
-    }
-
-    fn write(&mut self, h: ArrayView2<'_, f32>, out: &mut dyn Write) -> std::io::Result<()> {
-        for row in h.rows() {
-            let name = self.names.get(self.done).map(|name| quoted(&printable(name), self.separator));
-            let cells = name.into_iter().chain(row.iter().map(f32::to_string));
-            writeln!(out, "{}", cells.collect::<Vec<_>>().join(&self.separator.to_string()))?;
-            self.done += 1;
-        }
-        Ok(())
-    }
-}
-
-/// A cell, in quotes where it needs them.
-fn quoted(cell: &str, separator: char) -> String {
-    match cell.contains([separator, '"', '#', '\n']) || cell.trim() != cell {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.into(),
     }
 }

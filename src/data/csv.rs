@@ -1,5 +1,6 @@
 //! CSV and TSV files: one sample per line. A header line, a column of names and a column of labels are optional.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ::csv::{ErrorKind, Position, Reader, StringRecord};
@@ -25,11 +26,11 @@ const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let mut lines = Lines::open(path, gzip, opts)?;
     let values = lines.take(usize::MAX)?;
-    let Read { shape, labels, names, notes } = lines.finish()?;
+    let Read { shape, labels, names, feature_names, notes } = lines.finish()?;
     let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
     let mut set = arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)?;
     set.notes.extend(notes);
-    set.names = names;
+    (set.names, set.feature_names) = (names, feature_names);
     Ok(set)
 }
 
@@ -51,6 +52,8 @@ pub(super) struct Read {
     pub(super) shape: Vec<u64>,
     pub(super) labels: Option<Labels>,
     pub(super) names: Vec<String>,
+    /// Empty if the features have none.
+    pub(super) feature_names: Vec<String>,
     pub(super) notes: Vec<String>,
 }
 
@@ -118,7 +121,7 @@ impl Lines {
         let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some());
         let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
         let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
-        Ok(Read { shape: vec![rows, columns], labels, names, notes: self.notes })
+        Ok(Read { shape: vec![rows, columns], labels, names, feature_names: layout.features(), notes: self.notes })
     }
 }
 
@@ -282,6 +285,17 @@ impl Layout {
     fn heading(&self, column: usize) -> Option<&str> {
         let header = self.header.as_ref()?;
         header.get(column.checked_sub(self.width - header.len())?)
+    }
+
+    /// The headers of the features; none if there is no header line, one is empty, two are the same, or all are numbers.
+    fn features(&self) -> Vec<String> {
+        let is_feature = |column: &usize| self.label != Some(*column) && (*column > 0 || self.names == Names::None);
+        let headings = (0..self.width).filter(is_feature).map(|column| self.heading(column).unwrap_or_default().trim());
+        let headings: Vec<String> = headings.map(String::from).collect();
+        let different = headings.iter().collect::<HashSet<_>>().len() == headings.len();
+        let named = |h: &String| !h.is_empty();
+        let counted = headings.iter().all(|h| h.parse::<u64>().is_ok());
+        if different && !counted && headings.iter().all(named) { headings } else { Vec::new() }
     }
 
     fn notes(&self) -> Vec<String> {

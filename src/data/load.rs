@@ -38,6 +38,9 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     if format != Format::Folder {
         let order = set.image_shape.map_or(format.pixel_order(), |shape| shape.order);
         set = arrange::finish(set, order, path, opts)?;
+        if set.image_shape.is_some() {
+            set.feature_names.clear();
+        }
     }
     if opts.clip_negative {
         set.notes.push(check::Look::at(set.x.view()).clipped());

@@ -1,10 +1,10 @@
 //! Samples wherever they are: in memory, or in their file.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::shape::{PixelOrder, reorder};
 use super::{Checked, Dim, Features, FileSamples, ImageSet, Preprocess, Scale, validate_finite, validate_nonnegative};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The samples of a set.
 #[derive(Debug, Clone)]
@@ -53,12 +53,30 @@ impl ImageSet<Samples> {
     pub fn select(&self, rows: &[usize]) -> Self {
         let names = || rows.iter().map(|&r| self.name(r).into_owned()).collect();
         match &self.x {
-            Samples::Held(x) => self.part(rows, Samples::Held(x.select(ndarray::Axis(0), rows)), names()),
+            Samples::Held(x) => self.part(rows, Samples::Held(x.select(Axis(0), rows)), names()),
             Samples::InFile(x) => {
                 let names = if self.names.is_empty() { Vec::new() } else { names() };
                 self.part(rows, Samples::InFile(Box::new(x.select(rows))), names)
             }
         }
+    }
+
+    /// Keeps these features only, in that order.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for samples that stay in their file.
+    ///
+    /// # Panics
+    /// If there is no such feature.
+    pub fn choose_features(&mut self, columns: &[usize]) -> Result<()> {
+        let Samples::Held(x) = &mut self.x else {
+            let message = "the features are not in the order of the model, and samples that are streamed are read as they lie; \
+                           --stream no holds them";
+            return Err(Error::Config(message.into()));
+        };
+        *x = x.select(Axis(1), columns);
+        self.feature_names = columns.iter().map(|&c| self.feature_names.get(c).cloned().unwrap_or_default()).collect();
+        Ok(())
     }
 
     /// Reorders the pixels of all samples; does nothing without an image shape.

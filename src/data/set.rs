@@ -1,6 +1,7 @@
 //! Samples with what is known of them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ndarray::{Array2, Axis};
 
@@ -25,6 +26,9 @@ pub struct ImageSet<X = Array2<f32>> {
     /// A name for every sample, such as its path relative to the folder; empty if the samples have no names. See
     /// [`ImageSet::name`].
     pub names: Vec<String>,
+    /// A name for every feature, such as the header of its column, all different; empty if the features have no names. Pixels have
+    /// none.
+    pub feature_names: Vec<String>,
     /// Choices that the reader made on its own, and the options that change them; for people.
     pub notes: Vec<String>,
 }
@@ -44,8 +48,8 @@ impl Dim for Array2<f32> {
 impl<X> ImageSet<X> {
     /// A set without names of samples.
     pub(super) fn new(x: X, image_shape: Option<ImageShape>, labels: Option<Labels>, notes: Vec<String>) -> Self {
-        let mut set =
-            Self { x, image_shape, labels: None, classes: Vec::new(), label_source: None, names: Vec::new(), notes };
+        let (classes, names, feature_names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut set = Self { x, image_shape, labels: None, classes, label_source: None, names, feature_names, notes };
         match labels {
             Some(l) if l.classes.is_empty() => set.notes.push(format!("{} holds no label: all are missing", l.source)),
             Some(l) => {
@@ -64,8 +68,8 @@ impl<X> ImageSet<X> {
 
     /// The same set with its samples in another form.
     pub fn with_x<Y>(self, form: impl FnOnce(X) -> Y) -> ImageSet<Y> {
-        let Self { x, image_shape, labels, classes, label_source, names, notes } = self;
-        ImageSet { x: form(x), image_shape, labels, classes, label_source, names, notes }
+        let Self { x, image_shape, labels, classes, label_source, names, feature_names, notes } = self;
+        ImageSet { x: form(x), image_shape, labels, classes, label_source, names, feature_names, notes }
     }
 
     /// The set of these rows, whose samples are `x` and have these names.
@@ -77,8 +81,28 @@ impl<X> ImageSet<X> {
             classes: self.classes.clone(),
             label_source: self.label_source.clone(),
             names,
+            feature_names: self.feature_names.clone(),
             notes: self.notes.clone(),
         }
+    }
+
+    /// Where the features called `names` are among those of this set, in that order; None if they are these, or if either have no
+    /// names.
+    ///
+    /// # Errors
+    /// A sentence without a full stop, if one is not there.
+    pub fn columns_of(&self, names: &[String]) -> std::result::Result<Option<Vec<usize>>, String> {
+        let own = &self.feature_names;
+        if names.is_empty() || own.is_empty() || own == names {
+            return Ok(None);
+        }
+        let places: HashMap<&str, usize> = own.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+        let place = |name: &String| {
+            let found = own.first().map_or("", String::as_str);
+            let message = || format!("expected a feature `{name}`, found none of that name (the first is `{found}`)");
+            places.get(name.as_str()).copied().ok_or_else(message)
+        };
+        names.iter().map(place).collect::<std::result::Result<_, _>>().map(Some)
     }
 
     /// The number of samples of each of [`ImageSet::classes`]; empty without labels.

@@ -43,6 +43,9 @@ pub(super) struct Sidecar {
     label_source: Option<String>,
     /// Empty if the samples have none.
     names: Vec<String>,
+    /// As `names`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    feature_names: Vec<String>,
     /// Where the samples came from, and how they were read.
     data: String,
     reading: LoadOptions,
@@ -72,6 +75,7 @@ impl Sidecar {
             labels: set.labels,
             label_source: set.label_source,
             names: set.names,
+            feature_names: set.feature_names,
             data: data.display().to_string(),
             reading: reading.clone(),
             ends: ends(array)?,
@@ -150,6 +154,9 @@ impl Sidecar {
         if !self.names.is_empty() {
             count("names", self.names.len())?;
         }
+        if !self.feature_names.is_empty() && self.feature_names.len() != m {
+            return Err(format!("expected {m} names of features, found {}", self.feature_names.len()));
+        }
         self.image_shape.map_or(Ok(()), |shape| shape.check(m).map_err(|e| e.to_string()))?;
         match ends(array).map_err(|e| e.to_string())? == self.ends {
             true => Ok(()),
@@ -169,7 +176,8 @@ impl Sidecar {
 
     /// The samples of the array with their names and the shape of their images.
     pub(super) fn complete<X>(self, set: ImageSet<X>) -> ImageSet<X> {
-        ImageSet { image_shape: self.image_shape, names: self.names, ..set }
+        let Self { image_shape, names, feature_names, .. } = self;
+        ImageSet { image_shape, names, feature_names, ..set }
     }
 }
 

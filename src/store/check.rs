@@ -26,6 +26,9 @@ pub(super) fn check(f: &Factors<f32>, m: &Metadata) -> Result<(), String> {
         let pixels = pixels.and_then(|p| p.checked_mul(m.preprocess.features_per_value()));
         same("rows of W_1 (the features of the image shape)", pixels.unwrap_or(usize::MAX), f.n_features())?;
     }
+    if !m.feature_names.is_empty() {
+        same("names of features", f.n_features(), m.feature_names.len())?;
+    }
     for (l, w) in f.w.iter().enumerate() {
         same(&format!("columns of W_{}", l + 1), m.layers[l], w.ncols())?;
         if l > 0 {

@@ -177,6 +177,9 @@ pub struct Metadata {
     pub preprocess: Preprocess,
     /// The image shape of a sample; None if unknown.
     pub image_shape: Option<ImageShape>,
+    /// The name of every feature; empty if they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feature_names: Vec<String>,
     /// How the model was trained.
     pub training: Training,
     /// The objective over time.
@@ -214,6 +217,7 @@ impl Metadata {
             reading: LoadOptions::default(),
             preprocess,
             image_shape: None,
+            feature_names: Vec::new(),
             training: Training { solver: fit.solver, pretrain_samples: fit.pretrain_samples, ..config.into() },
             history: fit.history.clone(),
             objective: fit.objective,

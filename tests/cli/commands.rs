@@ -23,7 +23,7 @@ fn every_help_ends_with_an_example() {
     let folder = Folder::new();
     let top = folder.ok("--help").stdout;
     assert!(top.starts_with("images → data → X → init → W, H → "), "{top}");
-    for command in ["fit", "transform", "report", "pack", "verify", "devices", "bench", "demo"] {
+    for command in ["fit", "transform", "report", "export", "pack", "verify", "devices", "bench", "demo"] {
         assert!(top.contains(command));
         let help = folder.ok(&format!("{command} --help")).stdout;
         let (_, example) = help.split_once("\nExample:\n").expect("an example at the end");
@@ -47,12 +47,12 @@ fn transform_writes_tables() {
     let text = |name: &str| std::fs::read_to_string(folder.path(name)).expect("text");
     let tsv = text("h.tsv");
     let (header, rows) = tsv.split_once('\n').expect("lines");
-    assert_eq!(header, "h1\th2\th3");
+    assert_eq!(header, "h0\th1\th2");
     let found: Vec<f32> = rows.split_whitespace().map(|cell| cell.parse().expect("a number")).collect();
     assert_eq!(found, read_npy(&folder, "h.npy").1);
     folder.ok("transform m.safetensors x.csv --device cpu --out h.csv --json");
     let csv = text("h.csv");
-    assert!(csv.starts_with("name,h1,h2,h3\n\"cell, 0\","), "{csv}");
+    assert!(csv.starts_with("name,h0,h1,h2\n\"cell, 0\","), "{csv}");
     assert_eq!(csv.lines().count(), 61);
     assert!(!folder.path("h.names.txt").exists());
     let expected = ["--out", ".npy, .csv and .tsv", "found .mat"];

@@ -156,8 +156,9 @@ fn labels(bytes: &[u8]) {
         let Ok(table) = Table::read(path) else { return };
         for names in [vec![], ["a.png", "s1/b.png", "s2/b.png"].map(String::from).to_vec()] {
             let x = Array2::zeros((3, 2));
-            let (labels, classes, notes) = (None, Vec::new(), Vec::new());
-            let set = ImageSet { x, image_shape: None, labels, classes, label_source: None, names, notes };
+            let (labels, classes, feature_names, notes) = (None, Vec::new(), Vec::new(), Vec::new());
+            let set =
+                ImageSet { x, image_shape: None, labels, classes, label_source: None, names, feature_names, notes };
             let Ok(join) = table.join(&set) else { continue };
             assert_eq!(join.rows.len(), 3);
             for column in table.columns().iter().take(4) {

@@ -63,6 +63,16 @@ def test_the_page(x, fitted, tmp_path):
         deepnmf.report(fitted, x, tmp_path / "r.html", image_shape=(5, 5))
 
 
+def test_names_of_features(x, tmp_path):
+    frame = pd.DataFrame(x, columns=[f"gene {i}" for i in range(x.shape[1])])
+    model = DeepNMF([4, 2], max_iter=5, random_state=0).fit(frame)
+    deepnmf.report(model, frame, tmp_path / "r.html")
+    assert ">gene 7</li>" in (tmp_path / "r.html").read_text()
+    deepnmf.save(model, tmp_path / "m.safetensors")
+    back = deepnmf.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(back.feature_names_in_, model.feature_names_in_)
+
+
 def test_pictures(fitted):
     import matplotlib
 

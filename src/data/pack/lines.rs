@@ -41,7 +41,7 @@ impl CsvSamples {
             }
             bytes &= values.iter().all(|v| is_byte(*v));
         }
-        let Read { shape, labels, names, mut notes } = lines.finish()?;
+        let Read { shape, labels, names, mut feature_names, mut notes } = lines.finish()?;
         let opts = LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() };
         let count = labels.as_ref().map(|l| l.of.len());
         let place = arrange::Place::of(&shape, false, count, path, &opts, &mut notes)?;
@@ -49,7 +49,10 @@ impl CsvSamples {
         let mut x = Self { path: path.to_path_buf(), gzip, opts, samples, values, features: 0, bytes, lines: None };
         let one = x.arranged(Array2::zeros((1, values)))?;
         x.features = one.n_features();
-        Ok(ImageSet { names, ..ImageSet::new(x, one.image_shape, labels, notes) })
+        if one.image_shape.is_some() {
+            feature_names.clear();
+        }
+        Ok(ImageSet { names, feature_names, ..ImageSet::new(x, one.image_shape, labels, notes) })
     }
 
     pub(super) fn dim(&self) -> (usize, usize) {

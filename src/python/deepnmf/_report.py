@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _engine
 from ._base import FactorModel
 from ._device import engine_for
-from ._store import file_in_folder, single
+from ._store import described, file_in_folder, single
 
 
 def report(
@@ -74,7 +74,7 @@ def report(
             raise ValueError(f"samples have {estimator.n_features_in_} features, got image_shape={image_shape}")
         shape = json.dumps({"height": height, "width": width, "channels": channels[0] if channels else 1})
     _, missing = _engine.report(
-        file_in_folder(path), type(estimator).__name__, single(estimator), estimator._metadata, samples, clustered, shape
+        file_in_folder(path), type(estimator).__name__, single(estimator), described(estimator), samples, clustered, shape
     )
     return dict(missing)
 

@@ -25,7 +25,14 @@ def save(estimator: FactorModel, path: str | os.PathLike[str]) -> None:
         The file (``.safetensors``); one that is there is replaced, as a whole.
     """
     check_is_fitted(estimator)
-    _engine.save(file_in_folder(path), single(estimator), estimator._metadata)
+    _engine.save(file_in_folder(path), single(estimator), described(estimator))
+
+
+def described(estimator: FactorModel) -> str:
+    """The metadata of a model, with the names of its features."""
+    known = json.loads(estimator._metadata)
+    known["feature_names"] = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
+    return json.dumps(known)
 
 
 def file_in_folder(path: str | os.PathLike[str]) -> str:
@@ -77,5 +84,7 @@ def load(path: str | os.PathLike[str], *, device: Any = "auto") -> DeepNMF:
         device=device,
     )
     model._set_factors(arrays, metadata)
+    if known.get("feature_names"):
+        model.feature_names_in_ = np.asarray(known["feature_names"], dtype=object)
     model.reconstruction_err_ = float("nan")
     return model

@@ -16,7 +16,7 @@ const TABLE: usize = 100;
 /// The most columns of the table in letters of the usual size.
 const DENSE: usize = 30;
 
-pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
+pub(super) fn section(report: &Report<'_>, pictures: &Pictures<'_>) -> Result<Section> {
     let body = match &report.clusters {
         None => Err("samples were not clustered".into()),
         Some(clusters) => Ok(body(report, clusters, pictures)?),
@@ -32,7 +32,7 @@ struct Cluster {
     mostly: Option<(usize, usize)>,
 }
 
-fn body(report: &Report<'_>, c: &Clusters, pictures: &Result<Pictures, String>) -> Result<String> {
+fn body(report: &Report<'_>, c: &Clusters, pictures: &Pictures<'_>) -> Result<String> {
     let clusters = by_size(c);
     let mut html = format!("<p>{} samples in {} clusters, found without labels.</p>\n", c.of.len(), clusters.len());
     if !c.scores.is_empty() {
@@ -47,10 +47,7 @@ fn body(report: &Report<'_>, c: &Clusters, pictures: &Result<Pictures, String>) 
         None => "<p class=\"missing\">No table of classes against clusters: the samples have no labels.</p>\n".into(),
         Some(labels) => table(c, labels, &clusters)?,
     });
-    html.push_str(&match pictures {
-        Err(why) => format!("<p class=\"missing\">No pictures of the clusters: {}.</p>\n", escape(why)),
-        Ok(pictures) => sheets(report, c, &clusters, pictures)?,
-    });
+    html.push_str(&sheets(report, c, &clusters, pictures)?);
     Ok(html)
 }
 
@@ -116,7 +113,7 @@ fn table(c: &Clusters, labels: &[Option<usize>], clusters: &[Cluster]) -> Result
     ))
 }
 
-fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pictures) -> Result<String> {
+fn sheets(report: &Report<'_>, c: &Clusters, clusters: &[Cluster], pictures: &Pictures<'_>) -> Result<String> {
     let each = (TILES / clusters.len().max(1)).clamp(4, OF_ONE);
     let shown = TILES / each;
     let names: &[String] = report.samples.as_ref().map_or(&[], |s| s.names);

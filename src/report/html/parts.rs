@@ -17,22 +17,17 @@ const PARTS: usize = 5;
 const TREE: usize = 600;
 
 /// The components of all layers, and the hierarchy.
-pub(super) fn sections(model: &Model, pictures: &Result<Pictures, String>) -> Result<[Section; 2]> {
-    let (components, hierarchy) = match pictures {
-        Err(why) => (Err(why.clone()), Err(why.clone())),
-        Ok(pictures) => {
-            let f = &model.factors;
-            let psi = (1..=f.depth()).map(|l| f.components(l)).collect::<Result<Vec<_>>>()?;
-            let strengths = Strengths::of(f)?;
-            let hierarchy = match f.depth() {
-                1 => Err("the model has one layer, with nothing below it".into()),
-                _ => Ok(hierarchy(model, &psi, &strengths, pictures)?),
-            };
-            (Ok(components(&psi, &strengths, pictures)?), hierarchy)
-        }
+pub(super) fn sections(model: &Model, pictures: &Pictures<'_>) -> Result<[Section; 2]> {
+    let f = &model.factors;
+    let psi = (1..=f.depth()).map(|l| f.components(l)).collect::<Result<Vec<_>>>()?;
+    let strengths = Strengths::of(f)?;
+    let hierarchy = match f.depth() {
+        1 => Err("the model has one layer, with nothing below it".into()),
+        _ => Ok(hierarchy(model, &psi, &strengths, pictures)?),
     };
+    let components = components(&psi, &strengths, pictures)?;
     Ok([
-        Section { id: "components", title: "Components", body: components },
+        Section { id: "components", title: "Components", body: Ok(components) },
         Section { id: "hierarchy", title: "Hierarchy", body: hierarchy },
     ])
 }
@@ -41,7 +36,7 @@ fn alt(layer: usize, component: usize) -> String {
     format!("component {component} of layer {layer}")
 }
 
-fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures) -> Result<String> {
+fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures<'_>) -> Result<String> {
     let mut html = format!(
         "<p>What the components of every layer look like as samples: the columns of Ψ<sub>l</sub> = W<sub>1</sub> … \
          W<sub>l</sub>, the strongest first; strong is a component whose h<sub>j</sub>ψ<sub>j</sub>ᵀ is long. Every \
@@ -64,7 +59,7 @@ fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures) -
     Ok(html)
 }
 
-fn hierarchy(model: &Model, psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures) -> Result<String> {
+fn hierarchy(model: &Model, psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures<'_>) -> Result<String> {
     let (w, depth) = (&model.factors.w, psi.len());
     let wanted = if depth > 3 { 3 } else { PARTS };
     let of_one: usize = (0..depth).map(|l| wanted.saturating_pow(l as u32)).fold(0, usize::saturating_add);
@@ -102,13 +97,13 @@ fn share(part: &Part) -> String {
 }
 
 /// A component that can be opened to show its parts.
-fn whole(part: &Part, caption: &str, psi: &[Array2<f32>], pictures: &Pictures, open: bool) -> Result<String> {
+fn whole(part: &Part, caption: &str, psi: &[Array2<f32>], pictures: &Pictures<'_>, open: bool) -> Result<String> {
     let (layer, j) = (part.layer, part.component);
     let picture = pictures.html(psi[layer - 1].column(j), None, &alt(layer, j))?;
-    let two = if pictures.each() > 1 { " two" } else { "" };
+    let class = pictures.class();
     let attribute = if open { " open=\"open\"" } else { "" };
     let mut html = format!(
-        "<details class=\"whole\"{attribute}><summary><div class=\"pictures{two}\">{picture}</div><span>{caption}</span></summary>\n"
+        "<details class=\"whole\"{attribute}><summary><div class=\"pictures{class}\">{picture}</div><span>{caption}</span></summary>\n"
     );
     let deep = part.layer > 2;
     html.push_str(if deep { "<ul class=\"parts deep\">\n" } else { "<ul class=\"parts\">\n" });

@@ -13,16 +13,15 @@ const EVENLY: usize = 12;
 /// The number of samples that are shown because their relative errors are the largest.
 const WORST: usize = 6;
 
-pub(super) fn section(report: &Report<'_>, pictures: &Result<Pictures, String>) -> Result<Section> {
-    let body = match (&report.samples, pictures) {
-        (None, _) => Err("no data were given to show beside their reconstruction".into()),
-        (_, Err(why)) => Err(why.clone()),
-        (Some(samples), Ok(pictures)) => Ok(body(&report.model.factors, samples, pictures)?),
+pub(super) fn section(report: &Report<'_>, pictures: &Pictures<'_>) -> Result<Section> {
+    let body = match &report.samples {
+        None => Err("no data were given to show beside their reconstruction".into()),
+        Some(samples) => Ok(body(&report.model.factors, samples, pictures)?),
     };
     Ok(Section { id: "reconstruction", title: "Reconstruction", body })
 }
 
-fn body(factors: &Factors<f32>, samples: &Samples<'_>, pictures: &Pictures) -> Result<String> {
+fn body(factors: &Factors<f32>, samples: &Samples<'_>, pictures: &Pictures<'_>) -> Result<String> {
     let squares: Vec<f64> =
         samples.x.axis_iter(Axis(0)).map(|x| x.iter().map(|v| f64::from(*v).powi(2)).sum()).collect();
     let left = factors.squared_errors(samples.x, samples.h)?;

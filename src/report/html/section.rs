@@ -72,13 +72,8 @@ pub(super) fn figure(pictures: &str, caption: &str, class: &str) -> String {
 }
 
 /// The CSS class of a sheet of pictures, or of pairs of them.
-pub(super) fn sheet(pictures: &Pictures, pairs: bool) -> &'static str {
-    match (pairs, pictures.each() > 1) {
-        (false, false) => "sheet",
-        (false, true) => "sheet double",
-        (true, false) => "sheet pairs",
-        (true, true) => "sheet pairs double",
-    }
+pub(super) fn sheet(pictures: &Pictures<'_>, pairs: bool) -> String {
+    format!("sheet{}{}", if pairs { " pairs" } else { "" }, pictures.class())
 }
 
 /// A table of names and values; both are HTML.

@@ -144,14 +144,20 @@ fn what_is_missing_is_left_out_and_the_page_says_so() {
     assert!(!found.html.contains("href=\"#clusters\"") && found.html.contains("href=\"#components\""));
 
     bare.metadata.image_shape = None;
+    bare.metadata.feature_names = (0..12).map(|i| format!("gene {i} <&>")).collect();
     bare.metadata.history = History::default();
     let unlabelled = Clusters { labels: None, classes: Vec::new(), scores: Vec::new(), ..clusters() };
     let found = page(&bare, None, Some(unlabelled));
-    assert_eq!(found.shown, ["What was run", "Sparsity", "Clusters"]);
-    assert!(text_of(&found, "components").contains("does not know how a sample is an image"));
+    assert_eq!(found.shown, ["What was run", "Sparsity", "Components", "Clusters"]);
+    // The strongest features of every component, by name, the strongest first.
+    let psi = bare.factors.components(1).unwrap();
+    let mut order: Vec<usize> = (0..12).collect();
+    order.sort_by(|&a, &b| psi[[b, 0]].total_cmp(&psi[[a, 0]]));
+    let expected: String = order.iter().take(8).map(|i| format!("gene {i} <&>")).collect();
+    assert!(text_of(&found, "components").contains(&expected), "{expected}: {}", text_of(&found, "components"));
     assert!(text_of(&found, "course").contains("no history"));
     let clusters = text_of(&found, "clusters");
-    assert!(clusters.contains("have no labels") && clusters.contains("No pictures of the clusters"), "{clusters}");
+    assert!(clusters.contains("have no labels") && clusters.contains("gene 1 <&>"), "{clusters}");
     assert_eq!(pictures(parse(&found).root()), 0);
 }
 

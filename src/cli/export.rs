@@ -1,0 +1,132 @@
+//! `deepnmf export`: what a model has learned, for other programs.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use deepnmf::Error;
+use deepnmf::atomic::write_atomically;
+use deepnmf::data::npy_header;
+use deepnmf::model::ModelSpec;
+use deepnmf::report::montage::{GridOptions, grid, save_png};
+use deepnmf::store::Model;
+use ndarray::{Array2, ArrayView2};
+use serde_json::json;
+
+use super::Result;
+use super::files::{output_folder, refuse_input};
+use super::output::Output;
+use super::table::{Table, write_npy};
+
+/// Write the components of a model as arrays, tables and pictures, and the coefficients of its samples.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  deepnmf export faces.safetensors --out faces-parts
+
+For every layer l: components-l.npy, a row for every component, in the unit of the samples; of images components-l.png, all on one \
+sheet, and components-l/000.png, 001.png …, each on a scale of its own; of other samples components-l.csv, whose columns have the names \
+of the features. coefficients.npy has a row for every sample of the training. The numbers of components are those of the report.")]
+pub(crate) struct Args {
+    /// A model file that `deepnmf fit` wrote
+    model: PathBuf,
+    /// The folder for the files; it is created if need be, and existing files are replaced
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Only the components of this layer, from 1 [default: all layers]
+    #[arg(long, value_name = "L")]
+    layer: Option<usize>,
+}
+
+pub(crate) fn run(args: Args, out: &Output) -> Result {
+    for name in ["components", "coefficients"] {
+        output_folder(&args.out, name, &[&args.model])?;
+    }
+    let model = Model::load(&args.model)?;
+    let depth = model.factors.depth();
+    let layers = match args.layer {
+        None => 1..=depth,
+        Some(l) if (1..=depth).contains(&l) => l..=l,
+        Some(l) => {
+            let model = args.model.display();
+            let message = format!("--layer: expected 1 to {depth}, the layers of {model}, found {l}");
+            return Err(Error::Config(message).into());
+        }
+    };
+    let mut to = Folder { folder: args.out, inputs: vec![args.model], files: Vec::new() };
+    for layer in layers {
+        let components = model.factors.components(layer)?;
+        let name = format!("components-{layer}");
+        to.array(&format!("{name}.npy"), components.t())?;
+        let pictures = to.pictures(&name, &components, &model)?;
+        if !pictures {
+            to.table(&format!("{name}.csv"), components.t(), &model.metadata.feature_names)?;
+        }
+    }
+    to.array("coefficients.npy", model.factors.h.view())?;
+    if out.is_json() {
+        let files: Vec<_> = to.files.iter().map(|(path, _)| path.display().to_string()).collect();
+        return out.json(&json!({ "model": to.inputs[0].display().to_string(), "written": files }));
+    }
+    to.files.iter().try_for_each(|(path, what)| out.summary("written", &format!("{}: {what}", path.display())))
+}
+
+/// The folder that is written to.
+struct Folder {
+    folder: PathBuf,
+    inputs: Vec<PathBuf>,
+    /// With what is in them.
+    files: Vec<(PathBuf, String)>,
+}
+
+impl Folder {
+    /// A place in it that is no input; its folder is there.
+    fn place(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        refuse_input(&path, &self.inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        Ok(path)
+    }
+
+    fn array(&mut self, name: &str, rows: ArrayView2<'_, f32>) -> Result {
+        let path = self.place(name)?;
+        write_atomically(&path, |file| {
+            file.write_all(&npy_header("<f4", rows.dim()))?;
+            write_npy(rows, file)
+        })?;
+        self.files.push((path, format!("{} × {}", rows.nrows(), rows.ncols())));
+        Ok(())
+    }
+
+    fn table(&mut self, name: &str, rows: ArrayView2<'_, f32>, features: &[String]) -> Result {
+        let path = self.place(name)?;
+        let components: Vec<_> = (0..rows.nrows()).map(|j| j.to_string()).collect();
+        let feature = |i: usize| features.get(i).cloned().unwrap_or_else(|| format!("feature {i}"));
+        let (header, mut table) = Table::new(',', &components, (0..rows.ncols()).map(feature));
+        write_atomically(&path, |file| {
+            file.write_all(header.as_bytes())?;
+            table.write(rows, file)
+        })?;
+        self.files.push((path, format!("the same, with the names of {} features", rows.ncols())));
+        Ok(())
+    }
+
+    /// Writes pictures of the columns of `components` if they are images; returns whether they are.
+    fn pictures(&mut self, name: &str, components: &Array2<f32>, model: &Model) -> Result<bool> {
+        let Some(shape) = model.metadata.image_shape.filter(|shape| shape.features() == components.nrows()) else {
+            return Ok(false);
+        };
+        let signed = ModelSpec::by_name(&model.metadata.model)?.signed && components.iter().any(|v| *v < 0.0);
+        let options = GridOptions { diverging: signed, ..GridOptions::default() };
+        let sheet = self.place(&format!("{name}.png"))?;
+        save_png(&sheet, &grid(components.view(), shape, &options)?)?;
+        self.files.push((sheet, "all on one sheet".into()));
+        let alone = GridOptions { gap: 0, min_side: 1, ..options };
+        for (j, column) in components.columns().into_iter().enumerate() {
+            let path = self.place(&format!("{name}/{j:03}.png"))?;
+            save_png(&path, &grid(column.insert_axis(ndarray::Axis(1)), shape, &alone)?)?;
+        }
+        self.files.push((self.folder.join(name), format!("{} pictures", components.ncols())));
+        Ok(true)
+    }
+}

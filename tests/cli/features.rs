@@ -1,0 +1,84 @@
+//! Names of features: from the header of a table to the model, to new samples and to what is written for other programs.
+
+use super::commands::read_npy;
+use super::fixtures::*;
+
+/// A table of 60 samples with these columns, of which each has values of its own, and a class.
+fn table(columns: &[&str]) -> String {
+    let value = |i: usize, name: &str| {
+        let j = name.bytes().map(usize::from).sum::<usize>();
+        ((i * 7 + j * 5) % 11) as f32 + ((i * j) % 3) as f32 / 4.0
+    };
+    let line = |i: usize| {
+        let cells: String = columns.iter().map(|name| format!("{},", value(i, name))).collect();
+        format!("cell {i},{cells}{}\n", ["a", "b"][i % 2])
+    };
+    format!("name,{},class\n", columns.join(",")) + &(0..60).map(line).collect::<String>()
+}
+
+#[test]
+fn columns_are_known_by_their_names() {
+    let folder = Folder::new();
+    folder.write("x.csv", table(&["actb", "cd4", "cd8", "gapdh"]));
+    folder.ok("fit x.csv --layers 3,2 --device cpu --out m.safetensors -q");
+    let h = |data: &str| {
+        let run = folder.ok(&format!("transform m.safetensors {data} --device cpu --out h.npy"));
+        (read_npy(&folder, "h.npy").1, run.stderr)
+    };
+    let (own, said) = h("x.csv");
+    assert!(!said.contains("columns"), "{said}");
+    folder.write("turned.csv", table(&["gapdh", "cd8", "actb", "cd4"]));
+    let (turned, said) = h("turned.csv");
+    assert_eq!(turned, own);
+    assert!(said.contains("turned.csv: its columns are put in the order of the model"), "{said}");
+    folder.write("more.csv", table(&["age", "actb", "cd4", "cd8", "gapdh", "length"]));
+    let (more, said) = h("more.csv");
+    assert_eq!(more, own);
+    assert!(said.contains("more.csv: 2 columns that the model does not know are left out"), "{said}");
+    folder.write("fewer.csv", table(&["actb", "cd4", "gapdh", "other"]));
+    let missing = ["fewer.csv", "expected a feature `cd8`, found none of that name", "without a header line"];
+    folder.refused("transform m.safetensors fewer.csv --device cpu --out h.npy", 1, &missing);
+    folder.refused("evaluate m.safetensors fewer.csv --device cpu", 1, &missing);
+
+    // Names go along with a packed table, whose samples may stay in their file.
+    folder.ok("pack x.csv --out packed.npy");
+    folder.ok("fit packed.npy --layers 3,2 --device cpu --out p.safetensors --stream yes -q");
+    folder.ok("transform p.safetensors turned.csv --device cpu --out h.npy");
+    folder.ok("transform p.safetensors packed.npy --device cpu --out own.npy --stream yes");
+    assert_eq!(read_npy(&folder, "h.npy").1, read_npy(&folder, "own.npy").1);
+    folder.ok("pack turned.csv --out turned.npy");
+    folder.refused("transform p.safetensors turned.npy --device cpu --out h.npy --stream yes", 2, &["--stream no"]);
+
+    folder.ok("export p.safetensors --out parts");
+    let text = std::fs::read_to_string(folder.path("parts/components-1.csv")).expect("a table");
+    assert!(text.starts_with("name,actb,cd4,cd8,gapdh\n0,"), "{text}");
+    let cells = text.lines().skip(1).flat_map(|line| line.split(',').skip(1));
+    let cells: Vec<f32> = cells.map(|cell| cell.parse().expect("a number")).collect();
+    assert_eq!(read_npy(&folder, "parts/components-1.npy").1, cells);
+    assert!(!folder.path("parts/components-1.png").exists());
+    folder.ok("report p.safetensors x.csv --device cpu --out r.html");
+    assert!(std::fs::read_to_string(folder.path("r.html")).expect("a page").contains(">gapdh</li>"));
+}
+
+#[test]
+fn components_of_images_are_exported_as_pictures() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 4,3 --device cpu --out m.safetensors -q");
+    let json = folder.ok("export m.safetensors --out parts --json").json();
+    for name in ["components-1.npy", "components-2.png", "components-2", "coefficients.npy"] {
+        assert!(json["written"].as_array().expect("a list").iter().any(|f| f.as_str() == Some(&format!("parts/{name}"))));
+    }
+    let size = |name: &str| image::image_dimensions(folder.path(name)).expect("a picture");
+    let (shape, values) = read_npy(&folder, "parts/components-1.npy");
+    let (width, height) = size("parts/components-1/003.png");
+    assert_eq!(shape, [4, (width * height) as usize]);
+    // White where the component is largest.
+    let picture = image::open(folder.path("parts/components-1/003.png")).expect("a picture").into_luma8();
+    let own = &values[3 * shape[1]..];
+    let (at, top) = own.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("values");
+    assert_eq!(picture.as_raw()[at], if *top > 0.0 { 255 } else { 0 });
+    assert!(!folder.path("parts/components-1/004.png").exists() && !folder.path("parts/components-1.csv").exists());
+    folder.refused("export m.safetensors --out parts --layer 3", 2, &["--layer: expected 1 to 2"]);
+    folder.refused("export m.safetensors --out m.safetensors", 1, &["m.safetensors"]);
+}
