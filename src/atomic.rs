@@ -1,7 +1,7 @@
 //! Files that are written completely or not at all.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Seek, Write};
+use std::io::{BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -104,6 +104,36 @@ impl NewFile {
         drop(unfinished);
         drop(self.listed);
         placed.map(drop).map_err(|e| failed(e.error))
+    }
+}
+
+/// What was read from a stream, in a temporary file that lasts as long as this.
+#[derive(Debug)]
+pub struct Spooled {
+    file: NamedTempFile,
+    _listed: Listed,
+}
+
+impl Spooled {
+    /// All that is left of `from`, in a file whose name ends in `ending`, in the folder of the system for temporary files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn of(from: &mut dyn Read, ending: &str) -> Result<Self> {
+        let folder = std::env::temp_dir();
+        let failed = |e| Error::io(&folder, e);
+        let mut unfinished = unfinished();
+        let mut file = tempfile::Builder::new().prefix("deepnmf-").suffix(ending).tempfile().map_err(failed)?;
+        unfinished.push(file.path().to_path_buf());
+        drop(unfinished);
+        let listed = Listed(file.path().to_path_buf());
+        std::io::copy(from, &mut file).map_err(failed)?;
+        Ok(Self { file, _listed: listed })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 }
 

@@ -83,6 +83,9 @@ pub(crate) struct DataArgs {
     /// The order of the pixels of an image: row by row or column by column [default: columns in .mat files, else rows]
     #[arg(long, value_name = "ORDER", value_parser = named::<PixelOrder>(["rows", "columns"]), requires = "data")]
     pixel_order: Option<PixelOrder>,
+    /// Leave out images that do not decode, and say how many; every image is decoded once more for that
+    #[arg(long, requires = "data")]
+    skip_broken: bool,
     /// Replace negative values by 0
     #[arg(long, requires = "data")]
     clip_negative: bool,
@@ -102,6 +105,7 @@ impl DataArgs {
             samples: self.samples.unwrap_or_default(),
             colour: self.colour,
             pixel_order: self.pixel_order,
+            skip_broken: self.skip_broken,
             clip_negative: self.clip_negative,
             memory: self.memory,
         }

@@ -1,14 +1,38 @@
 //! Checks of the files of a command: inputs exist, and no output is an input.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use deepnmf::atomic::NewFile;
+use deepnmf::atomic::{NewFile, Spooled};
 use deepnmf::{Error, data};
 
 use super::Result;
 
-/// The path if it exists, or the error of the file system.
+/// Standard input, once it was read.
+static INPUT: Mutex<Option<Spooled>> = Mutex::new(None);
+
+fn input() -> MutexGuard<'static, Option<Spooled>> {
+    INPUT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the file that standard input was read into.
+pub(super) fn forget_input() {
+    *input() = None;
+}
+
+/// The path if it exists, or the error of the file system. `-` is standard input, which is read whole into a temporary file: its format
+/// is told by its first bytes.
 pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
+    if path.as_os_str() == "-" {
+        let mut stdin = std::io::stdin().lock();
+        if stdin.is_terminal() {
+            let message = "-: expected data on standard input, found a terminal; pipe them in, or name a file";
+            return Err(Error::Config(message.into()).into());
+        }
+        let spooled = Spooled::of(&mut stdin, "-stdin.txt")?;
+        return Ok(input().insert(spooled).path().to_path_buf());
+    }
     std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
     Ok(path)
 }

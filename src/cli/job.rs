@@ -9,7 +9,7 @@ use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
-use deepnmf::store::{Model, Split};
+use deepnmf::store::{Model, Split, Training};
 use deepnmf::train::{Config, Progress, Solver, Warning, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ impl Job {
         let load_seconds = start.elapsed().as_secs_f64();
         let shape = image_shape.map_or(String::new(), |s| format!(" ({})", shape_text(s)));
         out.note(&format!("{n} samples × {m} features{shape}"));
-        out.detail(&format!("settings {config:?}"));
+        out.detail(&format!("settings: {}", in_words(&Training::from(config))));
         let on_gpu = engine.stats().is_some();
         let x_storage = match &x {
             Samples::Held(x) if on_gpu => config.x_storage.resolve(x.view())?,
@@ -266,4 +266,18 @@ impl Fitted {
         let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();
         out.summary("seconds", &format!("{total:.1} ({})", parts.join(", ")))
     }
+}
+
+/// Settings by their names, without those that are not used.
+fn in_words(settings: &Training) -> String {
+    let serde_json::Value::Object(all) = json!(settings) else { return String::new() };
+    let said = |(name, value): (&String, &serde_json::Value)| {
+        let value = match value {
+            serde_json::Value::Null => return None,
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some(format!("{} {value}", name.replace('_', " ")))
+    };
+    all.iter().filter_map(said).collect::<Vec<_>>().join(", ")
 }

@@ -105,20 +105,26 @@ pub(crate) fn run() -> Result {
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
     let out = Output::new(how.json, how.quiet, how.verbose);
+    let done = run_command(command, given, &out);
+    files::forget_input();
+    done
+}
+
+fn run_command(command: Command, given: Option<&clap::ArgMatches>, out: &Output) -> Result {
     match command {
-        Command::Fit(args) => fit::run(*args, given, &out),
-        Command::Transform(args) => transform::run(args, &out),
-        Command::Evaluate(args) => evaluate::run(args, &out),
-        Command::Report(args) => report::run(args, &out),
-        Command::Export(args) => export::run(args, &out),
-        Command::Pack(args) => pack::run(args, &out),
-        Command::Reproduce(args) => reproduce::run(args, &out),
-        Command::Verify(args) => verify::run(args, &out),
-        Command::Devices(args) => devices::run(args, &out),
-        Command::Bench(args) => bench::run(args, &out),
-        Command::Demo(args) => demo::run(args, &out),
-        Command::Completions(args) => completions::run(args, Cli::command(), &out),
-        Command::Man => completions::man(Cli::command(), &out),
+        Command::Fit(args) => fit::run(*args, given, out),
+        Command::Transform(args) => transform::run(args, out),
+        Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Report(args) => report::run(args, out),
+        Command::Export(args) => export::run(args, out),
+        Command::Pack(args) => pack::run(args, out),
+        Command::Reproduce(args) => reproduce::run(args, out),
+        Command::Verify(args) => verify::run(args, out),
+        Command::Devices(args) => devices::run(args, out),
+        Command::Bench(args) => bench::run(args, out),
+        Command::Demo(args) => demo::run(args, out),
+        Command::Completions(args) => completions::run(args, Cli::command(), out),
+        Command::Man => completions::man(Cli::command(), out),
     }
 }
 

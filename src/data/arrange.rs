@@ -25,8 +25,18 @@ pub(super) struct Raw {
 pub(super) struct Located {
     pub(super) numbers: Numbers,
     pub(super) labels: Option<Labels>,
+    /// Of samples and features; empty where they have none.
+    pub(super) names: Vec<String>,
+    pub(super) feature_names: Vec<String>,
     /// Choices that no option made.
     pub(super) notes: Vec<String>,
+}
+
+impl Located {
+    /// Without names.
+    pub(super) fn new(numbers: Numbers, labels: Option<Labels>, notes: Vec<String>) -> Self {
+        Self { numbers, labels, names: Vec::new(), feature_names: Vec::new(), notes }
+    }
 }
 
 /// Where the samples of an array are: two dimensions are a matrix, three are `n × height × width`, four

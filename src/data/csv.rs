@@ -1,6 +1,5 @@
 //! CSV and TSV files: one sample per line. A header line, a column of names and a column of labels are optional.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ::csv::{ErrorKind, Position, Reader, StringRecord};
@@ -8,6 +7,7 @@ use ::csv::{ErrorKind, Position, Reader, StringRecord};
 use super::budget::afford;
 use super::dialect::{Decimals, Dialect, is_like_a_number};
 use super::labels::{Collector, Labels, is_missing};
+use super::set::all_different;
 use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", 
 /// Headers of a column that is read as labels.
 const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
 /// Headers that suggest labels. Those not in [`LABEL_COLUMNS`] are labels only with --y-key; a note says so.
-const LIKE_LABELS: [&str; 5] = ["label", "labels", "class", "y", "target"];
+const LIKE_LABELS: [&str; 9] = ["label", "labels", "class", "y", "target", "species", "digit", "category", "cluster"];
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let mut lines = Lines::open(path, gzip, opts)?;
@@ -292,10 +292,8 @@ impl Layout {
         let is_feature = |column: &usize| self.label != Some(*column) && (*column > 0 || self.names == Names::None);
         let headings = (0..self.width).filter(is_feature).map(|column| self.heading(column).unwrap_or_default().trim());
         let headings: Vec<String> = headings.map(String::from).collect();
-        let different = headings.iter().collect::<HashSet<_>>().len() == headings.len();
-        let named = |h: &String| !h.is_empty();
         let counted = headings.iter().all(|h| h.parse::<u64>().is_ok());
-        if different && !counted && headings.iter().all(named) { headings } else { Vec::new() }
+        if counted { Vec::new() } else { all_different(headings) }
     }
 
     fn notes(&self) -> Vec<String> {

@@ -1,18 +1,14 @@
 //! A folder of images; its sub-folders are the classes.
 
-use std::fmt::Display;
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
-use tiff::decoder::DecodingResult;
 
 use super::budget::afford;
 use super::labels::{Labels, natural_order};
+use super::picture::{Picture, decode, pages};
 use super::{ImageSet, ImageShape, LoadOptions, arrange, resize};
 use crate::{Error, Result};
 
@@ -35,7 +31,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Images {
     folder: PathBuf,
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Vec<Picture>,
     /// The shape of the first image as it is, and that of all of them.
     original: ImageShape,
     shape: ImageShape,
@@ -46,15 +42,21 @@ pub(super) struct Images {
 
 pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let set = open(folder, opts)?;
-    let x = set.x.rows(0..set.x.files.len())?;
+    let x = set.x.rows(0..set.x.dim().0)?;
     Ok(set.with_x(|_| x))
 }
 
 /// Lists the images and decodes the first one. Images directly in the folder have no labels. The class of an image in a sub-folder,
-/// at any depth, is the name of the outermost sub-folder. Hidden files and files that are no images are skipped.
+/// at any depth, is the name of the outermost sub-folder. Hidden files and files that are no images are skipped. A TIFF of several
+/// pages has a sample for each; such a file may also stand for the folder.
 pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>> {
     let (mut images, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in list(folder)? {
+    let entries = if folder.is_dir() { list(folder)? } else { Vec::new() };
+    if entries.is_empty() && folder.is_file() {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        images.push((folder.to_path_buf(), name));
+    }
+    for entry in entries {
         if entry.is_dir {
             let before = images.len();
             walk(&entry, &entry.name, 1, &mut images)?;
@@ -68,9 +70,9 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     }
     // Files and folders are sorted together: `labels` cannot tell whether there are images of both kinds.
     let direct = images.iter().filter(|(_, name)| !name.contains('/')).count();
-    let Some((first, _)) = images.first() else {
+    if images.is_empty() {
         return Err(Error::format(folder, format!("expected images ({}), found none", EXTENSIONS.join(", "))));
-    };
+    }
     if direct > 0 && !classes.is_empty() {
         let message = format!(
             "expected images either in the folder or in sub-folders that name their classes, found {direct} directly in \
@@ -83,6 +85,16 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     if opts.image_shape.is_some() || opts.pixel_order.is_some() {
         return Err(Error::Config(format!("{}: images say their own shape, none may be given", folder.display())));
     }
+    let files = images.len();
+    let (mut images, mut labels) = in_pages(images, labels)?;
+    let mut notes = Vec::new();
+    if images.len() > files {
+        notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
+    }
+    if opts.skip_broken {
+        notes.extend(skip_broken(&mut images, &mut labels, folder, opts)?);
+    }
+    let Some((first, _)) = images.first() else { return Err(Error::format(folder, "every image in it is broken")) };
     let (pixels, original) = decode(first, opts.colour, opts.budget())?;
     let shape = match opts.resize {
         Some(size) => arrange::resized(original, size, 1, folder, opts.budget())?,
@@ -92,7 +104,57 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     let (files, names) = images.into_iter().unzip();
     let images = Images { folder: folder.to_path_buf(), files, original, shape, bytes, opts: opts.clone() };
     let labels = (!classes.is_empty()).then(|| Labels { of: labels, classes, source: "sub-folders".into() });
-    Ok(ImageSet { names, ..ImageSet::new(images, Some(shape), labels, Vec::new()) })
+    Ok(ImageSet { names, ..ImageSet::new(images, Some(shape), labels, notes) })
+}
+
+/// Images with their names.
+type Named<P> = Vec<(P, String)>;
+
+/// Images by their files, each with its label if there are labels, become images by pages: those of a TIFF with several are called
+/// `file.tif#0`, `file.tif#1` ….
+fn in_pages(files: Named<PathBuf>, labels: Vec<Option<usize>>) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
+    let is_tiff =
+        |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tif") || e.eq_ignore_ascii_case("tiff"));
+    let of = |(path, _): &(PathBuf, String)| if is_tiff(path) { pages(path) } else { Ok(vec![0]) };
+    let starts = files.par_iter().map(of).collect::<Result<Vec<_>>>()?;
+    let label_of = |file: usize| labels.get(file).copied();
+    let paged = starts.iter().enumerate().flat_map(|(file, starts)| starts.iter().filter_map(move |_| label_of(file)));
+    let labels = paged.collect();
+    let mut images = Vec::with_capacity(files.len());
+    for ((path, name), starts) in files.into_iter().zip(starts) {
+        match *starts {
+            [_] => images.push((Picture { path, page: None }, name)),
+            _ => images.extend(starts.iter().enumerate().map(|(number, &start)| {
+                (Picture { path: path.clone(), page: Some((number, start)) }, format!("{name}#{number}"))
+            })),
+        }
+    }
+    Ok((images, labels))
+}
+
+/// Takes out the images that do not decode; returns a note about them. All are decoded for that once more than otherwise.
+fn skip_broken(
+    images: &mut Named<Picture>,
+    labels: &mut Vec<Option<usize>>,
+    folder: &Path,
+    opts: &LoadOptions,
+) -> Result<Option<String>> {
+    let each = opts.budget() / rayon::current_num_threads() as u64;
+    let why = |(picture, _): &(Picture, String)| match decode(picture, opts.colour, each) {
+        Ok(_) => Ok(None),
+        // A lack of memory is no fault of the image.
+        Err(e @ Error::Config(_)) => Err(e),
+        Err(e) => Ok(Some(e.to_string())),
+    };
+    let broken: Vec<Option<String>> = images.par_iter().map(why).collect::<Result<_>>()?;
+    let count = broken.iter().flatten().count();
+    let note = broken.iter().flatten().next().map(|first| {
+        format!("{}: {count} of {} images are broken and skipped, the first: {first}", folder.display(), broken.len())
+    });
+    let (mut of_images, mut of_labels) = (broken.iter(), broken.iter());
+    images.retain(|_| of_images.next().is_some_and(Option::is_none));
+    labels.retain(|_| of_labels.next().is_some_and(Option::is_none));
+    Ok(note)
 }
 
 /// The entries of a folder without the hidden ones, in natural order.
@@ -141,9 +203,10 @@ impl Images {
     }
 
     /// A file as it is called in the folder.
-    pub(super) fn name(&self, file: usize) -> std::path::Display<'_> {
-        let path = &self.files[file];
-        path.strip_prefix(&self.folder).unwrap_or(path).display()
+    pub(super) fn name(&self, file: usize) -> String {
+        let Picture { path, page } = &self.files[file];
+        let name = path.strip_prefix(&self.folder).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(path);
+        page.map_or_else(|| name.display().to_string(), |(page, _)| format!("{}#{page}", name.display()))
     }
 
     /// The values of these images, decoded by all threads.
@@ -164,8 +227,9 @@ impl Images {
         let mut x = Array2::zeros((n, m));
         // The first failure in the order of the files, not in that of the threads.
         let tasks = x.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).map(|(row, file)| (row, file, &files[file]));
-        let failure = tasks.find_map_first(|(mut row, file, path)| {
-            let (mut pixels, found) = match decode(path, opts.colour, each) {
+        let failure = tasks.find_map_first(|(mut row, file, picture)| {
+            let path = &picture.path;
+            let (mut pixels, found) = match decode(picture, opts.colour, each) {
                 Ok(decoded) => decoded,
                 Err(e) => return Some(e),
             };
@@ -196,87 +260,4 @@ impl Images {
 /// Whether a byte can hold this value.
 pub(super) fn is_byte(value: f32) -> bool {
     (0.0..=255.0).contains(&value) && value.fract() == 0.0
-}
-
-/// The pixels of one image in 0..=255, upright, row by row. Floats in a file are taken to be in 0..=1.
-fn decode(path: &Path, colour: bool, budget: u64) -> Result<(Vec<f32>, ImageShape)> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let undecoded = |e: &dyn Display| Error::format(path, format!("expected an image, but it does not decode: {e}"));
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(path, e))?;
-    // A small file cannot hold a large image, whatever its header claims.
-    let most = (16 << 20) + length.saturating_mul(2048).min(512 << 20);
-    // The decoded bytes, a copy with another number of bits, and 32-bit floats.
-    let cost = |width: u32, height: u32, bytes: u64| {
-        let pixels = u64::from(width).saturating_mul(u64::from(height));
-        let needed = bytes.saturating_mul(2).saturating_add(pixels.saturating_mul(if colour { 12 } else { 4 }));
-        afford(path, &format!("decoding {width}×{height} pixels"), needed, budget)
-    };
-    if reader.format() == Some(ImageFormat::Tiff) {
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        if let Some((width, height, grey)) = float_tiff(file, most, cost, &undecoded)? {
-            let channels = if colour { 3 } else { 1 };
-            let pixels = grey.into_iter().flat_map(|v| std::iter::repeat_n(v * 255.0, channels)).collect();
-            return Ok((pixels, ImageShape::new(height as usize, width as usize, channels)));
-        }
-    }
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(most);
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(|e| undecoded(&e))?;
-    limits.reserve(decoder.total_bytes()).map_err(|e| undecoded(&e))?;
-    let (width, height) = decoder.dimensions();
-    cost(width, height, decoder.total_bytes())?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| undecoded(&e))?;
-    image.apply_orientation(orientation);
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let bytes = |v: Vec<u8>| v.into_iter().map(f32::from).collect();
-    // 16 bits to the range of 8, keeping the finer steps.
-    let words = |v: Vec<u16>| v.into_iter().map(|p| f32::from(p) / 257.0).collect();
-    let floats = |v: Vec<f32>| v.into_iter().map(|p| p * 255.0).collect();
-    let pixels = match (image.color(), colour) {
-        (ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8, false) => {
-            bytes(image.into_luma8().into_raw())
-        }
-        (ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8, true) => {
-            bytes(image.into_rgb8().into_raw())
-        }
-        (ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16, false) => {
-            words(image.into_luma16().into_raw())
-        }
-        (ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16, true) => {
-            words(image.into_rgb16().into_raw())
-        }
-        (_, false) => floats(image.to_luma32f().into_raw()),
-        (_, true) => floats(image.into_rgb32f().into_raw()),
-    };
-    Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
-}
-
-/// Width, height and values of a TIFF with one channel of floats, which the crate `image` does not read; None for other
-/// TIFFs.
-fn float_tiff(
-    file: File,
-    most: u64,
-    cost: impl Fn(u32, u32, u64) -> Result<()>,
-    undecoded: &dyn Fn(&dyn Display) -> Error,
-) -> Result<Option<(u32, u32, Vec<f32>)>> {
-    let failed = |e: tiff::TiffError| undecoded(&e);
-    let mut limits = tiff::decoder::Limits::default();
-    limits.decoding_buffer_size = usize::try_from(most).unwrap_or(usize::MAX);
-    let mut decoder = tiff::decoder::Decoder::new(BufReader::new(file)).map_err(failed)?.with_limits(limits);
-    let bits = match decoder.colortype().map_err(failed)? {
-        tiff::ColorType::Gray(bits @ (32 | 64)) => u64::from(bits),
-        _ => return Ok(None),
-    };
-    let (width, height) = decoder.dimensions().map_err(failed)?;
-    cost(width, height, (bits / 8).saturating_mul(u64::from(width) * u64::from(height)))?;
-    let values = match decoder.read_image().map_err(failed)? {
-        DecodingResult::F32(values) => values,
-        DecodingResult::F64(values) => values.into_iter().map(|v| v as f32).collect(),
-        // 32-bit integers have no common range.
-        _ => return Ok(None),
-    };
-    Ok(Some((width, height, values)))
 }

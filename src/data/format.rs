@@ -11,6 +11,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Folder,
+    /// A TIFF of several pages.
+    Stack,
     /// MATLAB's up to version 7.
     Mat,
     Hdf5 {
@@ -24,6 +26,11 @@ pub(super) enum Format {
 }
 
 impl Format {
+    /// Whether every sample is an image that says its own shape.
+    pub(super) fn is_images(self) -> bool {
+        matches!(self, Self::Folder | Self::Stack)
+    }
+
     /// Whether arrays in the file have names.
     pub(super) fn has_keys(self) -> bool {
         matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npz)
@@ -46,6 +53,7 @@ impl Format {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Folder => "a folder of images",
+            Self::Stack => "a TIFF of several images",
             Self::Mat => "a .mat file",
             Self::Hdf5 { matlab: true } => "a .mat file of version 7.3",
             Self::Hdf5 { matlab: false } => "an HDF5 file",
@@ -100,6 +108,10 @@ pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, boo
         let message = format!("{}: samples in rows or columns mean nothing for {}", path.display(), format.name());
         return Err(Error::Config(message));
     }
+    if opts.skip_broken && !format.is_images() {
+        let message = format!("{}: skipping broken images means nothing for {}", path.display(), format.name());
+        return Err(Error::Config(message));
+    }
     Ok((format, gzip))
 }
 
@@ -143,6 +155,7 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
         Some("csv" | "tsv" | "tab") => Ok(Format::Csv),
         Some("txt" | "dat" | "asc") if super::dialect::is_table(head) => Ok(Format::Csv),
         Some("mat") => Err(Error::format(path, "no MATLAB 5.0 header found; version 4 files are not read")),
+        Some("tif" | "tiff") if super::picture::pages(path)?.len() > 1 => Ok(Format::Stack),
         Some(extension) if super::folder::is_image_extension(extension) => {
             Err(Error::format(path, "this is one image; give the folder that holds the images"))
         }

@@ -7,11 +7,12 @@ use hdf5_pure::{
     FloatingPointLayout, Group, Layout,
 };
 
+use super::anndata::{self, Sparse};
 use super::arrange::{self, Located, Raw};
 use super::budget::afford;
 use super::labels::{self, Collector, Labels};
-use super::source::{DEFLATE_RATIO, Kind, Number, Numbers, product_text, too_large};
-use super::{ImageSet, ImageShape, LoadOptions, keys};
+use super::source::{DEFLATE_RATIO, Kind, Number, Numbers, not_in_rows, product_text, too_large};
+use super::{ImageSet, ImageShape, LoadOptions, idx, keys};
 use crate::{Error, Result};
 
 /// Bytes that are read at a time.
@@ -21,10 +22,21 @@ const ARRAYS: usize = 1000;
 const DEPTH: usize = 8;
 
 pub(super) fn load(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<ImageSet> {
-    let Opened { x, labels, notes } = open(path, matlab, opts)?;
-    let (values, shape) = (x.values::<f32>(opts.budget())?, in_order(x.shape.clone(), matlab));
-    let mut set = arrange::image_set(Raw { values, shape, fortran: matlab }, labels, path, opts)?;
+    let Opened { x, labels, names, feature_names, mut notes } = open(path, matlab, opts)?;
+    let values = match &x {
+        Stored::Dense(x) => x.values::<f32>(opts.budget())?,
+        Stored::Sparse(x) => {
+            let (values, note) = x.dense(path, opts)?;
+            notes.push(note);
+            values
+        }
+    };
+    let raw = Raw { values, shape: in_order(x.shape().to_vec(), matlab), fortran: matlab };
+    // Samples with names are rows.
+    let opts = if names.is_empty() { opts.clone() } else { idx::by_rows(opts) };
+    let mut set = arrange::image_set(raw, labels, path, &opts)?;
     set.notes.extend(notes);
+    (set.names, set.feature_names) = (names, feature_names);
     if matlab {
         set.image_shape = ImageShape::square(set.n_features());
     }
@@ -33,14 +45,15 @@ pub(super) fn load(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Imag
 
 /// Where the samples are, with the labels and notes: in one piece, or else in the chunks that are returned.
 pub(super) fn locate(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<(Located, Option<Chunked>)> {
-    let Opened { x, labels, notes } = open(path, matlab, opts)?;
+    let Opened { x, labels, names, feature_names, notes } = open(path, matlab, opts)?;
+    let Stored::Dense(x) = x else { return Err(not_in_rows(path, "its matrix is sparse")) };
     let (kind, big_endian, shape, bytes) = (x.kind, x.big_endian, in_order(x.shape.clone(), matlab), x.bytes()?);
     let (start, chunked) = match x.dataset.layout().map_err(|e| x.failed(e))? {
         Layout::Contiguous { address: Some(start), size } if size >= bytes => (start, None),
         _ => (0, Some(Chunked(x))),
     };
     let numbers = Numbers { start, kind, big_endian, shape, fortran: matlab };
-    Ok((Located { numbers, labels, notes }, chunked))
+    Ok((Located { numbers, labels, names, feature_names, notes }, chunked))
 }
 
 /// Samples that are not in one piece.
@@ -61,16 +74,38 @@ impl Chunked {
 }
 
 /// A file whose arrays were chosen.
-struct Opened {
-    x: Array,
-    labels: Option<Labels>,
+pub(super) struct Opened {
+    pub(super) x: Stored,
+    pub(super) labels: Option<Labels>,
+    /// Of samples and features; empty where they have none.
+    pub(super) names: Vec<String>,
+    pub(super) feature_names: Vec<String>,
     /// Choices that no option made.
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+/// A matrix in a file.
+pub(super) enum Stored {
+    Dense(Array),
+    Sparse(Sparse),
+}
+
+impl Stored {
+    /// As in the file.
+    pub(super) fn shape(&self) -> &[u64] {
+        match self {
+            Self::Dense(x) => &x.shape,
+            Self::Sparse(x) => x.shape(),
+        }
+    }
 }
 
 fn open(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Opened> {
     let failed = |e| failed(path, e);
     let file = File::open_streaming(path).map_err(failed)?;
+    if anndata::is(&file) {
+        return anndata::open(&file, path, opts);
+    }
     let mut found = Vec::new();
     list(&file.root(), "", 0, &mut found).map_err(failed)?;
     let arrays: Vec<_> = found.iter().map(|(name, dataset)| describe(name, dataset, matlab)).collect();
@@ -81,9 +116,8 @@ fn open(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Opened> {
         return Err(Error::format(path, message));
     }
     let (name, dataset) = found.swap_remove(chosen.x);
-    let cache = DatasetAccessProperties::new().with_chunk_cache(cache(path, &dataset, opts)?);
-    let dataset = file.dataset_with_options(&name, cache).map_err(failed)?;
-    Ok(Opened { x: Array::new(path, &name, dataset)?, labels, notes: chosen.notes })
+    let x = Stored::Dense(Array::cached(&file, path, &name, &dataset, opts)?);
+    Ok(Opened { x, labels, names: Vec::new(), feature_names: Vec::new(), notes: chosen.notes })
 }
 
 /// Room for the chunks side by side in which a sample lies, and for the next ones: they are needed again where a window ends inside
@@ -188,25 +222,35 @@ fn number(datatype: &Datatype) -> Option<(Kind, bool)> {
     }
 }
 
-fn read_labels(path: &Path, name: &str, dataset: &Dataset, opts: &LoadOptions) -> Result<Labels> {
+/// The texts of an array, if it holds texts.
+pub(super) fn texts(dataset: &Dataset, path: &Path, opts: &LoadOptions) -> Result<Option<Vec<String>>> {
+    let failed = |e| failed(path, e);
+    if !is_text(&dataset.datatype().map_err(failed)?) {
+        return Ok(None);
+    }
+    let texts = dataset.shape().map_err(failed)?.iter().fold(1u64, |n, &d| n.saturating_mul(d));
+    let size = dataset.element_size().map_err(failed)?;
+    let cost = (labels::CLASS_COST + size).saturating_mul(texts);
+    afford(path, &format!("{texts} texts"), cost, opts.budget())?;
+    let texts = dataset.read_string().map_err(failed)?;
+    Ok(Some(texts.iter().map(|text| text.trim_end_matches('\0').trim().to_string()).collect()))
+}
+
+pub(super) fn read_labels(path: &Path, name: &str, dataset: &Dataset, opts: &LoadOptions) -> Result<Labels> {
     let named = format!("`{name}`");
     let failed = |e| failed(path, e);
     if number(&dataset.datatype().map_err(failed)?).is_some() {
         let array = Array::new(path, name, dataset.clone())?;
         return labels::from_numbers(&array.values(opts.budget())?, path, named);
     }
-    let texts = dataset.shape().map_err(failed)?.iter().fold(1u64, |n, &d| n.saturating_mul(d));
-    let size = dataset.element_size().map_err(failed)?;
-    let cost = (labels::CLASS_COST + size).saturating_mul(texts);
-    afford(path, &format!("{texts} texts"), cost, opts.budget())?;
     let mut labels = Collector::default();
-    dataset.read_string().map_err(failed)?.iter().for_each(|text| labels.push(text.trim_end_matches('\0').trim()));
+    texts(dataset, path, opts)?.unwrap_or_default().iter().for_each(|text| labels.push(text));
     Ok(labels.finish(named))
 }
 
 /// An array of numbers.
 #[derive(Debug)]
-struct Array {
+pub(super) struct Array {
     /// For messages.
     path: PathBuf,
     dataset: Dataset,
@@ -219,7 +263,13 @@ struct Array {
 }
 
 impl Array {
-    fn new(path: &Path, name: &str, dataset: Dataset) -> Result<Self> {
+    /// One whose chunks are kept while they are needed.
+    pub(super) fn cached(file: &File, path: &Path, name: &str, dataset: &Dataset, opts: &LoadOptions) -> Result<Self> {
+        let cache = DatasetAccessProperties::new().with_chunk_cache(cache(path, dataset, opts)?);
+        Self::new(path, name, file.dataset_with_options(name, cache).map_err(|e| failed(path, e))?)
+    }
+
+    pub(super) fn new(path: &Path, name: &str, dataset: Dataset) -> Result<Self> {
         let length = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
         let failed = |e| failed(path, e);
         let (datatype, shape) = (dataset.datatype().map_err(failed)?, dataset.shape().map_err(failed)?);
@@ -266,7 +316,7 @@ impl Array {
     }
 
     /// All of its numbers, a window after the other.
-    fn values<T: Number>(&self, budget: u64) -> Result<Vec<T>> {
+    pub(super) fn values<T: Number>(&self, budget: u64) -> Result<Vec<T>> {
         let (bytes, size) = (self.bytes()?, self.kind.size());
         let what = format!("an array of {} {:?} numbers", product_text(&self.shape), self.kind);
         afford(&self.path, &what, (bytes / size).saturating_mul(T::COST), budget)?;
@@ -292,7 +342,7 @@ impl Array {
     }
 }
 
-fn failed(path: &Path, error: hdf5_pure::Error) -> Error {
+pub(super) fn failed(path: &Path, error: hdf5_pure::Error) -> Error {
     match error {
         hdf5_pure::Error::Io(e) => Error::io(path, e),
         other => Error::format(path, format!("expected an HDF5 file that can be read: {other}")),

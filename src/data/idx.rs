@@ -21,7 +21,7 @@ pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<Located> {
     let (kind, shape) = header_of_images(&mut images)?;
     let numbers = Numbers { start: images.place(kind, &shape)?, kind, big_endian: true, shape, fortran: false };
     let labels = open_labels(path, opts)?.map(|labels| read_labels(labels, numbers.shape[0], path)).transpose()?;
-    Ok(Located { numbers, labels, notes: Vec::new() })
+    Ok(Located::new(numbers, labels, Vec::new()))
 }
 
 /// The labels beside the images of `path`, if there are any, and their name.

@@ -37,7 +37,7 @@ pub(crate) fn lies_in(folder: &Path, outer: &Path) -> bool {
 /// As [`load`](super::load), for a file of no known format.
 pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
     let (format, _) = format::detect(path)?;
-    let (folder, keys) = (format == Format::Folder, format.has_keys());
+    let (folder, keys) = (format.is_images(), format.has_keys());
     let image_shape = opts.image_shape.filter(|_| !folder);
     // Samples without an image shape cannot be resized; they are taken to have the final size.
     let sized = folder || format == Format::Idx || image_shape.is_some() || sidecar::has_images(path);

@@ -26,7 +26,7 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
     let (format, gzip) = format::detect_for(path, opts)?;
     let mut set = match format {
-        Format::Folder => folder::load(path, opts)?,
+        Format::Folder | Format::Stack => folder::load(path, opts)?,
         Format::Mat => mat::load(path, opts)?,
         Format::Hdf5 { matlab } => hdf5::load(path, matlab, opts)?,
         Format::Npy => npy::load(path, gzip, opts)?,
@@ -35,7 +35,7 @@ pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         Format::Csv => csv::load(path, gzip, opts)?,
     };
     // The images of a folder were resized one by one while they were read.
-    if format != Format::Folder {
+    if !format.is_images() {
         let order = set.image_shape.map_or(format.pixel_order(), |shape| shape.order);
         set = arrange::finish(set, order, path, opts)?;
         if set.image_shape.is_some() {

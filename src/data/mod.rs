@@ -7,9 +7,11 @@
 //!
 //! | source | samples | labels |
 //! |---|---|---|
-//! | folder | the images in it, in natural order (`s2` before `s10`) | the sub-folders |
+//! | folder | the images in it, in natural order (`s2` before `s10`), and the pages of TIFFs | the sub-folders |
+//! | TIFF of several pages | the pages | none |
 //! | `.mat`, HDF5 (`.h5`), `.npz` | `fea`, `x`, `data`, `features` or `arr_0`, or the only matrix | `gnd`, `y`, `labels`, `label` or `arr_1` |
 //! | `.npy` | the array | those in the sidecar of [`pack()`] |
+//! | AnnData (`.h5ad`) | `X`, or a layer; dense or sparse | a column of `obs`, when asked for |
 //! | IDX (MNIST) | `…images-idx3…` | `…labels-idx1…` beside it |
 //! | `.csv` | the rows | a column named `label`, `labels` or `class` |
 //!
@@ -17,6 +19,7 @@
 //! or if its header is empty, `index`, `id`, `name`, `file` or the like. A label that is empty, NaN or NA means: no label.
 //! Choices that the reader makes on its own are reported in [`ImageSet::notes`].
 
+mod anndata;
 mod arrange;
 mod budget;
 mod check;
@@ -37,6 +40,7 @@ mod npy;
 mod npz;
 mod options;
 mod pack;
+mod picture;
 mod preprocess;
 mod resize;
 mod samples;

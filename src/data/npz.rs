@@ -36,7 +36,7 @@ pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<Located> {
     let size = member.size();
     let mut numbers = npy::locate(&mut Source::exact(&path.join(format!("{x}.npy")), member, size, u64::MAX))?;
     numbers.start += start;
-    Ok(Located { numbers, labels, notes })
+    Ok(Located::new(numbers, labels, notes))
 }
 
 /// An archive whose arrays were chosen.

@@ -37,6 +37,9 @@ pub struct LoadOptions {
     pub samples: SamplesAxis,
     /// Keeps three channels; otherwise colours become grey (luma: 0.2126 R + 0.7152 G + 0.0722 B).
     pub colour: bool,
+    /// Leaves out the images of a folder that do not decode; a note counts them.
+    #[serde(skip)]
+    pub skip_broken: bool,
     /// Replaces negative values by 0.
     pub clip_negative: bool,
     /// The bytes of memory that reading may take; None: half of what is free.

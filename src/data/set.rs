@@ -1,7 +1,7 @@
 //! Samples with what is known of them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ndarray::{Array2, Axis};
 
@@ -31,6 +31,12 @@ pub struct ImageSet<X = Array2<f32>> {
     pub feature_names: Vec<String>,
     /// Choices that the reader made on its own, and the options that change them; for people.
     pub notes: Vec<String>,
+}
+
+/// Names of features; none where one is empty, or two are the same.
+pub(super) fn all_different(names: Vec<String>) -> Vec<String> {
+    let different = names.iter().collect::<HashSet<_>>().len() == names.len();
+    if different && names.iter().all(|name| !name.is_empty()) { names } else { Vec::new() }
 }
 
 /// The size of the samples of a set.

@@ -67,7 +67,9 @@ fn components_of_images_are_exported_as_pictures() {
     folder.ok("fit faces --layers 4,3 --device cpu --out m.safetensors -q");
     let json = folder.ok("export m.safetensors --out parts --json").json();
     for name in ["components-1.npy", "components-2.png", "components-2", "coefficients.npy"] {
-        assert!(json["written"].as_array().expect("a list").iter().any(|f| f.as_str() == Some(&format!("parts/{name}"))));
+        assert!(
+            json["written"].as_array().expect("a list").iter().any(|f| f.as_str() == Some(&format!("parts/{name}")))
+        );
     }
     let size = |name: &str| image::image_dimensions(folder.path(name)).expect("a picture");
     let (shape, values) = read_npy(&folder, "parts/components-1.npy");
@@ -81,4 +83,32 @@ fn components_of_images_are_exported_as_pictures() {
     assert!(!folder.path("parts/components-1/004.png").exists() && !folder.path("parts/components-1.csv").exists());
     folder.refused("export m.safetensors --out parts --layer 3", 2, &["--layer: expected 1 to 2"]);
     folder.refused("export m.safetensors --out m.safetensors", 1, &["m.safetensors"]);
+}
+
+#[test]
+fn data_come_by_standard_input() {
+    use std::process::Stdio;
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.write("x.csv", table(&["a", "b", "c"]));
+    let piped = |file: &str, arguments: &str| {
+        let input = std::fs::File::open(folder.path(file)).expect("open");
+        let temporary = folder.path("temporary");
+        std::fs::create_dir_all(&temporary).expect("made");
+        let mut command = folder.command(arguments);
+        let run = command.env("TMPDIR", &temporary).stdin(Stdio::from(input)).output().expect("started");
+        assert_eq!(std::fs::read_dir(&temporary).expect("there").count(), 0, "something is left behind");
+        run
+    };
+    for file in ["x.npy", "x.csv"] {
+        folder.ok(&format!("fit {file} --layers 3 --device cpu --out named.safetensors -q"));
+        let run = piped(file, "fit - --layers 3 --device cpu --out piped.safetensors -q");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        for model in ["named", "piped"] {
+            folder.ok(&format!("transform {model}.safetensors {file} --device cpu --out {model}.npy"));
+        }
+        assert_eq!(read_npy(&folder, "named.npy"), read_npy(&folder, "piped.npy"));
+    }
+    let run = piped("named.safetensors", "fit - --layers 3 --device cpu");
+    assert_eq!(run.status.code(), Some(1));
 }

@@ -35,7 +35,9 @@ pub const TARGETS: [Target; 12] = [
     ("idx", |bytes| load("x-images-idx3-ubyte", bytes)),
     ("csv", |bytes| load("x.csv", bytes)),
     ("gz", gz),
-    ("images", |bytes| load("images/0.png", bytes)),
+    ("images", |bytes| {
+        load(if matches!(bytes, [b'I', b'I', ..] | [b'M', b'M', ..]) { "images/0.tif" } else { "images/0.png" }, bytes)
+    }),
     ("labels", labels),
     ("model", model),
     ("metadata", metadata),

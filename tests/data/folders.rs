@@ -1,7 +1,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use deepnmf::data::{ImageShape, LoadOptions, load};
+use deepnmf::data::{ImageShape, LoadOptions, PackOptions, load, pack};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
 use ndarray::arr2;
 
@@ -89,6 +89,95 @@ where
     let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).expect("in memory");
     encoder.write_image::<C>(2, 1, values).expect("two values");
     bytes.into_inner()
+}
+
+/// A TIFF with a page of two pixels for each of `pages`.
+fn stack(pages: &[[u8; 2]], described: &str) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new(&mut bytes).expect("in memory");
+    for page in pages {
+        let mut image = encoder.new_image::<tiff::encoder::colortype::Gray8>(2, 1).expect("a page");
+        image.encoder().write_tag(tiff::tags::Tag::ImageDescription, described).expect("a tag");
+        image.write_data(page).expect("two values");
+    }
+    bytes.into_inner()
+}
+
+#[test]
+fn every_page_of_a_tiff_is_a_sample() {
+    let dir = Dir::new();
+    let three = stack(&[[1, 2], [3, 4], [5, 6]], "ImageJ=1.54f\nimages=3\n");
+    let set = read(&dir.put("cells.tif", &three));
+    assert_eq!(set.x, arr2(&[[1., 2.], [3., 4.], [5., 6.]]));
+    assert_eq!(set.names, ["cells.tif#0", "cells.tif#1", "cells.tif#2"]);
+    assert_eq!(set.image_shape, Some(ImageShape::new(1, 2, 1)));
+    // A large one has 8 bytes for an offset.
+    let mut large = Cursor::new(Vec::new());
+    let mut encoder = tiff::encoder::TiffEncoder::new_big(&mut large).expect("in memory");
+    for page in [[1.5f32, 2.], [3., 4.]] {
+        encoder.write_image::<tiff::encoder::colortype::Gray32Float>(2, 1, &page).expect("a page");
+    }
+    assert_eq!(read(&dir.put("large.tiff", large.get_ref())).x, arr2(&[[382.5, 510.], [765., 1020.]]));
+
+    // In a folder, beside others and with classes.
+    let dir = Dir::new();
+    dir.put("a/0.png", &png(2, 1, &[9, 9]));
+    dir.put("a/1.tif", &three);
+    dir.put("b/2.png", &png(2, 1, &[7, 7]));
+    let set = read(dir.path());
+    assert_eq!(set.x, arr2(&[[9., 9.], [1., 2.], [3., 4.], [5., 6.], [7., 7.]]));
+    assert_eq!(set.labels, Some([0, 0, 0, 0, 1].map(Some).to_vec()));
+    assert_eq!(set.names[2], "a/1.tif#1");
+    assert!(set.notes[0].contains("5 images in 3 files"), "{:?}", set.notes);
+
+    // ImageJ writes one directory for more than 4 GiB: the others would be lost.
+    let dir = Dir::new();
+    dir.put("huge.tif", &stack(&[[1, 2]], "ImageJ=1.54f\nimages=3\n"));
+    let message = load(dir.path(), &Default::default()).expect_err("more than it has").to_string();
+    assert!(message.contains("huge.tif") && message.contains("a stack of 3 images") && message.contains("found 1"));
+    refused(&dir.put("one.tif", &stack(&[[1, 2]], "one")), &["this is one image"]);
+}
+
+#[test]
+fn numbers_of_every_type_have_its_range() {
+    use tiff::encoder::colortype::{Gray32, GrayI8, GrayI16, GrayI32};
+    let one = |bytes: Vec<u8>| {
+        let dir = Dir::new();
+        dir.put("a.tif", &bytes);
+        read(dir.path()).x
+    };
+    let near = |found: ndarray::Array2<f32>, expected: [f32; 2]| {
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found} {expected:?}");
+    };
+    near(one(float_tiff::<Gray32>(&[u32::MAX, 1 << 31])), [255., 127.5]);
+    near(one(float_tiff::<GrayI32>(&[-(1 << 30), 1 << 30])), [-63.75, 63.75]);
+    near(one(float_tiff::<GrayI16>(&[-257, 514])), [-1., 2.]);
+    near(one(float_tiff::<GrayI8>(&[-3, 100])), [-3., 100.]);
+}
+
+#[test]
+fn broken_images_are_left_out_when_asked() {
+    let dir = Dir::new();
+    for i in 0..4u8 {
+        dir.put(&format!("s{}/{i}.png", i % 2), &png(2, 1, &[i, 1]));
+    }
+    dir.put("s0/1.png", &png(2, 1, &[9, 9])[..40]);
+    dir.put("s1/5.png", b"no image");
+    assert!(load(dir.path(), &Default::default()).is_err());
+    let opts = LoadOptions { skip_broken: true, ..Default::default() };
+    let set = load(dir.path(), &opts).expect("the others");
+    assert_eq!(set.names, ["s0/0.png", "s0/2.png", "s1/1.png", "s1/3.png"]);
+    assert_eq!((set.labels, set.x.column(0).to_vec()), (Some([0, 0, 1, 1].map(Some).to_vec()), vec![0., 2., 1., 3.]));
+    assert!(set.notes.iter().any(|note| note.contains("2 of 6 images are broken and skipped")), "{:?}", set.notes);
+    let packed = dir.path().join("packed.npy");
+    let how = PackOptions { reading: opts.clone(), ..Default::default() };
+    pack(&dir.path().join("s1"), &packed, &how, &mut |_| {}).expect("packed");
+    assert_eq!(read(&packed).x, arr2(&[[1., 1.], [3., 1.]]));
+    let other = load(&packed, &opts).expect_err("no images").to_string();
+    assert!(other.contains("means nothing for an .npy file"), "{other}");
+    let dir = Dir::new();
+    dir.put("0.png", b"no image");
+    assert!(load(dir.path(), &opts).expect_err("none").to_string().contains("every image in it is broken"));
 }
 
 #[test]

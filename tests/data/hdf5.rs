@@ -157,3 +157,38 @@ fn files_that_are_wrong() {
     refused(&dir.put("texts.h5", &texts), &["texts.h5", "`x`"]);
     refused(&dir.put("none.h5", &file(|_| {})), &["none.h5", "found: none"]);
 }
+
+/// What Python's anndata wrote: 6 cells of 5 genes, CSR, with two categories, a number and names.
+const CELLS: &[u8] = include_bytes!("../corpus/hdf5/cells.h5ad");
+
+#[test]
+fn single_cells_have_names_and_columns_of_labels() {
+    let dir = Dir::new();
+    let path = dir.put("cells.h5ad", CELLS);
+    let set = load(&path, &LoadOptions::default()).expect("read");
+    let nonzero: Vec<_> = set.x.indexed_iter().filter(|(_, v)| **v != 0.0).map(|(at, _)| at).collect();
+    assert_eq!(set.x.dim(), (6, 5));
+    assert_eq!(nonzero.len(), 15);
+    assert_eq!(set.names, ["c0", "c1", "c2", "c3", "c4", "c5"]);
+    assert_eq!(set.feature_names, ["g0", "g1", "g2", "g3", "g4"]);
+    let notes = set.notes.join("; ");
+    assert!(
+        notes.contains("takes a column of obs: louvain, n, s") && notes.contains("50.0 % of its values are stored")
+    );
+    assert!(set.labels.is_none());
+    let with = |key: &str| LoadOptions { y_key: Some(key.into()), ..LoadOptions::default() };
+    let labelled = load(&path, &with("louvain")).expect("read");
+    assert_eq!(
+        (labelled.classes, labelled.labels),
+        (vec!["a".into(), "b".into(), "c".into()], Some([0, 1, 2, 0, 1, 2].map(Some).into()))
+    );
+    assert_eq!(load(&path, &with("n")).expect("read").classes, ["0", "1", "2", "3", "4", "5"]);
+    let message = load(&path, &with("leiden")).expect_err("there is none").to_string();
+    assert!(message.contains("expected a column `leiden` of obs") && message.contains("louvain, n, s"), "{message}");
+    let key = LoadOptions { x_key: Some("layers/counts".into()), ..LoadOptions::default() };
+    let message = load(&path, &key).expect_err("there is none").to_string();
+    assert!(message.contains("expected a matrix `layers/counts`, found `X`"), "{message}");
+    assert!(open(&path, &LoadOptions::default()).expect_err("sparse").to_string().contains("its matrix is sparse"));
+    let columns = LoadOptions { samples: SamplesAxis::Columns, ..LoadOptions::default() };
+    assert!(load(&path, &columns).expect_err("rows").to_string().contains("samples of an .h5ad file are its rows"));
+}

@@ -46,7 +46,7 @@ impl Input {
     pub(super) fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Self>> {
         let of = |kind| Self { path: path.to_path_buf(), kind };
         Ok(match format::detect_for(path, opts)? {
-            (Format::Folder, _) => folder::open(path, opts)?.with_x(|x| of(Kind::Images(x))),
+            (Format::Folder | Format::Stack, _) => folder::open(path, opts)?.with_x(|x| of(Kind::Images(x))),
             (Format::Csv, gzip) => CsvSamples::open(path, gzip, opts)?.with_x(|x| of(Kind::Lines(Box::new(x)))),
             // What cannot be opened can perhaps be read; if not, that says why.
             _ => match open(path, opts) {
@@ -117,7 +117,7 @@ impl Input {
         };
         match &self.kind {
             Kind::Images(x) => {
-                let each = rows.into_par_iter().map(|file| one(&x.files[file], &x.name(file).to_string()));
+                let each = rows.into_par_iter().map(|file| one(&x.files[file].path, &x.name(file)));
                 let each: Vec<[u8; 8]> = each.map(|hash| hash.map(u64::to_le_bytes)).collect::<Result<_>>()?;
                 Ok(hash(each.as_flattened()))
             }

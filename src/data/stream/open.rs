@@ -27,15 +27,16 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
         Format::Npy => {
             let (numbers, mut notes) = (npy::locate(&mut Source::open(path, false, u64::MAX)?)?, Vec::new());
             sidecar = Sidecar::read(path, &numbers.shape, &opts, &mut notes)?;
-            (Located { numbers, labels: sidecar.as_mut().and_then(Sidecar::labels), notes }, None)
+            (Located::new(numbers, sidecar.as_mut().and_then(Sidecar::labels), notes), None)
         }
         Format::Npz => (npz::locate(path, &opts)?, None),
         Format::Hdf5 { matlab } => hdf5::locate(path, matlab, &opts)?,
         Format::Idx => (idx::locate(path, &opts)?, None),
         _ => return Err(not_in_rows(path, &format!("{} is not read by rows", format.name()))),
     };
-    let Located { numbers, labels, mut notes } = located;
-    let opts = if format == Format::Idx || sidecar.is_some() { idx::by_rows(&opts) } else { opts };
+    let Located { numbers, labels, names, feature_names, mut notes } = located;
+    // Samples with names are rows.
+    let opts = if format == Format::Idx || sidecar.is_some() || !names.is_empty() { idx::by_rows(&opts) } else { opts };
     let count = labels.as_ref().map(|l| l.of.len());
     let place = Place::of(&numbers.shape, numbers.fortran, count, path, &opts, &mut notes)?;
     if !place.in_rows {
@@ -52,6 +53,6 @@ pub fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Samples>> {
     let set = ImageSet::new(Samples::InFile(Box::new(x)), image_shape, labels, notes);
     Ok(match sidecar {
         Some(sidecar) => ImageSet { image_shape, ..sidecar.complete(set) },
-        None => set,
+        None => ImageSet { names, feature_names, ..set },
     })
 }
