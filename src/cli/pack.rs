@@ -1,7 +1,7 @@
 //! `deepnmf pack`: any data set → one `.npy` file with what is known of its samples beside it.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deepnmf::data::{self, Dtype, PackOptions};
 use serde_json::json;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let options = PackOptions { reading: args.reading.options(), dtype: args.dtype, restart: args.restart };
     out.note(&format!("reading {}", path.display()));
     signals::leaves("; what is packed stays: the same command goes on with it");
-    let mut counter = Counter::new(out);
+    let mut counter = Counter::new("packing", Duration::ZERO, out);
     let packed = data::pack(&path, &args.out, &options, &mut |p| counter.report(p))?;
     drop(counter);
     let seconds = start.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use deepnmf::data::{Packing, Reading};
+use deepnmf::data::{Reading, SoFar};
 use deepnmf::train::{Progress, Stage};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
@@ -307,32 +307,39 @@ impl Running {
     }
 }
 
-/// Prints how many samples are packed.
+/// Prints how many samples are read or packed.
 pub(crate) struct Counter {
     how: How,
+    name: &'static str,
+    /// How long nothing is printed.
+    silent: Duration,
     /// The first report and its time, from where the rate counts; the last one; when a line was printed.
-    first: Option<(Packing, Instant)>,
-    last: Option<Packing>,
+    first: Option<(SoFar, Instant)>,
+    last: Option<SoFar>,
     said: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
 impl Counter {
-    const NAME: &str = "packing";
-
-    pub(crate) fn new(out: &Output) -> Self {
-        Self { how: How::of(out), first: None, last: None, said: None, bar: None }
+    /// Prints nothing if `name` takes less than `silent`.
+    pub(crate) fn new(name: &'static str, silent: Duration, out: &Output) -> Self {
+        Self { how: How::of(out), name, silent, first: None, last: None, said: None, bar: None }
     }
 
     /// Takes a report.
-    pub(crate) fn report(&mut self, p: &Packing) {
+    pub(crate) fn report(&mut self, p: &SoFar) {
         let (_, since) = *self.first.get_or_insert_with(|| {
             if p.done > 0 && !matches!(self.how, How::Silent) {
                 to_stderr(&format!("going on after {} of {} samples", p.done, p.of));
             }
-            self.bar = self.how.bar(p.of, Self::NAME);
             (*p, Instant::now())
         });
+        if since.elapsed() < self.silent {
+            return;
+        }
+        if self.last.is_none() {
+            self.bar = self.how.bar(p.of, self.name);
+        }
         self.last = Some(*p);
         let text = self.text();
         if let Some(bar) = &self.bar {
@@ -341,7 +348,7 @@ impl Counter {
         } else if let How::Lines { between } = self.how
             && self.said.unwrap_or(since).elapsed() >= between
         {
-            to_stderr(&format!("{}: {text}", Self::NAME));
+            to_stderr(&format!("{}: {text}", self.name));
             self.said = Some(Instant::now());
         }
     }
@@ -370,7 +377,7 @@ impl Drop for Counter {
         }
         match (&self.bar, &self.how) {
             (Some(bar), _) => bar.abandon_with_message(self.text()),
-            (None, How::Lines { .. }) => to_stderr(&format!("{}: {}", Self::NAME, self.text())),
+            (None, How::Lines { .. }) => to_stderr(&format!("{}: {}", self.name, self.text())),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deepnmf::backend::Rows;
 use deepnmf::data::{self, Dim, ImageSet, LoadOptions, ReadAhead, Reading, Samples};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::args::named;
 use super::output::{Output, bytes};
-use super::progress::Reporter;
+use super::progress::{Counter, Reporter};
 
 /// Whether samples are held in memory.
 #[derive(clap::Args, Clone, Copy)]
@@ -68,7 +69,10 @@ pub(crate) fn read(
     };
     let set = match opened {
         Some(set) => set,
-        None => data::load(path, options)?.with_x(Samples::Held),
+        None => {
+            let mut counter = Counter::new("reading", Duration::from_secs(1), out);
+            data::load_with(path, options, &mut |p| counter.report(p))?.with_x(Samples::Held)
+        }
     };
     set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
     Ok(set)

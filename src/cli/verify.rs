@@ -3,6 +3,7 @@
 use deepnmf::backend::Precision;
 use deepnmf::verify::Check;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 use super::args::{DeviceArg, named};
 use super::output::Output;
@@ -24,39 +25,41 @@ pub(crate) struct Args {
     precision: Precision,
 }
 
+/// How often it says how far it is.
+const BETWEEN: Duration = Duration::from_secs(2);
+
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut engine = args.device.open_for(args.precision, out)?;
     let device = engine.device_name();
     out.line(&format!("device {device}"))?;
-    out.line(&match out.is_verbose() {
-        true => format!("{:<61} {:>10} {:>10}", "check", "error", "bound"),
-        false => format!("{:<40} {:>6}   {}", "operation", "checks", "the largest error, as a share of its bound"),
-    })?;
-    // What is known is printed at once, as some checks take a while. Checks go on if the reader closes the output.
-    let mut printed = Ok(());
-    let mut print = |line: String| {
-        if printed.is_ok() {
-            printed = out.line(&line);
-        }
-    };
-    let mut operation: Option<Operation> = None;
+    if out.is_verbose() {
+        out.line(&format!("{:<61} {:>10} {:>10}", "check", "error", "bound"))?;
+    }
+    // A check is printed at once, as some take a while. Checks go on if the reader closes the output.
+    let (mut printed, mut said) = (Ok(()), Instant::now());
+    let mut operations: Vec<Operation> = Vec::new();
     let checks = engine.verify(&mut |c| {
-        let verdict = if c.passed { "ok" } else { "FAILED" };
-        if out.is_verbose() || !c.passed {
-            print(format!("{:<61} {:>10.2e} {:>10.2e} {verdict}", c.name, c.error, c.bound));
-        }
-        if out.is_verbose() {
-            return;
-        }
         let (name, case) = operation_of(&c.name);
-        if let Some(done) = operation.take_if(|o| o.name != name) {
-            print(done.line());
+        if (out.is_verbose() || !c.passed) && printed.is_ok() {
+            let verdict = if c.passed { "ok" } else { "FAILED" };
+            printed = out.line(&format!("{:<61} {:>10.2e} {:>10.2e} {verdict}", c.name, c.error, c.bound));
         }
-        let new = Operation { name: name.into(), checks: 0, failed: 0, worst: (-1.0, String::new()) };
-        operation.get_or_insert(new).take(c, case);
+        let at = operations.iter().position(|o| o.name == name).unwrap_or(operations.len());
+        if at == operations.len() {
+            operations.push(Operation { name: name.into(), checks: 0, failed: 0, worst: (-1.0, String::new()) });
+        }
+        operations[at].take(c, case);
+        if !out.is_verbose() && said.elapsed() >= BETWEEN {
+            let done: usize = operations.iter().map(|o| o.checks).sum();
+            out.note(&format!("{done} checks so far, now of: {name}"));
+            said = Instant::now();
+        }
     })?;
-    operation.into_iter().for_each(|last| print(last.line()));
     printed?;
+    if !out.is_verbose() {
+        out.line(&format!("{:<40} {:>6}   the largest error, as a share of its bound", "operation", "checks"))?;
+        operations.iter().try_for_each(|operation| out.line(&operation.line()))?;
+    }
     let failed = checks.iter().filter(|c| !c.passed).count();
     // No checks are no success.
     let passed = failed == 0 && !checks.is_empty();

@@ -19,9 +19,20 @@ pub(super) const NAME_COLUMNS: [&str; 10] =
 pub(super) const ROW_NAMES: [&str; 5] = ["", "index", "unnamed: 0", "rownames", "row.names"];
 
 /// Headers of a column that is read as labels.
-const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
+pub(super) const LABEL_COLUMNS: [&str; 3] = ["label", "labels", "class"];
 /// Headers that suggest labels. Those not in [`LABEL_COLUMNS`] are labels only with --y-key; a note says so.
 const LIKE_LABELS: [&str; 9] = ["label", "labels", "class", "y", "target", "species", "digit", "category", "cluster"];
+
+/// Whether a first column of this name has the names of the samples.
+pub(super) fn names_samples(heading: &str) -> bool {
+    NAME_COLUMNS.iter().chain(&ROW_NAMES).any(|word| heading.eq_ignore_ascii_case(word))
+}
+
+/// A note about a column that is read as a feature, if its name suggests labels.
+pub(super) fn like_labels(heading: &str) -> Option<String> {
+    let suggests = LIKE_LABELS.iter().any(|word| heading.eq_ignore_ascii_case(word));
+    suggests.then(|| format!("the column `{heading}` is read as a feature; --y-key {heading} takes it as labels"))
+}
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let mut lines = Lines::open(path, gzip, opts)?;
@@ -244,10 +255,7 @@ impl Layout {
         let is_name = |record: &StringRecord| {
             record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none() && !is_like_a_number(cell))
         };
-        let called = first.get(0).is_some_and(|cell| {
-            let mut words = NAME_COLUMNS.iter().chain(&ROW_NAMES);
-            words.any(|word| cell.eq_ignore_ascii_case(word))
-        });
+        let called = first.get(0).is_some_and(names_samples);
         let only_first = *texts == [0];
         let header = match texts.first() {
             // pandas calls columns without a name 0, 1, 2 …
@@ -303,9 +311,7 @@ impl Layout {
         }
         let features = (0..self.width).filter(|&column| self.label != Some(column));
         for cell in features.filter_map(|column| self.heading(column)) {
-            if LIKE_LABELS.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
-                notes.push(format!("the column `{cell}` is read as a feature; --y-key {cell} takes it as labels"));
-            }
+            notes.extend(like_labels(cell));
         }
         notes
     }

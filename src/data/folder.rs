@@ -3,17 +3,19 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::budget::afford;
 use super::labels::{Labels, natural_order};
 use super::picture::{Picture, decode, pages};
-use super::{ImageSet, ImageShape, LoadOptions, arrange, resize};
+use super::{ImageSet, ImageShape, LoadOptions, SoFar, arrange, resize};
 use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jpe", "pgm", "ppm", "pbm", "pnm", "pam", "bmp", "tif", "tiff", "gif", "webp"];
+/// Images that are decoded between two reports.
+const BLOCK: usize = 256;
 /// Folders nested deeper are taken for a loop of links.
 const MAX_DEPTH: usize = 16;
 
@@ -40,9 +42,15 @@ pub(super) struct Images {
     opts: LoadOptions,
 }
 
-pub(super) fn load(folder: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+pub(super) fn load(folder: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFar)) -> Result<ImageSet> {
     let set = open(folder, opts)?;
-    let x = set.x.rows(0..set.x.dim().0)?;
+    let (n, m) = set.x.dim();
+    let mut x = set.x.room(n)?;
+    for first in (0..n).step_by(BLOCK) {
+        let done = n.min(first + BLOCK);
+        set.x.decode_into(first..done, x.slice_mut(s![first..done, ..]), n)?;
+        progress(&SoFar { done, of: n, sample_bytes: 4 * m });
+    }
     Ok(set.with_x(|_| x))
 }
 
@@ -215,16 +223,32 @@ impl Images {
     /// That of the first image that cannot be read, or has another size than the first one of all where none is asked for;
     /// [`Error::Config`] if memory has no room for them.
     pub(super) fn rows(&self, rows: Range<usize>) -> Result<Array2<f32>> {
-        let Self { folder, files, original, shape, opts, .. } = self;
-        let (n, m, budget) = (rows.len(), shape.features(), opts.budget());
+        let mut x = self.room(rows.len())?;
+        let held = rows.len();
+        self.decode_into(rows, x.view_mut(), held)?;
+        Ok(x)
+    }
+
+    /// Room for `n` images.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if memory has none.
+    fn room(&self, n: usize) -> Result<Array2<f32>> {
+        let Self { folder, original, shape, opts, .. } = self;
         if let Some(size) = opts.resize {
-            arrange::resized(*original, size, n, folder, budget)?;
+            arrange::resized(*original, size, n, folder, opts.budget())?;
         }
-        let needed = (n as u64).saturating_mul(m as u64).saturating_mul(4);
-        afford(folder, &format!("{n} images of {m} numbers"), needed, budget)?;
+        let m = shape.features();
+        afford(folder, &format!("{n} images of {m} numbers"), bytes(n, m), opts.budget())?;
+        Ok(Array2::zeros((n, m)))
+    }
+
+    /// Decodes these images while `held` are in memory.
+    fn decode_into(&self, rows: Range<usize>, mut x: ArrayViewMut2<'_, f32>, held: usize) -> Result<()> {
+        let Self { files, original, shape, opts, .. } = self;
         // The rest of the budget is for the images that are being decoded, one per thread.
-        let each = (budget - needed) / rayon::current_num_threads().min(n).max(1) as u64;
-        let mut x = Array2::zeros((n, m));
+        let rest = opts.budget().saturating_sub(bytes(held, shape.features()));
+        let each = rest / rayon::current_num_threads().min(rows.len()).max(1) as u64;
         // The first failure in the order of the files, not in that of the threads.
         let tasks = x.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).map(|(row, file)| (row, file, &files[file]));
         let failure = tasks.find_map_first(|(mut row, file, picture)| {
@@ -253,8 +277,13 @@ impl Images {
             row.iter_mut().zip(pixels).for_each(|(a, b)| *a = b);
             None
         });
-        failure.map_or(Ok(x), Err)
+        failure.map_or(Ok(()), Err)
     }
+}
+
+/// Bytes of `n` images of `m` numbers.
+fn bytes(n: usize, m: usize) -> u64 {
+    (n as u64).saturating_mul(m as u64).saturating_mul(4)
 }
 
 /// Whether a byte can hold this value.

@@ -23,6 +23,7 @@ pub(super) enum Format {
     Npz,
     Idx,
     Csv,
+    Parquet,
 }
 
 impl Format {
@@ -34,6 +35,11 @@ impl Format {
     /// Whether arrays in the file have names.
     pub(super) fn has_keys(self) -> bool {
         matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npz)
+    }
+
+    /// Whether it is a table whose columns have names.
+    pub(super) fn has_columns(self) -> bool {
+        matches!(self, Self::Csv | Self::Parquet)
     }
 
     /// Whether its samples may be columns instead of rows.
@@ -61,12 +67,12 @@ impl Format {
             Self::Npz => "an .npz file",
             Self::Idx => "an IDX file",
             Self::Csv => "a CSV file",
+            Self::Parquet => "a Parquet file",
         }
     }
 }
 
-const KNOWN: &str =
-    "expected a folder of images, .mat, .h5, .npy, .npz, IDX, .csv or .tsv; .npy, IDX, .csv and .tsv also as .gz";
+const KNOWN: &str = "expected a folder of images, .mat, .h5, .npy, .npz, IDX, .csv, .tsv or .parquet; .npy, IDX, .csv and .tsv also as .gz";
 
 /// The format of the file or folder `path`, and whether it is packed with gzip.
 pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
@@ -85,7 +91,7 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
     }
     let inner = self::head(path, true)?;
     match sniff(path, &inner, name.strip_suffix(".gz").unwrap_or(&name))? {
-        format @ (Format::Mat | Format::Hdf5 { .. } | Format::Npz) => {
+        format @ (Format::Mat | Format::Hdf5 { .. } | Format::Npz | Format::Parquet) => {
             Err(Error::format(path, format!("found {} inside gzip; unpack it first", format.name())))
         }
         format => Ok((format, true)),
@@ -97,7 +103,7 @@ pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, boo
     let (format, gzip) = detect(path)?;
     for (key, option, fits) in [
         (&opts.x_key, "a key for the samples", format.has_keys()),
-        (&opts.y_key, "a key for the labels", format.has_keys() || format == Format::Csv),
+        (&opts.y_key, "a key for the labels", format.has_columns() || format.has_keys()),
     ] {
         if let (Some(key), false) = (key, fits) {
             let message = format!("{}: {option} (`{key}`) means nothing for {}", path.display(), format.name());
@@ -145,7 +151,10 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
     {
         return Ok(Format::Mat);
     }
-    if head.starts_with(b"PAR1") || head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
+    if head.starts_with(b"PAR1") {
+        return Ok(Format::Parquet);
+    }
+    if head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
         return Err(Error::format(path, format!("{}: {KNOWN}", of_others(head))));
     }
     if let &[0, 0, 0x08 | 0x09 | 0x0b..=0x0e, 1..=8, ..] = head {
@@ -167,9 +176,7 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
 fn of_others(head: &[u8]) -> &'static str {
     let image =
         |kinds: &[&[u8]]| head.get(4..8) == Some(b"ftyp") && head.get(8..12).is_some_and(|kind| kinds.contains(&kind));
-    if head.starts_with(b"PAR1") {
-        "this is Parquet, which is not read (in pandas: read_parquet(…).to_csv(…, index=False))"
-    } else if head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
+    if head.starts_with(b"\x80\x04") || head.starts_with(b"\x80\x05") {
         "this is a Python pickle, which is not read (numpy.save writes arrays)"
     } else if image(&[b"heic", b"heix", b"mif1", b"msf1"]) {
         "this is an HEIC image, which is not read (convert it to JPEG or PNG)"

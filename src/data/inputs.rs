@@ -43,7 +43,7 @@ pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
     let sized = folder || format == Format::Idx || image_shape.is_some() || sidecar::has_images(path);
     Ok(LoadOptions {
         x_key: opts.x_key.clone().filter(|_| keys),
-        y_key: opts.y_key.clone().filter(|_| keys || format == Format::Csv),
+        y_key: opts.y_key.clone().filter(|_| keys || format.has_columns()),
         resize: opts.resize.filter(|_| sized),
         image_shape,
         pixel_order: opts.pixel_order.filter(|_| !folder),

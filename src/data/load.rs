@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::format::{self, Format};
 use super::preprocess::clip_negative;
-use super::{ImageSet, LoadOptions, arrange, check, csv, folder, hdf5, idx, mat, npy, npz};
+use super::{ImageSet, LoadOptions, SoFar, arrange, check, csv, folder, hdf5, idx, mat, npy, npz, parquet};
 use crate::Result;
 
 /// Reads a folder of images, a `.mat`, HDF5, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
@@ -23,16 +23,25 @@ use crate::Result;
 /// [`Error::Config`]: crate::Error::Config
 /// [`Error::Shape`]: crate::Error::Shape
 pub fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+    load_with(path, opts, &mut |_| {})
+}
+
+/// [`load`], which says how many of the images of a folder it has decoded.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFar)) -> Result<ImageSet> {
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
     let (format, gzip) = format::detect_for(path, opts)?;
     let mut set = match format {
-        Format::Folder | Format::Stack => folder::load(path, opts)?,
+        Format::Folder | Format::Stack => folder::load(path, opts, progress)?,
         Format::Mat => mat::load(path, opts)?,
         Format::Hdf5 { matlab } => hdf5::load(path, matlab, opts)?,
         Format::Npy => npy::load(path, gzip, opts)?,
         Format::Npz => npz::load(path, opts)?,
         Format::Idx => idx::load(path, gzip, opts)?,
         Format::Csv => csv::load(path, gzip, opts)?,
+        Format::Parquet => parquet::load(path, opts)?,
     };
     // The images of a folder were resized one by one while they were read.
     if !format.is_images() {

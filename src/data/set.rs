@@ -39,6 +39,17 @@ pub(super) fn all_different(names: Vec<String>) -> Vec<String> {
     if different && names.iter().all(|name| !name.is_empty()) { names } else { Vec::new() }
 }
 
+/// How far samples are read or packed.
+#[derive(Debug, Clone, Copy)]
+pub struct SoFar {
+    /// Samples that are done, those of an earlier run included.
+    pub done: usize,
+    /// Samples in all.
+    pub of: usize,
+    /// Bytes of a sample in the array.
+    pub sample_bytes: usize,
+}
+
 /// The size of the samples of a set.
 pub trait Dim {
     /// `(samples, features)`.

@@ -12,6 +12,7 @@ mod hdf5;
 mod idx;
 mod joins;
 mod mat;
+mod parquet;
 mod prepare;
 mod real;
 

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 venv="$target/python-tests"
 [[ -x "$venv/bin/python" ]] || "${PYTHON:-python3}" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet 'maturin>=1.9,<2' pytest mypy numpy scikit-learn pandas matplotlib anndata tifffile
+"$venv/bin/python" -m pip install --quiet 'maturin>=1.9,<2' pytest mypy numpy scikit-learn pandas matplotlib anndata tifffile pyarrow
 
 rm -rf "$target/wheels"
 # The same profile as that of the command: what it depends on is compiled once for both.

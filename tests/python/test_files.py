@@ -78,3 +78,15 @@ def test_stacks_of_images(kind, how, tmp_path):
     unit = 255 if kind == "float32" else 255 / (2**bits - 1)
     np.testing.assert_allclose(found.reshape(x.shape), x * unit, rtol=1e-6, atol=1e-12)
     assert known["names"][4] == "stack.tif#4" and known["image_shape"]["width"] == 17
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "gzip"}, {"compression": None}, {"compression": "lz4"}, {"row_group_size": 7}])
+def test_parquet(frame, how, tmp_path):
+    frame["cluster type"] = ["b", None, "a"] * 10
+    frame["gene 2"] = (100 * frame["gene 2"]).astype("int16")
+    frame["gene 3"] = frame["gene 3"] > 1
+    frame.to_parquet(tmp_path / "x.parquet", **how)
+    found, known = packed(tmp_path / "x.parquet", tmp_path, "--y-key", "cluster type")
+    np.testing.assert_allclose(found, frame.drop(columns="cluster type").astype(float), rtol=1e-6)
+    assert known["names"] == list(frame.index) and known["feature_names"] == [f"gene {i}" for i in range(6)]
+    assert known["classes"] == ["a", "b"] and known["labels"][:4] == [1, None, 0, 1]

@@ -5,4 +5,4 @@ mod lines;
 mod part;
 mod write;
 
-pub use write::{Dtype, PackOptions, Packed, Packing, pack};
+pub use write::{Dtype, PackOptions, Packed, pack};

@@ -11,7 +11,7 @@ use super::super::folder::is_byte;
 use super::super::inputs::{lies_in, reads};
 use super::super::npy::npy_header;
 use super::super::sidecar::{Sidecar, refuse_other, sidecar_of};
-use super::super::{Dim, ImageSet, ImageShape, LoadOptions};
+use super::super::{Dim, ImageSet, ImageShape, LoadOptions, SoFar};
 use super::input::Input;
 use super::part::Part;
 use crate::atomic::{folder_of, place};
@@ -43,17 +43,6 @@ pub struct PackOptions {
     pub dtype: Dtype,
     /// Whether what an earlier run left is thrown away.
     pub restart: bool,
-}
-
-/// How far packing is.
-#[derive(Debug, Clone, Copy)]
-pub struct Packing {
-    /// Samples that are written, those of an earlier run included.
-    pub done: usize,
-    /// Samples in all.
-    pub of: usize,
-    /// Bytes of a sample in the array.
-    pub sample_bytes: usize,
 }
 
 /// A data set that was packed.
@@ -96,7 +85,7 @@ pub struct Packed {
 /// As [`load`](crate::data::load). [`Error::Config`] if `out` does not end in `.npy`, is read or lies in the folder that is packed;
 /// [`Error::Format`] for a part that is not of this data set and these options; [`Error::Data`] for values that bytes cannot
 /// hold; [`Error::Io`]. What was packed before an error stays for the next call.
-pub fn pack(path: &Path, out: &Path, opts: &PackOptions, progress: &mut dyn FnMut(&Packing)) -> Result<Packed> {
+pub fn pack(path: &Path, out: &Path, opts: &PackOptions, progress: &mut dyn FnMut(&SoFar)) -> Result<Packed> {
     let reading = LoadOptions { memory: Some(opts.reading.budget()), ..opts.reading.clone() };
     let sidecar = output(path, out)?;
     let found = Part::find(out, opts.restart)?;
@@ -207,12 +196,12 @@ fn write(
     (block, dtype, sample_bytes): (usize, Dtype, usize),
     reading: &LoadOptions,
     path: &Path,
-    progress: &mut dyn FnMut(&Packing),
+    progress: &mut dyn FnMut(&SoFar),
 ) -> Result<()> {
     let (n, _) = set.x.size();
     let mut bytes = Vec::new();
     let mut done = part.done();
-    progress(&Packing { done, of: n, sample_bytes });
+    progress(&SoFar { done, of: n, sample_bytes });
     while done < n {
         let rows = done..n.min(done + block);
         let state = set.x.state(rows.clone())?;
@@ -240,7 +229,7 @@ fn write(
         part.journal.rounded += rounded;
         part.append(&bytes, rows.end, state)?;
         done = rows.end;
-        progress(&Packing { done, of: n, sample_bytes });
+        progress(&SoFar { done, of: n, sample_bytes });
     }
     Ok(())
 }
