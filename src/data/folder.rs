@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::budget::afford;
 use super::labels::{Labels, natural_order};
-use super::picture::{Picture, decode, pages};
+use super::picture::{Picture, decode, is_tiff, pages};
 use super::{ImageSet, ImageShape, LoadOptions, SoFar, arrange, resize};
 use crate::{Error, Result};
 
@@ -121,8 +121,6 @@ type Named<P> = Vec<(P, String)>;
 /// Images by their files, each with its label if there are labels, become images by pages: those of a TIFF with several are called
 /// `file.tif#0`, `file.tif#1` ….
 fn in_pages(files: Named<PathBuf>, labels: Vec<Option<usize>>) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
-    let is_tiff =
-        |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tif") || e.eq_ignore_ascii_case("tiff"));
     let of = |(path, _): &(PathBuf, String)| if is_tiff(path) { pages(path) } else { Ok(vec![0]) };
     let starts = files.par_iter().map(of).collect::<Result<Vec<_>>>()?;
     let label_of = |file: usize| labels.get(file).copied();

@@ -13,7 +13,7 @@
 //! | `.npy` | the array | those in the sidecar of [`pack()`] |
 //! | AnnData (`.h5ad`) | `X`, or a layer; dense or sparse | a column of `obs`, when asked for |
 //! | IDX (MNIST) | `…images-idx3…` | `…labels-idx1…` beside it |
-//! | `.csv` | the rows | a column named `label`, `labels` or `class` |
+//! | `.csv`, `.tsv`, Parquet | the rows | a column named `label`, `labels` or `class` |
 //!
 //! Names of arrays and columns may be in upper or lower case. The first column of a CSV file names the samples if it is text,
 //! or if its header is empty, `index`, `id`, `name`, `file` or the like. A label that is empty, NaN or NA means: no label.

@@ -1,7 +1,10 @@
 //! Parquet: tables by columns, as pandas, polars and R's arrow write them.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ndarray::{Array1, Array2, Axis, s};
 use parquet::basic::{ConvertedType, Type};
@@ -49,6 +52,28 @@ fn kind(column: &ColumnDescriptor) -> Kind {
 }
 
 pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
+    let damaged = || Err(Error::format(path, "expected a Parquet file that can be read, but its pages are damaged"));
+    unless_it_panics(|| read(path, opts)).unwrap_or_else(damaged)
+}
+
+/// What `read` returns; None if it panics, as the crate `parquet` does over some damaged pages. Nothing is printed then.
+fn unless_it_panics<T>(read: impl FnOnce() -> T) -> Option<T> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (before, reader) = (Arc::new(panic::take_hook()), thread::current().id());
+    let others = Arc::clone(&before);
+    panic::set_hook(Box::new(move |panic| {
+        if thread::current().id() != reader {
+            others(panic);
+        }
+    }));
+    let found = panic::catch_unwind(AssertUnwindSafe(read)).ok();
+    panic::set_hook(Box::new(move |panic| before(panic)));
+    drop(guard);
+    found
+}
+
+fn read(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let failed = |e: ParquetError| {
         let text = e.to_string();
         // Of the ways to compress, those of Zstandard and Brotli are not compiled in.

@@ -38,6 +38,10 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
         let needed = bytes.saturating_mul(2).saturating_add(pixels.saturating_mul(if colour { 12 } else { 4 }));
         afford(path, &format!("decoding {width}×{height} pixels"), needed, budget)
     };
+    // The crate does not know one with offsets of 8 bytes by its beginning.
+    if reader.format().is_none() && is_tiff(path) {
+        reader.set_format(ImageFormat::Tiff);
+    }
     if reader.format() == Some(ImageFormat::Tiff) {
         if let Some((width, height, grey)) = grey_tiff(open()?, most, cost, &undecoded)? {
             let channels = if colour { 3 } else { 1 };
@@ -77,6 +81,11 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
         (_, true) => floats(image.into_rgb32f().into_raw()),
     };
     Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
+}
+
+/// Whether a file is called a TIFF.
+pub(super) fn is_tiff(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tif") || e.eq_ignore_ascii_case("tiff"))
 }
 
 /// Width, height and pixels of a TIFF with one channel of floats, of signed numbers, or of more than 16 bits, which the crate `image`
