@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use deepnmf::Error;
 use deepnmf::data::ImageSet;
-use deepnmf::reproduce::{self, EXPERIMENTS, Experiment, Options, Repeats, Samples};
+use deepnmf::reproduce::{self, Data, EXPERIMENTS, Experiment, Options, Repeats, Samples};
+use indicatif::HumanDuration;
 use serde_json::json;
 
 use super::Result;
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     what: Which,
     /// The data set, as `deepnmf fit` takes it; which one is in the list below
     #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// A CSV file with a header line and a line for every sample [default: labels.csv in the folder of the data, if it is
     /// there, else the labels in the data]
     #[arg(long, value_name = "FILE")]
@@ -67,16 +69,24 @@ impl FromStr for Which {
 
 fn experiments() -> String {
     let mut text = String::new();
-    let mut data = "";
-    for e in EXPERIMENTS {
-        if e.data != data {
-            text += &format!("On {}:\n", e.data);
-            data = e.data;
+    let of_papers = |e: &&Experiment| e.name.starts_with("gz-") || e.name.starts_with("tr-");
+    let (papers, own): (Vec<_>, Vec<_>) = EXPERIMENTS.iter().partition(of_papers);
+    for (title, experiments) in [("The papers' tables and figures", papers), ("More experiments", own)] {
+        let mut data = "";
+        for e in experiments {
+            let on = match e.data {
+                Data::Given(data) => data,
+                Data::Made(_) => "data that they make themselves, without --data",
+            };
+            if data != on {
+                text += &format!("{title}, on {on}:\n");
+                data = on;
+            }
+            text += &format!("  {:<12} {}\n", e.name, e.title);
         }
-        text += &format!("  {:<10} {}\n", e.name, e.title);
     }
-    text + "\nGZ: Guo & Zhang 2017; TR: Trigeorgis et al. 2014. Where a title names a table or a figure, the experiment is that one; \
-            the others show what the papers say in words.\n\n\
+    text + "\nGZ: Guo & Zhang 2017; TR: Trigeorgis et al. 2014. Other images with labels will do, too: a printed value is then not one to \
+            compare with.\n\n\
             Example:\n  deepnmf reproduce gz-table3 --data PIE_pose27.mat --quick --out table3"
 }
 
@@ -85,7 +95,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let quick = args.quick;
     let options = Options {
         splits: args.splits.unwrap_or(if quick { 1 } else { 5 }),
-        fits: args.fits.unwrap_or(1),
+        fits: args.fits.unwrap_or(if quick { experiment.fits.1 } else { experiment.fits.0 }),
         kmeans_seeds: args.kmeans_seeds.unwrap_or(if quick { 10 } else { 20 }),
         quick,
     };
@@ -100,32 +110,24 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             return Err(Error::Config(format!("{name} means nothing for {}", experiment.name)).into());
         }
     }
-    let inputs = [Some(args.data.as_path()), args.labels.as_deref()];
+    let inputs = [args.data.as_deref(), args.labels.as_deref()];
     output_folder(&args.out, experiment.name, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
-    let path = existing(args.data)?;
     let mut engine = args.device.open(out)?;
-    let reading = args.reading.options();
-    let mut set = hold(&path, &reading, out)?;
-    DataArgs::check(reading.colour, &set, &path)?;
-    checked(&mut set, &path.display().to_string(), false, out)?;
-    let set = set.hold()?;
-    let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
-    let attributes = match args.labels.or(beside) {
-        Some(file) => from_table(&file, &args.label, &set, out)?,
-        None => {
-            let own = labels::own(&set, &path)?;
-            out.summary("labels", &own.text())?;
-            vec![own.complete(&path)?]
+    let samples = match (args.data, experiment.data) {
+        (Some(path), Data::Given(_)) => of_file(existing(path)?, args.reading, args.labels, &args.label, out)?,
+        (None, Data::Made(make)) => make()?,
+        (None, Data::Given(data)) => {
+            let message = format!("{} needs --data PATH: {data}", experiment.name);
+            return Err(Error::Config(message).into());
+        }
+        (Some(_), Data::Made(_)) => {
+            return Err(
+                Error::Config(format!("--data means nothing for {}, which makes its own", experiment.name)).into()
+            );
         }
     };
-    if attributes.is_empty() {
-        return Err(labels::missing(&path).into());
-    }
-    let samples = Samples { source: path.display().to_string(), set, labels: attributes };
-
-    let mut progress = |step: reproduce::Step<'_>| {
-        out.note(&format!("{} {}/{}: {}", experiment.name, step.done + 1, step.of, step.what));
-    };
+    let mut told = Told::new(experiment.name, out);
+    let mut progress = |step: reproduce::Step<'_>| told.step(&step);
     let files = reproduce::run(&mut engine, experiment, &samples, options, &args.out, &mut progress)?;
     if out.is_json() {
         let files: Vec<_> =
@@ -148,6 +150,69 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         out.line(&std::fs::read_to_string(&table.path).map_err(|e| Error::io(&table.path, e))?)?;
     }
     files.iter().try_for_each(|file| out.summary("written", &format!("{}, {}", written(&file.path), file.what)))
+}
+
+/// The samples of a file or folder, with their labels.
+fn of_file(
+    path: PathBuf,
+    reading: DataArgs,
+    labels: Option<PathBuf>,
+    columns: &[String],
+    out: &Output,
+) -> Result<Samples> {
+    let reading = reading.options();
+    let mut set = hold(&path, &reading, out)?;
+    DataArgs::check(reading.colour, &set, &path)?;
+    checked(&mut set, &path.display().to_string(), false, out)?;
+    let set = set.hold()?;
+    let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
+    let attributes = match labels.or(beside) {
+        Some(file) => from_table(&file, columns, &set, out)?,
+        None => {
+            let own = labels::own(&set, &path)?;
+            out.summary("labels", &own.text())?;
+            vec![own.complete(&path)?]
+        }
+    };
+    if attributes.is_empty() {
+        return Err(labels::missing(&path).into());
+    }
+    Ok(Samples { source: path.display().to_string(), set, labels: attributes })
+}
+
+/// How long a fit may go on without a word.
+const SILENT: Duration = Duration::from_secs(10);
+
+/// What is said of the progress: a line for every fit, with the time left, and more of long ones.
+struct Told<'a> {
+    name: &'static str,
+    out: &'a Output,
+    since: Instant,
+    said: Instant,
+}
+
+impl<'a> Told<'a> {
+    fn new(name: &'static str, out: &'a Output) -> Self {
+        Self { name, out, since: Instant::now(), said: Instant::now() }
+    }
+
+    fn step(&mut self, step: &reproduce::Step<'_>) {
+        let reproduce::Step { done, made, of, what, fit } = *step;
+        let text = match fit {
+            // Fits that were kept take no time: those that were made tell how long the others take.
+            None if made == 0 => format!("{} {}/{of}: {what}", self.name, done + 1),
+            None => {
+                let left = self.since.elapsed().div_f64(made as f64).mul_f64((of - done) as f64);
+                format!("{} {}/{of}, {} left: {what}", self.name, done + 1, HumanDuration(left))
+            }
+            Some(p) if self.said.elapsed() >= SILENT => {
+                format!("  {what}: {}, {} of at most {}", p.stage, p.done, p.of)
+            }
+            Some(_) => return,
+        };
+        self.out.note(&text);
+        self.said = Instant::now();
+    }
 }
 
 /// The columns of the options; else all in which a value occurs more than once.

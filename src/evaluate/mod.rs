@@ -2,7 +2,7 @@
 //!
 //! [`features()`] turns coefficients into features, [`Engine::kmeans`](crate::Engine::kmeans) clusters them on the device,
 //! [`score`] compares clusters with classes by the scores of [`Contingency`], [`zeros`] and [`hoyer_columns`] measure how
-//! sparse a factor is.
+//! sparse a factor is, [`Recovery`] how many known parts are among the components.
 //!
 //! ```
 //! use deepnmf::{DeviceRequest, Engine, evaluate, model::ModelSpec, train::Config};
@@ -22,6 +22,7 @@
 mod features;
 mod kmeans;
 mod metrics;
+mod recovery;
 mod sparsity;
 
 pub use crate::model::Scaling;
@@ -29,6 +30,7 @@ pub use features::features;
 pub(crate) use kmeans::kmeans;
 pub use kmeans::{Clustering, KMeans};
 pub use metrics::{Contingency, METRICS, Score, Scores};
+pub use recovery::Recovery;
 pub use sparsity::{hoyer_columns, zeros};
 
 use crate::Result;

@@ -70,6 +70,12 @@ impl Method {
         self.nonlinear("Square2", Activation::Root, Activate::All)
     }
 
+    /// The same with a penalty constant of W.
+    pub(super) fn penalised(mut self, c: f64) -> Self {
+        self.config.mu = vec![c];
+        self.variant(format!("c = {c}"))
+    }
+
     /// The same on gradient orientations.
     pub(super) fn igo(mut self) -> Self {
         self.features = Features::Igo;
@@ -100,6 +106,11 @@ impl Method {
         }
     }
 
+    /// The sizes of its layers.
+    pub(super) fn layers(&self, between: &str) -> String {
+        self.config.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+    }
+
     /// The same with another seed.
     pub(super) fn seeded(mut self, seed: u64) -> Self {
         self.config.seed = seed;
@@ -124,7 +135,6 @@ impl Method {
         let c = &self.config;
         let deep = c.layers.len() > 1;
         let fine_tuned = matches!(c.model.method, model::Method::Blocks | model::Method::SemiNmf);
-        let layers: Vec<_> = c.layers.iter().map(ToString::to_string).collect();
         let iterations = |n: usize, made: bool| if made { n.to_string() } else { "–".into() };
         let solver = match (c.model.method, c.solver) {
             (model::Method::Blocks | model::Method::SemiNmf, Solver::Cd) => "coordinate descent",
@@ -133,7 +143,7 @@ impl Method {
         };
         vec![
             self.name(),
-            layers.join(" → "),
+            self.layers(" → "),
             if self.features == Features::Igo { "gradient orientations" } else { "values" }.into(),
             spelt(&c.init),
             iterations(c.pretrain, deep),

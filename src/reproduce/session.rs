@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::method::{Method, Settings};
 use crate::data::{Features, ImageSet, Preprocess};
-use crate::train::{Fit, Init};
+use crate::train::{Fit, Init, Progress};
 use crate::{Engine, Error, Result};
 
 /// A table or figure.
@@ -18,11 +18,22 @@ pub struct Experiment {
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
-    /// The data set; a substitute if that of the paper is not public.
-    pub data: &'static str,
+    /// The data set.
+    pub data: Data,
     /// What is repeated; scores are means over the repeats.
     pub repeats: Repeats,
+    /// The usual number of fits, and that of a quick run.
+    pub fits: (usize, usize),
     pub(super) run: fn(&mut Session<'_>) -> Result<()>,
+}
+
+/// The data set of an experiment.
+#[derive(Debug, Clone, Copy)]
+pub enum Data {
+    /// One that there is, or a substitute if that of the paper is not public.
+    Given(&'static str),
+    /// One that the experiment makes.
+    Made(fn() -> Result<Samples>),
 }
 
 /// What an experiment repeats.
@@ -49,14 +60,15 @@ pub struct Options {
     pub quick: bool,
 }
 
-/// The samples of an experiment, with at least one column of labels.
+/// The samples of an experiment.
 #[derive(Debug)]
 pub struct Samples {
     /// Their source, for people.
     pub source: String,
     /// The samples, unscaled.
     pub set: ImageSet,
-    /// Names of attributes, with the class of every sample. Clusters are compared with the first attribute.
+    /// Names of attributes, with the class of every sample. Clusters are compared with the first attribute. Samples that are made
+    /// have none.
     pub labels: Vec<(String, Vec<usize>)>,
 }
 
@@ -78,10 +90,14 @@ impl Samples {
 pub struct Step<'a> {
     /// Fits that are done, or were done before.
     pub done: usize,
+    /// Those of them that this run has made.
+    pub made: usize,
     /// All fits.
     pub of: usize,
-    /// The next one.
+    /// The fit under way.
     pub what: &'a str,
+    /// How far it is; None at its beginning.
+    pub fit: Option<&'a Progress>,
 }
 
 /// A file that was written.
@@ -125,8 +141,12 @@ pub(super) struct Session<'a> {
     pub(super) options: Options,
     pub(super) out: PathBuf,
     pub(super) trials: PathBuf,
-    pub(super) done: usize,
+    /// Fits that were begun, those of them that were made, and all.
+    pub(super) begun: usize,
+    pub(super) made: usize,
     pub(super) of: usize,
+    /// The fit under way.
+    pub(super) current: String,
     pub(super) progress: &'a mut dyn FnMut(Step<'_>),
     /// The last fit, for methods that differ only in the coefficients that they cluster.
     pub(super) last_fit: Option<Fitted>,
@@ -164,9 +184,11 @@ impl Session<'_> {
         std::fs::create_dir_all(&self.trials).map_err(|e| Error::io(&self.trials, e))
     }
 
-    pub(super) fn step(&mut self, what: &str) {
-        (self.progress)(Step { done: self.done, of: self.of, what });
-        self.done += 1;
+    /// Begins the next fit.
+    pub(super) fn step(&mut self, what: String) {
+        self.current = what;
+        (self.progress)(Step { done: self.begun, made: self.made, of: self.of, what: &self.current, fit: None });
+        self.begun += 1;
     }
 
     /// The classes that clusters are compared with.

@@ -10,13 +10,13 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::method::{Method, Settings};
-use super::session::{Fitted, Scheme, Session};
+use super::session::{Fitted, Scheme, Session, Step};
 use crate::atomic::write_atomically;
 use crate::data::{self, ImageSet, Scale};
 use crate::evaluate::{self, KMeans, Scores};
 use crate::model::{Activate, Factors};
 use crate::store::Model;
-use crate::train::{History, Projection};
+use crate::train::{Config, Fit, History, Progress, Projection};
 use crate::{Error, Result};
 
 /// All that an outcome depends on.
@@ -51,22 +51,33 @@ pub(super) struct Outcome {
     pub(super) zeros: Vec<f64>,
 }
 
+/// The scores of every run of k-means of all fits.
+pub(super) fn all_scores(outcomes: &[Outcome]) -> impl Iterator<Item = &Scores> {
+    outcomes.iter().flat_map(|o| &o.scores)
+}
+
 #[derive(Serialize, Deserialize)]
 struct Kept {
     key: Key,
     outcome: Outcome,
 }
 
-fn layers_of(method: &Method, between: &str) -> String {
-    method.config.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+/// A number that tells what outcomes depend on apart.
+fn digest(of: &impl Serialize) -> Result<u64> {
+    let json = serde_json::to_string(of).map_err(|e| Error::Config(format!("a trial has no key: {e}")))?;
+    let mut hash = DefaultHasher::new();
+    json.hash(&mut hash);
+    Ok(hash.finish())
 }
 
 /// A trial in words, for the report of progress.
 fn described(method: &Method, scheme: Scheme) -> String {
     let fit = if method.config.seed == 0 { String::new() } else { format!(", fit {}", method.config.seed + 1) };
     match scheme {
-        Scheme::All => format!("{}, layers {}{fit}", method.name(), layers_of(method, " → ")),
-        Scheme::Split { seed, .. } => format!("{}, split {}{fit}", method.name(), seed + 1),
+        Scheme::All => format!("{}, layers {}{fit}", method.name(), method.layers(" → ")),
+        Scheme::Split { seed, .. } => {
+            format!("{}, layers {}, split {}{fit}", method.name(), method.layers(" → "), seed + 1)
+        }
     }
 }
 
@@ -74,8 +85,8 @@ impl Session<'_> {
     /// Fits and scores `method`, or reads the outcome of an earlier trial.
     pub(super) fn trial(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
         let key = self.key(method.settings(), scheme, Some(self.options.kmeans_seeds));
-        let path = self.kept(method, scheme, ".json");
-        self.step(&described(method, scheme));
+        let path = self.kept(method, scheme, &format!("-{:08x}.json", digest(&(&key.settings, key.kmeans))? as u32));
+        self.step(described(method, scheme));
         // A file that cannot be read, or has another key, is replaced.
         let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
         if let Some(kept) = kept.filter(|kept| kept.key == key) {
@@ -85,6 +96,7 @@ impl Session<'_> {
         let kept = Kept { key, outcome };
         let json = serde_json::to_vec(&kept).map_err(|e| Error::format(&path, format!("not written: {e}")))?;
         write_atomically(&path, |file| file.write_all(&json))?;
+        self.made += 1;
         Ok(kept.outcome)
     }
 
@@ -97,12 +109,9 @@ impl Session<'_> {
     pub(super) fn model(&mut self, method: &Method) -> Result<Model> {
         let scheme = Scheme::All;
         let key = self.key(method.settings_of_fit(), scheme, None);
-        let json = serde_json::to_string(&key).map_err(|e| Error::Config(format!("a trial has no key: {e}")))?;
-        let mut hash = DefaultHasher::new();
-        json.hash(&mut hash);
         // The key is in the file name, so that a model and its key cannot be separated.
-        let path = self.kept(method, scheme, &format!("-{:016x}.safetensors", hash.finish()));
-        self.step(&described(method, scheme));
+        let path = self.kept(method, scheme, &format!("-{:016x}.safetensors", digest(&key)?));
+        self.step(described(method, scheme));
         if let Ok(model) = Model::load(&path) {
             return Ok(model);
         }
@@ -112,6 +121,7 @@ impl Session<'_> {
         };
         let model = Model::new(&method.config, fit, preprocess, self.engine.device_name());
         model.save(&path)?;
+        self.made += 1;
         Ok(model)
     }
 
@@ -122,7 +132,7 @@ impl Session<'_> {
         Key { settings, scheme, kmeans, samples, device, version: env!("CARGO_PKG_VERSION").into() }
     }
 
-    /// The file that keeps a trial.
+    /// The file that keeps a trial, for all experiments that make the same.
     fn kept(&self, method: &Method, scheme: Scheme, ending: &str) -> PathBuf {
         let split = match scheme {
             Scheme::All => String::new(),
@@ -130,11 +140,11 @@ impl Session<'_> {
         };
         let seed = method.config.seed;
         let fit = if seed == 0 { String::new() } else { format!("-fit{seed}") };
-        let slug: String = format!("{}-{}{split}{fit}", method.name(), layers_of(method, "-"))
+        let slug: String = format!("{}-{}{split}{fit}", method.name(), method.layers("-"))
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
             .collect();
-        self.trials.join(format!("{}-{slug}{ending}", self.experiment.name))
+        self.trials.join(format!("{slug}{ending}"))
     }
 
     fn score(&mut self, method: &Method, scheme: Scheme) -> Result<Outcome> {
@@ -203,9 +213,9 @@ impl Session<'_> {
         }
         let ImageSet { mut x, image_shape, .. } = set.select(&rows.0);
         let preprocess = data::preprocess_features(&mut x, Scale::UnitL2, method.features, image_shape)?;
-        let config = crate::train::Config { activate: Activate::Hidden, ..method.config.clone() };
+        let config = Config { activate: Activate::Hidden, ..method.config.clone() };
         let (start, mut stage, mut course) = (Instant::now(), None, Vec::new());
-        let fit = self.engine.fit(x, &config, &mut |p| {
+        let fit = self.fit_of(x, &config, &mut |p| {
             if stage != Some(p.stage) {
                 course.clear();
                 stage = Some(p.stage);
@@ -213,9 +223,22 @@ impl Session<'_> {
             if p.relative_error.is_finite() {
                 course.push((start.elapsed().as_secs_f64(), p.relative_error));
             }
-            ControlFlow::Continue(())
         })?;
         self.last_fit = Some(Fitted { settings, scheme, fit, course, rows, preprocess, scored: None });
         Ok(())
+    }
+    /// Fits these samples, and reports how far that is.
+    pub(super) fn fit_of(
+        &mut self,
+        x: Array2<f32>,
+        config: &Config,
+        seen: &mut dyn FnMut(&Progress),
+    ) -> Result<Fit<f32>> {
+        let Self { engine, progress, current, begun, made, of, .. } = self;
+        engine.fit(x, config, &mut |p| {
+            progress(Step { done: *begun - 1, made: *made, of: *of, what: current, fit: Some(p) });
+            seen(p);
+            ControlFlow::Continue(())
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::method::Method;
-use super::session::{Repeats, Session, Written};
+use super::session::{Data, Repeats, Session, Written};
 use crate::atomic::write_atomically;
 use crate::report::charts::Chart;
 use crate::report::one_line;
@@ -74,7 +74,10 @@ impl Session<'_> {
         let mut text = format!("# {}\n\n", self.experiment.title);
         text +=
             &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
-        text += &format!(" Asked for: {}. Device: {}.\n\n", self.experiment.data, self.engine.device_name());
+        if let Data::Given(asked) = self.experiment.data {
+            text += &format!(" Asked for: {asked}.");
+        }
+        text += &format!(" Device: {}.\n\n", self.engine.device_name());
         text += &table.markdown();
         for note in std::iter::once(self.spread().as_str()).chain(notes.iter().copied()) {
             text += &format!("\n{note}\n");

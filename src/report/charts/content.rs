@@ -75,6 +75,21 @@ pub struct Series {
     pub label: String,
     /// Points that are not finite, or not positive on a logarithmic axis, interrupt the line.
     pub points: Vec<(f64, f64)>,
+    /// The half length of the error bar of every point; empty: there are none.
+    pub deviations: Vec<f64>,
+}
+
+impl Series {
+    /// A line without error bars.
+    pub fn new(label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Self { label: label.into(), points: points.into_iter().collect(), deviations: Vec::new() }
+    }
+
+    /// A line through `(x, y, deviation)`.
+    pub fn with_deviations(label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
+        let (points, deviations) = points.into_iter().map(|(x, y, d)| ((x, y), d)).unzip();
+        Self { label: label.into(), points, deviations }
+    }
 }
 
 /// The values of a box.
@@ -86,6 +101,8 @@ pub struct Group {
     pub values: Vec<f64>,
     /// A value to compare with, such as a printed one: a diamond.
     pub reference: Option<f64>,
+    /// The number of its colour, the same for boxes that belong together.
+    pub colour: usize,
 }
 
 /// A bar.

@@ -169,7 +169,7 @@ fn one_box<DB: DrawingBackend>(frame: &Frame<'_, DB>, group: &Group, axis: &Scal
     if let Some(five) = Five::of(&values) {
         let x = |v: f64| frame.x(axis.place(v).unwrap_or_default().clamp(0.0, 1.0));
         let Row { middle, half } = row;
-        let colour = COLOURS[0];
+        let colour = COLOURS[group.colour % COLOURS.len()];
         let thin = frame.stroke(INK, 1);
         for (end, side) in [(five.low, five.lower), (five.high, five.upper)] {
             frame.line(vec![(x(end), middle), (x(side), middle)], thin)?;

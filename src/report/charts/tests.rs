@@ -4,15 +4,15 @@ use super::*;
 use plotters::style::RGBColor;
 
 fn series(label: &str, points: &[(f64, f64)]) -> Series {
-    Series { label: label.into(), points: points.to_vec() }
+    Series::new(label, points.iter().copied())
 }
 
 fn three_kinds() -> [Chart; 3] {
     let points: Vec<_> = (0..20).map(|i| (f64::from(i), 1000.0 / (1.0 + f64::from(i)).powi(3))).collect();
     let lines = vec![series("SDNMF/L <AUC 0.91>", &points), series("NMF & Co", &[(0.0, 3.0), (19.0, 1.0)])];
     let groups = vec![
-        Group { label: "SDNMF/L".into(), values: vec![0.5, 0.6, 0.7, 0.65, 0.95], reference: Some(0.66) },
-        Group { label: "GNMF".into(), values: vec![0.3, 0.35], reference: None },
+        Group { label: "SDNMF/L".into(), values: vec![0.5, 0.6, 0.7, 0.65, 0.95], reference: Some(0.66), colour: 0 },
+        Group { label: "GNMF".into(), values: vec![0.3, 0.35], reference: None, colour: 1 },
     ];
     let bars = vec![
         Bar { label: "R1".into(), value: 0.8, deviation: Some(0.05), reference: Some(0.77) },

@@ -54,9 +54,9 @@ fn chart(title: String, x: &str, y: &str, values: Vec<f64>) -> Option<Chart> {
     let log = values.iter().all(|v| *v > 0.0);
     let y = if log { Axis::new(format!("{y} (logarithmic)")).log() } else { Axis::new(y) };
     let last = values.len().checked_sub(1).filter(|last| *last > 0)?;
-    let points = values.into_iter().enumerate().map(|(i, v)| (i as f64, v)).collect();
+    let points = values.into_iter().enumerate().map(|(i, v)| (i as f64, v));
     let x = Axis::new(x).limits(0.0, last as f64);
-    Some(Chart::lines(title, x, y, vec![Series { label: String::new(), points }]))
+    Some(Chart::lines(title, x, y, vec![Series::new("", points)]))
 }
 
 const FINE_TUNING: &str = "fine-tuning";
