@@ -52,8 +52,9 @@ const PLANTED: (usize, usize, [usize; 2]) = (600, 256, [24, 8]);
 /// The length of the noise by that of the samples.
 const NOISE: f32 = 0.05;
 
-/// X = H W_2ᵀ W_1ᵀ + noise, negative values cut off. Columns of W_1 are rectangles of 3 to 6 pixels a side at random places, columns of W_2
-/// have 5 of them, and samples 30 % of the components, at least one, by exponential coefficients.
+/// X = (H W_2ᵀ + E) W_1ᵀ + noise, negative values cut off. Columns of W_1 are rectangles of 3 to 6 pixels a side at random places, columns
+/// of W_2 have 5 of them, and samples 30 % of the components, at least one, by exponential coefficients. By E every part is also in
+/// 10 % of the samples on its own: otherwise X had the rank of H, and nothing told the parts apart.
 pub(super) fn planted(seed: u64) -> Truth {
     let (n, m, [k1, k2]) = PLANTED;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -77,12 +78,13 @@ pub(super) fn planted(seed: u64) -> Truth {
             whole[i] = 0.5 + below(1000) as f32 / 1000.0;
         }
     }
-    let h = Array2::from_shape_fn((n, k2), |(i, j)| match below(10) < 3 || j == i % k2 {
+    let exponential = |chosen: bool, below: &mut dyn FnMut(usize) -> usize| match chosen {
         true => -(1.0 - below(1 << 20) as f32 / (1 << 20) as f32).ln(),
         false => 0.0,
-    });
-    let psi = w1.dot(&w2);
-    let mut x = h.dot(&psi.t());
+    };
+    let h = Array2::from_shape_fn((n, k2), |(i, j)| exponential(below(10) < 3 || j == i % k2, &mut below));
+    let alone = Array2::from_shape_simple_fn((n, k1), || exponential(below(10) < 1, &mut below));
+    let mut x = (h.dot(&w2.t()) + alone).dot(&w1.t());
     // The sum of twelve uniform numbers is about normal.
     let noise =
         Array2::from_shape_simple_fn(x.dim(), || (0..12).map(|_| below(1 << 16) as f32 / 65536.0).sum::<f32>() - 6.0);
@@ -90,7 +92,7 @@ pub(super) fn planted(seed: u64) -> Truth {
     let share = NOISE * length(&x) / length(&noise);
     x.scaled_add(share, &noise);
     x.mapv_inplace(|v| v.max(0.0));
-    Truth { x, shape: ImageShape::new(side, side, 1), parts: vec![w1, psi] }
+    Truth { x, shape: ImageShape::new(side, side, 1), parts: vec![w1.clone(), w1.dot(&w2)] }
 }
 
 #[cfg(test)]

@@ -111,7 +111,11 @@ impl Session<'_> {
         if parts.is_empty() {
             return "One fit of all samples by every method, seed 0; no number here has a spread.".into();
         }
-        let samples = if splits { "" } else { " All samples are fitted and clustered." };
+        let samples = match (splits, kmeans) {
+            (true, _) => "",
+            (false, true) => " All samples are fitted and clustered.",
+            (false, false) => " All samples are fitted.",
+        };
         format!("Mean ± standard deviation over {}.{samples}", parts.join(" × "))
     }
 

@@ -73,7 +73,7 @@ fn options_of_what_is_not_read_or_not_made_are_refused() {
         ("fit x.npy --layers 3 --image-shape 6x6 --colour", 1, "x.npy: --colour: expected images in colour"),
         ("fit faces --layers 3 --samples columns", 2, "faces: samples in rows or columns mean nothing for a folder"),
         ("fit faces --layers 3 --x-key fea", 2, "(`fea`) means nothing for a folder of images"),
-        ("reproduce gz-fig1 --data faces --splits 2", 2, "--splits means nothing for gz-fig1"),
+        ("reproduce convergence --data faces --splits 2", 2, "--splits means nothing for convergence"),
         ("reproduce tr-fig5 --data faces --runs 2", 2, "--splits means nothing for tr-fig5"),
         ("reproduce tr-table2 --data faces --fits 2", 2, "--fits means nothing for tr-table2"),
         ("reproduce gz-fig8 --data faces --kmeans-seeds 2", 2, "--kmeans-seeds means nothing for gz-fig8"),

@@ -21,7 +21,7 @@ pub struct Chart {
 pub struct Axis {
     /// Its title.
     pub label: String,
-    /// Whether it is logarithmic; values that are not positive are then left out.
+    /// Whether it is logarithmic, which the chart says; values that are not positive are then left out.
     pub log: bool,
     /// Its first and last value; None: those of the data. Values outside are cut off.
     pub limits: Option<(f64, f64)>,
@@ -143,6 +143,15 @@ impl Chart {
     #[must_use]
     pub fn sized(self, width: u32, height: u32) -> Self {
         Self { size: (width, height), ..self }
+    }
+
+    /// The title of an axis, and whether it is logarithmic.
+    pub(super) fn title_of(axis: &Axis) -> String {
+        match (axis.log, axis.label.as_str()) {
+            (true, "") => "Logarithmic".into(),
+            (true, label) => format!("{label} (logarithmic)"),
+            (false, label) => label.into(),
+        }
     }
 
     pub(super) fn has_values(&self) -> bool {

@@ -42,14 +42,24 @@ fn lines<DB: DrawingBackend>(
     let Chart { title, x, y, .. } = chart;
     // A point determines the range of an axis only if the other axis can show it.
     let shown = |axis: &Axis, v: f64| v.is_finite() && (!axis.log || v > 0.0);
-    let points = || series.iter().flat_map(|s| s.points.iter().copied()).filter(|(a, b)| shown(x, *a) && shown(y, *b));
+    let points = || {
+        let ends = series.iter().flat_map(|s| {
+            let deviations = s.deviations.iter().copied().chain(std::iter::repeat(0.0));
+            s.points.iter().zip(deviations).flat_map(|((x, y), d)| [(*x, *y), (*x, y - d), (*x, y + d)])
+        });
+        ends.filter(|(a, b)| shown(x, *a) && shown(y, *b))
+    };
     let (of_x, of_y) = (Scale::new(x, points().map(|p| p.0), None), Scale::new(y, points().map(|p| p.1), None));
     let ticks = of_y.ticks((area.dim_in_pixel().1 / (medium.scale * 48)).max(2) as usize);
-    let legend: Vec<_> = series.iter().enumerate().map(|(i, s)| (Mark::Line(i), s.label.as_str())).collect();
+    // A curve of many points is a line; of few, every point counts.
+    let marked = |s: &Series| s.points.len() <= MARKED;
+    let mark = |(series, s): (usize, &Series)| Mark::Line { series, marked: marked(s) };
+    let legend: Vec<_> = series.iter().enumerate().map(|(i, s)| (mark((i, s)), s.label.as_str())).collect();
+    let (x_label, y_label) = (Chart::title_of(x), Chart::title_of(y));
     let around = Around {
         title,
-        x_label: &x.label,
-        y_label: &y.label,
+        x_label: &x_label,
+        y_label: &y_label,
         left_texts: ticks.iter().map(|(_, text)| text.as_str()).collect(),
         legend: legend.into_iter().filter(|(_, label)| !label.is_empty()).collect(),
     };
@@ -61,17 +71,32 @@ fn lines<DB: DrawingBackend>(
         for run in visible(&places) {
             frame.series_line(run.iter().map(|(x, y)| (frame.x(*x), frame.y(*y))).collect(), i)?;
         }
-        // A point that has no line to either side is a dot.
+        for ((_, y), (place, d)) in s.points.iter().zip(places.iter().zip(&s.deviations)) {
+            let (Some((x, middle)), true) = (place.filter(|p| inside(*p)), d.is_finite() && *d > 0.0) else { continue };
+            let end = |v: f64| of_y.place(v).unwrap_or(middle).clamp(0.0, 1.0);
+            error_bar(&frame, frame.x(x), [frame.y(end(y - d)), frame.y(end(y + d))], i)?;
+        }
+        // A point that has no line to either side is marked in any case.
         for (at, place) in places.iter().enumerate() {
             let alone = |other: Option<&Option<(f64, f64)>>| other.is_none_or(Option::is_none);
             let Some((x, y)) = place.filter(|p| inside(*p)) else { continue };
-            if alone(at.checked_sub(1).and_then(|b| places.get(b))) && alone(places.get(at + 1)) {
-                let dot = COLOURS[i % COLOURS.len()].filled();
-                frame.area.draw(&Circle::new((frame.x(x), frame.y(y)), frame.px(3), dot))?;
+            if marked(s) || alone(at.checked_sub(1).and_then(|b| places.get(b))) && alone(places.get(at + 1)) {
+                frame.mark((frame.x(x), frame.y(y)), i)?;
             }
         }
     }
     Ok(())
+}
+
+/// The most points of a curve that are marked.
+const MARKED: usize = 24;
+
+/// Draws the deviation of a point of series `i`.
+fn error_bar<DB: DrawingBackend>(frame: &Frame<'_, DB>, x: i32, ends: [i32; 2], i: usize) -> Result<(), Failed<DB>> {
+    let style = frame.stroke(COLOURS[i % COLOURS.len()].mix(0.6), 1);
+    frame.line(vec![(x, ends[0]), (x, ends[1])], style)?;
+    let half = frame.px(3);
+    ends.into_iter().try_for_each(|y| frame.line(vec![(x - half, y), (x + half, y)], style))
 }
 
 fn inside((x, y): (f64, f64)) -> bool {
@@ -123,8 +148,8 @@ fn rows_frame<'a, DB: DrawingBackend>(
     medium: Medium,
 ) -> Result<Frame<'a, DB>, Failed<DB>> {
     let legend = marked.map(|text| (Mark::Diamond, text)).into_iter().collect();
-    let (title, x_label) = (chart.title.as_str(), chart.x.label.as_str());
-    Frame::new(area, medium, &Around { title, x_label, y_label: "", left_texts: names, legend })
+    let (title, x_label) = (chart.title.as_str(), Chart::title_of(&chart.x));
+    Frame::new(area, medium, &Around { title, x_label: &x_label, y_label: "", left_texts: names, legend })
 }
 
 /// The middle of a row, and half the height of its box or bar.

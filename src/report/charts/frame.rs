@@ -1,7 +1,9 @@
 //! Title, axes and legend of all charts.
 
 use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, RGBColor, Rectangle, Text};
+use plotters::prelude::{
+    Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, Polygon, RGBColor, Rectangle, Text,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, ShapeStyle, TextStyle};
 
@@ -20,12 +22,25 @@ const GRID_OPACITY: f64 = 0.15;
 
 /// The colours of series. They differ for all kinds of colour vision and have a contrast of at least 3 : 1 on white and on dark
 /// grey. Further series use them again, dashed.
-pub(super) const COLOURS: [RGBColor; 5] = [
-    RGBColor(0x44, 0x77, 0xAA),
-    RGBColor(0xC7, 0x85, 0x14),
-    RGBColor(0xC0, 0x29, 0x3F),
-    RGBColor(0x9B, 0x4D, 0xE0),
-    RGBColor(0x8E, 0x8E, 0x8E),
+pub(super) const COLOURS: [RGBColor; 8] = [
+    RGBColor(0x40, 0x78, 0xA8),
+    RGBColor(0xC8, 0x80, 0x10),
+    RGBColor(0xE0, 0x00, 0x60),
+    RGBColor(0xA0, 0x10, 0xF0),
+    RGBColor(0x80, 0x60, 0x20),
+    RGBColor(0xF0, 0x68, 0x58),
+    RGBColor(0x98, 0x80, 0xF0),
+    RGBColor(0xA0, 0x88, 0x90),
+];
+
+/// Marks of points, by their corners around the middle: circle (no corners), square, triangles, diamond. Eight colours and five
+/// marks: no two series of forty look the same.
+const MARKS: [&[(f64, f64)]; 5] = [
+    &[],
+    &[(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
+    &[(0.0, -1.3), (1.2, 0.9), (-1.2, 0.9)],
+    &[(0.0, -1.4), (1.3, 0.0), (0.0, 1.4), (-1.3, 0.0)],
+    &[(0.0, 1.3), (1.2, -0.9), (-1.2, -0.9)],
 ];
 
 /// Sizes in pixels of an SVG: text, title, a row of boxes or bars, a line of the legend, the margin.
@@ -45,8 +60,6 @@ pub(super) struct Medium {
     pub(super) scale: u32,
     /// Whether it has a white background, or none.
     pub(super) background: bool,
-    /// Whether plotters draws the letters, a little higher than a browser does.
-    pub(super) letters: bool,
 }
 
 /// The height in pixels of a chart with `rows` rows.
@@ -62,8 +75,8 @@ pub(super) fn lines_height(names: u32) -> u32 {
 /// The mark of a name in the legend.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
-    /// The line of the series with this number, from 0.
-    Line(usize),
+    /// The line of the series with this number, from 0, and whether its points are marked.
+    Line { series: usize, marked: bool },
     /// The diamond of reference values.
     Diamond,
 }
@@ -76,7 +89,6 @@ pub(super) struct Frame<'a, DB: DrawingBackend> {
     pub(super) top: i32,
     pub(super) bottom: i32,
     scale: i32,
-    letters: bool,
 }
 
 /// Texts around the plot.
@@ -92,7 +104,7 @@ pub(super) struct Around<'a> {
 impl<'a, DB: DrawingBackend> Frame<'a, DB> {
     /// Draws the texts around the plot, and determines its place.
     pub(super) fn new(area: &'a Area<DB>, medium: Medium, around: &Around<'_>) -> Result<Self, Failed<DB>> {
-        let Medium { scale, background, letters } = medium;
+        let Medium { scale, background } = medium;
         let scale = scale as i32;
         let (width, height) = area.dim_in_pixel();
         let (width, height) = (width as i32, height as i32);
@@ -100,7 +112,9 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
             area.fill(&PAPER)?;
         }
         let gap = GAP * scale;
-        let mut frame = Self { area, left: gap, right: width - gap, top: gap, bottom: height - gap, scale, letters };
+        // The last number of the horizontal axis goes beyond the plot.
+        let right = width - gap - 6 * scale;
+        let mut frame = Self { area, left: gap, right, top: gap, bottom: height - gap, scale };
         if !around.title.is_empty() {
             frame.text(around.title, (gap, frame.top), TITLE, HPos::Left, VPos::Top)?;
             frame.top += (TITLE + 9) * scale;
@@ -135,8 +149,7 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
     }
 
     pub(super) fn text(&self, text: &str, at: (i32, i32), size: i32, h: HPos, v: VPos) -> Result<(), Failed<DB>> {
-        let down = if self.letters { size * self.scale * 3 / 20 } else { 0 };
-        self.area.draw(&Text::new(one_line(text), (at.0, at.1 + down), self.style(size, h, v)))
+        self.area.draw(&Text::new(one_line(text), at, self.style(size, h, v)))
     }
 
     /// Draws a name beside its row.
@@ -173,6 +186,10 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
     /// Draws grid and numbers of the horizontal axis.
     pub(super) fn x_axis(&self, scale: &Scale) -> Result<(), Failed<DB>> {
         let wanted = (self.right - self.left) / self.px(70);
+        for v in scale.minor_ticks() {
+            let x = self.x(v);
+            self.line(vec![(x, self.top), (x, self.bottom)], self.stroke(INK.mix(GRID_OPACITY / 3.0), 1))?;
+        }
         // Numbers that would overlap are left out.
         let mut free = i32::MIN;
         for (v, text) in scale.ticks(wanted.max(2) as usize) {
@@ -189,10 +206,19 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
 
     /// Draws grid and numbers of the vertical axis.
     pub(super) fn y_axis(&self, ticks: &[(f64, String)], scale: &Scale) -> Result<(), Failed<DB>> {
+        for v in scale.minor_ticks() {
+            let y = self.y(v);
+            self.line(vec![(self.left, y), (self.right, y)], self.stroke(INK.mix(GRID_OPACITY / 3.0), 1))?;
+        }
+        // From below; numbers that would overlap are left out.
+        let mut free = i32::MAX;
         for (v, text) in ticks {
             let y = self.y(scale.place(*v).unwrap_or_default());
             self.line(vec![(self.left, y), (self.right, y)], self.stroke(INK.mix(GRID_OPACITY), 1))?;
-            self.row_text(text, y)?;
+            if y < free {
+                self.row_text(text, y)?;
+                free = y - self.px(LETTERS + 2);
+            }
         }
         self.line(vec![(self.left, self.top), (self.left, self.bottom)], self.stroke(INK, 1))
     }
@@ -201,8 +227,20 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
     pub(super) fn diamond(&self, (x, y): (i32, i32)) -> Result<(), Failed<DB>> {
         let r = self.px(5);
         let corners = vec![(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
-        self.area.draw(&plotters::element::Polygon::new(corners.clone(), INK.filled()))?;
+        self.area.draw(&Polygon::new(corners.clone(), INK.filled()))?;
         self.line([corners.clone(), vec![corners[0]]].concat(), self.stroke(PAPER, 1))
+    }
+
+    /// Marks a point of series `i`.
+    pub(super) fn mark(&self, (x, y): (i32, i32), i: usize) -> Result<(), Failed<DB>> {
+        let (size, style) = (f64::from(self.px(4)), COLOURS[i % COLOURS.len()].filled());
+        match MARKS[i % MARKS.len()] {
+            [] => self.area.draw(&Circle::new((x, y), size as i32, style)),
+            corners => {
+                let corner = |(dx, dy): &(f64, f64)| (x + (dx * size) as i32, y + (dy * size) as i32);
+                self.area.draw(&Polygon::new(corners.iter().map(corner).collect::<Vec<_>>(), style))
+            }
+        }
     }
 
     /// Draws the legend below the plot, in columns.
@@ -220,7 +258,12 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
             let x = self.left + i as i32 % columns * column;
             let y = self.bottom + i as i32 / columns * height + height * 2 / 3;
             match mark {
-                Mark::Line(i) => self.series_line(vec![(x, y), (x + sample, y)], *i)?,
+                Mark::Line { series, marked } => {
+                    self.series_line(vec![(x, y), (x + sample, y)], *series)?;
+                    if *marked {
+                        self.mark((x + sample / 2, y), *series)?;
+                    }
+                }
                 Mark::Diamond => self.diamond((x + sample / 2, y))?,
             }
             self.text(text, (x + sample + gap, y), LETTERS, HPos::Left, VPos::Center)?;

@@ -1,4 +1,4 @@
-//! Charts of numbers: lines, box plots and bars, the same as SVG and as PNG.
+//! Charts of numbers: lines, box plots and bars, as SVG, and as a PNG of it.
 //!
 //! A [`Chart`] is plain data. Its colours are safe for the colour-blind, on white and on dark grey. Boxes and bars are
 //! horizontal, so that there is room for long names. The legend is below the plot.
@@ -11,8 +11,9 @@ mod scale;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::prelude::{DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::{FontStyle, register_font};
+use resvg::{tiny_skia, usvg};
 
 pub use content::{Axis, Bar, Chart, Content, Group, Series};
 
@@ -64,14 +65,21 @@ impl Chart {
     /// # Errors
     /// As [`Chart::to_svg`], and [`Error::Io`].
     pub fn save_png(&self, path: &Path) -> Result<()> {
+        let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("the chart cannot be drawn: {e}"));
+        let mut options = usvg::Options::default();
+        let fonts = options.fontdb_mut();
+        fonts.load_font_data(ROBOTO.to_vec());
+        fonts.set_sans_serif_family("Roboto");
+        let tree = usvg::Tree::from_str(&self.to_svg()?, &options).map_err(|e| failed(&e))?;
         let (width, height) = self.measured()?;
-        let (w, h) = (width * PNG_SCALE, height * PNG_SCALE);
-        let mut pixels = vec![0; w as usize * h as usize * 3];
-        let medium = Medium { scale: PNG_SCALE, background: true, letters: true };
-        self.draw_on(BitMapBackend::with_buffer(&mut pixels, (w, h)), medium)?;
-        let Some(picture) = image::RgbImage::from_raw(w, h, pixels) else {
-            return Err(Error::format(path, "the pixels of a chart do not make a picture"));
-        };
+        let mut pixels = tiny_skia::Pixmap::new(width * PNG_SCALE, height * PNG_SCALE)
+            .ok_or_else(|| failed(&"expected a picture with pixels"))?;
+        let scale = PNG_SCALE as f32;
+        resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
+        // The background is white: nothing is transparent.
+        let colours = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+        let picture = image::RgbImage::from_raw(pixels.width(), pixels.height(), colours)
+            .ok_or_else(|| failed(&"its pixels do not make a picture"))?;
         montage::save_png(path, &picture.into())
     }
 
@@ -79,7 +87,7 @@ impl Chart {
         let (width, height) = self.measured()?;
         let size = (width * SVG_SCALE, height * SVG_SCALE);
         let mut svg = String::new();
-        let medium = Medium { scale: SVG_SCALE, background, letters: false };
+        let medium = Medium { scale: SVG_SCALE, background };
         self.draw_on(SVGBackend::with_string(&mut svg, size), medium)?;
         let drawn = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
         Ok(svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1))
@@ -119,13 +127,15 @@ impl Chart {
     }
 }
 
-/// Registers the font that PNGs are drawn with. For SVG it only measures texts, which the reader's font draws.
+/// The font of PNGs.
+const ROBOTO: &[u8] = include_bytes!("../../../assets/Roboto-subset.ttf");
+
+/// Registers the font that texts are measured with. In an SVG the reader's font draws them.
 fn register() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
-        let font = include_bytes!("../../../assets/Roboto-subset.ttf");
         // An invalid font would be an error of every chart.
-        let _ = register_font(frame::FONT, FontStyle::Normal, font);
+        let _ = register_font(frame::FONT, FontStyle::Normal, ROBOTO);
     });
 }
 

@@ -61,6 +61,17 @@ impl Scale {
         if ticks.len() < 3 { shown(self.linear_ticks(wanted)) } else { ticks }
     }
 
+    /// The places of the whole multiples of powers of ten on a logarithmic axis of a few decades.
+    pub(super) fn minor_ticks(&self) -> Vec<f64> {
+        let decades = self.max.log10() - self.min.log10();
+        if !self.log || decades > 5.0 {
+            return Vec::new();
+        }
+        let (low, high) = (self.min.log10().floor() as i32, self.max.log10().ceil() as i32);
+        let values = (low..=high).flat_map(|n| (1..10).map(move |m| f64::from(m) * 10f64.powi(n)));
+        values.filter_map(|v| self.place(v)).filter(|p| (0.0..=1.0).contains(p)).collect()
+    }
+
     fn linear_ticks(&self, wanted: usize) -> Vec<(f64, String)> {
         let rough = (self.max - self.min) / wanted.max(1) as f64;
         let decade = 10f64.powf(rough.log10().floor());
@@ -158,6 +169,13 @@ mod tests {
         assert_eq!(labels(1e-9, 1e9, true), ["10⁻⁸", "10⁻⁴", "1", "10000", "10⁸"]);
         // Within a decade: as on a linear axis.
         assert_eq!(labels(6.2, 6.9, true), ["6.2", "6.4", "6.6", "6.8"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_lines_between_its_numbers() {
+        assert_eq!(scale(1.0, 100.0, true).minor_ticks().len(), 19);
+        assert!(scale(1.0, 100.0, false).minor_ticks().is_empty());
+        assert!(scale(1.0, 1e9, true).minor_ticks().is_empty());
     }
 
     #[test]

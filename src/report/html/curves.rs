@@ -52,7 +52,7 @@ pub(super) fn section(model: &Model) -> Result<Section> {
 fn chart(title: String, x: &str, y: &str, values: Vec<f64>) -> Option<Chart> {
     // On a logarithmic axis everything is positive.
     let log = values.iter().all(|v| *v > 0.0);
-    let y = if log { Axis::new(format!("{y} (logarithmic)")).log() } else { Axis::new(y) };
+    let y = if log { Axis::new(y).log() } else { Axis::new(y) };
     let last = values.len().checked_sub(1).filter(|last| *last > 0)?;
     let points = values.into_iter().enumerate().map(|(i, v)| (i as f64, v));
     let x = Axis::new(x).limits(0.0, last as f64);
