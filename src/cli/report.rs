@@ -175,7 +175,8 @@ impl What<'_> {
             },
             names: &s.set.names,
         });
-        Ok(Report { model: self.model, name: &self.name, samples, clusters }.page()?)
+        let made = std::time::SystemTime::now();
+        Ok(Report { model: self.model, name: &self.name, made, samples, clusters }.page()?)
     }
 
     /// The classes of the data; without them those of the model, if the samples are its own.

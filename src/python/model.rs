@@ -182,7 +182,9 @@ pub(super) fn report(
         let scores = scores_of(&of, labels.as_deref())?;
         Ok::<_, Error>(Clusters { of, classes, labels, scores })
     });
-    let page = Report { model: &model, name, samples, clusters: clusters.transpose()? }.page()?;
+    let page =
+        Report { model: &model, name, made: std::time::SystemTime::now(), samples, clusters: clusters.transpose()? }
+            .page()?;
     page.save(&path)?;
     Ok((page.shown, page.missing))
 }

@@ -37,7 +37,8 @@ impl Default for GridOptions {
     }
 }
 
-/// A sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the maximum.
+/// A sheet of the columns of `components` (features × k), each an image of `shape`; black is 0, white the top of the scale
+/// (the largest value but for outliers: the 99.5th percentile of the values above 0, if that is not below half of the largest).
 pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOptions) -> Result<DynamicImage> {
     let ImageShape { height, width, channels, .. } = shape;
     let pixels = height.checked_mul(width).and_then(|p| p.checked_mul(channels));
@@ -50,10 +51,10 @@ pub fn grid(components: ArrayView2<'_, f32>, shape: ImageShape, options: &GridOp
         });
     }
     let layout = Layout::new(shape, k, options)?;
-    let all = largest(components.iter(), options.diverging);
+    let all = top_of_scale(components.iter(), options.diverging);
     let tile = |j: usize| {
         let values = components.column(j);
-        let top = if options.common_scale { all } else { largest(values.iter(), options.diverging) };
+        let top = if options.common_scale { all } else { top_of_scale(values.iter(), options.diverging) };
         painter(values, shape, top, options.diverging)
     };
     match (channels, options.diverging) {
@@ -142,6 +143,19 @@ pub(super) fn largest<'a>(values: impl Iterator<Item = &'a f32>, diverging: bool
     values.copied().filter(|v| v.is_finite()).map(of).fold(0.0, f32::max)
 }
 
+/// The share of values that are on the scale; the others are as bright as its end, so that a few pixels do not darken the rest.
+const ON_SCALE: f64 = 0.995;
+
+/// The value at the end of the scale: a high percentile of the values above 0, but at least half of the largest.
+pub(super) fn top_of_scale<'a>(values: impl Iterator<Item = &'a f32>, diverging: bool) -> f32 {
+    let of = |v: f32| if diverging { v.abs() } else { v };
+    let mut positive: Vec<f32> = values.copied().map(of).filter(|v| v.is_finite() && *v > 0.0).collect();
+    let Some(last) = positive.len().checked_sub(1) else { return 0.0 };
+    let at = (ON_SCALE * last as f64).ceil() as usize;
+    let (_, high, above) = positive.select_nth_unstable_by(at, f32::total_cmp);
+    above.iter().fold(*high, |high, v| high.max(v / 2.0))
+}
+
 /// Positions of the tiles.
 struct Layout {
     tile_height: u32,
@@ -223,6 +237,19 @@ mod tests {
         let common = GridOptions { common_scale: true, ..SMALL };
         let sheet = grid(components.view(), shape(1, 2, 1), &common).expect("fits").into_luma8();
         assert_eq!(sheet.get_pixel(1, 1)[0], 64);
+    }
+
+    #[test]
+    fn a_few_bright_pixels_do_not_darken_the_others() {
+        let mut values = vec![1.0f32; 1000];
+        assert_eq!(top_of_scale(values.iter(), false), 1.0);
+        values[3..6].fill(1.5);
+        values[7] = f32::INFINITY;
+        assert_eq!(top_of_scale(values.iter(), false), 1.0);
+        // What is much brighter than the rest is what the picture shows.
+        values[3] = -9.0;
+        assert_eq!((top_of_scale(values.iter(), false), top_of_scale(values.iter(), true)), (1.0, 4.5));
+        assert_eq!(top_of_scale([0.0, -1.0].iter(), false), 0.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use image::imageops::FilterType;
 use ndarray::{ArrayView1, s};
 
 use super::escape;
-use super::montage::{largest, png, tile};
+use super::montage::{largest, png, tile, top_of_scale};
 use crate::data::ImageShape;
 use crate::model::{Factors, ModelSpec};
 use crate::store::Metadata;
@@ -67,11 +67,11 @@ impl<'a> Pictures<'a> {
                 "Blue is negative, white zero, red positive."
             }
             Self::Images(Images { diverging: true, .. }) => "Values are of both signs: middle grey is zero.",
-            Self::Images(_) => "Black is zero.",
+            Self::Images(_) => "Black is zero, white the largest value but for a few brighter pixels.",
         }
     }
 
-    /// `values` in HTML; the scale ends at `top` or at the largest value.
+    /// `values` in HTML; the scale ends at `top`, or at [`Pictures::top`].
     pub(super) fn html(&self, values: ArrayView1<'_, f32>, top: Option<f32>, alt: &str) -> Result<String> {
         let top = top.unwrap_or_else(|| self.top(values));
         match self {
@@ -82,7 +82,10 @@ impl<'a> Pictures<'a> {
 
     /// The value at the end of the scale for `values`.
     pub(super) fn top(&self, values: ArrayView1<'_, f32>) -> f32 {
-        largest(values.iter(), !matches!(self, Self::Images(Images { diverging: false, .. })))
+        match self {
+            Self::Images(images) => top_of_scale(values.iter(), images.diverging),
+            Self::Features(_) => largest(values.iter(), true),
+        }
     }
 
     /// The CSS class that tells how wide they are; empty for single images.

@@ -53,7 +53,7 @@ fn all(s: &mut Session<'_>, methods: Vec<Method>) -> Result<()> {
         Bar { label, value: ac.mean, deviation: Some(ac.sd), reference: Some(1.0 / row.classes as f64) }
     });
     let bars: Vec<_> = bars.collect();
-    s.chart("", &Chart::bars(s.experiment.title, Axis::new("AC").limits(0.0, 1.0), bars, "1 ÷ classes").sized(720, 0))
+    s.chart("", &Chart::bars(s.title(), Axis::new("AC").limits(0.0, 1.0), bars, "A guess: 1 ÷ classes").sized(720, 0))
 }
 
 fn rows(s: &mut Session<'_>, methods: &[Method]) -> Result<Vec<Row>> {

@@ -45,8 +45,8 @@ pub(super) fn sweeps(s: &mut Session<'_>) -> Result<()> {
     }
     s.csv(&["method", "sweep", "objective"], &lines)?;
     s.markdown(&table, &methods, &["From the end of the pre-training on, to the last sweep."])?;
-    let (x, y) = (Axis::new("sweep of fine-tuning"), Axis::new("objective ÷ its first value").log());
-    s.chart("", &Chart::lines(s.experiment.title, x, y, series).sized(640, 400))
+    let (x, y) = (Axis::new("Sweep of fine-tuning"), Axis::new("Objective ÷ its first value").log());
+    s.chart("", &Chart::lines(s.title(), x, y, series).sized(640, 400))
 }
 
 /// The error of one-layer methods over time.
@@ -84,6 +84,6 @@ pub(super) fn time(s: &mut Session<'_>) -> Result<()> {
         &methods,
         &["One layer of 160 components. Times are of this machine, with whatever else it did."],
     )?;
-    let (x, y) = (Axis::new("seconds, with the initialisation").log(), Axis::new("error, % of ‖X‖").log());
-    s.chart("", &Chart::lines(s.experiment.title, x, y, series).sized(640, 400))
+    let (x, y) = (Axis::new("Seconds, with the initialisation").log(), Axis::new("Error, % of ‖X‖").log());
+    s.chart("", &Chart::lines(s.title(), x, y, series).sized(640, 400))
 }

@@ -119,8 +119,8 @@ pub(super) fn areas(s: &mut Session<'_>, printed: &Areas, igo: bool) -> Result<(
     );
     s.markdown(&table, &curves.methods[0], &[&how])?;
     for (name, series) in charts {
-        let (x, y) = (Axis::new("components k"), Axis::new(format!("{name} (in brackets: area under the curve)")));
-        let chart = Chart::lines(s.experiment.title, x, y, series).sized(640, 440);
+        let (x, y) = (Axis::new("Components k"), Axis::new(format!("{name} (in brackets: area under the curve)")));
+        let chart = Chart::lines(s.title(), x, y, series).sized(640, 440);
         s.chart(&format!("-{}", name.to_lowercase()), &chart)?;
     }
     Ok(())
@@ -170,8 +170,8 @@ pub(super) fn errors(s: &mut Session<'_>) -> Result<()> {
                not say, so only the quotients by the error of Semi-NMF (means over k) can be compared. The paper's claim: two \
                layers are within a few per cent of one; Multi-layer NMF and GNMF are above.";
     s.markdown(&table, methods, &[how])?;
-    let (x, y) = (Axis::new("components k"), Axis::new("error, % of ‖X‖"));
-    s.chart("", &Chart::lines(s.experiment.title, x, y, series).sized(640, 440))
+    let (x, y) = (Axis::new("Components k"), Axis::new("Error, % of ‖X‖"));
+    s.chart("", &Chart::lines(s.title(), x, y, series).sized(640, 440))
 }
 
 #[cfg(test)]

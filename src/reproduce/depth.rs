@@ -61,8 +61,8 @@ pub(super) fn depth(s: &mut Session<'_>) -> Result<()> {
     };
     let errors = bars(&|o| Statistic::of(o.iter().map(|o| 100.0 * o.relative_error)));
     let ac = bars(&|o| Statistic::of(all_scores(o).map(|scores| scores.ac)));
-    let title = s.experiment.title;
-    s.chart("-error", &Chart::bars(title, Axis::new("error, % of ‖X‖"), errors, ""))?;
+    let title = s.title();
+    s.chart("-error", &Chart::bars(title.clone(), Axis::new("Error, % of ‖X‖"), errors, ""))?;
     s.chart("-ac", &Chart::bars(title, Axis::new("AC (higher is better)"), ac, ""))
 }
 

@@ -38,6 +38,7 @@ fn samples(source: &str, truth: Truth) -> Samples {
         classes: Vec::new(),
         label_source: None,
         names: Vec::new(),
+        feature_names: Vec::new(),
         notes: Vec::new(),
     };
     Samples { source: source.into(), set, labels: Vec::new() }
@@ -145,8 +146,8 @@ fn recover(s: &mut Session<'_>, make: fn(u64) -> Truth, mut methods: Vec<Method>
                   whose cosine is at least .95. Error: ‖X − X̂‖/‖X‖. The pictures show what was found with seed 0, in the order of the \
                   parts. The data of every seed, and their parts, are in the .npy files.";
     s.markdown(&table, &methods, &[how, scores])?;
-    let axis = ChartAxis::new("parts found, %").limits(0.0, 100.0);
-    s.chart("", &Chart::bars(s.experiment.title, axis, bars, "").sized(640, 0))
+    let axis = ChartAxis::new("Parts found, %").limits(0.0, 100.0);
+    s.chart("", &Chart::bars(s.title(), axis, bars, "").sized(640, 0))
 }
 
 /// Writes the data of a seed, for other programs, and pictures of the parts of the first one.

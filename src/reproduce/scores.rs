@@ -214,7 +214,7 @@ fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outc
         });
         let better = if *name == "ER" { "lower is better" } else { "higher is better" };
         let axis = Axis::new(format!("{name} ({better})"));
-        let chart = Chart::boxes(s.experiment.title, axis, groups.collect(), "printed, on PIE").sized(560, 0);
+        let chart = Chart::boxes(s.title(), axis, groups.collect(), "Printed, on PIE").sized(560, 0);
         s.chart(&format!("-{}", name.to_lowercase()), &chart)?;
     }
     Ok(outcomes)
@@ -267,10 +267,10 @@ pub(super) fn penalties(s: &mut Session<'_>, comparison: &Comparison) -> Result<
     };
     let series = vec![
         over("NMI", &|o| Statistic::of(o.scores.iter().map(|s| s.nmi)).mean),
-        over("sparseness of W_1 (Hoyer)", &|o| o.hoyer[0].unwrap_or(f64::NAN)),
-        over("sparseness of W_2 (Hoyer)", &|o| o.hoyer[1].unwrap_or(f64::NAN)),
+        over("Sparseness of W_1 (Hoyer)", &|o| o.hoyer[0].unwrap_or(f64::NAN)),
+        over("Sparseness of W_2 (Hoyer)", &|o| o.hoyer[1].unwrap_or(f64::NAN)),
     ];
-    let axis = Axis::new("penalty constant c of W").log();
+    let axis = Axis::new("Penalty constant c of W").log();
     s.chart("-constants", &Chart::lines("SDNMF/L", axis, Axis::new("").limits(0.0, 1.0), series))
 }
 

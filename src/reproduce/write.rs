@@ -1,7 +1,7 @@
 //! Writing the files of an experiment.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::method::Method;
 use super::session::{Data, Repeats, Session, Written};
@@ -42,6 +42,14 @@ fn no_formula(cell: &str) -> String {
 }
 
 impl Session<'_> {
+    /// The title of the experiment, and the data.
+    pub(super) fn title(&self) -> String {
+        let (mut letters, source) = (self.experiment.title.chars(), Path::new(&self.samples.source));
+        let first = letters.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
+        let data = source.file_name().map_or_else(|| source.to_string_lossy(), |name| name.to_string_lossy());
+        format!("{first}{}; {data}", letters.as_str())
+    }
+
     pub(super) fn path(&self, suffix: &str) -> PathBuf {
         self.out.join(format!("{}{suffix}", self.experiment.name))
     }
@@ -71,7 +79,7 @@ impl Session<'_> {
         notes: &[&str],
     ) -> Result<()> {
         let (s, path) = (self.samples, self.path(".md"));
-        let mut text = format!("# {}\n\n", self.experiment.title);
+        let mut text = format!("# {}\n\n", one_line(&self.title()));
         text +=
             &format!("Data: {}, {} samples × {} features.", one_line(&s.source), s.set.n_samples(), s.set.n_features());
         if let Data::Given(asked) = self.experiment.data {

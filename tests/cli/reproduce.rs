@@ -51,7 +51,10 @@ fn curves_are_drawn_and_fits_are_kept() {
         }
     }
     let markdown = std::fs::read_to_string(folder.path("out/tr-fig6.md")).expect("written");
-    assert!(markdown.contains("| Deep Semi-NMF, IGO |") && markdown.contains("in the place of CMU Multi-PIE"), "{markdown}");
+    assert!(
+        markdown.contains("| Deep Semi-NMF, IGO |") && markdown.contains("in the place of CMU Multi-PIE"),
+        "{markdown}"
+    );
     // Ours beside the printed ones, 16.46 and 6.69.
     assert!(markdown.contains("| 16.46 |") && markdown.contains("| 6.69 |"), "{markdown}");
     assert!(run.stderr.contains("tr-fig6 1/6: Deep Semi-NMF, IGO, layers 80 → 20"), "{}", run.stderr);
@@ -88,7 +91,9 @@ fn attributes_come_from_the_table_beside_the_images() {
         .map(|line| line[4].parse::<f64>().expect("a number"))
         .fold(0.0, f64::max);
     assert!(best > 0.8, "bars at different places are told apart: {best}");
-    folder.ok("reproduce attributes --data bars --labels bars/labels.csv --label shade --quick --out out --device cpu -q");
+    folder.ok(
+        "reproduce attributes --data bars --labels bars/labels.csv --label shade --quick --out out --device cpu -q",
+    );
     assert!(csv(&folder, "out/attributes.csv")[1..].iter().all(|line| line[1] == "shade"));
 }
 
@@ -169,7 +174,8 @@ fn trials_of_other_samples_or_labels_are_made_again() {
 fn every_experiment_goes_on_where_it_was() {
     let folder = Folder::new();
     bars(&folder);
-    for (experiment, fits) in [("components", 5), ("hierarchy", 1), ("gz-fig8", 1), ("tr-table2", 2), ("attributes", 3)] {
+    for (experiment, fits) in [("components", 5), ("hierarchy", 1), ("gz-fig8", 1), ("tr-table2", 2), ("attributes", 3)]
+    {
         let _ = std::fs::remove_dir_all(folder.path("out"));
         let reproduce = format!("reproduce {experiment} --data bars --quick --out out --device cpu -q");
         folder.ok(&reproduce);
@@ -226,7 +232,10 @@ fn tables_say_what_their_numbers_are_of() {
     }
     folder.ok("reproduce gz-fig8 --data bars --quick --out out --device cpu -q");
     let markdown = std::fs::read_to_string(folder.path("out/gz-fig8.md")).expect("written");
-    assert!(markdown.contains("One fit of all samples by every method") && markdown.contains("| SDNMF/L | 193 → 141 → 40 |"));
+    assert!(
+        markdown.contains("One fit of all samples by every method")
+            && markdown.contains("| SDNMF/L | 193 → 141 → 40 |")
+    );
     // Sizes of layers that are drawn anew for every fit.
     folder.ok("reproduce gz-fig3 --data bars --quick --kmeans-seeds 2 --out out --device cpu -q");
     let layers: std::collections::BTreeSet<String> =

@@ -3,7 +3,7 @@
 /// A chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// Above the chart; may be empty.
+    /// Above the chart, in as many lines as it needs; may be empty.
     pub title: String,
     /// The horizontal axis; for boxes and bars that of the values.
     pub x: Axis,

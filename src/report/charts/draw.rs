@@ -254,7 +254,7 @@ fn one_bar<DB: DrawingBackend>(frame: &Frame<'_, DB>, bar: &Bar, axis: &Scale, r
             [(zero.min(end), middle - half), (zero.max(end), middle + half)],
             COLOURS[0].mix(0.75).filled(),
         )?;
-        if let Some(d) = bar.deviation.filter(|d| d.is_finite()) {
+        if let Some(d) = bar.deviation.filter(|d| d.is_finite() && *d > 0.0) {
             let (low, high) = (x(bar.value - d), x(bar.value + d));
             frame.line(vec![(low, middle), (high, middle)], frame.stroke(INK, 1))?;
             for end in [low, high] {

@@ -115,10 +115,11 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         // The last number of the horizontal axis goes beyond the plot.
         let right = width - gap - 6 * scale;
         let mut frame = Self { area, left: gap, right, top: gap, bottom: height - gap, scale };
-        if !around.title.is_empty() {
-            frame.text(around.title, (gap, frame.top), TITLE, HPos::Left, VPos::Top)?;
-            frame.top += (TITLE + 9) * scale;
+        for line in frame.wrapped(around.title, frame.right - gap) {
+            frame.text(&line, (gap, frame.top), TITLE, HPos::Left, VPos::Top)?;
+            frame.top += (TITLE + 5) * scale;
         }
+        frame.top += 4 * scale;
         if !around.y_label.is_empty() {
             frame.text(around.y_label, (gap, frame.top), LETTERS, HPos::Left, VPos::Top)?;
             frame.top += LINE * scale;
@@ -136,10 +137,30 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         Ok(frame)
     }
 
-    /// The width of a text of the usual size, with some to spare: the reader's font may be wider.
+    /// The width of a text of the usual size.
     fn width(&self, text: &str) -> i32 {
-        let size = self.area.estimate_text_size(text, &self.style(LETTERS, HPos::Left, VPos::Top));
+        self.width_of(text, LETTERS)
+    }
+
+    /// The width of a text, with some to spare: the reader's font may be wider.
+    fn width_of(&self, text: &str, size: i32) -> i32 {
+        let size = self.area.estimate_text_size(text, &self.style(size, HPos::Left, VPos::Top));
         size.map_or(0, |(w, _)| (f64::from(w) * 1.1) as i32)
+    }
+
+    /// The lines of a title that is no wider than `width`, unless a word is.
+    fn wrapped(&self, title: &str, width: i32) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for word in title.split(' ').filter(|word| !word.is_empty()) {
+            match lines.last_mut() {
+                Some(line) if self.width_of(&format!("{line} {word}"), TITLE) <= width => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.into()),
+            }
+        }
+        lines
     }
 
     fn style(&self, size: i32, h: HPos, v: VPos) -> TextStyle<'static> {

@@ -8,6 +8,12 @@ use crate::report::escape;
 use crate::report::pictures::Pictures;
 use ndarray::Axis;
 
+/// What the scores mean.
+const SCORES: &str = "How clusters agree with classes, 1 at best but for ER. NMI: the information that they share, beside that of both; \
+                      NP: the largest share of a class in one cluster, mean over the classes; AC: the share of samples in the cluster of \
+                      their class, one cluster for each; purity: the share of samples in a cluster that has mostly their class. ER: the \
+                      fourth root of twice the number of pairs that are together in one of the two only; 0 is best, and it grows \
+                      with the number of samples.";
 /// The most samples that are shown of all clusters together, and of one.
 const TILES: usize = 600;
 const OF_ONE: usize = 12;
@@ -40,7 +46,7 @@ fn body(report: &Report<'_>, c: &Clusters, pictures: &Pictures<'_>) -> Result<St
         let values: String = c.scores.iter().map(|(_, v)| format!("<td class=\"number\">{v:.3}</td>")).collect();
         html.push_str(&format!(
             "<div class=\"wide\">\n<table>\n<thead>\n<tr>{names}</tr>\n</thead>\n<tbody>\n<tr>{values}</tr>\n</tbody>\n\
-             </table>\n</div>\n"
+             </table>\n</div>\n<p class=\"soft\">{SCORES}</p>\n"
         ));
     }
     html.push_str(&match &c.labels {

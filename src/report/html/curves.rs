@@ -17,16 +17,16 @@ pub(super) fn section(model: &Model) -> Result<Section> {
             format!("Pre-training of layer {}", l + 1)
         };
         let sizes = sizes.get(l..l + 2).map_or(String::new(), |s| format!(": {} → {}", s[0], s[1]));
-        charts.extend(chart(format!("{what}{sizes}"), "iteration", "objective", course.clone()));
+        charts.extend(chart(format!("{what}{sizes}"), "Iteration", "Objective", course.clone()));
     }
-    charts.extend(chart("Fine-tuning of all layers".into(), "sweep", "objective", m.history.finetune.clone()));
+    charts.extend(chart("Fine-tuning of all layers".into(), "Sweep", "Objective", m.history.finetune.clone()));
     let (errors, why) = match errors(model)? {
         Ok((what, errors)) => {
             let percents = errors.iter().map(|e| 100.0 * e).collect();
             (
                 chart(
                     format!("Error: {what}"),
-                    if what == FINE_TUNING { "sweep" } else { "iteration" },
+                    if what == FINE_TUNING { "Sweep" } else { "Iteration" },
                     "‖X − HΨᵀ‖ / ‖X‖, %",
                     percents,
                 ),

@@ -103,11 +103,12 @@ impl Report<'_> {
         let html = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-             <link rel=\"icon\" href=\"data:,\"/>\n<title>{title}</title>\n\
-             <style>\n{style}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n{lead}\n<nav>\n{links}</nav>\n</header>\n\
+             <link rel=\"icon\" href=\"data:,\"/>\n<title>{title}: {subtitle}</title>\n\
+             <style>\n{style}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"soft\">{subtitle}</p>\n{lead}\n<nav>\n{links}</nav>\n</header>\n\
              <main>\n{body}</main>\n<footer>Made by deepnmf {version}. This file is complete: it fetches nothing and runs \
              nothing.</footer>\n</body>\n</html>\n",
             style = include_str!("style.css"),
+            subtitle = run::subtitle(self),
             lead = run::lead(self),
             version = env!("CARGO_PKG_VERSION"),
         );

@@ -39,8 +39,9 @@ fn alt(layer: usize, component: usize) -> String {
 fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures<'_>) -> Result<String> {
     let mut html = format!(
         "<p>What the components of every layer look like as samples: the columns of Ψ<sub>l</sub> = W<sub>1</sub> … \
-         W<sub>l</sub>, the strongest first; strong is a component whose h<sub>j</sub>ψ<sub>j</sub>ᵀ is long. Every \
-         picture has its own scale, and below it its column, from 0. {}</p>\n",
+         W<sub>l</sub>, by their numbers, which are the columns from 0, and those of the pictures that \
+         <code>deepnmf export</code> writes. Strong is a component whose h<sub>j</sub>ψ<sub>j</sub>ᵀ is long. Every picture has its \
+         own scale. {}</p>\n",
         pictures.scale_text()
     );
     for (l, psi) in psi.iter().enumerate() {
@@ -51,7 +52,9 @@ fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures<'_
             "<h3>Layer {layer}:{product}, {count}</h3>\n<div class=\"{}\">\n",
             sheet(pictures, false)
         ));
-        for j in strengths.strongest(layer, TILES) {
+        let mut shown = strengths.strongest(layer, TILES);
+        shown.sort_unstable();
+        for j in shown {
             html.push_str(&figure(&pictures.html(psi.column(j), None, &alt(layer, j))?, &format!("{j}"), ""));
         }
         html.push_str("</div>\n");
@@ -72,8 +75,9 @@ fn hierarchy(model: &Model, psi: &[Array2<f32>], strengths: &Strengths, pictures
     let mut html = format!(
         "<p>The {} strongest components of layer {depth}, and the {wanted} strongest parts of the layer below that each is \
          made of; click one to open or close it. The share of part i in component j is \
-         |W<sub>l</sub>[i,j]| ‖ψ<sub>i</sub>‖ / ‖ψ<sub>j</sub>‖, the length of what it adds; the coefficient \
-         W<sub>l</sub>[i,j] stands beside it.{nonlinear}</p>\n<div class=\"wholes\">\n",
+         |W<sub>l</sub>[i,j]| ‖ψ<sub>i</sub>‖ / ‖ψ<sub>j</sub>‖, the length of what it adds by that of the whole. Shares \
+         need not add up to 100 %: where parts overlap, their sum is longer than where they do not, and weaker parts are not shown. \
+         The coefficient W<sub>l</sub>[i,j] stands in brackets.{nonlinear}</p>\n<div class=\"wholes\">\n",
         strongest.len()
     );
     for (i, j) in strongest.into_iter().enumerate() {

@@ -18,11 +18,27 @@ pub(super) fn title(model: &Model) -> Result<String> {
     Ok(format!("{}, layers {}", escape(ModelSpec::by_name(&m.model)?.title), arrows(m.layers.iter().copied())))
 }
 
+/// The data, or without them the model, and the day.
+pub(super) fn subtitle(report: &Report<'_>) -> String {
+    let of = report.samples.as_ref().map_or(report.name, |s| s.source);
+    format!("{}, {}", escape(of), day(report.made))
+}
+
+/// Such as `2026-11-26`, in UTC.
+pub(super) fn day(time: std::time::SystemTime) -> String {
+    // A clock before 1970 is wrong.
+    let time = time.max(std::time::UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string().chars().take_while(|c| *c != 'T').collect()
+}
+
 /// The result in a sentence.
 pub(super) fn lead(report: &Report<'_>) -> String {
     let m = &report.model.metadata;
-    let error = percent(m.relative_error);
-    format!("<p class=\"lead\">{error} of ‖X‖ is not explained by the parts of {} samples.</p>", m.n_samples)
+    let (error, energy) = (percent(m.relative_error), percent(1.0 - m.relative_error.powi(2)));
+    format!(
+        "<p class=\"lead\">The parts of {} samples explain {energy} of ‖X‖², all but {error} of ‖X‖.</p>",
+        m.n_samples
+    )
 }
 
 pub(super) fn section(report: &Report<'_>) -> Result<Section> {

@@ -13,6 +13,8 @@ pub struct Report<'a> {
     pub model: &'a Model,
     /// The name of the model, such as its file.
     pub name: &'a str,
+    /// When the page is made.
+    pub made: std::time::SystemTime,
     /// Samples to show beside their reconstruction.
     pub samples: Option<Samples<'a>>,
     /// Clusters of these samples; without samples, of those that the model was trained on.

@@ -7,6 +7,8 @@ use crate::train::{Config, Fit, History, Penalties, Seconds, Solver};
 use ndarray::Array2;
 use roxmltree::{Document, ParsingOptions};
 
+/// The day of the first second.
+const DAY: std::time::SystemTime = std::time::UNIX_EPOCH;
 const HOSTILE: &str = "<script>alert(\"1\")</script> & 'more' \u{1}";
 
 /// A model of 12 samples of 4 × 3 pixels, whose values are all different.
@@ -52,7 +54,7 @@ fn clusters() -> Clusters {
 }
 
 fn page<'a>(model: &'a Model, samples: Option<Samples<'a>>, clusters: Option<Clusters>) -> Page {
-    Report { model, name: HOSTILE, samples, clusters }.page().expect("a page")
+    Report { model, name: HOSTILE, made: DAY, samples, clusters }.page().expect("a page")
 }
 
 /// The page as XML: tags that are closed, attributes that are quoted, texts that are escaped.
@@ -104,6 +106,8 @@ fn everything_is_there_and_every_foreign_text_is_escaped() {
     }
     assert!(!page.html.contains("url(") && !page.html.contains("@import"));
 
+    let title = text(document.descendants().find(|n| n.has_tag_name("title")).expect("a title"));
+    assert_eq!(title, format!("DNMF, layers 5 → 3: {escaped}, 1970-01-01"));
     let course = text(section(&document, "course"));
     for part in ["Pre-training of layer 1: 12 → 5", "layer 2: 5 → 3", "Fine-tuning", "Error: fine-tuning"] {
         assert!(course.contains(part), "`{part}` in {course}");
@@ -246,7 +250,7 @@ fn large_pictures_are_made_smaller_until_the_page_is_small_enough() {
 }
 
 fn refused<'a>(model: &'a Model, samples: Option<Samples<'a>>, clusters: Option<Clusters>) {
-    let report = Report { model, name: "m", samples, clusters };
+    let report = Report { model, name: "m", made: DAY, samples, clusters };
     assert!(matches!(report.page(), Err(Error::Shape { .. })));
 }
 
