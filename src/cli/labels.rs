@@ -17,6 +17,8 @@ pub(super) struct Attribute {
     pub(super) of: Vec<Option<usize>>,
     /// The number of classes.
     classes: usize,
+    /// Their names.
+    names: Vec<String>,
     source: String,
 }
 
@@ -63,7 +65,7 @@ pub(super) fn of_set<X>(set: &ImageSet<X>) -> Option<Attribute> {
     let of = set.labels.clone()?;
     let classes = set.class_counts().iter().filter(|&&count| count > 0).count();
     let source = set.label_source.clone().unwrap_or_default();
-    Some(Attribute { name: "class".into(), of, classes, source })
+    Some(Attribute { name: "class".into(), of, classes, names: set.classes.clone(), source })
 }
 
 /// The labels in the data `path`; an error if there are none.
@@ -93,7 +95,18 @@ pub(super) fn from_table<X: Dim>(
         let (of, classes) = table.labels(name, &join)?;
         let source = format!("column `{name}` of {}, {by}", file.display());
         data::minus_one(&classes).into_iter().for_each(|note| out.note(&format!("{source}: {note}")));
-        Ok(Attribute { name: name.clone(), of, classes: classes.len(), source })
+        Ok(Attribute { name: name.clone(), of, classes: classes.len(), names: classes, source })
     };
     columns.iter().map(attribute).collect()
+}
+
+/// Gives `set` the labels of a column of a table; without `column` those of the first whose values are repeated.
+pub(super) fn take<X: Dim>(set: &mut ImageSet<X>, file: &Path, column: Option<&String>, out: &Output) -> Result {
+    let columns: Vec<String> = column.into_iter().cloned().collect();
+    let repeated = |a: &Attribute| (2..a.of.len()).contains(&a.classes());
+    let found = from_table(file, &columns, set, out)?.into_iter().find(|a| column.is_some() || repeated(a));
+    let expected = "expected a column with the class of every sample, found none in which values are repeated";
+    let Attribute { of, names, source, .. } = found.ok_or_else(|| Error::format(file, expected))?;
+    (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
+    Ok(())
 }

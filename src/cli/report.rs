@@ -42,6 +42,12 @@ pub(crate) struct Args {
     /// The seed of k-means [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// A CSV file with a header line and a line for every sample, which has the classes [default: those in DATA]
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
+    /// The column of that file [default: the first in which values are repeated]
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    label: Option<String>,
     #[command(flatten)]
     device: DeviceArg,
     #[command(flatten)]
@@ -54,7 +60,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     if args.clusters == Some(0) && args.seed.is_some() {
         return Err(Error::Config("--seed means nothing for --clusters 0".into()).into());
     }
-    let inputs = [Some(args.model.as_path()), args.data.as_deref()];
+    let inputs = [Some(args.model.as_path()), args.data.as_deref(), args.labels.as_deref()];
     let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = args.data.map(existing).transpose()?;
     let model = Model::load(&args.model)?;
@@ -66,6 +72,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             let k = model.factors.h.ncols();
             let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
             let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
+            if let Some(file) = &args.labels {
+                labels::take(&mut set, file, args.label.as_ref(), out)?;
+            }
             taken = labels::of_set(&set);
             set.apply(&model.metadata.preprocess)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)

@@ -77,6 +77,38 @@ fn other_samples_are_projected() {
 }
 
 #[test]
+fn classes_come_from_a_table() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.ok("fit faces --layers 4,2 --device cpu --out m.safetensors");
+    let mut table = "file,mood,beard\n".to_string();
+    for (i, name) in list(&folder.path("faces/s0")).iter().enumerate() {
+        table += &format!("s0/{name},{},no\n", ["glad", "sad"][i % 2]);
+    }
+    folder.write("moods.csv", table);
+    let json = folder.ok("report m.safetensors faces --labels moods.csv --device cpu --json").json();
+    let labels = &json["labels"];
+    assert_eq!((&labels["classes"], &labels["missing"]), (&2.into(), &12.into()), "{labels}");
+    let html = page(&folder, "report.html");
+    assert!(html.contains("of class glad") && html.contains("12 samples without a class are left out"), "{html}");
+    assert!(html.contains("NMI: the information that they share"));
+    let one = "report m.safetensors faces --labels moods.csv --label beard --clusters 2 --device cpu --json";
+    assert_eq!(folder.ok(one).json()["labels"]["classes"], 1);
+    folder.refused(
+        "report m.safetensors faces --labels moods.csv --label hat --device cpu",
+        1,
+        &["expected a column `hat`"],
+    );
+    folder.write("names.csv", "file,beard\ns0/0.pgm,no\n");
+    folder.refused(
+        "report m.safetensors faces --labels names.csv --device cpu",
+        1,
+        &["names.csv: expected a column with the class"],
+    );
+    folder.refused("report m.safetensors --labels moods.csv --device cpu", 2, &["<DATA>"]);
+}
+
+#[test]
 fn what_makes_no_page_is_refused_before_anything_is_written() {
     let folder = Folder::new();
     fitted(&folder);

@@ -89,7 +89,7 @@ fn lines<DB: DrawingBackend>(
 }
 
 /// The most points of a curve that are marked.
-const MARKED: usize = 24;
+const MARKED: usize = 12;
 
 /// Draws the deviation of a point of series `i`.
 fn error_bar<DB: DrawingBackend>(frame: &Frame<'_, DB>, x: i32, ends: [i32; 2], i: usize) -> Result<(), Failed<DB>> {

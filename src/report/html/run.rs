@@ -36,7 +36,7 @@ pub(super) fn lead(report: &Report<'_>) -> String {
     let m = &report.model.metadata;
     let (error, energy) = (percent(m.relative_error), percent(1.0 - m.relative_error.powi(2)));
     format!(
-        "<p class=\"lead\">The parts of {} samples explain {energy} of ‖X‖², all but {error} of ‖X‖.</p>",
+        "<p class=\"lead\">The parts of {} samples explain {energy} of ‖X‖²; ‖X − X̂‖ is {error} of ‖X‖.</p>",
         m.n_samples
     )
 }
