@@ -103,7 +103,7 @@ pub(super) fn from_table<X: Dim>(
 /// Gives `set` the labels of a column of a table; without `column` those of the first whose values are repeated.
 pub(super) fn take<X: Dim>(set: &mut ImageSet<X>, file: &Path, column: Option<&String>, out: &Output) -> Result {
     let columns: Vec<String> = column.into_iter().cloned().collect();
-    let repeated = |a: &Attribute| (2..a.of.len()).contains(&a.classes());
+    let repeated = |a: &Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
     let found = from_table(file, &columns, set, out)?.into_iter().find(|a| column.is_some() || repeated(a));
     let expected = "expected a column with the class of every sample, found none in which values are repeated";
     let Attribute { of, names, source, .. } = found.ok_or_else(|| Error::format(file, expected))?;

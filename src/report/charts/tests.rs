@@ -47,7 +47,7 @@ fn every_kind_is_xml_that_says_its_labels() {
         &[
             "Course \"of\" <f>",
             "iteration",
-            "objective",
+            "objective (logarithmic)",
             "SDNMF/L <AUC 0.91>",
             "NMF & Co",
             "1",
@@ -130,6 +130,36 @@ fn quartiles_are_numpys_and_whiskers_end_at_values() {
     assert_eq!(five, Five { low: 1.0, lower: 1.25, median: 1.5, upper: 1.75, high: 2.0 });
     assert_eq!(Five::of(&[7.0]), Some(Five { low: 7.0, lower: 7.0, median: 7.0, upper: 7.0, high: 7.0 }));
     assert_eq!(Five::of(&[]), None);
+}
+
+#[test]
+fn points_of_a_short_curve_are_marked_and_have_their_deviation() {
+    let axes = || (Axis::new("k"), Axis::new("AC"));
+    let draw = |s: Series| {
+        let (x, y) = axes();
+        Chart::lines("", x, y, vec![s]).to_svg().expect("drawn")
+    };
+    let points = [(20.0, 0.4), (45.0, 0.6), (70.0, 0.7)];
+    let circles = |svg: &str| svg.matches("<circle").count();
+    let (plain, with) =
+        (draw(Series::new("", points)), draw(Series::with_deviations("", points.map(|(x, y)| (x, y, 0.1)))));
+    assert_eq!((circles(&plain), circles(&with)), (3, 3));
+    // A line and two ends for each, in the colour of the series.
+    let bars = |svg: &str| svg.matches("opacity=\"0.6\" stroke=\"#4078A8\"").count();
+    assert_eq!((bars(&plain), bars(&with)), (0, 9), "{with}");
+    // The axis has room for them.
+    assert!(texts(&with).contains(&"0.8".into()) && !texts(&plain).contains(&"0.8".into()));
+    let long = (0..30).map(|i| (f64::from(i), 1.0 + f64::from(i)));
+    assert_eq!(circles(&draw(Series::new("", long))), 0);
+}
+
+#[test]
+fn a_long_title_has_more_lines() {
+    let title = "Scores of held-out faces over the number of components of the first layer and of the second one";
+    let bar = Bar { value: 1.0, ..Bar::default() };
+    let svg = Chart::bars(title, Axis::new("AC"), vec![bar], "").to_svg().expect("drawn");
+    let lines: Vec<_> = texts(&svg).into_iter().filter(|t| !t.is_empty() && title.contains(t.as_str())).collect();
+    assert!(lines.len() > 1 && lines.join(" ") == title, "{lines:?}");
 }
 
 #[test]
