@@ -1,72 +1,116 @@
-// Coordinate descent on column j of X between two Grams, for the rows of a block from row0 on, i from first to last:
+// Coordinate descent on `count` columns of X between two Grams, one after the other, in each i from first to last:
 //
-//   x_ij ← max(0, x_ij − ((A t)_i − b_ij + mu s) / (A_ii c + mu)),    t = X G_:j,  c = G_jj,  s = Σ_i x_ij
+//   x_ij ← max(0, x_ij − (u_ij + mu s) / (A_ii G_jj + mu)),    u = AXG − B,  s = Σ_i x_ij
 //
-// t and s follow every move. All coordinates are coupled, so one workgroup takes them in blocks of 32: first u = A_I t,
-// 8 invocations per row, then one coordinate after the other, each of which corrects u by its column of A_II.
-// Where the denominator is 0 an entry stays. a_off and x_off are the words at which the block begins.
+// What moves corrects u: of its own column by G_jj A δ, then of the later ones j' of these by G_jj' A δ. x and u are by columns
+// (`pitch` entries from column to column), pull = A δ. gram begins at g_off with the row of the first of the columns, from that column
+// on. Where the denominator is 0 an entry stays.
+//
+// A template: kernels/template.rs says how it is read. All coordinates are coupled, so it is one workgroup: it takes the rows in blocks
+// of 32, of which a single invocation moves one after the other, in registers; all others then do what follows from it, each in
+// its own rows.
 
-struct Params {
-    rows: u32, size: u32, row0: u32, j: u32,
-    a_off: u32, a_ld: u32, x_off: u32, x_ld: u32,
-    g_at: u32, mu: f32,
-}
+struct Params { rows: u32, pitch: u32, count: u32, a_ld: u32, g_off: u32, g_ld: u32, mu: f32 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;
-@group(0) @binding(1) var<storage, read> rhs: array<f32>;
-@group(0) @binding(2) var<storage, read> a: array<f32>;
-@group(0) @binding(3) var<storage, read> gram: array<f32>;
-@group(0) @binding(4) var<storage, read_write> t: array<f32>;
-@group(0) @binding(5) var<storage, read_write> column_sums: array<f32>;
+@group(0) @binding(1) var<storage, read_write> u: array<f32>;
+@group(0) @binding(2) var<storage, read_write> pull: array<f32>;
+@group(0) @binding(3) var<storage, read> a: array<f32>;
+@group(0) @binding(4) var<storage, read> gram: array<f32>;
 
-const BLOCK: u32 = 32u;
-var<workgroup> part: array<f32, 256>;
-var<workgroup> u: array<f32, 32>;
-var<workgroup> old: array<f32, 32>;
-var<workgroup> square: array<f32, 1024>;
+const SIDE: u32 = 32u;
+var<workgroup> gradient: array<f32, 32>;
+var<workgroup> before: array<f32, 32>;
+var<workgroup> after: array<f32, 32>;
+var<workgroup> moved: array<f32, 32>;
+// The block of A on the diagonal, 8 quads from row to row.
+var<workgroup> square: array<vec4<f32>, 256>;
+
+//: reduce total f32 a + b
+
+// An entry of A; beyond the last row or column another, which nothing uses.
+fn left(i: u32, t: u32) -> f32 {
+    return a[min(i, p.rows - 1u) * p.a_ld + min(t, p.rows - 1u)];
+}
+
+// The rows of a block from `first` on; returns the sum of the column.
+fn solve(first: u32, curvature: f32, sum: f32) -> f32 {
+    var s = sum;
+    //: for q 0 8
+    var u_$q = vec4<f32>(gradient[4u * $qu], gradient[4u * $qu + 1u], gradient[4u * $qu + 2u], gradient[4u * $qu + 3u]);
+    //: end
+    //: for q 0 8
+    //: for r 0 4
+    {
+        let i = 4u * $qu + $ru;
+        let denominator = square[8u * i + $qu][$r] * curvature + p.mu;
+        let old = before[i];
+        let moves = denominator > 1e-30 && first + i < p.rows;
+        let stepped = select(old, max(0.0, old - (u_$q[$r] + p.mu * s) / denominator), moves);
+        let by = stepped - old;
+        s += by;
+        after[i] = stepped;
+        moved[i] = by;
+        //: for l q 8
+        u_$l += (curvature * by) * square[8u * i + $lu];
+        //: end
+    }
+    //: end
+    //: end
+    return s;
+}
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) local: u32) {
-    let c = gram[p.g_at];
-    // Every invocation keeps its own, equal copy.
-    var s = 0.0;
-    if (p.mu > 0.0) { s = column_sums[p.j]; }
-    for (var first = 0u; first < p.rows; first += BLOCK) {
-        let count = min(BLOCK, p.rows - first);
-        let lane = local % 8u;
-        let row = local / 8u;
-        var sum = 0.0;
-        if (row < count) {
-            let of_row = p.a_off + (first + row) * p.a_ld;
-            for (var l = lane; l < p.size; l += 8u) { sum += a[of_row + l] * t[l]; }
-            for (var l = lane; l < count; l += 8u) { square[row * BLOCK + l] = a[of_row + p.row0 + first + l]; }
+    for (var j = 0u; j < p.count; j++) {
+        let of_j = p.g_off + j * p.g_ld;
+        let curvature = gram[of_j + j];
+        let column = j * p.pitch;
+        var own = 0.0;
+        for (var i = local; i < p.rows; i += 256u) {
+            own += x[column + i];
+            pull[i] = 0.0;
         }
-        part[local] = sum;
-        workgroupBarrier();
-        if (lane == 0u && row < count) {
-            for (var l = 1u; l < 8u; l++) { sum += part[local + l]; }
-            let at = p.x_off + (first + row) * p.x_ld + p.j;
-            u[row] = sum - rhs[at];
-            old[row] = x[at];
-        }
-        workgroupBarrier();
-        for (var i = 0u; i < count; i++) {
-            let denominator = square[i * BLOCK + i] * c + p.mu;
-            if (denominator > 1e-30) {
-                let before = old[i];
-                let next = max(0.0, before - (u[i] + p.mu * s) / denominator);
-                let moved = next - before;
-                s += moved;
-                if (local > i && local < count) { u[local] += square[local * BLOCK + i] * c * moved; }
-                if (local == i) {
-                    x[p.x_off + (first + i) * p.x_ld + p.j] = next;
-                    t[p.row0 + first + i] += c * moved;
+        var s = total(own, local);
+        for (var first = 0u; first < p.rows; first += SIDE) {
+            // Those whose rows these are.
+            let lane = local - first % 256u;
+            let mine = first + lane;
+            if (lane < SIDE) {
+                gradient[lane] = 0.0;
+                before[lane] = 0.0;
+                if (mine < p.rows) {
+                    gradient[lane] = u[column + mine] + curvature * pull[mine];
+                    before[lane] = x[column + mine];
                 }
             }
+            let row = first + local / 8u;
+            let col = first + 4u * (local % 8u);
+            square[local] = vec4<f32>(left(row, col), left(row, col + 1u), left(row, col + 2u), left(row, col + 3u));
+            // Under way while the block is solved.
+            //: for t 0 32
+            let a_$t = left(first + $tu, local);
+            //: end
             workgroupBarrier();
+            if (local == 0u) { s = solve(first, curvature, s); }
+            workgroupBarrier();
+            if (local < p.rows) {
+                var sum = pull[local];
+                //: for t 0 32
+                sum += a_$t * moved[$t];
+                //: end
+                pull[local] = sum;
+            }
+            for (var i = local + 256u; i < p.rows; i += 256u) {
+                var sum = pull[i];
+                for (var t = 0u; t < SIDE; t++) { sum += left(first + t, i) * moved[t]; }
+                pull[i] = sum;
+            }
+            if (lane < SIDE && mine < p.rows) { x[column + mine] = after[lane]; }
         }
-        storageBarrier();
-        workgroupBarrier();
+        for (var later = j + 1u; later < p.count; later++) {
+            let g = gram[of_j + later];
+            for (var i = local; i < p.rows; i += 256u) { u[later * p.pitch + i] += g * pull[i]; }
+        }
     }
-    if (local == 0u && p.mu > 0.0) { column_sums[p.j] = s; }
 }

@@ -1,65 +1,119 @@
-// One step of Nesterov's method with projection where a penalty couples the rows of a column, with s_j = Σ_i y_ij:
+// A step of Nesterov's method with projection where a penalty or a Gram on the left couples the rows, with s_j = Σ_i y_ij:
 //
-//   x_new = max(0, y − (gradient − rhs + mu s_j) / (right_j left_i + extra)),  y_new = x_new + beta (x_new − x)
+//   x_new = max(0, y − (A y G − rhs + mu s_j) / (right_j left_i + extra)),  y_new = x_new + beta (x_new − x)
 //
-// and x for y in the first step; left is 1 where there is none. Without curvature x stays as it is.
+// A and left are 1 where there is none. Without curvature x stays as it is. G and A are symmetric.
 //
-// A workgroup has whole columns, 8 at a time, 32 rows of them at a time: it adds y up, and then steps. Grid: (columns / 8), in strides.
+// `work` has y, the next y (these two change places from step to step), x and rhs, each by quads of columns: rows entries from
+// quad to quad. The first dispatch of a block only brings x and rhs there; the last step brings x back.
+//
+// A template: kernels/template.rs says how it is read, kernels/nesterov_columns.rs for which sizes. A workgroup has a quad of columns
+// and all their rows, an invocation $ROWS of these at a time. Distances of rows are multiples of 4. Grid: (quads), in strides.
 
-struct Params { rows: u32, cols: u32, ld: u32, first: u32, has_left: u32, mu: f32, extra: f32, beta: f32 }
-var<immediate> p: Params;
-@group(0) @binding(0) var<storage, read_write> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read> rhs: array<f32>;
-@group(0) @binding(4) var<storage, read> right: array<f32>;
-@group(0) @binding(5) var<storage, read> left: array<f32>;
-
-const COLUMNS: u32 = 8u;
-const ROWS: u32 = 32u;
-var<workgroup> sums: array<f32, 256>;
-
-// The point of row i; beyond the last row it is not counted.
-fn point(i: u32, j: u32) -> f32 {
-    let at = min(i, p.rows - 1u) * p.ld + j;
-    let value = select(y[at], x[at], p.first != 0u);
-    return select(0.0, value, i < p.rows);
+struct Params {
+    rows: u32, k: u32, ld: u32, a_ld: u32, gather: u32, odd: u32, last: u32, mu: f32, extra: f32, beta: f32,
 }
+var<immediate> p: Params;
+@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> work: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> rhs: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gram: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> right: array<vec4<f32>>;
+//: if HALF
+@group(0) @binding(5) var<storage, read> left: array<f32>;
+@group(0) @binding(6) var<storage, read> a: array<f32>;
+// A quad of columns of yG, with zeros behind them.
+var<workgroup> half: array<vec4<f32>, $HALF>;
+//: end
 
-@compute @workgroup_size(8, 32)
+//: reduce total vec4<f32> a + b
+
+@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) wg: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-    @builtin(local_invocation_index) index: u32,
+    @builtin(local_invocation_index) local: u32,
 ) {
-    for (var col0 = wg.x * COLUMNS; col0 < p.cols; col0 += grid.x * COLUMNS) {
-        let j = min(col0 + local.x, p.cols - 1u);
-        var sum = vec4<f32>();
-        for (var i = local.y; i < p.rows; i += 4u * ROWS) {
-            sum += vec4<f32>(point(i, j), point(i + ROWS, j), point(i + 2u * ROWS, j), point(i + 3u * ROWS, j));
-        }
-        sums[index] = (sum.x + sum.y) + (sum.z + sum.w);
-        workgroupBarrier();
-        for (var half = ROWS / 2u; half > 0u; half /= 2u) {
-            if (local.y < half) { sums[index] += sums[index + half * COLUMNS]; }
-            workgroupBarrier();
-        }
-        let penalty = p.mu * sums[local.x];
-        if (col0 + local.x < p.cols) {
-            for (var i = local.y; i < p.rows; i += ROWS) {
-                let at = i * p.ld + j;
-                let old = x[at];
-                let start = select(y[at], old, p.first != 0u);
-                let of_row = select(1.0, left[i * p.has_left], p.has_left != 0u);
-                let denominator = right[j] * of_row + p.extra;
-                var next = old;
-                if (denominator > 0.0) { next = max(0.0, start - (gradient[at] - rhs[at] + penalty) / denominator); }
-                x[at] = next;
-                y[at] = next + p.beta * (next - old);
+    let quads = p.ld / 4u;
+    let all = quads * p.rows;
+    let y = p.odd * all;
+    let next_y = (1u - p.odd) * all;
+    for (var q = wg.x; q < quads; q += grid.x) {
+        let column = q * p.rows;
+        if (p.gather != 0u) {
+            for (var i = local; i < p.rows; i += 256u) {
+                let value = x[i * quads + q];
+                work[y + column + i] = value;
+                work[2u * all + column + i] = value;
+                work[3u * all + column + i] = rhs[i * quads + q];
             }
+            continue;
         }
-        // All have read the sums before the next columns' are written.
+        var own = vec4<f32>();
+        if (p.mu > 0.0) {
+            for (var i = local; i < p.rows; i += 256u) { own += work[y + column + i]; }
+        }
+        let penalty = p.mu * total(own, local);
+        for (var i = local; i < p.rows; i += 256u * $ROWSu) {
+            //: for r 0 ROWS
+            let i_$r = min(i + 256u * $ru, p.rows - 1u);
+            var sum_$r = vec4<f32>();
+            var ahead_$r = work[y + i_$r];
+            //: end
+            for (var t = 0u; t < quads; t++) {
+                // Behind the last column y is 0.
+                //: for s 0 4
+                let g_$s = gram[min(4u * t + $su, p.k - 1u) * quads + q];
+                //: end
+                let at = y + min(t + 1u, quads - 1u) * p.rows;
+                //: for r 0 ROWS
+                let y_$r = ahead_$r;
+                ahead_$r = work[at + i_$r];
+                //: for s 0 4
+                sum_$r += y_$r[$s] * g_$s;
+                //: end
+                //: end
+            }
+            //: if HALF
+            //: for r 0 ROWS
+            if (i + 256u * $ru < p.rows) { half[i_$r] = sum_$r; }
+            //: end
+        }
+        for (var i = p.rows + local; i < $HALFu; i += 256u) { half[i] = vec4<f32>(); }
+        workgroupBarrier();
+        for (var i = local; i < p.rows; i += 256u * $ROWSu) {
+            //: for r 0 ROWS
+            let i_$r = min(i + 256u * $ru, p.rows - 1u);
+            var sum_$r = vec4<f32>();
+            //: end
+            for (var t = 0u; t < p.rows; t += 4u) {
+                //: for u 0 4
+                let half_$u = half[t + $uu];
+                let at_$u = min(t + $uu, p.rows - 1u) * p.a_ld;
+                //: for r 0 ROWS
+                sum_$r += a[at_$u + i_$r] * half_$u;
+                //: end
+                //: end
+            }
+            //: end
+            //: for r 0 ROWS
+            if (i + 256u * $ru < p.rows) {
+                let at = column + i_$r;
+                let old = work[2u * all + at];
+                var curvature = right[q];
+                //: if HALF
+                curvature *= left[i_$r];
+                //: end
+                curvature += p.extra;
+                let stepped = max(vec4<f32>(), work[y + at] - (sum_$r - work[3u * all + at] + penalty) / curvature);
+                let next = select(old, stepped, curvature > vec4<f32>());
+                work[2u * all + at] = next;
+                work[next_y + at] = next + p.beta * (next - old);
+                if (p.last != 0u) { x[i_$r * quads + q] = next; }
+            }
+            //: end
+        }
+        // All have read what the next columns overwrite.
         workgroupBarrier();
     }
 }

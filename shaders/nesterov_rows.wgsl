@@ -1,4 +1,4 @@
-// All steps of Nesterov's method with projection on rows on their own, x ≥ 0, for a block of rows; with Lc_j = right_j + extra
+// All steps of Nesterov's method with projection on rows on their own, x ≥ 0, for the rows from row0 to `rows`; with Lc_j = right_j + extra
 //
 //   x_new = max(0, y − (yG − rhs) / Lc),  y_new = x_new + β (x_new − x),  β = (α − 1)/α',  α' = (1 + √(4α² + 1))/2
 //
@@ -9,7 +9,7 @@
 // step. A group has an invocation for every quad of columns, and each of these has ROWS rows, GROUPS apart. Distances of rows
 // are multiples of 4. Grid: (rows / (GROUPS·ROWS)), in strides.
 
-struct Params { rows: u32, ld: u32, steps: u32, extra: f32 }
+struct Params { row0: u32, rows: u32, ld: u32, steps: u32, extra: f32 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> rhs: array<vec4<f32>>;
@@ -42,7 +42,7 @@ fn main(
     //: for r 0 ROWS
     let in_y_$r = (group + $ru * GROUPS) * PITCH;
     //: end
-    for (var block = wg.x * BLOCK; block < p.rows; block += grid.x * BLOCK) {
+    for (var block = p.row0 + wg.x * BLOCK; block < p.rows; block += grid.x * BLOCK) {
         //: for r 0 ROWS
         let row_$r = block + group + $ru * GROUPS;
         let at_$r = min(row_$r, p.rows - 1u) * ld + column;

@@ -2,7 +2,7 @@
 
 use super::formula::{Formula, Input, Operand, Output};
 use super::{
-    ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovRows, NesterovStep, StopCheck,
+    ColumnSums, Combination, Curvature, Descent, Device, EXTRAPOLATION, MatMul, NesterovBlock, NesterovStep, StopCheck,
 };
 use super::{VERDICT, Write};
 use crate::{Error, Result};
@@ -68,11 +68,14 @@ pub(crate) fn nesterov_step<D: Device>(d: &D, step: &NesterovStep<'_, D>) -> Res
     step.left.map_or(Ok(()), |left| same("metric of the rows", (1, rows), d.shape(left)))
 }
 
-pub(crate) fn nesterov_rows<D: Device>(d: &D, block: &NesterovRows<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {
+pub(crate) fn nesterov_block<D: Device>(d: &D, block: &NesterovBlock<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {
     let (rows, k) = d.shape(x);
-    same("Nesterov on rows, gram", (k, k), d.shape(block.gram))?;
-    same("Nesterov on rows, right side", (rows, k), d.shape(block.rhs))?;
-    same("Nesterov on rows, metric of the columns", (1, k), d.shape(block.right))
+    same("Nesterov's method, Gram", (k, k), d.shape(block.gram))?;
+    same("Nesterov's method, right side", (rows, k), d.shape(block.rhs))?;
+    same("Nesterov's method, metric of the columns", (1, k), d.shape(block.right))?;
+    let Some((a, left)) = block.left else { return Ok(()) };
+    same("Nesterov's method, Gram on the left", (rows, rows), d.shape(a))?;
+    same("Nesterov's method, metric of the rows", (1, rows), d.shape(left))
 }
 
 pub(crate) fn descent<D: Device>(d: &D, block: &Descent<'_, D::Matrix>, x: &D::Matrix) -> Result<()> {

@@ -6,7 +6,7 @@
 use super::gpu::{self, predict};
 use super::tally::{Held, Tally};
 use super::{
-    Backend, Cadence, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows, Operand,
+    Backend, Cadence, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovBlock, Operand,
     Rows, SHARD_BYTES, Sparse, StopCheck, Storage, Sum, Write, check, rows_of_bytes,
 };
 use crate::Result;
@@ -30,11 +30,11 @@ pub(crate) struct Counting {
     tally: Arc<Tally>,
     /// What is held from the start on.
     _fixed: Held,
-    /// What operations keep for the next call: the product of a residual, the columns of coordinate descent, and the vectors
-    /// of the chain by their lengths.
+    /// What operations keep for the next call: the product of a residual, the columns of coordinate descent,
+    /// and what the steps of a coupled block are made in.
     residual: Option<Shape>,
     columns: Option<Held>,
-    chain: Vec<((usize, usize), [Held; 2])>,
+    steps: Option<Held>,
 }
 
 /// A matrix without entries.
@@ -56,7 +56,7 @@ impl Counting {
     pub(crate) fn new(rules: Rules) -> Self {
         let tally = Arc::default();
         let fixed = Held::new(if rules == Rules::Gpu { predict::FIXED_BYTES } else { 0 }, &tally);
-        Self { rules, tally, _fixed: fixed, residual: None, columns: None, chain: Vec::new() }
+        Self { rules, tally, _fixed: fixed, residual: None, columns: None, steps: None }
     }
 
     /// The most bytes that were held at once.
@@ -202,12 +202,21 @@ impl Backend for Counting {
         check::same("momentum", (1, 2), state.dim())
     }
 
-    fn fuses_rows(&self, k: usize) -> bool {
-        self.rules == Rules::Cpu || predict::fuses_rows(k)
+    fn fuses_block(&self, shape: (usize, usize), left: bool, mu: f64) -> bool {
+        let coupled = left || mu > 0.0;
+        if self.rules == Rules::Cpu { !coupled } else { predict::fuses_block(shape, left, coupled) }
     }
 
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Shape>, x: &mut Shape) -> Result<()> {
-        check::nesterov_rows(self, &block, x)
+    fn nesterov_block(&mut self, block: NesterovBlock<'_, Shape>, x: &mut Shape) -> Result<()> {
+        check::nesterov_block(self, &block, x)?;
+        if self.rules == Rules::Gpu && (block.left.is_some() || block.mu > 0.0) {
+            let bytes = predict::steps_bytes(x.rows, x.cols);
+            self.steps = self.steps.take().filter(|kept| kept.bytes() >= bytes);
+            if self.steps.is_none() {
+                self.steps = Some(self.held(bytes));
+            }
+        }
+        Ok(())
     }
 
     fn fastest_solver(&self) -> Solver {
@@ -219,12 +228,7 @@ impl Backend for Counting {
         if self.rules == Rules::Cpu || x.rows == 0 || x.cols == 0 {
             return Ok(());
         }
-        if block.left.is_some() {
-            if self.chain.iter().all(|(lengths, _)| *lengths != x.dim()) {
-                let vectors = [x.rows, x.cols].map(|len| self.held(predict::matrix_bytes(Storage::F32, 1, len)));
-                self.chain.push((x.dim(), vectors));
-            }
-        } else if block.mu > 0.0 {
+        if block.left.is_some() || block.mu > 0.0 || !predict::descends_rows(x.cols) {
             let bytes = predict::columns_bytes(x.rows, x.cols);
             self.columns = self.columns.take().filter(|kept| kept.bytes() >= bytes);
             if self.columns.is_none() {

@@ -2,11 +2,11 @@
 
 use super::host::decide;
 use super::{
-    ColumnSums, Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovRows,
-    NesterovStep, Operand, SearchSum, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
+    ColumnSums, Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovBlock,
+    NesterovStep, Operand, SearchSum, Separate, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
 };
+use crate::Result;
 use crate::model::{Metric, Solver};
-use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use std::time::Duration;
 
@@ -89,6 +89,7 @@ pub trait Backend: Elementwise + Sized {
 
     /// One step of Nesterov's method with projection on x ≥ 0; [`Formula::Nesterov`] has the formula.
     fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
+        check::nesterov_step(self, &step)?;
         separate_step(self, step)
     }
 
@@ -103,18 +104,18 @@ pub trait Backend: Elementwise + Sized {
         self.write(row(&next).view(), state)
     }
 
-    /// Whether [`Backend::nesterov_rows`] takes blocks of k columns.
-    fn fuses_rows(&self, _k: usize) -> bool {
+    /// Whether [`Backend::nesterov_block`] is better than step by step on a block of that shape, with a Gram on the left or not, and with
+    /// the penalty `mu`.
+    fn fuses_block(&self, _shape: (usize, usize), _left: bool, _mu: f64) -> bool {
         false
     }
 
-    /// All steps of Nesterov's method on rows that nothing couples, from `y = x` on: as often as the block says
-    /// [`Backend::nesterov_step`] at the gradient `Y G`, without a matrix on the left and penalties on columns, with
-    /// `β = (α − 1)/α'`, `α' = (1 + √(4α² + 1))/2` from α = 1. Every row stays where it is from the first step to the last.
-    /// [`Error::Config`] where [`Backend::fuses_rows`] says no.
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()> {
-        check::nesterov_rows(self, &block, x)?;
-        Err(not_fused(self.shape(x).1))
+    /// All steps of Nesterov's method on a block, from `y = x` on: as often as the block says [`Backend::nesterov_step`] at the gradient
+    /// `A Y G`, with `β = (α − 1)/α'`, `α' = (1 + √(4α² + 1))/2` from α = 1.
+    fn nesterov_block(&mut self, block: NesterovBlock<'_, Self::Matrix>, x: &mut Self::Matrix) -> Result<()> {
+        check::nesterov_block(self, &block, x)?;
+        let mut work = Separate::new(self, self.shape(x), block.left.is_some())?;
+        work.solve(self, &block, false, x)
     }
 
     // ---- Coordinate descent and the extrapolation between its iterations.
@@ -328,11 +329,6 @@ pub(crate) fn separate_step<B: Backend>(b: &mut B, step: NesterovStep<'_, B>) ->
             b.map(Formula::Extrapolate, &mut [y], &[Operand::Each(x), Operand::Entry(state, 1)])
         }
     }
-}
-
-/// For rows that are too long for [`Backend::nesterov_rows`].
-pub(crate) fn not_fused(k: usize) -> Error {
-    Error::Config(format!("rows of {k} columns are not taken through a block at once on this device"))
 }
 
 /// What `bench` asks a device.

@@ -11,13 +11,13 @@
 //! have as one operation: [`Backend::descend`].
 
 use super::cut::{Cut, Scratch};
-use super::nesterov::{Block, Nesterov, Separate, Steps};
+use super::nesterov::{Block, Nesterov, Steps};
 
 use super::settings::Elastic;
 use super::state::{State, Visitor};
 use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, Descent, MatMul, Part};
+use crate::backend::{Backend, Descent, MatMul, Part, Separate};
 use crate::model::HPenalty;
 
 /// How a block is solved.

@@ -2,7 +2,7 @@
 
 use super::Metric;
 use crate::Result;
-use crate::backend::{Backend, Curvature, MatMul, Momentum, NesterovRows, NesterovStep, momentum};
+use crate::backend::{Backend, Curvature, NesterovBlock, Separate};
 use ndarray::Array2;
 
 /// How the steps of Nesterov's method are made.
@@ -43,16 +43,6 @@ pub(super) struct Nesterov<B: Backend> {
     pub(super) left: Option<Curvature<B::Matrix>>,
 }
 
-/// What the steps need one by one, where the backend does not take all of them at once.
-pub(super) struct Separate<B: Backend> {
-    y: B::Matrix,
-    gradient: B::Matrix,
-    half: Option<B::Matrix>,
-    sums: B::Matrix,
-    momentum: B::Matrix,
-    test: B::Scalars,
-}
-
 impl<B: Backend> Nesterov<B> {
     /// For k columns; with a Gram on the left, that of so many rows.
     pub(super) fn new(b: &mut B, k: usize, left: Option<usize>, steps: Steps) -> Result<Self> {
@@ -63,17 +53,10 @@ impl<B: Backend> Nesterov<B> {
     /// What an unknown of `rows × k` needs, with the penalty `mu` on its column sums.
     pub(super) fn separate(&self, b: &mut B, (rows, k): (usize, usize), mu: f64) -> Result<Option<Separate<B>>> {
         let left = self.left.is_some();
-        if !left && mu == 0.0 && !self.steps.restart && b.fuses_rows(k) {
+        if !self.steps.restart && b.fuses_block((rows, k), left, mu) {
             return Ok(None);
         }
-        Ok(Some(Separate {
-            y: b.zeros(rows, k)?,
-            gradient: b.zeros(rows, k)?,
-            half: if left { Some(b.zeros(rows, k)?) } else { None },
-            sums: b.zeros(1, k)?,
-            momentum: b.zeros(1, 2)?,
-            test: b.scalars(1)?,
-        }))
+        Separate::new(b, (rows, k), left).map(Some)
     }
 
     /// From and into `x`:
@@ -86,39 +69,12 @@ impl<B: Backend> Nesterov<B> {
         separate: &mut Option<Separate<B>>,
     ) -> Result<()> {
         let Self { steps, right, left } = self;
-        let Some(work) = separate else {
-            let (gram, rhs, right, extra, steps) = (block.gram, block.rhs, &right.scale, block.extra, steps.inner);
-            return b.nesterov_rows(NesterovRows { gram, rhs, right, extra, steps }, x);
-        };
-        let mut alpha = 1.0_f64;
-        for k in 0..steps.inner {
-            let (next, beta) = momentum(alpha);
-            alpha = next;
-            let at = if k == 0 { &*x } else { &work.y };
-            match (block.left, &mut work.half) {
-                (Some(a), Some(half)) => {
-                    b.matmul(MatMul::NN, at, block.gram, half)?;
-                    b.matmul(MatMul::NN, a, half, &mut work.gradient)?;
-                }
-                _ => b.matmul(MatMul::NN, at, block.gram, &mut work.gradient)?,
-            }
-            b.nesterov_step(NesterovStep {
-                gradient: &mut work.gradient,
-                rhs: block.rhs,
-                column_sums: (block.mu > 0.0).then_some((block.mu, &mut work.sums)),
-                right: &right.scale,
-                left: left.as_ref().map(|curvature| &curvature.scale),
-                extra: block.extra,
-                momentum: if steps.restart {
-                    Momentum::Restart { state: &mut work.momentum, scalars: &mut work.test, slot: 0 }
-                } else {
-                    Momentum::Fixed(beta)
-                },
-                first: k == 0,
-                x,
-                y: &mut work.y,
-            })?;
+        let Block { left: a, gram, rhs, mu, extra } = *block;
+        let left = a.zip(left.as_ref().map(|curvature| &curvature.scale));
+        let block = NesterovBlock { left, gram, rhs, mu, right: &right.scale, extra, steps: steps.inner };
+        match separate {
+            None => b.nesterov_block(block, x),
+            Some(work) => work.solve(b, &block, steps.restart, x),
         }
-        Ok(())
     }
 }

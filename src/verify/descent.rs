@@ -6,6 +6,11 @@ use crate::backend::formula::gamma;
 use crate::backend::{Backend, Combination, Descent, EXTRAPOLATION, Element, Elementwise, Sum};
 use ndarray::{ArcArray2, Array2, Axis, rcarr2};
 
+/// Rows and columns for every way to share a row among invocations, and for rows that are too long for that.
+const WIDE: [(usize, usize); 5] = [(300, 20), (260, 101), (19, 40), (40, 300), (5, 801)];
+/// And for every number of rows that an invocation has of a penalised column, and for columns that are too long for that.
+const TALL: [(usize, usize); 5] = [(300, 40), (700, 37), (1500, 11), (3000, 9), (4200, 35)];
+
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
     for (rows, k) in [(1, 1), (64, 32), (65, 33), (7, 101), (131, 70)] {
         for sweeps in [1, 3] {
@@ -18,6 +23,14 @@ pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()>
         }
         extrapolation(v, (rows, k))?;
     }
+    for (rows, k) in WIDE {
+        whole(v, (rows, k), 2, false)?;
+    }
+    for (rows, k) in TALL {
+        objective(v, (rows, k), 0.7, false)?;
+    }
+    whole(v, (300, 37), 2, true)?;
+    objective(v, (300, 37), 0.7, true)?;
     prox(v)
 }
 
@@ -103,7 +116,7 @@ fn objective<B: Backend<Elem = f32>>(
 
 /// One column: the prox of the squared L1 norm, whose t is a quotient of sums.
 fn prox<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
-    for rows in [1, 255, 256, 1031] {
+    for rows in [1, 255, 256, 1031, 4097] {
         let (c, mu) = (0.8_f32, 0.3);
         let rhs = v.data(rows, 1, Data::Signed);
         let [gram, on_rhs, mut x] =

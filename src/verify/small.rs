@@ -8,6 +8,9 @@ use crate::model::Metric;
 use ndarray::{ArcArray2, Array2, Axis, Zip, rcarr2};
 
 pub(super) fn run<B: Backend<Elem = f32>>(v: &mut Verifier<'_, B>) -> Result<()> {
+    for k in [130, 203, 257] {
+        spectral_bound(v, k)?;
+    }
     for k in [1, 7, 64, 101] {
         spectral_bound(v, k)?;
         equalize(v, k)?;

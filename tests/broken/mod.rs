@@ -1,7 +1,7 @@
 //! A CPU backend that gets one operation wrong, by one entry and little; and one that has nothing but the contract.
 
 use deepnmf::backend::{
-    Backend, Cadence, ColumnSums, Combination, Course, Cpu, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
+    Backend, Cadence, ColumnSums, Combination, Course, Cpu, Curvature, Descent, Device, Formula, MatMul, NesterovBlock,
     Operand, Rows, Sparse, StopCheck, Stopping, Storage, Sum, Write,
 };
 use deepnmf::train::{Metric, Solver};
@@ -26,6 +26,7 @@ const METHODS: &[&str] = &[
     "column sums",
     "column sums that add",
     "Nesterov on rows",
+    "Nesterov on coupled rows",
     "restart",
     "sum",
     "sum that adds",
@@ -238,12 +239,13 @@ impl Backend for Broken {
         }
         Ok(())
     }
-    fn fuses_rows(&self, k: usize) -> bool {
-        self.cpu.fuses_rows(k)
+    fn fuses_block(&self, shape: (usize, usize), left: bool, mu: f64) -> bool {
+        self.cpu.fuses_block(shape, left, mu)
     }
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, M>, x: &mut M) -> Result<()> {
-        self.cpu.nesterov_rows(block, x)?;
-        self.spoil("Nesterov on rows", x);
+    fn nesterov_block(&mut self, block: NesterovBlock<'_, M>, x: &mut M) -> Result<()> {
+        let coupled = block.left.is_some() || block.mu > 0.0;
+        self.cpu.nesterov_block(block, x)?;
+        self.spoil(if coupled { "Nesterov on coupled rows" } else { "Nesterov on rows" }, x);
         Ok(())
     }
     fn fastest_solver(&self) -> Solver {

@@ -7,8 +7,8 @@ mod sums;
 pub(crate) use map::map;
 
 use super::{
-    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovRows, Operand, Rows,
-    SHARD_BYTES, Sparse, Storage, Sum, Write, check, host, rows_of_bytes,
+    Backend, Cadence, Clock, ColumnSums, Descent, Device, Element, Formula, MatMul, NesterovBlock, Operand, Rows,
+    SHARD_BYTES, Separate, Sparse, Storage, Sum, Write, check, host, rows_of_bytes,
 };
 use crate::Result;
 use crate::model::Solver;
@@ -178,13 +178,16 @@ impl<E: Element> Backend for Cpu<E> {
         Ok(())
     }
 
-    fn fuses_rows(&self, _k: usize) -> bool {
-        true
+    fn fuses_block(&self, _shape: (usize, usize), left: bool, mu: f64) -> bool {
+        !left && mu == 0.0
     }
 
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
-        check::nesterov_rows(self, &block, x)?;
-        nesterov::rows(block, x)
+    fn nesterov_block(&mut self, block: NesterovBlock<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
+        check::nesterov_block(self, &block, x)?;
+        if self.fuses_block(x.dim(), block.left.is_some(), block.mu) {
+            return nesterov::rows(block, x);
+        }
+        Separate::new(self, x.dim(), block.left.is_some())?.solve(self, &block, false, x)
     }
 
     /// benches/solvers.rs, faces of PIE (2856 × 1024) on two cores, SDNMF/L: coordinate descent takes 0.10 of the time of the

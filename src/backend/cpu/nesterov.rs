@@ -4,15 +4,15 @@ use crate::Result;
 use crate::backend::formula::stepped;
 use crate::backend::host::products::{faer_view, not_row_major};
 use crate::backend::host::rows_per_task;
-use crate::backend::{Element, NesterovRows, momentum};
+use crate::backend::{Element, NesterovBlock, momentum};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 use ndarray::parallel::prelude::*;
 use ndarray::{ArcArray2, Array2, Axis};
 use pulp::Arch;
 
-/// See [`Backend::nesterov_rows`](crate::backend::Backend::nesterov_rows): as many rows at a time as stay in a core's cache.
-pub(super) fn rows<E: Element>(block: NesterovRows<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
+/// See [`Backend::nesterov_block`](crate::backend::Backend::nesterov_block), where nothing couples the rows: as many rows at a time as stay in a core's cache.
+pub(super) fn rows<E: Element>(block: NesterovBlock<'_, ArcArray2<E>>, x: &mut ArcArray2<E>) -> Result<()> {
     let (k, gram, extra) = (x.ncols(), faer_view(block.gram.view())?, E::of(block.extra));
     let curvature = &block.right.row(0) + extra;
     let task = rows_per_task(k);

@@ -62,6 +62,8 @@ pub(super) struct Planned {
     pub(super) room: Option<Arc<AtomicU32>>,
     /// Bytes of the largest buffer that the driver makes.
     pub(super) largest: Option<u64>,
+    /// Multiplications of a dispatch.
+    pub(super) work: Option<f64>,
     /// Whether the clock of the device stands still.
     pub(super) stopped_clock: bool,
 }
@@ -98,7 +100,7 @@ mod tests {
     use super::super::pipeline::{Kernel, Spec};
     use super::super::{Gpu, GpuOptions, Matrix, Tune, list};
     use super::*;
-    use crate::backend::{Backend, Clock, Device, MatMul, Rows};
+    use crate::backend::{Backend, Clock, Descent, Device, MatMul, NesterovBlock, Rows};
     use crate::train::{Checkpoints, Config, Progress, fit_with_checkpoints};
     use ndarray::Array2;
     use std::ops::ControlFlow;
@@ -141,6 +143,46 @@ mod tests {
         let index = list(true).into_iter().find(|d| d.problem.is_none()).map(|d| d.index).filter(|_| wish != "off");
         assert!(index.is_some() || wish != "require", "no usable adapter");
         index.map(|index| Gpu::open(index, options).unwrap())
+    }
+
+    /// Dispatches that may do less are more, and handed over sooner; not a bit of what comes out changes.
+    #[test]
+    fn what_is_cut_into_short_dispatches_is_the_same() {
+        let work = |work: Option<f64>| {
+            let mut gpu = with(GpuOptions {
+                tune: Tune::Never,
+                planned: Planned { work, ..Planned::default() },
+                ..GpuOptions::default()
+            })?;
+            let data =
+                |n: usize, k: usize| Array2::from_shape_fn((n, k), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 97.0);
+            let [x, h, gram] = [(1000, 200), (1000, 20), (20, 20)].map(|(n, k)| gpu.upload(data(n, k).view()).unwrap());
+            let [mut psi, mut rhs, mut back] =
+                [(200, 20), (1000, 20), (1000, 200)].map(|(n, k)| gpu.zeros(n, k).unwrap());
+            gpu.matmul(MatMul::TN, &x, &h, &mut psi).unwrap();
+            gpu.matmul(MatMul::NN, &x, &psi, &mut rhs).unwrap();
+            gpu.matmul(MatMul::NT, &rhs, &psi, &mut back).unwrap();
+            let right = gpu.upload(Array2::from_elem((1, 20), 20.0).view()).unwrap();
+            let (mut by_steps, mut by_descent) =
+                (gpu.upload(data(1000, 20).view()).unwrap(), gpu.upload(data(1000, 20).view()).unwrap());
+            let block =
+                NesterovBlock { left: None, gram: &gram, rhs: &rhs, mu: 0.0, right: &right, extra: 0.1, steps: 3 };
+            gpu.nesterov_block(block, &mut by_steps).unwrap();
+            gpu.descend(Descent { left: None, gram: &gram, rhs: &rhs, mu: 0.0, sweeps: 2 }, &mut by_descent).unwrap();
+            let stats = gpu.stats();
+            let all = [psi, rhs, back, by_steps, by_descent].map(|m| gpu.download(&m).unwrap().mapv(f32::to_bits));
+            Some((all, stats.dispatches, stats.submissions))
+        };
+        let (Some(whole), Some(cut)) = (work(None), work(Some(5e4))) else { return };
+        assert!(whole.0 == cut.0);
+        assert!(
+            cut.1 > whole.1 + 50 && cut.2 > whole.2 + 50,
+            "{} and {} dispatches, {} and {} times",
+            whole.1,
+            cut.1,
+            whole.2,
+            cut.2
+        );
     }
 
     /// A fit of every stage, written down after every look to `path`, going on from there where it is; `look` is called with the

@@ -195,6 +195,11 @@ impl<'a> Region<'a> {
         Self { buffer: &m.shards[shard], scales: m.scales.get(shard), row, offset: row * m.ld + col, ld: m.ld }
     }
 
+    /// All of a buffer of numbers that is no matrix.
+    pub(super) fn scratch(buffer: &'a Buffer, ld: usize) -> Self {
+        Self { buffer, scales: None, row: 0, offset: 0, ld }
+    }
+
     /// What is left of it from that row and column on.
     pub(super) fn at(self, row: usize, col: usize) -> Self {
         Self { row: self.row + row, offset: self.offset + row * self.ld + col, ..self }

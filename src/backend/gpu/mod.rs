@@ -17,6 +17,7 @@ mod missing;
 mod open;
 mod ops;
 mod options;
+mod pace;
 mod pipeline;
 pub(crate) mod predict;
 mod recorder;

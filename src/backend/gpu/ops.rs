@@ -8,9 +8,9 @@ use super::pipeline::PARTS;
 use super::predict::{residual_rows, sums_bytes};
 use super::sparse::SparseMatrix;
 use crate::backend::{
-    Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovRows,
-    NesterovStep, Operand, Rows, SearchSum, Sparse, Standing, StopCheck, Storage, Sum, VERDICT, Write, check,
-    rows_of_bytes, separate_step,
+    Backend, Cadence, Clock, ColumnSums, Combination, Curvature, Descent, Device, Formula, MatMul, NesterovBlock,
+    Operand, Rows, SearchSum, Separate, Sparse, Standing, StopCheck, Storage, Sum, VERDICT, Write, check,
+    rows_of_bytes,
 };
 use crate::model::{Metric, Solver};
 use crate::{Error, Result};
@@ -178,21 +178,25 @@ impl Backend for Gpu {
         kernels::momentum::record(&mut self.recorder, sums, slot, first, state)
     }
 
-    fn fuses_rows(&self, k: usize) -> bool {
-        kernels::nesterov_rows::takes(&self.recorder.context, k)
+    fn fuses_block(&self, shape: (usize, usize), left: bool, mu: f64) -> bool {
+        match left || mu > 0.0 {
+            true => kernels::nesterov_columns::tile(&self.recorder.context, shape, left).is_some(),
+            false => kernels::nesterov_rows::takes(&self.recorder.context, shape.1),
+        }
     }
 
-    fn nesterov_step(&mut self, step: NesterovStep<'_, Self>) -> Result<()> {
-        let Some((mu, beta)) = kernels::nesterov_columns::takes(&self.recorder, &step) else {
-            return separate_step(self, step);
-        };
-        check::nesterov_step(self, &step)?;
-        kernels::nesterov_columns::record(&mut self.recorder, &step, mu, beta)
-    }
-
-    fn nesterov_rows(&mut self, block: NesterovRows<'_, Matrix>, x: &mut Matrix) -> Result<()> {
-        check::nesterov_rows(self, &block, x)?;
-        kernels::nesterov_rows::record(&mut self.recorder, &block, x)
+    fn nesterov_block(&mut self, block: NesterovBlock<'_, Matrix>, x: &mut Matrix) -> Result<()> {
+        check::nesterov_block(self, &block, x)?;
+        let left = block.left.is_some();
+        if !self.fuses_block(x.shape(), left, block.mu) {
+            return Separate::new(self, x.shape(), left)?.solve(self, &block, false, x);
+        }
+        match kernels::nesterov_columns::tile(&self.recorder.context, x.shape(), left) {
+            Some(tile) if left || block.mu > 0.0 => {
+                kernels::nesterov_columns::record(&mut self.recorder, tile, &block, x)
+            }
+            _ => kernels::nesterov_rows::record(&mut self.recorder, &block, x),
+        }
     }
 
     fn residual(
@@ -256,9 +260,9 @@ impl Backend for Gpu {
         check::descent(self, &block, x)?;
         match block.left {
             _ if x.shards.is_empty() => Ok(()),
-            Some(left) => kernels::descend_chain::record(&mut self.recorder, left, block, x),
-            None if block.mu > 0.0 => kernels::descend_columns::record(&mut self.recorder, &self.products, block, x),
-            None => kernels::descend_rows::record(&mut self.recorder, block, x),
+            Some(left) => kernels::descend_chain::record(&mut self.recorder, &self.products, left, block, x),
+            None if block.mu == 0.0 && kernels::descend_rows::record(&mut self.recorder, block, x)? => Ok(()),
+            None => kernels::descend_columns::record(&mut self.recorder, &self.products, block, x),
         }
     }
 

@@ -28,9 +28,18 @@ pub(crate) fn matrix_bytes(storage: Storage, rows: usize, cols: usize) -> u64 {
     words(rows, cols.div_ceil(PAD).saturating_mul(PAD)) / 4 * storage.bytes() as u64 + scales
 }
 
-/// Whether rows of k columns are taken through a block at once, on a device with 32 KiB of workgroup memory.
-pub(crate) fn fuses_rows(k: usize) -> bool {
-    kernels::nesterov_rows::Tile::of(k, 1, 32 << 10, 1).is_some()
+/// Whether all steps of a block are recorded at once, on a device with 32 KiB of workgroup memory.
+pub(crate) fn fuses_block(shape: (usize, usize), left: bool, coupled: bool) -> bool {
+    const BYTES: u32 = 32 << 10;
+    match coupled {
+        true => kernels::nesterov_columns::Tile::of(shape, left, BYTES).is_some(),
+        false => kernels::nesterov_rows::Tile::of(shape.1, 1, BYTES, 1).is_some(),
+    }
+}
+
+/// Of what the steps of a coupled block are made in; it is kept.
+pub(crate) fn steps_bytes(rows: usize, k: usize) -> u64 {
+    words(kernels::nesterov_columns::words(rows, k), 1)
 }
 
 /// Of numbered sums.
@@ -43,8 +52,13 @@ pub(crate) fn residual_rows(n: usize, m: usize) -> usize {
     (RESIDUAL_BYTES / m.div_ceil(PAD).max(1).saturating_mul(4 * PAD)).clamp(1, n.max(1))
 }
 
-/// Of the columns that coordinate descent on a penalised rows × cols block gathers, and as many of their gradients; they
-/// are kept.
+/// Whether rows of k columns go through coordinate descent at once, on a device with 32 KiB of workgroup memory.
+pub(crate) fn descends_rows(k: usize) -> bool {
+    kernels::descend_rows::Tile::of(k, 1, 32 << 10, 1).is_some()
+}
+
+/// Of the columns that coordinate descent on a rows × cols block gathers, their gradients, and what these are made of; they are
+/// kept.
 pub(crate) fn columns_bytes(rows: usize, cols: usize) -> u64 {
-    2 * words(rows, kernels::descend_columns::BLOCK.min(cols))
+    3 * words(kernels::descend_columns::words(rows, cols), 1)
 }

@@ -4,6 +4,7 @@ use super::adapters::INVOCATIONS;
 use super::context::Context;
 use super::gate::Gate;
 use super::matrix::{Buffer, Matrix};
+use super::pace::Pace;
 use super::pipeline::{Kernel, Key, Program};
 use super::scheduler::{Scheduler, Workgroups};
 use crate::backend::Storage;
@@ -31,10 +32,12 @@ pub(super) struct Recorder {
     spectral_len: usize,
     /// The rounded operand of a product of halves.
     halves: Option<Arc<Buffer>>,
-    /// Columns of coordinate descent and their gradients.
-    descent: Option<[Arc<Buffer>; 2]>,
-    /// `X G_:j` and the column sums of coordinate descent in the chain.
-    chain: Vec<(Matrix, Matrix)>,
+    /// Columns of coordinate descent, their gradients, and what these are made of.
+    descent: Option<[Arc<Buffer>; 3]>,
+    /// A copy of a matrix in one piece.
+    whole: Option<Arc<Buffer>>,
+    /// What the steps of a coupled block are made in.
+    steps: Option<Arc<Buffer>>,
 }
 
 impl Recorder {
@@ -48,9 +51,13 @@ impl Recorder {
         let spectral = || buffer("power iteration", spectral_len);
         let spectral = [spectral()?, spectral()?, spectral()?];
         let gate = Gate::new(&context)?;
+        #[cfg(test)]
+        let told = context.options.planned.work;
+        #[cfg(not(test))]
+        let told = None;
         Ok(Self {
             context,
-            scheduler: Scheduler::new(),
+            scheduler: Scheduler::new(Pace::new(told)),
             gate,
             pipelines: HashMap::new(),
             scratch,
@@ -59,7 +66,8 @@ impl Recorder {
             spectral_len,
             halves: None,
             descent: None,
-            chain: Vec::new(),
+            whole: None,
+            steps: None,
         })
     }
 
@@ -97,6 +105,11 @@ impl Recorder {
             self.dispatch_always(&super::gate::ARM, &[&gate], &arm)?;
         }
         self.launch(program, buffers, params, Workgroups::In(&gate.raw, 4 * u64::from(place.word)))
+    }
+
+    /// Counts the multiplications of what was recorded last. Where there are many by now, it is handed over.
+    pub(super) fn worked(&mut self, multiplications: f64) -> Result<()> {
+        if self.scheduler.pace.record(multiplications) { self.scheduler.submit(&self.context) } else { Ok(()) }
     }
 
     /// Records one workgroup, which is not skipped.
@@ -162,28 +175,41 @@ impl Recorder {
 
     /// Brings bytes to a buffer, ahead of all that is recorded and not yet submitted.
     pub(super) fn stage(&mut self, to: &Buffer, at: u64, bytes: &[u8]) -> Result<()> {
+        self.stage_by(to, at, bytes.len(), |to| to.copy_from_slice(bytes))
+    }
+
+    /// The same for so many bytes that `write` puts where the device takes them from; what it leaves out is 0.
+    pub(super) fn stage_by(
+        &mut self,
+        to: &Buffer,
+        at: u64,
+        bytes: usize,
+        write: impl Fn(&mut wgpu::BufferViewMut),
+    ) -> Result<()> {
         self.context.check_own(&to.raw)?;
-        if bytes.is_empty() {
+        if bytes == 0 {
             return Ok(());
         }
+        let bytes = bytes as u64;
         self.with_room(|recorder| {
             let context = &recorder.context;
             context.check()?;
-            // Not by `write_buffer`, whose own staging memory is not let go on Metal.
+            // Not by `write_buffer`, which does the same behind a copy, and whose staging memory is not let go on Metal; nor by a
+            // `StagingBelt`, which panics where there is no memory.
             let staging = context.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("transfer"),
-                size: bytes.len() as u64,
+                size: bytes,
                 usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: true,
             });
-            context.check_memory("a transfer", bytes.len() as u64)?;
+            context.check_memory("a transfer", bytes)?;
             let failed = |e: &dyn std::fmt::Display| Error::DeviceFault(format!("a transfer failed: {e}"));
-            staging.get_mapped_range_mut(..).map_err(|e| failed(&e))?.copy_from_slice(bytes);
+            write(&mut staging.get_mapped_range_mut(..).map_err(|e| failed(&e))?);
             staging.unmap();
             let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&staging, 0, &to.raw, at, staging.size());
             context.queue.submit([encoder.finish()]);
-            context.check_memory("a transfer", bytes.len() as u64)
+            context.check_memory("a transfer", bytes)
         })
     }
 
@@ -231,41 +257,50 @@ impl Recorder {
         Ok(self.spectral.clone())
     }
 
-    /// Two buffers of at least `words`, kept for the next call.
-    pub(super) fn descent_scratch(&mut self, words: usize) -> Result<[Arc<Buffer>; 2]> {
+    /// Three buffers of at least `words`, kept for the next call.
+    pub(super) fn descent_scratch(&mut self, words: usize) -> Result<[Arc<Buffer>; 3]> {
         let bytes = 4 * words as u64;
-        if let Some(pair) = self.descent.as_ref().filter(|[first, _]| first.raw.size() >= bytes) {
-            return Ok(pair.clone());
+        if let Some(three) = self.descent.as_ref().filter(|[first, ..]| first.raw.size() >= bytes) {
+            return Ok(three.clone());
         }
         self.descent = None;
         let mut buffer = || self.buffer("columns", bytes, Storage::F32).map(Arc::new);
-        let pair = [buffer()?, buffer()?];
-        self.descent = Some(pair.clone());
-        Ok(pair)
+        let three = [buffer()?, buffer()?, buffer()?];
+        self.descent = Some(three.clone());
+        Ok(three)
     }
 
-    /// A buffer of at least `words`, kept for the next call.
+    /// A buffer of at least `words`, kept for the next call, for a product's rounded operand.
     pub(super) fn halves_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
-        let bytes = 4 * words as u64;
-        if let Some(buffer) = self.halves.as_ref().filter(|buffer| buffer.raw.size() >= bytes) {
-            return Ok(Arc::clone(buffer));
-        }
-        self.halves = None;
-        let buffer = Arc::new(self.buffer("halves", bytes, Storage::F32)?);
+        let kept = self.halves.take();
+        let buffer = self.kept_or_new("halves", kept, words)?;
         self.halves = Some(Arc::clone(&buffer));
         Ok(buffer)
     }
 
-    /// Vectors of these lengths, of which there is a pair for every layer.
-    pub(super) fn chain_vectors(&mut self, rows: usize, cols: usize) -> Result<(Matrix, Matrix)> {
-        match self.chain.iter().position(|(t, sums)| (t.cols, sums.cols) == (rows, cols)) {
-            Some(kept) => Ok(self.chain.swap_remove(kept)),
-            None => Ok((self.allocate(1, rows, Storage::F32)?, self.allocate(1, cols, Storage::F32)?)),
-        }
+    /// The same for a copy of a matrix in one piece.
+    pub(super) fn whole_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
+        let kept = self.whole.take();
+        let buffer = self.kept_or_new("a matrix in one piece", kept, words)?;
+        self.whole = Some(Arc::clone(&buffer));
+        Ok(buffer)
     }
 
-    pub(super) fn keep_chain_vectors(&mut self, pair: (Matrix, Matrix)) {
-        self.chain.push(pair);
+    /// The same for the steps of a coupled block.
+    pub(super) fn steps_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
+        let kept = self.steps.take();
+        let buffer = self.kept_or_new("steps", kept, words)?;
+        self.steps = Some(Arc::clone(&buffer));
+        Ok(buffer)
+    }
+
+    /// One that is too small goes before the next is made.
+    fn kept_or_new(&mut self, label: &str, kept: Option<Arc<Buffer>>, words: usize) -> Result<Arc<Buffer>> {
+        let bytes = 4 * words as u64;
+        match kept.filter(|buffer| buffer.raw.size() >= bytes) {
+            Some(buffer) => Ok(buffer),
+            None => Ok(Arc::new(self.buffer(label, bytes, Storage::F32)?)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::matrix::{Buffer, not_numbers};
+use super::pace::Pace;
 use super::pipeline::Kernel;
 use super::timer::Timer;
 use crate::backend::Storage;
@@ -40,6 +41,8 @@ pub(super) struct Read {
     staging: wgpu::Buffer,
     done: Receiver<Result<(), wgpu::BufferAsyncError>>,
     submission: wgpu::SubmissionIndex,
+    /// What [`Pace`] counted until then.
+    work: f64,
 }
 
 /// Larger staging buffers are not kept.
@@ -64,11 +67,12 @@ pub(super) struct Scheduler {
     /// Staging buffers of small reads, for the next one of that size.
     spare: Vec<wgpu::Buffer>,
     timer: Option<Timer>,
+    pub(super) pace: Pace,
     pub(super) stats: Stats,
 }
 
 impl Scheduler {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pace: Pace) -> Self {
         Self {
             pass: None,
             encoder: None,
@@ -76,6 +80,7 @@ impl Scheduler {
             last: None,
             spare: Vec::new(),
             timer: None,
+            pace,
             stats: Stats::default(),
         }
     }
@@ -154,6 +159,7 @@ impl Scheduler {
         self.pass = None;
         if let Some(encoder) = self.encoder.take() {
             self.last = Some(context.queue.submit([encoder.finish()]));
+            self.pace.submit();
             self.stats.submissions += 1;
         }
         context.check()
@@ -217,7 +223,7 @@ impl Scheduler {
             let _ = send.send(result);
         });
         let submission = self.last.clone().ok_or_else(|| Error::DeviceFault("nothing was submitted".into()))?;
-        Ok(Read { staging, done, submission })
+        Ok(Read { staging, done, submission, work: self.pace.submitted() })
     }
 
     /// Waits for a read and gives its words to `take`.
@@ -228,6 +234,7 @@ impl Scheduler {
         context.poll(wgpu::PollType::Wait { submission_index: Some(read.submission), timeout: None })?;
         read.done.recv().map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
         self.stats.waited += begin.elapsed();
+        self.pace.finish(read.work);
         let view = read.staging.get_mapped_range(..).map_err(|e| failed(&e))?;
         take(bytemuck::cast_slice(&view));
         drop(view);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! //: for i 0 ROWS        the lines up to the matching `//: end`, for i = 0 … ROWS − 1
+//! //: for i 1 ROWS after j the same, where j = i − 1
 //! //: if NAME             those lines where NAME is not 0; `if !NAME`: where it is
 //! //: reduce NAME TYPE OF  a function NAME(own: TYPE, local: u32) that combines what the 256 invocations of a workgroup have;
 //!                         OF combines a and b. No `end`. shaders/reduce.wgsl is its text.
@@ -54,11 +55,15 @@ fn block<'a>(lines: &[&'a str], values: &mut Vec<(&'a str, usize)>, out: &mut St
             known.or(word.parse().ok()).unwrap_or(0)
         };
         match words[..] {
-            ["for", name, from, to] => {
+            ["for", name, from, to, ref after @ ..] => {
                 for value in number(from)..number(to) {
+                    let known = values.len();
                     values.push((name, value));
+                    if let ["after", before] = after {
+                        values.push((before, value.saturating_sub(1)));
+                    }
                     block(body, values, out);
-                    values.pop();
+                    values.truncate(known);
                 }
             }
             ["if", name] if (number(name.trim_start_matches('!')) != 0) != name.starts_with('!') => {
@@ -91,6 +96,7 @@ mod tests {
         let source = "a$N\n//: for i 0 2\n  //: for j 1 N\n  x$i_$ju;\n  //: end\n//: end\nz$NN $M";
         assert_eq!(expand(source, &[("N", 3), ("NN", 7)]), "a3\n  x0_1u;\n  x0_2u;\n  x1_1u;\n  x1_2u;\nz7 $M\n");
         assert_eq!(expand("//: for i 0 0\n$i\n//: end", &[]), "");
+        assert_eq!(expand("//: for i 1 3 after j\n$j $i\n//: end", &[]), "0 1\n1 2\n");
     }
 
     #[test]

@@ -18,10 +18,20 @@ impl Recorder {
         for (shard, first, rows) in matrix.each_shard() {
             for start in (0..rows).step_by(rows_at_a_time) {
                 let end = rows.min(start + rows_at_a_time);
-                let mut padded = Array2::<f32>::zeros((end - start, matrix.ld));
-                padded.slice_mut(s![.., ..matrix.cols]).assign(&host.slice(s![first + start..first + end, ..]));
-                let words = padded.as_slice().unwrap_or_default();
-                self.stage(shard, 4 * (start * matrix.ld) as u64, bytemuck::cast_slice(words))?;
+                let (rows, row_bytes) = (host.slice(s![first + start..first + end, ..]), matrix.row_bytes());
+                self.stage_by(shard, (start * row_bytes) as u64, rows.nrows() * row_bytes, |to| {
+                    for (row, at) in rows.rows().into_iter().zip((0..).step_by(row_bytes)) {
+                        let copy;
+                        let row = if let Some(row) = row.to_slice() {
+                            row
+                        } else {
+                            copy = row.to_vec();
+                            &copy
+                        };
+                        let bytes = bytemuck::cast_slice(row);
+                        to.slice(at..at + bytes.len()).copy_from_slice(bytes);
+                    }
+                })?;
             }
         }
         Ok(())

@@ -1,19 +1,21 @@
-//! `shaders/descend_columns.wgsl` and `shaders/descend_gather.wgsl`: coordinate descent on columns that a penalty on their
-//! sums couples. Columns in blocks: they are gathered, `u = XG − B` comes from one product, one workgroup solves them, and
-//! they are put back.
+//! `shaders/descend_columns.wgsl` and `shaders/descend_gather.wgsl`: coordinate descent on columns. Columns in blocks: they are
+//! gathered, `u = XG − B` comes from one product, they are solved, and they are put back. Where a penalty couples their rows and
+//! registers hold them, `shaders/descend_panel.wgsl` does it without gathering.
 
-use super::super::matrix::Matrix;
+use super::super::matrix::{Buffer, Matrix};
 use super::super::pipeline::{Spec, word};
 use super::super::recorder::Recorder;
+use super::descend_panel;
 use super::matmul::{self, Products};
 use crate::Result;
-use crate::backend::{Descent, Element};
+use crate::backend::{Descent, Element, Write};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(in super::super) struct Params {
     rows: u32,
+    pitch: u32,
     count: u32,
     j0: u32,
     g_off: u32,
@@ -35,7 +37,7 @@ pub(in super::super) struct GatherParams {
     row0: u32,
     j0: u32,
     count: u32,
-    all: u32,
+    pitch: u32,
 }
 
 pub(super) const GATHER: Spec = Spec::new::<GatherParams>(
@@ -47,6 +49,60 @@ pub(super) const SCATTER: Spec = GATHER.with("descend_scatter", &[("STORE", 1.0)
 
 /// Columns between two products.
 pub(in super::super) const BLOCK: usize = 32;
+/// Rows that a workgroup takes at a time.
+const ROWS: usize = 256;
+
+/// Columns of X as they are gathered, and what belongs to them, by columns.
+pub(super) struct Gathered {
+    pub(super) columns: std::sync::Arc<Buffer>,
+    pub(super) u: std::sync::Arc<Buffer>,
+    /// Scratch.
+    pub(super) other: std::sync::Arc<Buffer>,
+    /// Words from column to column.
+    pub(super) pitch: usize,
+}
+
+impl Gathered {
+    /// Room for the columns between two products.
+    pub(super) fn new(recorder: &mut Recorder, x: &Matrix) -> Result<Self> {
+        let pitch = pitch(x.rows);
+        let [columns, u, other] = recorder.descent_scratch(words(x.rows, x.cols))?;
+        Ok(Self { columns, u, other, pitch })
+    }
+
+    /// Brings `count` columns of X from j0 on to it and `−B` into u, or, by [`SCATTER`], the columns back.
+    pub(super) fn exchange(
+        &self,
+        recorder: &mut Recorder,
+        spec: &Spec,
+        (x, rhs): (&Matrix, &Matrix),
+        (j0, count): (usize, usize),
+    ) -> Result<()> {
+        for (i, (shard, row0, rows)) in x.each_shard().enumerate() {
+            let params = GatherParams {
+                rows: word(rows)?,
+                ld: word(x.ld)?,
+                row0: word(row0)?,
+                j0: word(j0)?,
+                count: word(count)?,
+                pitch: word(self.pitch)?,
+            };
+            let buffers = [shard, &rhs.shards[i], &*self.columns, &*self.u];
+            recorder.dispatch(spec, &buffers, &params, [recorder.groups(rows, 64), 1, 1])?;
+        }
+        Ok(())
+    }
+}
+
+/// Words from column to column of so many rows, for loads of whole vectors.
+pub(super) fn pitch(rows: usize) -> usize {
+    rows.next_multiple_of(4)
+}
+
+/// Words of the columns between two products, whole quads of them.
+pub(in super::super) fn words(rows: usize, cols: usize) -> usize {
+    BLOCK.min(cols).next_multiple_of(4).saturating_mul(pitch(rows))
+}
 
 pub(in super::super) fn record(
     recorder: &mut Recorder,
@@ -54,41 +110,31 @@ pub(in super::super) fn record(
     block: Descent<'_, Matrix>,
     x: &Matrix,
 ) -> Result<()> {
+    if let Some(panel) = descend_panel::Panel::of(recorder, &block, x) {
+        return panel.record(recorder, products, block, x);
+    }
     let (gram, rhs) = (block.gram, block.rhs);
-    let all = x.rows;
-    let [columns, u] = recorder.descent_scratch(BLOCK.min(x.cols) * all)?;
+    let gathered = Gathered::new(recorder, x)?;
+    let groups = if block.mu > 0.0 { 1 } else { recorder.groups(x.rows, ROWS) };
     for _ in 0..block.sweeps {
         // A block's rows of the Gram lie in one shard.
         for (of_gram, g_row0, g_rows) in gram.each_shard() {
             for start in (0..g_rows).step_by(BLOCK) {
                 let (j0, count) = (g_row0 + start, BLOCK.min(g_rows - start));
-                let exchange = |recorder: &mut Recorder, spec: &Spec| -> Result<()> {
-                    for (i, (shard, row0, rows)) in x.each_shard().enumerate() {
-                        let params = GatherParams {
-                            rows: word(rows)?,
-                            ld: word(x.ld)?,
-                            row0: word(row0)?,
-                            j0: word(j0)?,
-                            count: word(count)?,
-                            all: word(all)?,
-                        };
-                        let buffers = [shard, &rhs.shards[i], &*columns, &*u];
-                        recorder.dispatch(spec, &buffers, &params, [recorder.groups(rows, 64), 1, 1])?;
-                    }
-                    Ok(())
-                };
-                exchange(recorder, &GATHER)?;
-                matmul::record_rows_nt_onto(recorder, products, (gram, j0, count), x, &u, all)?;
+                gathered.exchange(recorder, &GATHER, (x, rhs), (j0, count))?;
+                let (rows, pitch) = ((gram, j0, count), gathered.pitch);
+                matmul::record_rows_nt_onto(recorder, products, rows, x, (&gathered.u, pitch), Write::Add)?;
                 let params = Params {
-                    rows: word(all)?,
+                    rows: word(x.rows)?,
+                    pitch: word(pitch)?,
                     count: word(count)?,
                     j0: word(j0)?,
                     g_off: word(start * gram.ld)?,
                     g_ld: word(gram.ld)?,
                     mu: f32::of(block.mu),
                 };
-                recorder.dispatch(&SPEC, &[&columns, &u, of_gram], &params, [1, 1, 1])?;
-                exchange(recorder, &SCATTER)?;
+                recorder.dispatch(&SPEC, &[&gathered.columns, &gathered.u, of_gram], &params, [groups, 1, 1])?;
+                gathered.exchange(recorder, &SCATTER, (x, rhs), (j0, count))?;
             }
         }
     }

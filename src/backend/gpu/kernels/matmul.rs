@@ -37,7 +37,8 @@ impl Products {
     }
 }
 
-/// One product of parts that lie in one shard each, in as many pieces as have no more tiles than a dispatch may have.
+/// One product of parts that lie in one shard each, in as many pieces as have no more tiles than a dispatch may have, and take no
+/// longer. A piece is made as the whole would be, so that it does not depend on the pieces what comes out.
 fn record_part(
     recorder: &mut Recorder,
     products: &Products,
@@ -50,40 +51,44 @@ fn record_part(
     // Columns of a shard's own need not begin at a multiple of 4.
     let aligned = [&a, &b, &c].iter().all(|part| part.offset % 4 == 0 && part.ld % 4 == 0);
     let variant = if aligned { products.variant(recorder, op, (m, k, n)) } else { 0 };
-    let (tall, wide) = fragments.map_or(VARIANTS[variant].tile, matmul_halves::tile);
-    let (rows, cols) = (recorder.most_groups() * tall, recorder.most_groups() * wide);
+    let fitted = VARIANTS[variant].fitted(m, n);
+    let (tall, wide) = fragments.map_or(fitted.tile, matmul_halves::tile);
+    let chunk = fitted.chunk((m, k, n), recorder.scratch_words(), recorder.most_groups());
+    let program = Program { op, variant, storage: a.buffer.storage, tile: fitted.tile };
+    let cols = recorder.most_groups() * wide;
+    let paced = recorder.scheduler.pace.rows(k as f64 * n.min(cols) as f64, tall);
+    // Those of halves are the fastest, and cut by what their scratch takes.
+    let rows = (recorder.most_groups() * tall).min(if fragments.is_some() { usize::MAX } else { paced });
     for i in (0..m).step_by(rows) {
         for j in (0..n).step_by(cols) {
-            let shape = (rows.min(m - i), k, cols.min(n - j));
+            let (m, n) = (rows.min(m - i), cols.min(n - j));
             let of_a = if op == MatMul::TN { a.at(0, i) } else { a.at(i, 0) };
             let of_b = if op == MatMul::NT { b.at(j, 0) } else { b.at(0, j) };
             let parts = (of_a, of_b, c.at(i, j));
             match fragments {
-                Some(size) => matmul_halves::record(recorder, size, op, shape, parts, accumulate)?,
+                Some(size) => matmul_halves::record(recorder, size, op, (m, k, n), parts, accumulate)?,
                 None => {
                     recorder.scheduler.stats.unaligned += u64::from(!aligned);
-                    record_variant(recorder, variant, op, shape, parts, accumulate)?;
+                    record_piece(recorder, program, chunk, (m, k, n), parts, accumulate)?;
                 }
             }
+            recorder.worked(m as f64 * k as f64 * n as f64)?;
         }
     }
     Ok(())
 }
 
-/// One product that fits a dispatch, in the way of that number.
-fn record_variant(
+/// One product that fits a dispatch, by sums of so many terms.
+fn record_piece(
     recorder: &mut Recorder,
-    variant: usize,
-    op: MatMul,
+    program: Program,
+    chunk: usize,
     (m, k, n): (usize, usize, usize),
     (a, b, c): (Region<'_>, Region<'_>, Region<'_>),
     accumulate: bool,
 ) -> Result<()> {
-    let fitted = VARIANTS[variant].fitted(m, n);
-    let program = Program { op, variant, storage: a.buffer.storage, tile: fitted.tile };
-    let chunk = fitted.chunk((m, k, n), recorder.scratch_words(), recorder.most_groups());
     let parts = k.div_ceil(chunk);
-    let (rows, cols) = fitted.tile;
+    let (rows, cols) = program.tile;
     let mut params = Params {
         m: word(m)?,
         n: word(n)?,
@@ -179,19 +184,36 @@ pub(in super::super) fn record_rows_nt(
     Ok(())
 }
 
-/// `out += a[first..first + rows] bᵀ`, rows of `a` that lie in one shard; `out` has `ld` words from row to row.
+/// `out = a[first..first + rows] bᵀ`, or that added to it, of rows of `a` that lie in one shard; `out` has `ld` words from row to row.
 pub(in super::super) fn record_rows_nt_onto(
     recorder: &mut Recorder,
     products: &Products,
     (a, first, rows): (&Matrix, usize, usize),
     b: &Matrix,
-    out: &Buffer,
-    ld: usize,
+    (out, ld): (&Buffer, usize),
+    write: Write,
 ) -> Result<()> {
     for (j, (_, start, cols)) in b.each_shard().enumerate() {
         let of_a = Region::of(a, first / a.shard_rows, first % a.shard_rows, 0);
-        let parts = (of_a, Region::of(b, j, 0, 0), Region { buffer: out, scales: None, row: 0, offset: start, ld });
-        record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, true)?;
+        let parts = (of_a, Region::of(b, j, 0, 0), Region { offset: start, ..Region::scratch(out, ld) });
+        record_part(recorder, products, MatMul::NT, (rows, a.cols, cols), parts, write == Write::Add)?;
+    }
+    Ok(())
+}
+
+/// `out += a b` for so many rows; `a` and `out` have `ld` words from row to row.
+pub(in super::super) fn record_onto(
+    recorder: &mut Recorder,
+    products: &Products,
+    (a, rows): (&Buffer, usize),
+    b: &Matrix,
+    out: &Buffer,
+    ld: usize,
+) -> Result<()> {
+    for (j, (_, start, inner)) in b.each_shard().enumerate() {
+        let of_a = Region { offset: start, ..Region::scratch(a, ld) };
+        let parts = (of_a, Region::of(b, j, 0, 0), Region::scratch(out, ld));
+        record_part(recorder, products, MatMul::NN, (rows, inner, b.cols), parts, true)?;
     }
     Ok(())
 }

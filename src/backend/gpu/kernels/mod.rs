@@ -4,6 +4,7 @@ pub(super) mod class;
 pub(super) mod column_sums;
 pub(super) mod descend_chain;
 pub(super) mod descend_columns;
+pub(super) mod descend_panel;
 pub(super) mod descend_rows;
 pub(super) mod equalize;
 pub(super) mod judge;
@@ -80,23 +81,21 @@ mod tests {
 
     const STORAGES: [Storage; 3] = [Storage::F32, Storage::F16, Storage::U8];
     /// Columns of Grams.
-    const SPECTRAL: [usize; 7] = [1, 2, 5, 40, 100, 101, spectral::Whole::MOST];
+    const SPECTRAL: [usize; 9] =
+        [1, 2, 5, 40, 100, 101, spectral::Whole::KEPT, spectral::Whole::KEPT + 1, spectral::Whole::MOST];
     /// The kernels that are one each.
-    const FILES: [Spec; 20] = [
+    const FILES: [Spec; 17] = [
         sum_partials::SPEC,
         column_sums::SPEC,
         spectral::STEP,
         spectral::FINISH,
         momentum::SPEC,
-        nesterov_columns::SPEC,
         equalize::SPEC,
         search_decide::SPEC,
         sparse_product::SPEC,
-        descend_rows::SPEC,
         descend_columns::GATHER,
         descend_columns::SCATTER,
         descend_columns::SPEC,
-        descend_chain::START,
         descend_chain::SPEC,
         judge::SPEC,
         nearest::SPEC,
@@ -112,6 +111,9 @@ mod tests {
         }
         for storage in STORAGES {
             assert!(check(&sum::Sum(storage)) <= adapters::WORKGROUP_BYTES as usize);
+        }
+        for panel in descend_panel::Panel::all() {
+            assert!(check(&panel) <= adapters::WORKGROUP_BYTES as usize, "{panel:?}");
         }
         for k in SPECTRAL {
             assert!(check(&spectral::Whole(k)) <= adapters::WORKGROUP_BYTES as usize, "{k}");
@@ -142,6 +144,12 @@ mod tests {
     #[test]
     fn every_fused_block_is_what_it_says() {
         for tile in nesterov_rows::Tile::all() {
+            assert_eq!(check(&tile), tile.workgroup_bytes(), "{tile:?}");
+        }
+        for tile in nesterov_columns::Tile::all() {
+            assert_eq!(check(&tile), tile.workgroup_bytes(), "{tile:?}");
+        }
+        for tile in descend_rows::Tile::all() {
             assert_eq!(check(&tile), tile.workgroup_bytes(), "{tile:?}");
         }
     }
@@ -198,6 +206,17 @@ mod tests {
         let tiles: HashSet<_> = nesterov_rows::Tile::all().collect();
         for tile in tiles {
             put(tile.to_string(), &tile);
+        }
+        let tiles: HashSet<_> = nesterov_columns::Tile::all().collect();
+        for tile in tiles {
+            put(tile.to_string(), &tile);
+        }
+        let tiles: HashSet<_> = descend_rows::Tile::all().collect();
+        for tile in tiles {
+            put(tile.to_string(), &tile);
+        }
+        for panel in descend_panel::Panel::all() {
+            put(panel.to_string(), &panel);
         }
         for (v, program) in products() {
             let (name, (rows, cols)) = (v.name.replace(' ', "_"), v.tile);

@@ -6,13 +6,14 @@ use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
-use crate::Result;
-use crate::backend::{Element, NesterovRows, not_fused};
+use crate::backend::{Element, NesterovBlock};
+use crate::{Error, Result};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(in super::super) struct Params {
+    row0: u32,
     rows: u32,
     ld: u32,
     steps: u32,
@@ -145,15 +146,29 @@ pub(in super::super) fn takes(context: &Context, k: usize) -> bool {
     tile(context, k, 1).is_some()
 }
 
-pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovRows<'_, Matrix>, x: &Matrix) -> Result<()> {
+pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovBlock<'_, Matrix>, x: &Matrix) -> Result<()> {
     for (i, (shard, _, rows)) in x.each_shard().enumerate() {
         let (Some(tile), [gram]) = (tile(&recorder.context, x.cols, rows), block.gram.shards.as_slice()) else {
-            return Err(not_fused(x.cols));
+            return Err(Error::DeviceFault(format!(
+                "rows of {} columns are not taken through a block at once",
+                x.cols
+            )));
         };
-        let (rows_of, ld) = (word(rows)?, word(x.ld)?);
-        let params = Params { rows: rows_of, ld, steps: word(block.steps)?, extra: f32::of(block.extra) };
         let buffers = [shard, &block.rhs.shards[i], gram, block.right.vector()?];
-        recorder.dispatch(&tile, &buffers, &params, [recorder.groups(rows, tile.block()), 1, 1])?;
+        let of_row = (x.cols * x.cols) as f64 * block.steps as f64;
+        let most = recorder.scheduler.pace.rows(of_row, tile.block());
+        for row0 in (0..rows).step_by(most) {
+            let here = most.min(rows - row0);
+            let params = Params {
+                row0: word(row0)?,
+                rows: word(row0 + here)?,
+                ld: word(x.ld)?,
+                steps: word(block.steps)?,
+                extra: f32::of(block.extra),
+            };
+            recorder.dispatch(&tile, &buffers, &params, [recorder.groups(here, tile.block()), 1, 1])?;
+            recorder.worked(here as f64 * of_row)?;
+        }
     }
     Ok(())
 }

@@ -54,8 +54,11 @@ pub(in super::super) struct Params {
 pub(super) struct Whole(pub(super) usize);
 
 impl Whole {
-    /// Columns at most: with more, a part of the Gram is too large for the registers of an invocation.
-    pub(super) const MOST: usize = 128;
+    /// Columns at most: an invocation has one.
+    pub(super) const MOST: usize = INVOCATIONS as usize;
+    /// Columns of a Gram whose parts fit the registers of the invocations. A larger one is read in every step, from the cache of the one
+    /// multiprocessor that does it: half the time of a dispatch per step, as reckoned for an H100.
+    pub(super) const KEPT: usize = 128;
 }
 
 impl Program for Whole {
@@ -67,7 +70,13 @@ impl Program for Whole {
         let file = include_str!("../../../../shaders/spectral.wgsl");
         let (k, quads) = (self.0, self.0.div_ceil(4));
         let split = (INVOCATIONS as usize / k).min(quads);
-        let values = [("K", k), ("QUADS", quads), ("SPLIT", split), ("SHARE", quads.div_ceil(split))];
+        let values = [
+            ("K", k),
+            ("QUADS", quads),
+            ("SPLIT", split),
+            ("SHARE", quads.div_ceil(split)),
+            ("STREAM", (k > Self::KEPT).into()),
+        ];
         Spec { source: expand(file, &values).into(), ..Spec::new::<Params>("spectral", file, &[false, true, true]) }
     }
 }
