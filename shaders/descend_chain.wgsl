@@ -87,23 +87,16 @@ fn main(@builtin(local_invocation_index) local: u32) {
             let row = first + local / 8u;
             let col = first + 4u * (local % 8u);
             square[local] = vec4<f32>(left(row, col), left(row, col + 1u), left(row, col + 2u), left(row, col + 3u));
-            // Under way while the block is solved.
-            //: for t 0 32
-            let a_$t = left(first + $tu, local);
-            //: end
             workgroupBarrier();
             if (local == 0u) { s = solve(first, curvature, s); }
             workgroupBarrier();
-            if (local < p.rows) {
-                var sum = pull[local];
-                //: for t 0 32
-                sum += a_$t * moved[$t];
-                //: end
-                pull[local] = sum;
-            }
-            for (var i = local + 256u; i < p.rows; i += 256u) {
+            for (var i = local; i < p.rows; i += 256u) {
                 var sum = pull[i];
-                for (var t = 0u; t < SIDE; t++) { sum += left(first + t, i) * moved[t]; }
+                for (var t = 0u; t < SIDE; t += 8u) {
+                    //: for s 0 8
+                    sum += left(first + t + $su, i) * moved[t + $su];
+                    //: end
+                }
                 pull[i] = sum;
             }
             if (lane < SIDE && mine < p.rows) { x[column + mine] = after[lane]; }

@@ -25,8 +25,8 @@ fn above(r: f32, t: f32) -> vec2<f32> {
 }
 
 // Of a quad the part that is set.
-fn picked(of: vec4<f32>, part: vec4<bool>) -> f32 {
-    let v = select(vec4<f32>(), of, part);
+fn picked(quad: vec4<f32>, part: vec4<bool>) -> f32 {
+    let v = select(vec4<f32>(), quad, part);
     return (v.x + v.y) + (v.z + v.w);
 }
 

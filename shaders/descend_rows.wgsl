@@ -9,7 +9,8 @@
 // columns each adds up its terms of u = Gx, in registers; the first of them then solves the block, and what moves corrects the u of
 // the later columns. Distances of rows are multiples of 4. Grid: (rows / ROWS), in strides.
 
-struct Params { row0: u32, rows: u32, ld: u32, sweeps: u32 }
+// k is $K. It comes from outside so that no compiler unrolls the loops and keeps G in registers.
+struct Params { row0: u32, rows: u32, k: u32, ld: u32, sweeps: u32 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> rhs: array<vec4<f32>>;
@@ -36,22 +37,24 @@ fn main(
 ) {
     let lane = local % ROWS;
     let share = local / ROWS;
+    let quads = (p.k + 3u) / 4u;
+    let whole = p.k / 4u;
     for (var row0 = p.row0 + wg.x * ROWS; row0 < p.rows; row0 += grid.x * ROWS) {
         let row = row0 + lane;
         let at = min(row, p.rows - 1u) * (p.ld / 4u);
-        for (var t = share; t < QUADS; t += SPLIT) { kept[t * ROWS + lane] = x[at + t]; }
+        for (var t = share; t < quads; t += SPLIT) { kept[t * ROWS + lane] = x[at + t]; }
         //: if OTHERS
         workgroupBarrier();
         //: end
         for (var sweep = 0u; sweep < p.sweeps; sweep++) {
-            for (var next = 0u; next < QUADS; next += BLOCK) {
+            for (var next = 0u; next < quads; next += BLOCK) {
                 // The last block reaches back until it is whole. What was solved before stays.
                 let first = min(next, QUADS - BLOCK);
                 //: for q 0 BLOCK
                 let b_$q = rhs[at + first + $qu];
                 var u_$q = vec4<f32>();
                 //: end
-                for (var t = share; t < WHOLE; t += SPLIT) {
+                for (var t = share; t < whole; t += SPLIT) {
                     let of_t = kept[t * ROWS + lane];
                     let at_g = 4u * t * QUADS + first;
                     //: for s 0 4
@@ -115,7 +118,7 @@ fn main(
             }
         }
         if (row < p.rows) {
-            for (var t = share; t < QUADS; t += SPLIT) { x[at + t] = kept[t * ROWS + lane]; }
+            for (var t = share; t < quads; t += SPLIT) { x[at + t] = kept[t * ROWS + lane]; }
         }
     }
 }

@@ -14,6 +14,7 @@ use bytemuck::{Pod, Zeroable};
 pub(in super::super) struct Params {
     row0: u32,
     rows: u32,
+    k: u32,
     ld: u32,
     sweeps: u32,
 }
@@ -31,7 +32,7 @@ pub(in super::super) struct Tile {
 /// Rows of a workgroup and invocations per row.
 const SIZES: [(usize, usize); 4] = [(64, 1), (32, 4), (16, 8), (8, 16)];
 /// Quads of columns whose gradients are in registers.
-const MOST_QUADS: usize = 5;
+const MOST_QUADS: usize = 4;
 
 impl Tile {
     /// For that many rows of k columns within that much workgroup memory, on a device that runs `workgroups` at a time: with few rows
@@ -129,7 +130,7 @@ pub(in super::super) fn record(recorder: &mut Recorder, block: Descent<'_, Matri
         for row0 in (0..rows).step_by(most) {
             let here = most.min(rows - row0);
             let (end, sweeps) = (word(row0 + here)?, word(block.sweeps)?);
-            let params = Params { row0: word(row0)?, rows: end, ld: word(x.ld)?, sweeps };
+            let params = Params { row0: word(row0)?, rows: end, k: word(x.cols)?, ld: word(x.ld)?, sweeps };
             recorder.dispatch(&tile, &buffers, &params, [recorder.groups(here, tile.rows), 1, 1])?;
             recorder.worked(here as f64 * of_row)?;
         }
@@ -150,7 +151,7 @@ mod tests {
             [Some((16, 8)), Some((8, 16)), None]
         );
         let block = |k| Tile { k, rows: 64, split: 1 }.block();
-        assert_eq!([1, 10, 20, 40, 64, 100, 128, 300].map(block), [1, 3, 5, 5, 4, 5, 4, 5]);
+        assert_eq!([1, 10, 20, 40, 64, 100, 128, 300].map(block), [1, 3, 3, 4, 4, 4, 4, 4]);
         assert_eq!((Tile::of(0, 1, 32 << 10, 128), Tile::of(1, 1, 32 << 10, 128).is_some()), (None, true));
         assert!(Tile::all().all(|tile| tile.workgroup_bytes() <= 32 << 10));
     }
