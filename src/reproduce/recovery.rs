@@ -171,7 +171,8 @@ fn write(s: &mut Session<'_>, truth: &Truth, seed: usize) -> Result<()> {
 /// A name as a part of a file name.
 fn slug(name: &str) -> String {
     let one = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
-    name.chars().map(one).collect::<String>().replace("--", "-")
+    let dashed: String = name.chars().map(one).collect();
+    dashed.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 fn picture(s: &mut Session<'_>, tiles: &Array2<f32>, truth: &Truth, ending: &str, diverging: bool) -> Result<()> {

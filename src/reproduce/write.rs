@@ -47,7 +47,7 @@ impl Session<'_> {
         let (mut letters, source) = (self.experiment.title.chars(), Path::new(&self.samples.source));
         let first = letters.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
         let data = source.file_name().map_or_else(|| source.to_string_lossy(), |name| name.to_string_lossy());
-        format!("{first}{}; {data}", letters.as_str())
+        format!("{first}{} ({data})", letters.as_str())
     }
 
     pub(super) fn path(&self, suffix: &str) -> PathBuf {
