@@ -122,7 +122,7 @@ pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, boo
 }
 
 /// The first 640 bytes, or all of a shorter file.
-fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
+pub(super) fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     match Source::open(path, gzip, u64::MAX)?.take(640).read_to_end(&mut head) {
         Ok(_) => Ok(head),

@@ -20,7 +20,9 @@ pub(super) fn locate(path: &Path, opts: &LoadOptions) -> Result<Located> {
     let mut images = Source::open(path, false, opts.budget())?;
     let (kind, shape) = header_of_images(&mut images)?;
     let numbers = Numbers { start: images.place(kind, &shape)?, kind, big_endian: true, shape, fortran: false };
-    let labels = open_labels(path, opts)?.map(|labels| read_labels(labels, numbers.shape[0], path)).transpose()?;
+    let labels = open_labels(path, opts)?
+        .map(|(labels, name)| read_labels(labels, name, Some(numbers.shape[0]), path))
+        .transpose()?;
     Ok(Located::new(numbers, labels, Vec::new()))
 }
 
@@ -41,7 +43,7 @@ pub(super) fn parse(
     let (kind, shape) = header_of_images(&mut images)?;
     let values = images.numbers::<f32>(kind, true, &shape)?;
     images.end()?;
-    let labels = label_source.map(|labels| read_labels(labels, shape[0], path)).transpose()?;
+    let labels = label_source.map(|(labels, name)| read_labels(labels, name, Some(shape[0]), path)).transpose()?;
     arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &by_rows(opts))
 }
 
@@ -50,13 +52,13 @@ pub(super) fn by_rows(opts: &LoadOptions) -> LoadOptions {
     LoadOptions { samples: super::SamplesAxis::Rows, ..opts.clone() }
 }
 
-/// The labels of `images` images, which are in `path`.
-fn read_labels((mut source, name): (Source<'_>, String), images: u64, path: &Path) -> Result<Labels> {
+/// Labels that are called `name`, of so many images in `path`, or of any number.
+pub(super) fn read_labels(mut source: Source<'_>, name: String, images: Option<u64>, path: &Path) -> Result<Labels> {
     let (kind, shape) = header(&mut source)?;
     if shape.len() != 1 {
         return Err(source.error(format!("expected labels of 1 dimension, found {}", product_text(&shape))));
     }
-    if shape[0] != images {
+    if let Some(images) = images.filter(|images| *images != shape[0]) {
         let message =
             format!("expected {images} labels, one for every image in {}, found {}", path.display(), shape[0]);
         return Err(source.error(message));

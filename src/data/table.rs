@@ -1,4 +1,4 @@
-//! Tables of labels beside the data: CSV files with a header line.
+//! Labels beside the data: a table with a header line, an array, or one label a line.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,11 @@ use super::csv::{NAME_COLUMNS, ROW_NAMES};
 use super::dialect::Dialect;
 use super::labels::{self, Labels};
 use super::source::Source;
-use super::{Dim, ImageSet};
+use super::{Dim, ImageSet, format, idx, npy};
 use crate::{Error, Result};
 
+/// The name of a column that has none.
+const LABEL: &str = "label";
 /// The first 5 of [`NAME_COLUMNS`] always name samples.
 const SURE: usize = 5;
 
@@ -35,18 +37,39 @@ pub struct Join {
 }
 
 impl Table {
-    /// Reads a CSV or TSV file with a header line.
+    /// Reads a CSV or TSV file with a header line, or an array of labels (`.npy`, IDX), which becomes a column `label`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if a line has more or fewer cells than the header, or is
-    /// not UTF-8.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if a line has more or fewer cells than the header, is
+    /// not UTF-8, or an array has more than one dimension.
     pub fn read(path: &Path) -> Result<Self> {
-        let source = Source::open(path, false, u64::MAX)?;
-        let mut reader = Dialect::of(path, false)?.reader(true, source);
+        let gzip = format::head(path, false)?.starts_with(&[0x1f, 0x8b]);
+        let open = || Source::open(path, gzip, u64::MAX);
+        let array = match *format::head(path, gzip)? {
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(npy::read_labels(&mut open()?, path, LABEL.into())?),
+            [0, 0, 0x08..=0x0e, 1, ..] => Some(idx::read_labels(open()?, LABEL.into(), None, path)?),
+            _ => None,
+        };
+        if let Some(Labels { of, classes, .. }) = array {
+            let cell = |class: Option<usize>| class.map_or("", |class| classes[class].as_str());
+            let rows = of.into_iter().map(|class| StringRecord::from(vec![cell(class)])).collect();
+            return Ok(Self { path: path.to_path_buf(), columns: vec![LABEL.into()], rows });
+        }
+        let mut reader = Dialect::of(path, gzip)?.reader(true, open()?);
         let failed = |e: ::csv::Error| super::csv::error(path, &e);
         let columns = reader.headers().map_err(failed)?.iter().map(String::from).collect();
         let rows = reader.records().map(|record| record.map_err(failed)).collect::<Result<_>>()?;
         Ok(Self { path: path.to_path_buf(), columns, rows })
+    }
+
+    /// The table for a set of `samples` samples: one label a line has no header line if there are as many lines as samples.
+    #[must_use]
+    pub fn of_samples(mut self, samples: usize) -> Self {
+        if self.columns.len() == 1 && self.rows.len() + 1 == samples {
+            let first = std::mem::replace(&mut self.columns[0], LABEL.into());
+            self.rows.insert(0, StringRecord::from(vec![first]));
+        }
+        self
     }
 
     /// The names of the columns.

@@ -1,8 +1,10 @@
 //! Tables of labels that name the samples in a column of whatever heading.
 
+use std::path::Path;
+
 use deepnmf::data::{ImageSet, Join, LoadOptions, Table, load};
 
-use super::{Dir, read, refusal};
+use super::{Dir, gzip, read, refusal};
 
 /// Images of these names.
 fn images(dir: &Dir, folder: &str, names: &[&str]) -> ImageSet {
@@ -102,4 +104,26 @@ fn minus_one_is_a_class_and_said() {
         let note = "column `label`: -1 is a class of its own";
         assert_eq!(set.notes.iter().any(|n| n.starts_with(note)), said, "{text}: {:?}", set.notes);
     }
+}
+
+#[test]
+fn labels_are_arrays_or_lines_too() {
+    let dir = Dir::new();
+    let set = images(&dir, "faces", &["a.pgm", "b.pgm", "c.pgm"]);
+    let labels = |file: &Path| {
+        let table = Table::read(file).expect("a table").of_samples(3);
+        let join = table.join(&set).expect("as many");
+        (table.columns().to_vec(), table.labels(&table.columns()[0], &join).expect("labels"))
+    };
+    let expected = |column: &str, classes: [&str; 2]| {
+        (vec![column.to_string()], (vec![Some(1), Some(0), Some(1)], classes.map(String::from).to_vec()))
+    };
+    let mut npy = deepnmf::data::npy_header("<i4", (3, 1));
+    [7i32, -3, 7].iter().for_each(|v| npy.extend(v.to_le_bytes()));
+    assert_eq!(labels(&dir.put("y.npy", &npy)), expected("label", ["-3", "7"]));
+    let idx = [0, 0, 8, 1, 0, 0, 0, 3, 9, 4, 9];
+    assert_eq!(labels(&dir.put("y-idx1-ubyte", &idx)), expected("label", ["4", "9"]));
+    assert_eq!(labels(&dir.put("y.idx.gz", &gzip(&idx))), expected("label", ["4", "9"]));
+    assert_eq!(labels(&dir.put("lines.txt", b"cat\nant\ncat\n")), expected("label", ["ant", "cat"]));
+    assert_eq!(labels(&dir.put("y.csv", b"who\ncat\nant\ncat\n")), expected("who", ["ant", "cat"]));
 }
