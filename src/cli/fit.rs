@@ -22,6 +22,7 @@ use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, time_limit};
 use super::checkpoint::CheckpointArgs;
 use super::files::{existing, output, quoted};
 use super::job::Job;
+use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
 use super::samples::{Need, Stream, StreamArg, read, size};
 use super::unused;
@@ -69,6 +70,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "P", default_value = "f32", value_parser = named::<Precision>(["f32", "f16"]),
           help_heading = "Training")]
     precision: Precision,
+    #[command(flatten)]
+    labels: LabelsArg,
     /// Train on N samples of every class only
     #[arg(long, value_name = "N", help_heading = "Reading the data")]
     train_per_class: Option<usize>,
@@ -307,7 +310,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         return Err(Error::Config(message).into());
     }
     args.checkpoints.check(&args.out)?;
-    let file = output(&args.out, &[&args.data])?;
+    let inputs = [Some(args.data.as_path()), args.labels.file()];
+    let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = existing(args.data)?;
     let mut engine = args.device.open_for(precision, out)?;
     if config.solver == Solver::Auto {
@@ -324,7 +328,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         host_bytes(&Config { stream: false, ..config.clone() }, n, m, on_gpu).saturating_add(read)
     };
     let need = Need { held: &held, coupled: config.coupled() };
-    let set = read(&path, &reading, stream, &need, out)?;
+    let mut set = read(&path, &reading, stream, &need, out)?;
+    args.labels.take(&mut set, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
     let (n, m) = set.x.size();
     if args.scratch != Path::new("auto") {
@@ -372,7 +377,8 @@ fn split(
     path: &Path,
 ) -> Result<(ImageSet<Samples>, Option<Split>)> {
     let Some(labels) = &set.labels else {
-        let message = "--train-per-class: expected labels (sub-folders, gnd or y, or --y-key), found none";
+        let message =
+            "--train-per-class: expected labels (sub-folders, gnd or y, --y-key, or --labels FILE), found none";
         return Err(Error::format(path, message).into());
     };
     // Samples without a label are not trained on.

@@ -1,6 +1,6 @@
 //! Labels from the data or from a table.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::data::{self, Dim, ImageSet, Table};
@@ -86,7 +86,7 @@ pub(super) fn from_table<X: Dim>(
     set: &ImageSet<X>,
     out: &Output,
 ) -> Result<Vec<Attribute>> {
-    let table = Table::read(file)?;
+    let table = Table::read(file)?.of_samples(set.n_samples());
     let join = table.join(set)?;
     join.notes.iter().for_each(|note| out.note(&format!("{}: {note}", file.display())));
     let by = join.by.as_ref().map_or("by position".into(), |column| format!("joined by `{column}`"));
@@ -100,13 +100,33 @@ pub(super) fn from_table<X: Dim>(
     columns.iter().map(attribute).collect()
 }
 
-/// Gives `set` the labels of a column of a table; without `column` those of the first whose values are repeated.
-pub(super) fn take<X: Dim>(set: &mut ImageSet<X>, file: &Path, column: Option<&String>, out: &Output) -> Result {
-    let columns: Vec<String> = column.into_iter().cloned().collect();
-    let repeated = |a: &Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
-    let found = from_table(file, &columns, set, out)?.into_iter().find(|a| column.is_some() || repeated(a));
-    let expected = "expected a column with the class of every sample, found none in which values are repeated";
-    let Attribute { of, names, source, .. } = found.ok_or_else(|| Error::format(file, expected))?;
-    (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
-    Ok(())
+/// Labels from another file than the data.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Reading the data")]
+pub(super) struct LabelsArg {
+    /// The labels: a CSV or TSV file with a header line and a line for every sample, an array (.npy, IDX), or one label a line [default:
+    /// those in DATA]
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
+    /// The column of that file [default: the first in which values are repeated]
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    label: Option<String>,
+}
+
+impl LabelsArg {
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.labels.as_deref()
+    }
+
+    /// Gives `set` these labels, if there are any.
+    pub(super) fn take<X: Dim>(&self, set: &mut ImageSet<X>, out: &Output) -> Result {
+        let Some(file) = self.file() else { return Ok(()) };
+        let columns: Vec<String> = self.label.iter().cloned().collect();
+        let repeated = |a: &Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
+        let found = from_table(file, &columns, set, out)?.into_iter().find(|a| self.label.is_some() || repeated(a));
+        let expected = "expected a column with the class of every sample, found none in which values are repeated";
+        let Attribute { of, names, source, .. } = found.ok_or_else(|| Error::format(file, expected))?;
+        (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
+        Ok(())
+    }
 }

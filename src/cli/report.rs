@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Result;
 use super::args::{DataArgs, DeviceArg};
 use super::files::{existing, output};
-use super::labels::{self, Attribute};
+use super::labels::{self, Attribute, LabelsArg};
 use super::output::{Output, written};
 use super::progress::Reporter;
 use super::samples::{StreamArg, coefficients, is_of, size};
@@ -42,12 +42,8 @@ pub(crate) struct Args {
     /// The seed of k-means [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// A CSV file with a header line and a line for every sample, which has the classes [default: those in DATA]
-    #[arg(long, value_name = "FILE", requires = "data")]
-    labels: Option<PathBuf>,
-    /// The column of that file [default: the first in which values are repeated]
-    #[arg(long, value_name = "COLUMN", requires = "labels")]
-    label: Option<String>,
+    #[command(flatten)]
+    labels: LabelsArg,
     #[command(flatten)]
     device: DeviceArg,
     #[command(flatten)]
@@ -60,7 +56,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     if args.clusters == Some(0) && args.seed.is_some() {
         return Err(Error::Config("--seed means nothing for --clusters 0".into()).into());
     }
-    let inputs = [Some(args.model.as_path()), args.data.as_deref(), args.labels.as_deref()];
+    let inputs = [Some(args.model.as_path()), args.data.as_deref(), args.labels.file()];
     let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = args.data.map(existing).transpose()?;
     let model = Model::load(&args.model)?;
@@ -72,9 +68,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             let k = model.factors.h.ncols();
             let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
             let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
-            if let Some(file) = &args.labels {
-                labels::take(&mut set, file, args.label.as_ref(), out)?;
-            }
+            args.labels.take(&mut set, out)?;
             taken = labels::of_set(&set);
             set.apply(&model.metadata.preprocess)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)

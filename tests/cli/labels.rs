@@ -108,3 +108,32 @@ fn lists_may_have_blanks_and_images_need_a_shape() {
     }
     folder.refused("fit x.npy --layers 5,x --out n.safetensors", 2, &["--layers"]);
 }
+
+#[test]
+fn labels_of_a_fit_come_from_other_files_too() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    let lines: String = (0..60).map(|i| ["ant\n", "bee\n", "cat\n"][i % 3]).collect();
+    folder.write("lines.txt", lines.clone());
+    folder.write(
+        "table.csv",
+        format!(
+            "number,kind\n{}",
+            lines.lines().enumerate().map(|(i, kind)| format!("{i},{kind}\n")).collect::<String>()
+        ),
+    );
+    for (labels, source) in [("lines.txt", "column `label` of lines.txt"), ("table.csv", "column `kind` of table.csv")]
+    {
+        let json = folder
+            .ok(&format!("fit x.npy --layers 3 --labels {labels} --train-per-class 10 --device cpu --json"))
+            .json();
+        assert_eq!((&json["n_samples"], &json["labels"]["classes"]), (&30.into(), &3.into()), "{json}");
+        assert!(json["labels"]["from"].as_str().is_some_and(|from| from.contains(source)), "{json}");
+    }
+    folder.refused("fit x.npy --layers 3 --labels x.npy --device cpu --out other.safetensors", 1, &["x.npy"]);
+    folder.refused(
+        "fit x.npy --layers 3 --labels lines.txt --out lines.txt --device cpu",
+        2,
+        &["--out: expected another file"],
+    );
+}
