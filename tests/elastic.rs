@@ -7,9 +7,11 @@ mod common;
 use common::gpu;
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu};
-use deepnmf::model::{HPenalty, ModelSpec};
+use deepnmf::model::{HPenalty, Init, ModelSpec};
 use deepnmf::train::{self, Config, Elastic, ElasticNet, Fit, PenaltyScale, Projection, Solver, silent};
 use ndarray::{Array2, ArrayView2};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 const NET: ElasticNet = ElasticNet { w: Elastic { l1: 0.02, l2: 0.05 }, h: Elastic { l1: 0.03, l2: 0.04 } };
 
@@ -67,6 +69,57 @@ fn a_minimum_of_the_penalised_objective() {
         }
     }
     assert!(ends.iter().all(|f| (f - ends[0]).abs() < 1e-3 * ends[0]), "{ends:?}");
+}
+
+/// 200 × 40, of 6 parts and noise.
+fn planted(seed: u64) -> Array2<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform =
+        |rows: usize, columns: usize| Array2::from_shape_simple_fn((rows, columns), || rng.random::<f64>());
+    uniform(200, 6).dot(&uniform(6, 40)) + uniform(200, 40) * 0.05
+}
+
+/// Coordinate descent ends where nothing changes any more, not before, and its last iteration does not undo what others did.
+#[test]
+fn a_fit_ends_at_rest() {
+    let x = planted(0);
+    let end = |model: &str, init: Init, net: Elastic, tol: f64| {
+        let elastic_net = ElasticNet { w: net, h: net };
+        let model = ModelSpec::by_name(model).unwrap();
+        let config = Config {
+            init,
+            elastic_net,
+            sweeps: 2000,
+            pretrain: 2000,
+            tol,
+            solver: Solver::Cd,
+            ..Config::new(model, [6])
+        };
+        let config =
+            if elastic_net.is_none() { config } else { Config { penalty_scale: PenaltyScale::Absolute, ..config } };
+        let fit = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut silent).unwrap();
+        let history = &fit.history.pretrain[0];
+        let (last, least) = (*history.last().unwrap(), history.iter().copied().fold(f64::INFINITY, f64::min));
+        assert!(
+            last <= least * (1.0 + 1e-9),
+            "{model:?} {init:?} {net:?} {tol}: {last} {least}",
+            model = config.model.name
+        );
+        fit.objective
+    };
+    let none = Elastic::default();
+    for (model, net) in [
+        ("dnmf", Elastic { l1: 0.4, l2: 0.4 }),
+        ("dnmf", Elastic { l1: 2.0, l2: 0.0 }),
+        ("dnmf", Elastic { l1: 20.0, l2: 0.0 }),
+        ("sdnmf-rl1", none),
+        ("dnmf", none),
+    ] {
+        for init in [Init::Nndsvda, Init::Random] {
+            let (early, late) = (end(model, init, net, 1e-9), end(model, init, net, 0.0));
+            assert!((early - late).abs() < 1e-5 * late, "{model} {init:?} {net:?}: {early} {late}");
+        }
+    }
 }
 
 #[test]

@@ -222,6 +222,30 @@ impl Fitted {
         })
     }
 
+    /// How many iterations were made, of how many, and why there were not more.
+    fn iterations(&self) -> String {
+        let m = &self.model.metadata;
+        let (t, layers) = (&m.training, m.history.pretrain.iter().enumerate());
+        // The first value is that before any iteration; a plain one may have followed those that were asked for.
+        let made = |objectives: &[f64], most: usize| objectives.len().saturating_sub(1).min(most);
+        let of_layer = |(l, objectives): (usize, &Vec<f64>)| {
+            (format!("layer {}", l + 1), made(objectives, t.pretrain), t.pretrain)
+        };
+        let fine = ("fine-tuning".into(), made(&m.history.finetune, t.sweeps), t.sweeps);
+        let stages: Vec<_> = layers.map(of_layer).chain((!m.history.finetune.is_empty()).then_some(fine)).collect();
+        let why = if self.warnings.contains(&Warning::Stopped) {
+            "; it was stopped".into()
+        } else if stages.iter().all(|(_, made, most)| made == most) {
+            String::new()
+        } else if let Some(target) = t.target_error.filter(|target| m.relative_error <= *target) {
+            format!("; then the error was at most {target} (--target-error)")
+        } else {
+            format!("; then the objective changed by less than {:e} of itself (--tol)", t.tol)
+        };
+        let stages: Vec<_> = stages.iter().map(|(name, made, most)| format!("{name} {made} of {most}")).collect();
+        stages.join(", ") + &why
+    }
+
     /// Prints the summary for people.
     pub(crate) fn summary(&self, out: &Output) -> Result {
         let (f, m) = (&self.model.factors, &self.model.metadata);
@@ -252,6 +276,7 @@ impl Fitted {
             };
             out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
         }
+        out.summary("iterations", &self.iterations())?;
         let error = percent(m.relative_error);
         let energy = percent(1.0 - m.relative_error.powi(2));
         let objective = m.objective;

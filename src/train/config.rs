@@ -66,7 +66,7 @@ pub struct Config {
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
     /// The W blocks of a fine-tuning sweep, which are one for every layer, take half as many.
     pub passes: Option<usize>,
-    /// Between which iterations the factors are extrapolated (Ang & Gillis 2019).
+    /// Between which iterations the factors are extrapolated (Ang & Gillis 2019); never where entries have penalties.
     pub extrapolate: Extrapolate,
     /// Training stops when the relative change of the objective per iteration is at most this; 0: never.
     pub tol: f64,
@@ -319,10 +319,13 @@ impl Config {
 
     /// [`Config::passes`] over a block of rows of k, whose right side is a product of inner size `inner`. Where they are left
     /// open, a quarter of what that product costs is spent on them: `1 + inner/(4k)`, rounded, from 2 to 6 (after Gillis
-    /// & Glineur 2012, *Accelerated multiplicative updates and hierarchical ALS algorithms*, section 4.2).
+    /// & Glineur 2012, *Accelerated multiplicative updates and hierarchical ALS algorithms*, section 4.2). One where entries have
+    /// penalties: the more of a block is solved for at once, the more components such penalties leave at zero, and a
+    /// component that is zero in W and in H stays so.
     pub fn passes_of(&self, inner: usize, k: usize) -> usize {
         let open = || inner.saturating_add(k.saturating_mul(2)) / k.max(1).saturating_mul(4);
-        self.passes.unwrap_or_else(|| open().clamp(1, 5) + 1)
+        let chosen = || if self.elastic_net.is_none() { open().clamp(1, 5) + 1 } else { 1 };
+        self.passes.unwrap_or_else(chosen)
     }
 
     /// The constant of W on layer `l` (from 0), 0 where the model has none.

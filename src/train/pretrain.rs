@@ -46,7 +46,9 @@ pub(crate) fn pretrain<B: Backend>(
     let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     let stage = Stage::Pretrain { layer: layer.index };
     let (mut history, mut last, mut plain) = (Vec::new(), start, layer.iterations);
-    if config.solver == Solver::Cd && config.extrapolate != Extrapolate::None && layer.iterations > 0 {
+    // Of penalised entries the extrapolated ones are zero too soon, and stay so.
+    let extrapolated = config.extrapolate != Extrapolate::None && config.elastic_net.is_none();
+    if config.solver == Solver::Cd && extrapolated && layer.iterations > 0 {
         let ahead = Extrapolation::new(b, h, std::slice::from_ref(w), config.balance.lengths, false)?;
         let (all, stop) = ((stage, layer.iterations), stop.of_trials(Stopping::PATIENCE));
         let mut state = Extrapolated { w, h, ahead };
@@ -75,8 +77,9 @@ pub(crate) fn pretrain<B: Backend>(
             ahead.settle(b, objective, turn, std::slice::from_mut(w))
         })?;
         state.ahead.finish(b, state.h)?;
-        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors.
-        plain = one_layer.into();
+        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors; more of them
+        // follow where the trials ended before they came to rest.
+        plain = if one_layer { (layer.iterations + 1).saturating_sub(history.len()).max(1) } else { 0 };
         last = (history[history.len() - 1], f64::INFINITY);
     }
     h_block.set_gram(b, w)?;
