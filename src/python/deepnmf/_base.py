@@ -137,6 +137,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if value.shape != found.shape:
             raise ValueError(f"components_ must have the shape {found.shape}, got {value.shape}")
         self.weights_[0] = np.array(value.T, order="C")
+        self.__dict__.pop("_memory", None)
 
     def _checked(self, X: Any, reset: bool) -> Any:
         """Samples as the engine takes them: an array, or the path of a file."""

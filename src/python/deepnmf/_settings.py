@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -49,7 +50,7 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be {wanted}, got {value!r}")
     number = int(value)
-    if number < least or (most is not None and number > most):
+    if not least <= number <= (sys.maxsize if most is None else most):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number
 
@@ -98,7 +99,7 @@ def layers(value: Any) -> list[int]:
     given = list(given) if isinstance(given, (list, range)) else []
     if not given:
         raise ValueError(f"{wanted}, got {value!r}")
-    if any(not isinstance(k, int) or isinstance(k, bool) or k < 1 for k in given):
+    if any(not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= sys.maxsize for k in given):
         raise ValueError(f"{wanted}, got {value!r}")
     return given
 
@@ -116,17 +117,16 @@ def path_of(name: str, value: Any) -> str:
     """A path."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a path, got {value!r}")
-    path: str = os.fspath(value)
-    return path
+    return os.fspath(value)
 
 
 def file_in_folder(path: Any, name: str = "path") -> str:
     """A path whose folder is there."""
-    path = path_of(name, path)
-    folder = os.path.dirname(path) or "."
+    file = path_of(name, path)
+    folder = os.path.dirname(file) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"{name}: there is no folder {folder}")
-    return path
+    return file
 
 
 def options_of(given: Any, parameters: Iterable[str]) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def options_of(given: Any, parameters: Iterable[str]) -> dict[str, Any]:
         wanted, types = OPTIONS[name]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(f"options: {name!r} must be {wanted}, got {value!r}")
-        if isinstance(value, float) and not np.isfinite(value):
-            raise ValueError(f"options: {name!r} must be finite, got {value!r}")
+        if isinstance(value, (int, float)) and not 0 <= value < sys.maxsize:
+            raise ValueError(f"options: {name!r} must be finite and at least 0, got {value!r}")
     return found
 
 
