@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,3 +137,10 @@ def test_a_model_of_a_file_warns_as_the_one_before(x, fitted, tmp_path):
     deepnmf.save(fitted, tmp_path / "m.safetensors")
     again = deepnmf.load(tmp_path / "m.safetensors", device="cpu")
     assert (again.max_iter, again.pretrain, again.tol) == (None, None, None)
+
+
+def test_nothing_is_said_by_itself():
+    bare = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    run = "import deepnmf; deepnmf.devices(); print(callable(deepnmf.plot.components))"
+    done = subprocess.run([sys.executable, "-c", run], env=bare, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
