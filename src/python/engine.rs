@@ -181,7 +181,7 @@ impl PyEngine {
                 let factors = factors(given, &metadata);
                 let work = |take: Take<'_, f32>| {
                     let Device::Single(engine) = &mut *self.device() else { return Err(other_precision()) };
-                    let mut x = Prepared { x: x.single(Some(true), &|_, _| 0)?.0, how: metadata.preprocess };
+                    let mut x = Prepared { x: x.single(None, &|_, _| 0)?.0, how: metadata.preprocess };
                     engine.transform_samples(&mut x, &factors, layer, &how, &mut |p| reporter.report(p), take)
                 };
                 py.detach(|| gather(work))?.into_pyarray(py).into_any()

@@ -3,6 +3,7 @@
 use crate::data::ImageShape;
 use crate::element::Element;
 use crate::evaluate::{self, Contingency, METRICS};
+use crate::model::spec::Layers;
 use crate::model::{Factors, MODELS, ModelSpec};
 use crate::report::html::{Clusters, Report, Samples};
 use crate::store::{Metadata, Model};
@@ -84,7 +85,7 @@ pub(super) fn reconstruct<'py>(
     let x = x.as_ref().map(|x| x.view());
     match &model {
         AnyGiven::Single(given) => {
-            let x = x.map(|x| x.single(Some(true), &|_, _| 0)).transpose()?;
+            let x = x.map(|x| x.single(None, &|_, _| 0)).transpose()?;
             of(py, &factors(given, &metadata), x.map(|x| x.0))
         }
         AnyGiven::Double(given) => {
@@ -100,7 +101,8 @@ pub(super) fn models() -> PyResult<String> {
     let row = |m: &ModelSpec| {
         json!({
             "name": m.name, "title": m.title, "signed": m.signed, "one_layer": m.depth == crate::model::Depth::One,
-            "online": m.method == crate::model::Method::Blocks, "pretrain": m.pretrain, "sweeps": m.sweeps, "tol": m.tol,
+            "online": m.method == crate::model::Method::Blocks,
+            "mu": m.mu != Layers::None, "lam": m.lambda != Layers::None, "pretrain": m.pretrain, "sweeps": m.sweeps, "tol": m.tol,
         })
     };
     Ok(text(&MODELS.iter().map(row).collect::<Vec<_>>())?)

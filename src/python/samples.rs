@@ -80,13 +80,14 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// Samples in `f64`.
+    /// Samples in `f64`; those of a file are read in `f32`.
     ///
     /// # Errors
-    /// [`Error::Data`] for others.
+    /// [`Error::Data`] for arrays of other numbers; for a file, as [`data::load`].
     pub(super) fn double(self) -> Result<Rows<'a, f64>> {
         match self {
             Self::Double(x) => Ok(Rows::from(x)),
+            Self::File(path) => Ok(Rows::from(data::load(path, &LoadOptions::default())?.x.mapv(f64::from))),
             _ => Err(Error::Data("expected samples of float64".into())),
         }
     }

@@ -205,33 +205,6 @@ def test_bad_samples(given, error, message):
         DeepNMF([1], device="cpu").fit(given)
 
 
-BAD_SETTINGS = [
-    ({"model": "sdnmf-x"}, ValueError, "no model is called `sdnmf-x`; there are dnmf"),
-    ({"layers": []}, ValueError, "layers"),
-    ({"layers": [0]}, ValueError, "layers must be positive"),
-    ({"layers": [8, -1]}, ValueError, "invalid value"),
-    ({"solver": "best"}, ValueError, "solver: unknown variant `best`, expected one of `auto`, `nesterov`, `cd`"),
-    ({"init": "svd"}, ValueError, "init svd"),
-    ({"tol": -1.0}, ValueError, "tol"),
-    ({"mu": [1.0, 2.0, 3.0]}, ValueError, "mu: expected one value or one for each"),
-    ({"device": "abacus"}, ValueError, "no usable adapter has `abacus`"),
-    ({"device": 97}, ValueError, "97"),
-    ({"device": None}, TypeError, "device must be"),
-    ({"precision": "double"}, ValueError, "precision must be"),
-    ({"precision": "float64", "device": "gpu"}, ValueError, "float64 is computed on the CPU only"),
-    ({"precision": "float16", "device": "cpu"}, ValueError, "f16"),
-    ({"options": {"inner_steps": 3}}, ValueError, "inner_steps: unknown field `inner_steps`, expected one of"),
-    ({"resume": True}, ValueError, "checkpoint"),
-    ({"layers": [10**9]}, MemoryError, "memory"),
-]
-
-
-@pytest.mark.parametrize(("settings", "error", "message"), BAD_SETTINGS)
-def test_bad_settings(x, settings, error, message):
-    with pytest.raises(error, match=message):
-        DeepNMF(**{"layers": [4, 2], "device": "cpu", **settings}).fit(x)
-
-
 def test_an_unknown_device_lists_those_there_are(x):
     with pytest.raises(ValueError) as raised:
         DeepNMF([4], device="abacus").fit(x)

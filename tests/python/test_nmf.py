@@ -10,6 +10,7 @@ import pytest
 import sklearn.decomposition
 from sklearn.exceptions import ConvergenceWarning
 
+import deepnmf
 from deepnmf import NMF
 
 
@@ -108,13 +109,19 @@ BAD = [
     ({"beta_loss": "itakura-saito"}, ValueError, "itakura-saito"),
     ({"shuffle": True}, ValueError, "shuffle=True"),
     ({"solver": "hals"}, ValueError, "solver must be"),
-    ({"alpha_W": -1.0}, ValueError, "alpha_W must be at least 0"),
+    ({"alpha_W": -1.0}, ValueError, "alpha_W must be a number of at least 0, got -1.0"),
     ({"alpha_H": "other"}, TypeError, "alpha_H"),
     ({"l1_ratio": 2.0}, ValueError, "l1_ratio"),
     ({"n_components": 0}, ValueError, "n_components"),
-    ({"n_components": 2.5}, ValueError, "n_components"),
-    ({"init": "pca"}, ValueError, "init: unknown variant `pca`"),
-    ({"max_iter": -3}, ValueError, "sweeps"),
+    ({"n_components": 2.5}, TypeError, "n_components must be an int of at least 1, got 2.5"),
+    ({"init": "pca"}, ValueError, "init must be one of None, 'random', .*, 'custom', got 'pca'"),
+    ({"init": "svd"}, ValueError, "init must be"),
+    ({"max_iter": -3}, ValueError, "max_iter must be an int of at least 1, got -3"),
+    ({"max_iter": 0}, ValueError, "max_iter"),
+    ({"max_iter": 2.0}, TypeError, "max_iter"),
+    ({"tol": np.nan}, ValueError, "tol must be"),
+    ({"shuffle": "x"}, TypeError, "shuffle must be True or False, got 'x'"),
+    ({"verbose": "a"}, TypeError, "verbose"),
 ]
 
 
@@ -122,3 +129,46 @@ BAD = [
 def test_what_it_does_not_take(x, settings, error, message):
     with pytest.raises(error, match=message):
         NMF(**{"n_components": 4, **settings}).fit(x)
+
+
+def test_what_is_said_of_samples(x):
+    with pytest.raises(ValueError, match="NMF fits to an array, got the path 'x.npy'; DeepNMF"):
+        NMF(4).fit("x.npy")
+    with pytest.raises(ValueError, match="got W only"):
+        NMF(4, init="custom").fit(x, W=np.ones((80, 4)))
+    # Penalties that leave nothing.
+    with pytest.raises(ValueError, match="lower alpha_W and alpha_H"):
+        NMF(2, alpha_W=10, l1_ratio=1).fit(x)
+
+
+def test_components_of_ones_own(x):
+    settings = dict(n_components=3, init="nndsvda", random_state=0, tol=1e-8, max_iter=2000)
+    ours, theirs = NMF(**settings).fit(x), sklearn.decomposition.NMF(**settings).fit(x)
+    h = ours.transform(x)
+    # As in scikit-learn.
+    for model in (ours, theirs):
+        before = model.transform(x)
+        model.components_ = model.components_ * 2
+        np.testing.assert_allclose(model.transform(x), before / 2, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(ours.inverse_transform(h), h @ ours.components_, rtol=1e-9)
+    ours.components_[0, 0] = 99
+    assert ours.inverse_transform(h)[:, 0] == pytest.approx(h @ ours.components_[:, 0]) and ours.components_[0, 0] == 99
+    with pytest.raises(ValueError, match="must have the shape"):
+        ours.components_ = np.ones((4, 30))
+    with pytest.raises(AttributeError, match="not fitted"):
+        NMF().components_ = np.ones((4, 30))
+
+
+def test_a_file_keeps_penalties(x, tmp_path):
+    ours = NMF(3, alpha_W=0.01, l1_ratio=1.0, random_state=0, max_iter=1000, tol=1e-7).fit(x.astype(np.float32))
+    deepnmf.save(ours, tmp_path / "m.safetensors")
+    again = deepnmf.load(tmp_path / "m.safetensors", device="cpu")
+    np.testing.assert_allclose(again.transform(x), ours.transform(x.astype(np.float32)), rtol=1e-5, atol=1e-6)
+    assert again.options["elastic_net"]["h"] == {"l1": pytest.approx(0.3), "l2": 0.0}
+    assert np.array_equal(again.fit(x.astype(np.float32)).components_, ours.components_)
+
+
+def test_numpys_numbers(x):
+    plain = NMF(3, max_iter=5, tol=0.25, alpha_W=2**-7, l1_ratio=0.5, random_state=1).fit(x)
+    settings = dict(max_iter=np.int64(5), tol=np.float32(0.25), alpha_W=np.float32(2**-7), l1_ratio=np.float16(0.5), random_state=np.int32(1))
+    assert np.array_equal(NMF(np.int8(3), shuffle=np.bool_(False), **settings).fit(x).components_, plain.components_)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 
 import deepnmf
@@ -50,6 +56,11 @@ def test_metrics():
     assert set(metrics.scores([0], [0])) == {"NMI", "NP", "ER", "AC", "purity"}
     with pytest.raises(ValueError, match="scores need samples"):
         metrics.scores([0, 1], [0])
+    for labels, said in [(None, "one dimension"), (3, "one dimension"), ([[0], [1]], "one dimension"), ([0, np.nan], "NaN"), (["a", None], "NaN")]:
+        with pytest.raises(ValueError, match=f"labels_true must have .*{said}"):
+            metrics.scores(labels, [0, 1])
+    with pytest.raises(ValueError, match="labels_pred must have a label for every sample"):
+        metrics.nmi([0, 1], pd.array([1, None], dtype="Int64"))
 
 
 def test_the_page(x, fitted, tmp_path):
@@ -59,8 +70,17 @@ def test_the_page(x, fitted, tmp_path):
     assert not missing and "odd" in page and "Clusters" in page
     missing = deepnmf.report(fitted, path=tmp_path / "bare.html")
     assert any("lusters" in name for name in missing)
-    with pytest.raises(ValueError, match="36"):
-        deepnmf.report(fitted, x, tmp_path / "r.html", image_shape=(5, 5))
+    some = np.where(np.arange(120) % 3 == 0, None, labels)
+    assert not deepnmf.report(fitted, x, tmp_path / "r.html", labels=some, image_shape=(6, 6), random_state=None)
+    for settings, said in [
+        ({"image_shape": (5, 5)}, "36"),
+        ({"image_shape": 36}, "image_shape must be"),
+        ({"labels": labels[:7]}, "labels must be one for each of 120 samples, got 7"),
+        ({"clusters": -1}, "clusters must be an int of at least 0"),
+        ({"X": "x.npy"}, "X must be an array, got the path"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            deepnmf.report(fitted, path=tmp_path / "r.html", **{"X": x, **settings})
 
 
 def test_names_of_features(x, tmp_path):
@@ -88,6 +108,13 @@ def test_pictures(fitted):
     assert len(plot.course(fitted, ax=figure.add_subplot()).lines) == 3
     with pytest.raises(ValueError, match="from 2"):
         plot.hierarchy(fitted, (6, 6), 1)
+    for layer in (0, -1, 9):
+        for picture in (plot.components, plot.hierarchy):
+            with pytest.raises(ValueError, match=f"layer must be an int from 1 to 2, got {layer}"):
+                picture(fitted, (6, 6), layer)
+    for shape in (64, (5, 5), (6, 6, 1, 1)):
+        with pytest.raises(ValueError, match="image_shape"):
+            plot.components(fitted, shape)
 
 
 def test_single_cell_data(x, fitted):
@@ -96,3 +123,24 @@ def test_single_cell_data(x, fitted):
     data = anndata.AnnData(x)
     deepnmf.annotate(data, fitted)
     assert data.obsm["X_deepnmf"].shape == (120, 3) and data.varm["deepnmf"].shape == (36, 3)
+    sparse = anndata.AnnData(scipy.sparse.csr_matrix(x))
+    deepnmf.annotate(sparse, clone(fitted).set_output(transform="pandas").fit(x))
+    assert np.array_equal(sparse.obsm["X_deepnmf"], data.obsm["X_deepnmf"])
+
+
+def test_sparse_coefficients(fitted):
+    h = fitted.coefficients_
+    assert np.array_equal(fitted.inverse_transform(scipy.sparse.csr_matrix(h)), fitted.inverse_transform(h))
+
+
+def test_a_model_of_a_file_warns_as_the_one_before(x, fitted, tmp_path):
+    deepnmf.save(fitted, tmp_path / "m.safetensors")
+    again = deepnmf.load(tmp_path / "m.safetensors", device="cpu")
+    assert (again.max_iter, again.pretrain, again.tol) == (None, None, None)
+
+
+def test_nothing_is_said_by_itself():
+    bare = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    run = "import deepnmf; deepnmf.devices(); print(callable(deepnmf.plot.components))"
+    done = subprocess.run([sys.executable, "-c", run], env=bare, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -34,4 +34,5 @@ def single_cell(data: Any) -> None:
 
 version: str = deepnmf.__version__
 shallow: NMF = NMF(5, alpha_W=0.01).fit(x)
+shallow.components_ = 2 * shallow.components_
 found = shallow.reconstruction_err_ + shallow.n_iter_

@@ -9,7 +9,7 @@ Every sample (a row of X) is approximated by a nonnegative sum of parts, and the
 >>> parts = model.components(1)         # 40 × features
 """
 
-from . import metrics
+from . import metrics, plot
 from ._deep import DeepNMF
 from ._device import Device, devices, models
 from ._engine import __version__
@@ -17,4 +17,4 @@ from ._nmf import NMF
 from ._report import annotate, report
 from ._store import load, save
 
-__all__ = ["NMF", "DeepNMF", "Device", "__version__", "annotate", "devices", "load", "metrics", "models", "report", "save"]
+__all__ = ["NMF", "DeepNMF", "Device", "__version__", "annotate", "devices", "load", "metrics", "models", "plot", "report", "save"]

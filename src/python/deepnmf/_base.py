@@ -6,19 +6,21 @@ import json
 import os
 import warnings
 from collections.abc import Callable
+from functools import update_wrapper
+from types import MethodType
 from typing import Any, TypeVar, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from . import _engine
 from ._device import engine_for, row_of
 from ._progress import Watch
+from ._settings import plain, whole
 
 try:
     from sklearn import callback as _callback
@@ -34,15 +36,27 @@ def with_callbacks(method: _Method) -> _Method:
     return method if _callback is None else cast(_Method, _callback.with_callbacks(method))
 
 
-def if_online(method: _Method) -> _Method:
+class _IfOnline:
     """A method that is there where the model can be trained online, as scikit-learn's own estimators have methods by parameters."""
 
-    def learns(model: Any) -> bool:
-        if getattr(model, "activation", None) is None and row_of(model.model).get("online", True):
-            return True
-        raise AttributeError(f"{model.model!r} with activation={model.activation!r} cannot be trained online: no partial_fit")
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        update_wrapper(cast(Any, self), method)
 
-    return cast(_Method, available_if(learns)(method))
+    def __get__(self, model: Any, owner: Any = None) -> Any:
+        if model is None:
+            return self._method
+        if model.activation is not None:
+            raise AttributeError(f"no partial_fit: activation={model.activation!r} cannot be trained online")
+        if not row_of(model.model).get("online", True):
+            raise AttributeError(f"no partial_fit: model={model.model!r} cannot be trained online")
+        return MethodType(self._method, model)
+
+
+def if_online(method: _Method) -> _Method:
+    """A method that is there where the model can be trained online; else the reason is said."""
+    return cast(_Method, _IfOnline(method))
+
 
 
 Array = NDArray[Any]
@@ -57,11 +71,11 @@ def is_path(X: Any) -> bool:
     return isinstance(X, (str, os.PathLike))
 
 
-def seed_of(random_state: Any) -> int:
-    """A whole number as it is, so that it is the seed that the command takes; else one drawn from the generator."""
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+def check_fitted(estimator: Any) -> None:
+    """Refuse what is no fitted estimator of this package."""
+    if not isinstance(estimator, FactorModel):
+        raise TypeError(f"expected an estimator of deepnmf, got {type(estimator).__module__}.{type(estimator).__name__}")
+    check_is_fitted(estimator)
 
 
 class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -72,7 +86,6 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     verbose: int
     weights_: list[Array]
     coefficients_: Array
-    components_: Array
     hidden_: list[Array]
     n_features_in_: int
     n_iter_: int
@@ -81,6 +94,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     history_: dict[str, Any]
     device_: str
     _metadata: str
+    #: What penalties are called here.
+    _penalties = "mu and lam"
 
     def _is_signed(self) -> bool:
         return False
@@ -91,9 +106,38 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return "weights_" in vars(self)
+
     @property
     def _n_features_out(self) -> int:
-        return int(self.components_.shape[0])
+        return int(self.weights_[-1].shape[1])
+
+    @property
+    def components_(self) -> Array:
+        """The components of the last layer.
+
+        Those of a model of one layer can be assigned or changed in place, and :meth:`transform` and :meth:`inverse_transform` use
+        them. Those of a deep model are a product, which is read-only: change `weights_`.
+        """
+        if "weights_" not in vars(self):
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet: no components_")
+        if len(self.weights_) == 1:
+            return self.weights_[0].T
+        psi = self._components_of(len(self.weights_))
+        psi.flags.writeable = False
+        return psi
+
+    @components_.setter
+    def components_(self, value: Any) -> None:
+        found = self.components_
+        if len(self.weights_) > 1:
+            raise AttributeError("components_ of a deep model is the product of weights_; change weights_")
+        value = np.asarray(value, dtype=found.dtype)
+        if value.shape != found.shape:
+            raise ValueError(f"components_ must have the shape {found.shape}, got {value.shape}")
+        self.weights_[0] = np.array(value.T, order="C")
+        self.__dict__.pop("_memory", None)
 
     def _checked(self, X: Any, reset: bool) -> Any:
         """Samples as the engine takes them: an array, or the path of a file."""
@@ -137,8 +181,10 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         watch = Watch(self, self.verbose, None if is_path(X) else X)
         try:
             arrays, metadata, norm, notes, raised = engine.fit(
-                X, json.dumps(settings), stream=stream, keep=keep, start=start, progress=watch.function
+                X, json.dumps(plain(settings)), stream=stream, keep=keep, start=start, progress=watch.function
             )
+        except ValueError as error:
+            raise ValueError(self._spelt(str(error))) from None
         finally:
             watch.close()
         self._set_factors(arrays, metadata)
@@ -146,12 +192,26 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if raised is not None:
             # What is fitted so far is kept.
             raise raised
-        for kind, text in notes:
+        for kind, text in ((kind, self._spelt(text)) for kind, text in notes):
             if kind == "warning":
                 warnings.warn(text, UserWarning, stacklevel=4)
             elif kind == "convergence" and warn_of_iterations:
                 warnings.warn(text, ConvergenceWarning, stacklevel=4)
         watch.finish()
+
+    def _spelt(self, text: str) -> str:
+        """A message of the engine with the names of parameters instead of the command's options."""
+        names = {
+            "--mu and --lambda": self._penalties,
+            "--init random": "init='random'",
+            "take more sweeps": "raise max_iter",
+            "more sweeps": "a larger max_iter",
+            "sweeps:": "max_iter:",
+            "more max_iter lower the error": "a larger max_iter lowers the error",
+        }
+        for before, after in names.items():
+            text = text.replace(before, after)
+        return text
 
     def _set_factors(self, arrays: Any, metadata: str) -> None:
         self.weights_, self.coefficients_, self.hidden_ = arrays
@@ -167,7 +227,10 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.device_ = known["device"]
         self.n_features_in_ = self.weights_[0].shape[0]
         self.n_iter_ = max(len(history["finetune"] or history["pretrain"][-1]) - 1, 0)
-        self.components_ = self._components_of(len(self.weights_))
+
+    def _layer(self, layer: Any) -> int:
+        """The number of a layer, from 1; None is the last one."""
+        return len(self.weights_) if layer is None else whole("layer", layer, 1, len(self.weights_))
 
     def _components_of(self, layer: int) -> Array:
         psi = self.weights_[0]
@@ -184,8 +247,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _compute_transform(self, X: Samples, layer: int | None = None, ridge: float | None = None) -> Array:
         check_is_fitted(self)
+        layer = self._layer(layer)
         X = self._checked(X, reset=False)
-        layer = len(self.weights_) if layer is None else layer
         dtype = self.weights_[0].dtype
         wanted = dtype if is_path(X) or X.dtype == np.uint8 or self.precision != "auto" else X.dtype
         if not is_path(X) and (X.dtype != np.uint8 or dtype == np.float64):
@@ -204,6 +267,10 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def transform(self, X: Samples) -> Array:
         """Describe samples by the components of the last layer.
 
+        Coefficients have the penalty that the fit had, and under a Semi-NMF model a small ridge, so that they differ a little from
+        those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. In
+        float32 they end where the objective changes by less than 1e-6, in float64 by less than 1e-16.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or the path of a file
@@ -221,7 +288,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : array-like or sparse matrix of shape (n_samples, n_components)
             Coefficients, as :meth:`transform` returns them.
 
         Returns
@@ -230,7 +297,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             ``H Psiᵀ``, or with an activation the nonlinear reconstruction.
         """
         check_is_fitted(self)
-        h = np.asarray(X)
+        h = X.toarray() if issparse(X) else np.asarray(X)
         if h.ndim != 2:
             raise ValueError(f"expected a 2D array of coefficients, got {h.ndim}D")
         wanted = h.dtype if h.dtype.kind == "f" else self.weights_[0].dtype
@@ -242,9 +309,11 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def score(self, X: Samples, y: Any = None) -> float:
         """Share of ``‖X‖²`` that is explained, ``1 − ‖X − X̂‖²/‖X‖²``: the greater the better.
 
+        The coefficients are those of :meth:`transform`, with its penalty and ridge.
+
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or the path of a file
             Samples, which are transformed first.
         y : Ignored
             Not used.

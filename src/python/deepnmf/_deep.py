@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from . import _engine
-from ._base import Array, FactorModel, Samples, if_online, is_path, seed_of, with_callbacks
+from . import _settings as check
+from ._base import Array, FactorModel, Samples, if_online, is_path, with_callbacks
 from ._device import engine_for, row_of
 
 
@@ -33,9 +34,9 @@ class DeepNMF(FactorModel):
     init : {"nndsvd", "nndsvda", "nndsvdar", "random", "svd"}, default=None
         The start of every layer; None for that of the model.
     mu : float or sequence of float, default=None
-        Penalty constant of W, one or one per layer; None for that of the model.
+        Penalty constant of W, one or one per layer; None for that of the model. Not for models without this penalty.
     lam : float or sequence of float, default=None
-        Penalty constant of H, the same.
+        Penalty constant of H, the same. Not for models without this penalty.
     max_iter : int, default=None
         The most sweeps of fine-tuning; with one layer, of its iterations. None: as many as the model has by default.
     pretrain : int, default=None
@@ -54,28 +55,32 @@ class DeepNMF(FactorModel):
         "auto" (a real GPU where there is one, else the CPU), "cpu", "gpu", or the number or a part of the name of one of
         :func:`deepnmf.devices`.
     precision : {"auto", "float16", "float32", "float64"}, default="auto"
-        "auto" computes as X is: float64 in float64 (on the CPU), float32 and uint8 in float32.
+        "auto" computes as X is: float64 in float64 (on the CPU), float32 and uint8 in float32. A file is computed in float32,
+        whatever its numbers are.
     stream : bool or "auto", default="auto"
         Whether samples are read anew in every pass instead of being held. "auto": those of a file or a memory map, where memory has no
         room for them.
     checkpoint : path, default=None
-        Where the fit is written down while it runs, once in `checkpoint_every` seconds, and where it is stopped.
+        Where the fit is written down while it runs, once in `checkpoint_every` seconds, and where it is stopped. Its folder has to
+        be there.
     checkpoint_every : float, default=60
-        Seconds between two checkpoints.
+        Seconds between two checkpoints; 0: one after every iteration.
     resume : bool, default=False
-        Whether the fit goes on from `checkpoint`, to the bits of one that was never stopped.
+        Whether the fit goes on from `checkpoint`, to the bits of one that was never stopped. Unless `random_state` is an int, the seed
+        is that of the checkpoint.
     random_state : int, RandomState or None, default=None
         The seed of whatever is random. An int is the command's ``--seed``.
     verbose : int, default=0
         Whether a bar is shown.
     options : dict, default=None
         Further settings of the engine by their names: "activate", "penalty_scale", "theta", "graph", "ridge", "pretrain_samples",
-        "inner", "passes", "extrapolate", "metric", "restart", "balance", "hidden", "power_iterations", "x_storage".
+        "inner", "passes", "extrapolate", "metric", "restart", "balance", "hidden", "power_iterations", "x_storage",
+        "elastic_net". None of them is a parameter, too.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        The components of the last layer, ``(W_1 … W_L)ᵀ``.
+        The components of the last layer, ``(W_1 … W_L)ᵀ``. Of a model of one layer they can be assigned; else change `weights_`.
     weights_ : list of ndarray
         W_l, of shape (k_{l-1}, k_l) with k_0 = n_features.
     coefficients_ : ndarray of shape (n_samples, n_components)
@@ -176,8 +181,7 @@ class DeepNMF(FactorModel):
 
     def _layers_for(self, shape: tuple[int, int] | None) -> list[int]:
         if self.layers is not None:
-            layers = [self.layers] if isinstance(self.layers, Integral) else list(self.layers)
-            return [int(k) for k in layers]
+            return check.layers(self.layers)
         if shape is None:
             raise ValueError("layers: expected the components of every layer for samples in a file, got None")
         first = min(100, max(1, min(shape) // 2))
@@ -185,27 +189,55 @@ class DeepNMF(FactorModel):
             return [first]
         return [first, max(1, first // 4)]
 
-    def _settings(self, shape: tuple[int, int] | None) -> dict[str, Any]:
+    def _penalty(self, name: str, depth: int) -> list[float] | None:
+        value = getattr(self, name)
+        if value is None:
+            return None
+        if not row_of(self.model).get(name, True):
+            raise ValueError(f"{name} does not apply to model={self.model!r}, which has no such penalty; got {name}={value!r}")
+        return check.constants(name, value, depth)
+
+    def _settings(self, shape: tuple[int, int] | None, seed: int | None = None) -> dict[str, Any]:
+        layers = self._layers_for(shape)
+        # A model with one solver has its own "auto".
+        check.one_of("solver", self.solver, ["auto", "nesterov", "cd"])
+        check.one_of("activation", self.activation, [None, "root", "tanh", "sigmoid", "softplus"])
+        check.one_of("init", self.init, [None, "nndsvd", "nndsvda", "nndsvdar", "random", "svd"])
+        online = self._online()
         given = {
             "activation": self.activation,
             "init": self.init,
-            "mu": None if self.mu is None else np.atleast_1d(self.mu).tolist(),
-            "lambda": None if self.lam is None else np.atleast_1d(self.lam).tolist(),
-            "sweeps": self.max_iter,
-            "pretrain": self.pretrain,
-            "tol": self.tol,
-            "target_error": self.target_error,
-            # A model with one solver has its own "auto".
+            "mu": self._penalty("mu", len(layers)),
+            "lambda": self._penalty("lam", len(layers)),
+            "sweeps": None if self.max_iter is None else check.whole("max_iter", self.max_iter),
+            "pretrain": None if self.pretrain is None else check.whole("pretrain", self.pretrain),
+            "tol": None if self.tol is None else check.real("tol", self.tol, "[0, 1)"),
+            "target_error": None if self.target_error is None else check.real("target_error", self.target_error, "(0, 1)"),
             "solver": None if self.solver == "auto" else self.solver,
-            "online": {"batch": self.batch_size, "forget": self.forget} if self.online else None,
+            "online": online if check.flag("online", self.online) else None,
         }
         return {
             "model": self.model,
-            "layers": self._layers_for(shape),
-            "seed": seed_of(self.random_state),
+            "layers": layers,
+            "seed": check.seed_of(self.random_state) if seed is None else seed,
             **{name: value for name, value in given.items() if value is not None},
-            **(self.options or {}),
+            **check.options_of(self.options, self.get_params(deep=False)),
         }
+
+    def _online(self) -> dict[str, Any]:
+        batch, forget = check.whole("batch_size", self.batch_size, 1), check.real("forget", self.forget, "(0, 1]")
+        return {"batch": batch, "forget": forget}
+
+    def _checkpoints(self) -> tuple[tuple[str, float, bool] | None, int | None]:
+        """Where the fit is written down, and the seed of the one that it goes on from."""
+        every, resume = check.real("checkpoint_every", self.checkpoint_every), check.flag("resume", self.resume)
+        if self.checkpoint is None:
+            if resume:
+                raise ValueError("resume=True goes on from a checkpoint, got checkpoint=None")
+            return None, None
+        path = check.file_in_folder(self.checkpoint, "checkpoint")
+        drawn = resume and not isinstance(self.random_state, (int, np.integer))
+        return (path, every, resume), check.seed_of_checkpoint(path) if drawn else None
 
     def fit(self, X: Samples, y: Any = None) -> DeepNMF:
         """Learn the components of samples.
@@ -214,7 +246,8 @@ class DeepNMF(FactorModel):
         ----------
         X : array-like of shape (n_samples, n_features), or the path of a file
             Samples, nonnegative unless the model takes any sign. float32 and uint8 are taken as they lie in memory. A file is whatever
-            the command reads; ``.npy``, HDF5, IDX and uncompressed ``.npz`` need not fit in memory.
+            the command reads, in float32; ``.npy``, HDF5, IDX and uncompressed ``.npz`` need not fit in memory. Sparse matrices are
+            refused: ``X.toarray()``.
         y : Ignored
             Not used.
 
@@ -241,18 +274,17 @@ class DeepNMF(FactorModel):
         H : ndarray of shape (n_samples, n_components)
             The coefficients of the last layer.
         """
+        check.verbosity(self.verbose)
+        if self.stream != "auto":
+            check.flag("stream", self.stream)
+        keep, seed = self._checkpoints()
         mapped = isinstance(X, np.memmap)
         X = self._checked(X, reset=True)
         shape = None if is_path(X) else X.shape
-        stream = self.stream if self.stream != "auto" else None if mapped or is_path(X) else False
-        keep = None
-        if self.checkpoint is not None:
-            keep = (str(self.checkpoint), float(self.checkpoint_every), bool(self.resume))
-        elif self.resume:
-            raise ValueError("resume=True goes on from a checkpoint, got checkpoint=None")
+        stream = bool(self.stream) if self.stream != "auto" else None if mapped or is_path(X) else False
         # As many iterations as there are by default are not meant to be the last word.
         asked = any(value is not None for value in (self.max_iter, self.tol, self.target_error))
-        self._fit_engine(X, self._settings(shape), stream=stream, keep=keep, warn_of_iterations=asked)
+        self._fit_engine(X, self._settings(shape, seed), stream=stream, keep=keep, warn_of_iterations=asked)
         return self.coefficients_
 
     @if_online
@@ -265,7 +297,7 @@ class DeepNMF(FactorModel):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples, of any number.
+            Samples, of any number. From those that are all zero a fitted model learns nothing: it stays as it is.
         y : Ignored
             Not used.
 
@@ -278,12 +310,14 @@ class DeepNMF(FactorModel):
             raise ValueError("partial_fit takes an array, got a path")
         first = not hasattr(self, "weights_")
         X = self._checked(X, reset=first)
-        settings = {**self._settings(X.shape), "online": {"batch": self.batch_size, "forget": self.forget}}
+        settings = {**self._settings(X.shape), "online": self._online()}
         if first:
             self._fit_engine(X, settings, warn_of_iterations=False)
             dtype = self.weights_[0].dtype
             X = X.astype(dtype, copy=False)
             self._memory = (X.T @ self.coefficients_, *self._gram())
+            return self
+        if not X.any():
             return self
         dtype = self.weights_[0].dtype
         X = X.astype(dtype, copy=False)
@@ -323,9 +357,8 @@ class DeepNMF(FactorModel):
         components : ndarray of shape (k_l, n_features)
             ``(W_1 … W_l)ᵀ``.
         """
-        if not 1 <= layer <= len(self.weights_):
-            raise ValueError(f"layer must be from 1 to {len(self.weights_)}, got {layer}")
-        return self._components_of(layer)
+        check_is_fitted(self)
+        return self._components_of(check.whole("layer", layer, 1, len(self.weights_)))
 
     def transform_layer(self, X: Samples, layer: int, ridge: float | None = None) -> Array:
         """Describe samples by the components of any layer.
@@ -337,10 +370,12 @@ class DeepNMF(FactorModel):
         layer : int
             From 1 to the number of layers.
         ridge : float, default=None
-            C of a ridge ``C tr(G)/k`` on the coefficients, G the Gram of the k components; None for the model's own.
+            C of a ridge ``C tr(G)/k`` on the coefficients, G the Gram of the k components; None for the model's own, 0 for none.
 
         Returns
         -------
         H : ndarray of shape (n_samples, k_l)
         """
-        return self._compute_transform(X, layer, ridge)
+        check_is_fitted(self)
+        layer = check.whole("layer", layer, 1, len(self.weights_))
+        return self._compute_transform(X, layer, None if ridge is None else check.real("ridge", ridge))

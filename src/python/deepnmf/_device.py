@@ -5,11 +5,19 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from . import _engine
+
+# Vulkan and GL layers look for a display. Without this variable each of them prints errors that look like ours; with any value
+# they find no display and are silent.
+if sys.platform == "linux" and not os.environ.get("XDG_RUNTIME_DIR"):
+    os.environ["XDG_RUNTIME_DIR"] = "/nonexistent"
 
 
 @dataclass(frozen=True)
@@ -105,10 +113,12 @@ def engine_for(device: object, precision: str) -> _engine.Engine:
     RuntimeError
         In a process that was forked after a device was opened.
     """
-    if isinstance(device, int) and not isinstance(device, bool):
+    if isinstance(device, (int, np.integer)) and not isinstance(device, bool):
         device = str(device)
     if not isinstance(device, str):
         raise TypeError(f"device must be a str or an int, got {type(device).__name__}")
+    if device.strip().lower() in ("auto", "gpu", "cpu"):
+        device = device.strip().lower()
     if _forked:
         raise RuntimeError(
             "this process was forked from one that had opened a device, whose threads did not come along; start it by "
@@ -121,4 +131,9 @@ def engine_for(device: object, precision: str) -> _engine.Engine:
             UserWarning,
             stacklevel=4,
         )
+    if precision == "f64" and device not in ("auto", "cpu"):
+        if device != "gpu":
+            # Refuses one that there is not, and says which there are.
+            _opened(device, "f32")
+        raise ValueError(f"float64 is computed on the CPU only, got device={device!r}; pass float32, or precision='float32'")
     return _opened(device, precision)

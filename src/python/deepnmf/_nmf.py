@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+import os
 from typing import Any
 
 import numpy as np
 
-from ._base import Array, FactorModel, Samples, seed_of, with_callbacks
+from . import _settings as check
+from ._base import Array, FactorModel, is_path, with_callbacks
 
 
 class NMF(FactorModel):
@@ -19,6 +20,9 @@ class NMF(FactorModel):
                     + n_samples  alpha_H (l1_ratio Σ H + ½ (1 − l1_ratio) ‖H‖²)
 
     Here W is n_samples × n_components, which :meth:`fit_transform` returns, and H is `components_`.
+
+    Samples are dense arrays: sparse matrices are refused, and the path of a file is taken by :meth:`transform` only (:class:`DeepNMF`
+    fits to files, too).
 
     Parameters
     ----------
@@ -56,13 +60,13 @@ class NMF(FactorModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
-        H.
+        H. It can be assigned or changed in place; :meth:`transform` and :meth:`inverse_transform` use it.
     n_components_ : int
         The number of components.
     reconstruction_err_ : float
         ``‖X − W H‖`` of the samples of the fit.
     n_iter_ : int
-        Iterations that were made.
+        Iterations that were made, with the plain one at the end.
     n_features_in_ : int
         Features of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -81,6 +85,8 @@ class NMF(FactorModel):
     >>> W.shape
     (6, 2)
     """
+
+    _penalties = "alpha_W and alpha_H"
 
     def __init__(
         self,
@@ -118,27 +124,27 @@ class NMF(FactorModel):
     def _refuse(self) -> None:
         if self.beta_loss not in ("frobenius", 2):
             raise ValueError(f"beta_loss={self.beta_loss!r} is not supported; there is 'frobenius'")
-        if self.shuffle:
+        if check.flag("shuffle", self.shuffle):
             raise ValueError("shuffle=True is not supported: coordinates are visited in order")
-        if self.solver not in ("auto", "cd", "nesterov", "mu"):
-            raise ValueError(f"solver must be 'auto', 'cd', 'nesterov' or 'mu', got {self.solver!r}")
-        for name in ("alpha_W", "alpha_H", "l1_ratio", "tol"):
-            value: Any = getattr(self, name)
-            if name == "alpha_H" and isinstance(value, str) and value == "same":
-                continue
-            if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
-                raise TypeError(f"{name} must be a number, got {value!r}")
-            if not 0 <= value < np.inf or (name == "l1_ratio" and value > 1):
-                raise ValueError(f"{name} must be at least 0{' and at most 1' if name == 'l1_ratio' else ''}, got {value!r}")
-        count = self.n_components
-        if count is not None and count != "auto" and (not isinstance(count, Integral) or count < 1):
-            raise ValueError(f"n_components must be an int of at least 1, 'auto' or None, got {count!r}")
+        check.one_of("solver", self.solver, ["auto", "cd", "nesterov", "mu"])
+        check.one_of("init", self.init, [None, "random", "nndsvd", "nndsvda", "nndsvdar", "custom"])
+        check.whole("max_iter", self.max_iter, 1)
+        check.real("tol", self.tol, "[0, 1)")
+        check.real("alpha_W", self.alpha_W)
+        if not isinstance(self.alpha_H, str) or self.alpha_H != "same":
+            check.real("alpha_H", self.alpha_H)
+        check.real("l1_ratio", self.l1_ratio, "[0, 1]")
+        check.verbosity(self.verbose)
+        if self.n_components is not None and not (isinstance(self.n_components, str) and self.n_components == "auto"):
+            check.whole("n_components", self.n_components, 1)
 
     def _elastic_net(self, n: int, m: int) -> dict[str, dict[str, float]]:
         alpha_w = float(self.alpha_W)
         alpha_h = alpha_w if isinstance(self.alpha_H, str) else float(self.alpha_H)
+        ratio = float(self.l1_ratio)
+
         def of(alpha: float) -> dict[str, float]:
-            return {"l1": alpha * self.l1_ratio, "l2": alpha * (1.0 - self.l1_ratio)}
+            return {"l1": alpha * ratio, "l2": alpha * (1.0 - ratio)}
 
         # What is H here is W there: samples have coefficients H, and components are the columns of W.
         return {"h": of(m * alpha_w), "w": of(n * alpha_h)}
@@ -152,7 +158,7 @@ class NMF(FactorModel):
         settings: dict[str, Any] = {
             "model": "nmf-mu" if self.solver == "mu" else "dnmf",
             "layers": [k],
-            "seed": seed_of(self.random_state),
+            "seed": check.seed_of(self.random_state),
             "sweeps": self.max_iter,
             "tol": self.tol,
         }
@@ -170,7 +176,8 @@ class NMF(FactorModel):
                 raise ValueError(f"W and H are the start of init='custom', got init={self.init!r}")
             return None
         if W is None or H is None:
-            raise ValueError("init='custom' starts from W and H, got none")
+            found = "none" if W is None and H is None else "H only" if W is None else "W only"
+            raise ValueError(f"init='custom' starts from W and H, got {found}")
         dtype = self._dtype_for(X)
         w, h = np.ascontiguousarray(W, dtype=dtype), np.ascontiguousarray(np.asarray(H).T, dtype=dtype)
         for name, of in (("W", w), ("H", h)):
@@ -178,7 +185,7 @@ class NMF(FactorModel):
                 raise ValueError(f"{name} must be a 2D array of finite numbers of at least 0")
         return [(h, w)]
 
-    def fit(self, X: Samples, y: Any = None, W: Any = None, H: Any = None) -> NMF:
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> NMF:
         """Learn the components of samples.
 
         Parameters
@@ -198,7 +205,7 @@ class NMF(FactorModel):
         return self
 
     @with_callbacks
-    def fit_transform(self, X: Samples, y: Any = None, W: Any = None, H: Any = None) -> Array:
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Array:
         """Learn the components of samples, and return their coefficients.
 
         Parameters
@@ -215,7 +222,9 @@ class NMF(FactorModel):
         W : ndarray of shape (n_samples, n_components)
         """
         self._refuse()
-        X = self._checked(np.asarray(X) if isinstance(X, str) else X, reset=True)
+        if is_path(X):
+            raise ValueError(f"NMF fits to an array, got the path {os.fspath(X)!r}; DeepNMF([k], model='dnmf') fits to files")
+        X = self._checked(X, reset=True)
         start = self._start(X, W, H)
         n, m = X.shape
         k = m if self.n_components in (None, "auto") else int(self.n_components)

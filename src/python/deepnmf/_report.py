@@ -7,12 +7,14 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from scipy.sparse import issparse
 
 from . import _engine
-from ._base import FactorModel
+from ._base import FactorModel, check_fitted, is_path
 from ._device import engine_for
-from ._store import described, file_in_folder, single
+from ._settings import file_in_folder, image_shape_of, seed_of, whole
+from ._store import described, single
+from .metrics import classes_of
 
 
 def report(
@@ -23,7 +25,7 @@ def report(
     labels: Any = None,
     clusters: int | None = None,
     image_shape: tuple[int, ...] | None = None,
-    random_state: int = 0,
+    random_state: Any = 0,
 ) -> dict[str, str]:
     """Write a page about a model: its course, components, what they are made of, samples, clusters.
 
@@ -36,12 +38,12 @@ def report(
     path : path, default="report.html"
         The page, one file that opens offline.
     labels : array-like of shape (n_samples,), default=None
-        The class of every sample.
+        The class of every sample; None or NaN for one without a class.
     clusters : int, default=None
         Clusters by k-means; None for as many as there are classes, 0 for none.
     image_shape : (height, width) or (height, width, channels), default=None
         The shape of a sample that is an image.
-    random_state : int, default=0
+    random_state : int, RandomState or None, default=0
         The seed of k-means.
 
     Returns
@@ -49,32 +51,32 @@ def report(
     missing : dict
         The sections that the page does not have, and why.
     """
-    check_is_fitted(estimator)
-    weights, h, hidden = single(estimator)
+    check_fitted(estimator)
+    path, (weights, h, hidden) = file_in_folder(path), single(estimator)
     samples = None
+    if is_path(X):
+        raise ValueError(f"X must be an array, got the path {os.fspath(X)!r}")
     if X is not None:
-        x = np.ascontiguousarray(X, dtype=np.float32)
-        h = np.ascontiguousarray(estimator.transform(X), dtype=np.float32)
-        samples = (x, h)
+        h = np.ascontiguousarray(estimator._compute_transform(X), dtype=np.float32)
+        samples = (np.ascontiguousarray(X, dtype=np.float32), h)
     classes: list[str] = []
     of: list[int | None] | None = None
     if labels is not None:
-        names, numbers = np.unique(np.asarray(labels).ravel(), return_inverse=True)
-        classes, of = [str(name) for name in names], [int(number) for number in numbers]
-    wanted = len(classes) if clusters is None else clusters
+        classes, of = classes_of("labels", labels, missing=True)
+        if len(of) != len(h):
+            raise ValueError(f"labels must be one for each of {len(h)} samples, got {len(of)}")
+    wanted = len(classes) if clusters is None else whole("clusters", clusters)
     clustered = None
     if wanted > 1:
         features = _engine.features((weights, h, []), estimator._metadata)
-        found = engine_for(estimator.device, "f32").kmeans(features, wanted, random_state)
+        found = engine_for(estimator.device, "f32").kmeans(features, wanted, seed_of(random_state))
         clustered = (found, of, classes)
     shape = None
     if image_shape is not None:
-        height, width, *channels = image_shape
-        if int(np.prod(image_shape)) != estimator.n_features_in_:
-            raise ValueError(f"samples have {estimator.n_features_in_} features, got image_shape={image_shape}")
-        shape = json.dumps({"height": height, "width": width, "channels": channels[0] if channels else 1})
+        height, width, channels = image_shape_of(image_shape, estimator.n_features_in_)
+        shape = json.dumps({"height": height, "width": width, "channels": channels})
     _, missing = _engine.report(
-        file_in_folder(path), type(estimator).__name__, single(estimator), described(estimator), samples, clustered, shape
+        path, type(estimator).__name__, single(estimator), described(estimator), samples, clustered, shape
     )
     return dict(missing)
 
@@ -85,12 +87,15 @@ def annotate(adata: Any, estimator: FactorModel, key: str = "deepnmf") -> None:
     Parameters
     ----------
     adata : anndata.AnnData
-        ``adata.X`` (dense) has the samples in the order of the fit, or other samples.
+        ``adata.X`` has the samples in the order of the fit, or other samples. A sparse one is made
+        dense for that.
     estimator : DeepNMF or NMF
         A fitted one.
     key : str, default="deepnmf"
         ``.obsm["X_" + key]`` becomes the coefficients (n_obs × n_components), ``.varm[key]`` the components (n_vars × n_components).
     """
-    check_is_fitted(estimator)
-    adata.obsm[f"X_{key}"] = estimator.transform(np.asarray(adata.X))
+    check_fitted(estimator)
+    x = adata.X.toarray() if issparse(adata.X) else np.asarray(adata.X)
+    # An array, whatever set_output says.
+    adata.obsm[f"X_{key}"] = estimator._compute_transform(x)
     adata.varm[key] = np.ascontiguousarray(estimator.components_.T)

@@ -7,11 +7,12 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from . import _engine
-from ._base import FactorModel
+from ._base import FactorModel, check_fitted
 from ._deep import DeepNMF
+from ._device import row_of
+from ._settings import OPTIONS, file_in_folder
 
 
 def save(estimator: FactorModel, path: str | os.PathLike[str]) -> None:
@@ -24,7 +25,7 @@ def save(estimator: FactorModel, path: str | os.PathLike[str]) -> None:
     path : path
         The file (``.safetensors``); one that is there is replaced, as a whole.
     """
-    check_is_fitted(estimator)
+    check_fitted(estimator)
     _engine.save(file_in_folder(path), single(estimator), described(estimator))
 
 
@@ -33,14 +34,6 @@ def described(estimator: FactorModel) -> str:
     known = json.loads(estimator._metadata)
     known["feature_names"] = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
     return json.dumps(known)
-
-
-def file_in_folder(path: str | os.PathLike[str]) -> str:
-    """A path whose folder is there."""
-    folder = os.path.dirname(os.fspath(path)) or "."
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder}")
-    return os.fspath(path)
 
 
 def single(estimator: FactorModel) -> Any:
@@ -63,25 +56,40 @@ def load(path: str | os.PathLike[str], *, device: Any = "auto") -> DeepNMF:
     Returns
     -------
     model : DeepNMF
-        A fitted one, with the settings of the file. Samples that it transforms are scaled as those of its training were.
+        A fitted one, with the settings of the file; those of an :class:`NMF`, with its penalties, are in `options`. Samples that it
+        transforms are scaled as those of its training were. ``reconstruction_err_`` is NaN, as a file does not have ``‖X‖``;
+        ``relative_error_`` is that of the fit.
     """
     arrays, metadata = _engine.load(os.fspath(path))
     known = json.loads(metadata)
-    training = known["training"]
+    training, row = known["training"], row_of(known["model"])
+    online = training.get("online")
+
+    def asked(name: str) -> Any:
+        """What is not the model's own; so a fit of the model that is loaded warns as that of the one that was saved."""
+        return None if training[name] == row.get(name) else training[name]
+
+    def penalty(name: str, of: str) -> Any:
+        """The constants where they are not without meaning."""
+        return training[of] if row.get(name, True) else None
+
     model = DeepNMF(
         known["layers"],
         model=known["model"],
         activation=known["activation"],
         solver=training["solver"],
         init=training["init"],
-        mu=training["mu"],
-        lam=training["lambda"],
-        max_iter=training["sweeps"],
-        pretrain=training["pretrain"],
-        tol=training["tol"],
+        mu=penalty("mu", "mu"),
+        lam=penalty("lam", "lambda"),
+        max_iter=asked("sweeps"),
+        pretrain=asked("pretrain"),
+        tol=asked("tol"),
         target_error=training["target_error"],
+        online=online is not None,
+        **({"batch_size": online["batch"], "forget": online["forget"]} if online else {}),
         random_state=training["seed"],
         device=device,
+        options={name: of for name, of in {**known, **training}.items() if name in OPTIONS and of is not None},
     )
     model._set_factors(arrays, metadata)
     if known.get("feature_names"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,9 +25,37 @@ def scores(labels_true: Any, labels_pred: Any) -> dict[str, float]:
     -------
     scores : dict
         "NMI", "NP" (naive precision), "ER" (error rate), "AC" (accuracy) and "purity".
+
+    Raises
+    ------
+    ValueError
+        Where the labels are no two lists of the same length, or one is missing.
     """
-    numbers = [np.unique(np.asarray(labels).ravel(), return_inverse=True)[1] for labels in (labels_true, labels_pred)]
-    return dict(_engine.scores(numbers[0].tolist(), numbers[1].tolist()))
+    both = {"labels_true": labels_true, "labels_pred": labels_pred}
+    (_, classes), (_, clusters) = (classes_of(name, labels) for name, labels in both.items())
+    return dict(_engine.scores(cast("list[int]", classes), cast("list[int]", clusters)))
+
+
+def classes_of(name: str, labels: Any, missing: bool = False) -> tuple[list[str], list[int | None]]:
+    """The names of the classes, and the number of that of every sample; None for one without, where `missing` allows it."""
+    given = np.asarray(labels)
+    if given.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got {given.ndim}")
+    there = np.array([_is_there(label) for label in given], dtype=bool)
+    if not missing and not there.all():
+        raise ValueError(f"{name} must have a label for every sample, got NaN or None")
+    try:
+        names, numbers = np.unique(given[there], return_inverse=True)
+    except TypeError:
+        raise ValueError(f"{name} must be all numbers or all texts") from None
+    found = iter(numbers.tolist())
+    return [str(of) for of in names], [next(found) if is_there else None for is_there in there]
+
+
+def _is_there(label: Any) -> bool:
+    # NaN and NaT differ from themselves, and pandas' NA says neither.
+    same = label == label
+    return label is not None and isinstance(same, (bool, np.bool_)) and bool(same)
 
 
 def nmi(labels_true: Any, labels_pred: Any) -> float:

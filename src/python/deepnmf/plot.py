@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._base import FactorModel
+from ._base import FactorModel, check_fitted
+from ._settings import image_shape_of, whole
 
 __all__ = ["components", "course", "hierarchy"]
 
@@ -41,10 +42,11 @@ def components(
     -------
     ax : matplotlib Axes
     """
-    psi = estimator._components_of(layer or len(estimator.weights_))
-    k, per_row = len(psi), columns or int(np.ceil(np.sqrt(len(psi))))
-    rows, height, width = -(-k // per_row), *image_shape[:2]
-    channels = image_shape[2] if len(image_shape) > 2 else 1
+    check_fitted(estimator)
+    height, width, channels = image_shape_of(image_shape, estimator.n_features_in_)
+    psi = estimator._components_of(estimator._layer(layer))
+    k, per_row = len(psi), int(np.ceil(np.sqrt(len(psi)))) if columns is None else whole("columns", columns, 1)
+    rows = -(-k // per_row)
     sheet = np.ones((rows * (height + 1) - 1, per_row * (width + 1) - 1, channels))
     largest = np.maximum(np.abs(psi).max(axis=1, keepdims=True), np.finfo(psi.dtype).tiny)
     # Of components with both signs 0 is in the middle.
@@ -84,7 +86,9 @@ def hierarchy(
     """
     import matplotlib.pyplot as plt
 
-    layer = layer or len(estimator.weights_)
+    check_fitted(estimator)
+    shape = image_shape_of(image_shape, estimator.n_features_in_)
+    layer = estimator._layer(layer)
     if layer < 2:
         raise ValueError(f"a component of layer {layer} is not made of parts; expected a layer from 2")
     above, below, w = estimator._components_of(layer), estimator._components_of(layer - 1), estimator.weights_[layer - 1]
@@ -101,7 +105,7 @@ def hierarchy(
         for ax in row:
             ax.set_axis_off()
         for ax, (component, title) in zip(row, shown):
-            ax.imshow(component.reshape(image_shape), cmap="gray", interpolation="nearest")
+            ax.imshow(component.reshape(shape).squeeze(), cmap="gray", interpolation="nearest")
             ax.set_title(title, fontsize=8)
     return figure
 
@@ -120,6 +124,7 @@ def course(estimator: FactorModel, *, ax: Any = None) -> Any:
     -------
     ax : matplotlib Axes
     """
+    check_fitted(estimator)
     ax = _axes(ax)
     stages = {f"layer {layer}": line for layer, line in enumerate(estimator.history_["pretrain"], 1)}
     stages["fine-tuning"] = estimator.history_["finetune"]
