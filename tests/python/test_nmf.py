@@ -172,3 +172,15 @@ def test_numpys_numbers(x):
     plain = NMF(3, max_iter=5, tol=0.25, alpha_W=2**-7, l1_ratio=0.5, random_state=1).fit(x)
     settings = dict(max_iter=np.int64(5), tol=np.float32(0.25), alpha_W=np.float32(2**-7), l1_ratio=np.float16(0.5), random_state=np.int32(1))
     assert np.array_equal(NMF(np.int8(3), shuffle=np.bool_(False), **settings).fit(x).components_, plain.components_)
+
+
+@pytest.mark.parametrize("unit", [1e-170, 1e155, 1e300])
+def test_values_whose_squares_are_lost(unit):
+    X = np.random.default_rng(0).random((30, 8))
+    model = NMF(3, random_state=0, device="cpu")
+    with pytest.raises(ValueError, match="between 1e-150 and 1e150"):
+        model.fit(X * unit)
+    model.fit(X * 1e-140)
+    np.testing.assert_allclose(model.transform(X * 1e-140), 1e-140 * model.fit(X).transform(X), rtol=1e-6, atol=1e-146)
+    with pytest.raises(ValueError, match="between 1e-150 and 1e150"):
+        model.transform(X * unit)

@@ -146,6 +146,12 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if isinstance(X, np.ndarray) and not X.dtype.isnative and X.dtype.kind == "f":
             X = X.astype(X.dtype.newbyteorder("="))
         X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32, np.uint8])
+        if X.dtype == np.float64:
+            largest = max(float(X.max()), -float(X.min()))
+            if largest > 1e150 or 0 < largest < 1e-150:
+                raise ValueError(
+                    f"X has values up to {largest:.1e}, whose squares float64 does not hold; scale them to between 1e-150 and 1e150"
+                )
         if X.dtype != np.uint8 and not self._is_signed():
             check_non_negative(X, type(self).__name__)
         return np.require(X, requirements="A")
