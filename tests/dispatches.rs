@@ -23,9 +23,9 @@ fn a_sweep_takes_no_more_dispatches_than_it_did() {
     for (model, layers, solver, most) in [
         ("nenmf", &[100][..], Solver::Nesterov, 14),
         ("nenmf", &[100], Solver::Cd, 26),
-        ("sdnmf-rl1", &[100], Solver::Nesterov, 87),
-        ("sdnmf-rl1", &[100], Solver::Cd, 125),
-        ("sdnmf-rl1", &[200, 40], Solver::Nesterov, 251),
+        ("sdnmf-rl1", &[100], Solver::Nesterov, 58),
+        ("sdnmf-rl1", &[100], Solver::Cd, 71),
+        ("sdnmf-rl1", &[200, 40], Solver::Nesterov, 137),
         ("sdnmf-rl1", &[200, 40], Solver::Cd, 180),
     ] {
         let model = ModelSpec::by_name(model).unwrap();
