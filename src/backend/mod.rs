@@ -7,6 +7,7 @@
 //! should.
 
 pub(crate) mod check;
+mod clock;
 mod contract;
 mod counting;
 mod cpu;
@@ -26,6 +27,7 @@ mod storage;
 pub(crate) mod tally;
 
 pub use check::check_operands;
+pub use clock::Clock;
 pub use contract::{Cadence, ColumnSums, Device, MatMul, Sum, Write};
 pub(crate) use counting::{Counting, Rules};
 pub use cpu::Cpu;
@@ -36,12 +38,12 @@ pub use device::{DeviceInfo, DeviceRequest};
 pub use elementwise::{By, Domain, Elementwise, MultiplicativeStep};
 pub use formula::{Apply, Formula, Operand, Part, Rule};
 pub(crate) use host::inverse;
+pub(crate) use nesterov::momentum;
 pub use nesterov::{Curvature, Momentum, NesterovBlock, NesterovStep};
-pub(crate) use nesterov::{Separate, momentum};
 pub use rows::Rows;
 pub use search::SearchSum;
-pub use solvers::{Backend, Clock};
-pub(crate) use solvers::{SHARD_BYTES, rows_of_bytes};
+pub use solvers::Backend;
+pub(crate) use solvers::{SHARD_BYTES, Separate, rows_of_bytes};
 pub use sparse::Sparse;
 pub use stop::{Course, Standing, StopCheck, Stopping, VERDICT};
 pub use storage::{Precision, Storage};

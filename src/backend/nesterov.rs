@@ -1,7 +1,6 @@
 //! What a device must be able to do for Nesterov's method.
 
-use super::{Backend, Device, MatMul};
-use crate::Result;
+use super::Device;
 
 /// The curvature of a block in the metric of its steps, kept on the device.
 #[derive(Debug)]
@@ -68,70 +67,6 @@ pub struct NesterovBlock<'a, M> {
     pub extra: f64,
     /// How many steps.
     pub steps: usize,
-}
-
-/// What the steps of a block need where they are made of smaller operations.
-pub(crate) struct Separate<B: Backend> {
-    y: B::Matrix,
-    gradient: B::Matrix,
-    half: Option<B::Matrix>,
-    sums: B::Matrix,
-    momentum: B::Matrix,
-    test: B::Scalars,
-}
-
-impl<B: Backend> Separate<B> {
-    /// For an unknown of `rows × k`, with a Gram on the left or not.
-    pub(crate) fn new(b: &mut B, (rows, k): (usize, usize), left: bool) -> Result<Self> {
-        Ok(Self {
-            y: b.zeros(rows, k)?,
-            gradient: b.zeros(rows, k)?,
-            half: if left { Some(b.zeros(rows, k)?) } else { None },
-            sums: b.zeros(1, k)?,
-            momentum: b.zeros(1, 2)?,
-            test: b.scalars(1)?,
-        })
-    }
-
-    /// All steps of a block, with momentum that starts anew where it points uphill, or without that.
-    pub(crate) fn solve(
-        &mut self,
-        b: &mut B,
-        block: &NesterovBlock<'_, B::Matrix>,
-        restart: bool,
-        x: &mut B::Matrix,
-    ) -> Result<()> {
-        let mut alpha = 1.0_f64;
-        for k in 0..block.steps {
-            let (next, beta) = momentum(alpha);
-            alpha = next;
-            let at = if k == 0 { &*x } else { &self.y };
-            match (block.left, &mut self.half) {
-                (Some((a, _)), Some(half)) => {
-                    b.matmul(MatMul::NN, at, block.gram, half)?;
-                    b.matmul(MatMul::NN, a, half, &mut self.gradient)?;
-                }
-                _ => b.matmul(MatMul::NN, at, block.gram, &mut self.gradient)?,
-            }
-            b.nesterov_step(NesterovStep {
-                gradient: &mut self.gradient,
-                rhs: block.rhs,
-                column_sums: (block.mu > 0.0).then_some((block.mu, &mut self.sums)),
-                right: block.right,
-                left: block.left.map(|(_, left)| left),
-                extra: block.extra,
-                momentum: if restart {
-                    Momentum::Restart { state: &mut self.momentum, scalars: &mut self.test, slot: 0 }
-                } else {
-                    Momentum::Fixed(beta)
-                },
-                first: k == 0,
-                x,
-                y: &mut self.y,
-            })?;
-        }
-        Ok(())
-    }
 }
 
 /// `(α', β)` of the next step: `α' = (1 + √(4α² + 1))/2`, `β = (α − 1)/α'`.

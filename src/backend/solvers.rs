@@ -3,12 +3,11 @@
 use super::host::decide;
 use super::{
     ColumnSums, Combination, Curvature, Descent, Element, Elementwise, Formula, MatMul, Momentum, NesterovBlock,
-    NesterovStep, Operand, SearchSum, Separate, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse,
+    NesterovStep, Operand, SearchSum, Sparse, Standing, StopCheck, Sum, VERDICT, Write, check, host, inverse, momentum,
 };
 use crate::Result;
 use crate::model::{Metric, Solver};
 use ndarray::{Array2, ArrayView2};
-use std::time::Duration;
 
 /// Bytes of a shard of X: enough work for all threads, and little beside a large X.
 pub(crate) const SHARD_BYTES: usize = 64 << 20;
@@ -331,20 +330,66 @@ pub(crate) fn separate_step<B: Backend>(b: &mut B, step: NesterovStep<'_, B>) ->
     }
 }
 
-/// What `bench` asks a device.
-pub trait Clock: Backend {
-    /// How long the host has waited for the device so far; None where the host is the device. The rest of the time is the
-    /// host's share of the work.
-    fn waited(&self) -> Option<Duration> {
-        None
+/// What the steps of a block need where they are made of smaller operations.
+pub(crate) struct Separate<B: Backend> {
+    y: B::Matrix,
+    gradient: B::Matrix,
+    half: Option<B::Matrix>,
+    sums: B::Matrix,
+    momentum: B::Matrix,
+    test: B::Scalars,
+}
+
+impl<B: Backend> Separate<B> {
+    /// For an unknown of `rows × k`, with a Gram on the left or not.
+    pub(crate) fn new(b: &mut B, (rows, k): (usize, usize), left: bool) -> Result<Self> {
+        Ok(Self {
+            y: b.zeros(rows, k)?,
+            gradient: b.zeros(rows, k)?,
+            half: if left { Some(b.zeros(rows, k)?) } else { None },
+            sums: b.zeros(1, k)?,
+            momentum: b.zeros(1, 2)?,
+            test: b.scalars(1)?,
+        })
     }
-    /// Whether the device is to time what it computes, from now on; counting begins at 0. False where it has no clock of its
-    /// own. Off, as at first, it costs nothing.
-    fn time_passes(&mut self, _on: bool) -> bool {
-        false
-    }
-    /// Seconds that the device computed since this was last asked; None where it is not timed. Submits, and waits.
-    fn pass_seconds(&mut self) -> Result<Option<f64>> {
-        Ok(None)
+
+    /// All steps of a block, with momentum that starts anew where it points uphill, or without that.
+    pub(crate) fn solve(
+        &mut self,
+        b: &mut B,
+        block: &NesterovBlock<'_, B::Matrix>,
+        restart: bool,
+        x: &mut B::Matrix,
+    ) -> Result<()> {
+        let mut alpha = 1.0_f64;
+        for k in 0..block.steps {
+            let (next, beta) = momentum(alpha);
+            alpha = next;
+            let at = if k == 0 { &*x } else { &self.y };
+            match (block.left, &mut self.half) {
+                (Some((a, _)), Some(half)) => {
+                    b.matmul(MatMul::NN, at, block.gram, half)?;
+                    b.matmul(MatMul::NN, a, half, &mut self.gradient)?;
+                }
+                _ => b.matmul(MatMul::NN, at, block.gram, &mut self.gradient)?,
+            }
+            b.nesterov_step(NesterovStep {
+                gradient: &mut self.gradient,
+                rhs: block.rhs,
+                column_sums: (block.mu > 0.0).then_some((block.mu, &mut self.sums)),
+                right: block.right,
+                left: block.left.map(|(_, left)| left),
+                extra: block.extra,
+                momentum: if restart {
+                    Momentum::Restart { state: &mut self.momentum, scalars: &mut self.test, slot: 0 }
+                } else {
+                    Momentum::Fixed(beta)
+                },
+                first: k == 0,
+                x,
+                y: &mut self.y,
+            })?;
+        }
+        Ok(())
     }
 }

@@ -50,6 +50,7 @@ mod shape;
 mod sidecar;
 mod source;
 mod split;
+mod stored;
 mod stream;
 mod table;
 

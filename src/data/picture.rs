@@ -42,12 +42,12 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
     if reader.format().is_none() && is_tiff(path) {
         reader.set_format(ImageFormat::Tiff);
     }
-    if reader.format() == Some(ImageFormat::Tiff) {
-        if let Some((width, height, grey)) = grey_tiff(open()?, most, cost, &undecoded)? {
-            let channels = if colour { 3 } else { 1 };
-            let pixels = grey.into_iter().flat_map(|v| std::iter::repeat_n(v, channels)).collect();
-            return Ok((pixels, ImageShape::new(height as usize, width as usize, channels)));
-        }
+    if reader.format() == Some(ImageFormat::Tiff)
+        && let Some((width, height, grey)) = grey_tiff(open()?, most, cost, &undecoded)?
+    {
+        let channels = if colour { 3 } else { 1 };
+        let pixels = grey.into_iter().flat_map(|v| std::iter::repeat_n(v, channels)).collect();
+        return Ok((pixels, ImageShape::new(height as usize, width as usize, channels)));
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(most);

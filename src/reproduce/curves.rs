@@ -107,7 +107,7 @@ pub(super) fn areas(s: &mut Session<'_>, printed: &Areas, igo: bool) -> Result<(
         table.rows.push(row);
         for ((_, series), score) in charts.iter_mut().zip([nmi, ac]) {
             let label = format!("{} ({:.2})", method.name(), area(&score));
-            series.push(Series::with_deviations(label, score.into_iter()));
+            series.push(Series::with_deviations(label, score));
         }
     }
     let how = format!(

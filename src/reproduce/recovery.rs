@@ -90,7 +90,8 @@ fn recover(s: &mut Session<'_>, make: fn(u64) -> Truth, mut methods: Vec<Method>
     }
     s.plan(&methods, s.options.fits)?;
     // By method and layer: what is found with every seed, and its error.
-    let mut rows: Vec<(usize, usize, Vec<(Recovery, f64)>)> = Vec::new();
+    type Outcomes = Vec<(Recovery, f64)>;
+    let mut rows: Vec<(usize, usize, Outcomes)> = Vec::new();
     for seed in 0..s.options.fits {
         let truth = make(seed as u64);
         write(s, &truth, seed)?;

@@ -17,8 +17,10 @@ pub(super) struct Truth {
 const SIDE: usize = 32;
 /// Pixels of a limb.
 const LIMB: i32 = 6;
+/// Down and to the right.
+type Point = (i32, i32);
 /// The joint of every limb, and the directions of its four positions.
-const LIMBS: [((i32, i32), [(i32, i32); 4]); 4] = [
+const LIMBS: [(Point, [Point; 4]); 4] = [
     ((10, 14), [(-1, 0), (-1, -1), (0, -1), (1, -1)]),
     ((10, 17), [(-1, 0), (-1, 1), (0, 1), (1, 1)]),
     ((21, 14), [(1, 0), (1, -1), (0, -1), (-1, -1)]),

@@ -60,5 +60,5 @@ pub(crate) fn descends_rows(k: usize) -> bool {
 /// Of the columns that coordinate descent on a rows × cols block gathers, their gradients, and what these are made of; they are
 /// kept.
 pub(crate) fn columns_bytes(rows: usize, cols: usize) -> u64 {
-    3 * words(kernels::descend_columns::words(rows, cols), 1)
+    3 * words(kernels::descend_gather::words(rows, cols), 1)
 }

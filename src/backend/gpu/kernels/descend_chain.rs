@@ -4,7 +4,7 @@
 use super::super::matrix::{Buffer, Matrix};
 use super::super::pipeline::{Spec, word};
 use super::super::recorder::Recorder;
-use super::descend_columns::{BLOCK, GATHER, Gathered, SCATTER};
+use super::descend_gather::{BLOCK, GATHER, Gathered, SCATTER};
 use super::matmul::{self, Products};
 use crate::Result;
 use crate::backend::{Descent, Element, Write};

@@ -5,7 +5,7 @@ use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
-use super::descend_columns::{Gathered, pitch};
+use super::descend_gather::{Gathered, pitch};
 use super::matmul::{self, Products};
 use crate::Result;
 use crate::backend::{Descent, Element, Write};

@@ -4,6 +4,7 @@ pub(super) mod class;
 pub(super) mod column_sums;
 pub(super) mod descend_chain;
 pub(super) mod descend_columns;
+pub(super) mod descend_gather;
 pub(super) mod descend_panel;
 pub(super) mod descend_rows;
 pub(super) mod equalize;
@@ -93,8 +94,8 @@ mod tests {
         equalize::SPEC,
         search_decide::SPEC,
         sparse_product::SPEC,
-        descend_columns::GATHER,
-        descend_columns::SCATTER,
+        descend_gather::GATHER,
+        descend_gather::SCATTER,
         descend_columns::SPEC,
         descend_chain::SPEC,
         judge::SPEC,
