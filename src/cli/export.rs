@@ -41,6 +41,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     for name in ["components", "coefficients"] {
         output_folder(&args.out, name, &[&args.model])?;
     }
+    refuse_images(&args.out)?;
     let model = Model::load(&args.model)?;
     let depth = model.factors.depth();
     let layers = match args.layer {
@@ -68,6 +69,19 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         return out.json(&json!({ "model": to.inputs[0].display().to_string(), "written": files }));
     }
     to.files.iter().try_for_each(|(path, what)| out.summary("written", &format!("{}: {what}", path.display())))
+}
+
+/// Pictures among images would later be read as samples.
+fn refuse_images(folder: &Path) -> Result {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_own = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("components-"));
+    match entries.filter(|path| image::ImageFormat::from_path(path).is_ok()).find(|path| !is_own(path)) {
+        None => Ok(()),
+        Some(image) => {
+            let message = format!("--out: expected a folder without images, found {}", image.display());
+            Err(Error::Config(message).into())
+        }
+    }
 }
 
 /// The folder that is written to.

@@ -312,6 +312,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     args.checkpoints.check(&args.out)?;
     let inputs = [Some(args.data.as_path()), args.labels.file()];
     let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
+    let piped = args.data.as_os_str() == "-";
     let path = existing(args.data)?;
     let mut engine = args.device.open_for(precision, out)?;
     if config.solver == Solver::Auto {
@@ -356,7 +357,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
-    let source = path.display().to_string();
+    let source = if piped { "standard input".into() } else { path.display().to_string() };
     let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
     let job =
@@ -367,7 +368,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    out.summary("next", &format!("deepnmf report {} {}", quoted(&args.out), quoted(&path)))
+    let data = if piped { String::new() } else { format!(" {}", quoted(&path)) };
+    out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
 }
 
 fn split(

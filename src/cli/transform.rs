@@ -228,6 +228,13 @@ fn read_for(
         );
         Error::format(path, message)
     })?;
+    if m.feature_names.is_empty() != set.feature_names.is_empty() && m.image_shape.is_none() {
+        let (with, without) = if set.feature_names.is_empty() { (file, path) } else { (path, file) };
+        let (with, without) = (with.display(), without.display());
+        out.note(&format!(
+            "the features of {with} have names, those of {without} have none: they are taken in their order"
+        ));
+    }
     if let Some(columns) = columns {
         let left = set.n_features() - columns.len();
         let ordered = columns.is_sorted();

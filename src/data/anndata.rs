@@ -30,8 +30,9 @@ pub(super) fn open(file: &File, path: &Path, opts: &LoadOptions) -> Result<Opene
         (_, Ok(group)) => Stored::Sparse(Box::new(Sparse::open(&group, path, key)?)),
         _ => {
             let layers = root.group("layers").and_then(|layers| Ok([layers.datasets()?, layers.groups()?].concat()));
-            let layers: String = layers.unwrap_or_default().iter().map(|name| format!(", `layers/{name}`")).collect();
-            let message = format!("expected a matrix `{key}`, found `X`{layers}; --x-key NAME takes another one");
+            let layers: String =
+                layers.unwrap_or_default().iter().map(|name| format!("; there is `layers/{name}`")).collect();
+            let message = format!("expected a matrix `{key}`, found none{layers}; --x-key NAME takes another one");
             return Err(Error::format(path, message));
         }
     };
@@ -64,14 +65,23 @@ pub(super) fn open(file: &File, path: &Path, opts: &LoadOptions) -> Result<Opene
             None
         }
     };
-    Ok(Opened { x, labels, names, feature_names: all_different(feature_names), notes })
+    Ok(Opened { x, labels, names, feature_names: all_different(feature_names, &mut notes), notes })
 }
 
 /// The names of the rows of a table; none if they are no texts.
 fn index(group: &Group, path: &Path, opts: &LoadOptions) -> Result<Vec<String>> {
     let attributes = group.attrs().map_err(|e| failed(path, e))?;
     let name = attributes.get("_index").and_then(AttrValue::as_str).unwrap_or("_index");
-    group.dataset(name).map_or(Ok(Vec::new()), |dataset| Ok(texts(&dataset, path, opts)?.unwrap_or_default()))
+    if let Ok(dataset) = group.dataset(name) {
+        return Ok(texts(&dataset, path, opts)?.unwrap_or_default());
+    }
+    let Ok(inner) = group.group(name) else { return Ok(Vec::new()) };
+    // Texts of which some may be missing, or codes of categories.
+    if let Ok(values) = inner.dataset("values") {
+        return Ok(texts(&values, path, opts)?.unwrap_or_default());
+    }
+    let Labels { of, classes, .. } = column(group, name, path, opts)?;
+    Ok(of.into_iter().map(|class| class.map_or(String::new(), |class| classes[class].clone())).collect())
 }
 
 /// The columns of a table without its index.
@@ -93,6 +103,14 @@ fn column(group: &Group, key: &str, path: &Path, opts: &LoadOptions) -> Result<L
     }
     let inner = group.group(key).map_err(failed)?;
     let array = |name: &str| inner.dataset(name).map_err(failed);
+    if let (Ok(values), Ok(mask)) = (inner.dataset("values"), inner.dataset("mask")) {
+        let Labels { of, classes, .. } = read_labels(path, &format!("obs/{key}"), &values, opts)?;
+        let mut labels = Collector::default();
+        for (class, missing) in of.into_iter().zip(numbers(mask, path, opts)?) {
+            labels.push(class.filter(|_| missing == 0.0).map_or("", |class| classes[class].as_str()));
+        }
+        return Ok(labels.finish(source));
+    }
     let categories = match texts(&array("categories")?, path, opts)? {
         Some(texts) => texts,
         None => numbers(array("categories")?, path, opts)?.iter().map(f64::to_string).collect(),

@@ -25,7 +25,12 @@ const LIKE_LABELS: [&str; 9] = ["label", "labels", "class", "y", "target", "spec
 
 /// Whether a first column of this name has the names of the samples.
 pub(super) fn names_samples(heading: &str) -> bool {
-    NAME_COLUMNS.iter().chain(&ROW_NAMES).any(|word| heading.eq_ignore_ascii_case(word))
+    let is_id = || {
+        let word = heading.strip_suffix("ID").or_else(|| heading.strip_suffix("Id"));
+        let separated = heading.strip_suffix("id").filter(|word| word.ends_with(['_', '-', ' ', '.']));
+        word.or(separated).is_some() || ["barcode", "rowname"].iter().any(|word| heading.eq_ignore_ascii_case(word))
+    };
+    NAME_COLUMNS.iter().chain(&ROW_NAMES).any(|word| heading.eq_ignore_ascii_case(word)) || is_id()
 }
 
 /// A note about a column that is read as a feature, if its name suggests labels.
@@ -132,7 +137,12 @@ impl Lines {
         let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some());
         let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
         let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
-        Ok(Read { shape: vec![rows, columns], labels, names, feature_names: layout.features(), notes: self.notes })
+        let mut notes = self.notes;
+        let feature_names = match layout.header {
+            Some(_) => all_different(layout.features(), &mut notes),
+            None => Vec::new(),
+        };
+        Ok(Read { shape: vec![rows, columns], labels, names, feature_names, notes })
     }
 }
 
@@ -229,6 +239,10 @@ enum Names {
 /// What the columns are.
 #[derive(Debug)]
 struct Layout {
+    /// Whether only numbers that count show that there is a header line.
+    by_counting: bool,
+    /// Whether the first line, which is read as a sample, has rising whole numbers, as some headers have.
+    rising: bool,
     header: Option<StringRecord>,
     /// Cells in every line of values.
     width: usize,
@@ -257,9 +271,11 @@ impl Layout {
         };
         let called = first.get(0).is_some_and(names_samples);
         let only_first = *texts == [0];
+        let counted =
+            texts.is_empty() && first.len() > 2 && first.iter().enumerate().all(|(i, cell)| cell.parse() == Ok(i));
         let header = match texts.first() {
             // pandas calls columns without a name 0, 1, 2 …
-            None => first.len() > 2 && first.iter().enumerate().all(|(i, cell)| cell.parse() == Ok(i)),
+            None => counted,
             Some(_) if label.is_some() || called || texts.len() == first.len() => true,
             // pandas calls columns without a name 0, 1, 2 …
             Some(_) if only_first && counts(first) => true,
@@ -285,8 +301,18 @@ impl Layout {
         };
         let label_name = label.and_then(|at| first.get(at)).unwrap_or_default().to_string();
         let shift = usize::from(shifted);
+        let by_counting = header && !called && label.is_none() && (counted || only_first && counts(first));
+        let rising = !header && rises(first, dialect, usize::from(only_first));
         let header = header.then(|| first.clone());
-        Ok(Self { header, width: first.len() + shift, names, label: label.map(|at| at + shift), label_name })
+        Ok(Self {
+            by_counting,
+            rising,
+            header,
+            width: first.len() + shift,
+            names,
+            label: label.map(|at| at + shift),
+            label_name,
+        })
     }
 
     /// The header of a column, where there is one.
@@ -295,17 +321,23 @@ impl Layout {
         header.get(column.checked_sub(self.width - header.len())?)
     }
 
-    /// The headers of the features; none if there is no header line, one is empty, two are the same, or all are numbers.
+    /// The headers of the features; empty ones if there is no header line.
     fn features(&self) -> Vec<String> {
         let is_feature = |column: &usize| self.label != Some(*column) && (*column > 0 || self.names == Names::None);
         let headings = (0..self.width).filter(is_feature).map(|column| self.heading(column).unwrap_or_default().trim());
-        let headings: Vec<String> = headings.map(String::from).collect();
-        let counted = headings.iter().all(|h| h.parse::<u64>().is_ok());
-        if counted { Vec::new() } else { all_different(headings) }
+        headings.map(String::from).collect()
     }
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if self.by_counting {
+            notes.push("its first line counts 0, 1, 2 … or 1, 2, 3 … and is taken as a header line, no sample".into());
+        }
+        if self.rising {
+            let message = "its first line has rising whole numbers and is read as a sample; if it is a header line, put a column of names \
+                           called `name` first";
+            notes.push(message.into());
+        }
         if self.names != Names::None {
             notes.push("the first column names the samples, it is no feature".into());
         }
@@ -339,6 +371,13 @@ fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptio
 fn counts(record: &StringRecord) -> bool {
     let numbers: Option<Vec<usize>> = record.iter().skip(1).map(|cell| cell.parse().ok()).collect();
     numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
+}
+
+/// Whether the cells from `from` on, at least three, are rising whole numbers, as years or wavelengths are.
+fn rises(record: &StringRecord, dialect: Dialect, from: usize) -> bool {
+    let number = |cell: &str| dialect.number(cell).filter(|v| v.fract() == 0.0 && *v >= 0.0);
+    let numbers: Option<Vec<f32>> = record.iter().skip(from).map(number).collect();
+    numbers.is_some_and(|n| n.len() >= 3 && n.windows(2).all(|pair| pair[0] < pair[1]))
 }
 
 fn not_a_number(path: &Path, record: &StringRecord, column: usize) -> Error {

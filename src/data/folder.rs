@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jpe", "pgm", "ppm", "pbm", "pnm", "pam", "bmp", "tif", "tiff", "gif", "webp"];
+/// Where no directory of a TIFF can be.
+const NOWHERE: u64 = u64::MAX;
 /// Images that are decoded between two reports.
 const BLOCK: usize = 256;
 /// Folders nested deeper are taken for a loop of links.
@@ -46,6 +48,7 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&
     let set = open(folder, opts)?;
     let (n, m) = set.x.dim();
     let mut x = set.x.room(n)?;
+    progress(&SoFar { done: 0, of: n, sample_bytes: 4 * m });
     for first in (0..n).step_by(BLOCK) {
         let done = n.min(first + BLOCK);
         set.x.decode_into(first..done, x.slice_mut(s![first..done, ..]), n)?;
@@ -94,13 +97,13 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
         return Err(Error::Config(format!("{}: images say their own shape, none may be given", folder.display())));
     }
     let files = images.len();
-    let (mut images, mut labels) = in_pages(images, labels)?;
+    let (mut images, mut labels) = in_pages(images, labels, opts.skip_broken)?;
     let mut notes = Vec::new();
     if images.len() > files {
         notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
     }
     if opts.skip_broken {
-        notes.extend(skip_broken(&mut images, &mut labels, folder, opts)?);
+        notes.extend(skip_broken(&mut images, &mut labels, opts)?);
     }
     let Some((first, _)) = images.first() else { return Err(Error::format(folder, "every image in it is broken")) };
     let (pixels, original) = decode(first, opts.colour, opts.budget())?;
@@ -120,8 +123,20 @@ type Named<P> = Vec<(P, String)>;
 
 /// Images by their files, each with its label if there are labels, become images by pages: those of a TIFF with several are called
 /// `file.tif#0`, `file.tif#1` ….
-fn in_pages(files: Named<PathBuf>, labels: Vec<Option<usize>>) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
-    let of = |(path, _): &(PathBuf, String)| if is_tiff(path) { pages(path) } else { Ok(vec![0]) };
+///
+/// One whose pages cannot be found is an error, or, where broken images are to be skipped, one image that will be.
+fn in_pages(
+    files: Named<PathBuf>,
+    labels: Vec<Option<usize>>,
+    skip_broken: bool,
+) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
+    let of = |(path, _): &(PathBuf, String)| match is_tiff(path) {
+        false => Ok(vec![0]),
+        true => match pages(path) {
+            Err(Error::Format { .. }) if skip_broken => Ok(vec![NOWHERE]),
+            found => found,
+        },
+    };
     let starts = files.par_iter().map(of).collect::<Result<Vec<_>>>()?;
     let label_of = |file: usize| labels.get(file).copied();
     let paged = starts.iter().enumerate().flat_map(|(file, starts)| starts.iter().filter_map(move |_| label_of(file)));
@@ -129,6 +144,7 @@ fn in_pages(files: Named<PathBuf>, labels: Vec<Option<usize>>) -> Result<(Named<
     let mut images = Vec::with_capacity(files.len());
     for ((path, name), starts) in files.into_iter().zip(starts) {
         match *starts {
+            [NOWHERE] => images.push((Picture { path, page: Some((0, NOWHERE)) }, name)),
             [_] => images.push((Picture { path, page: None }, name)),
             _ => images.extend(starts.iter().enumerate().map(|(number, &start)| {
                 (Picture { path: path.clone(), page: Some((number, start)) }, format!("{name}#{number}"))
@@ -142,7 +158,6 @@ fn in_pages(files: Named<PathBuf>, labels: Vec<Option<usize>>) -> Result<(Named<
 fn skip_broken(
     images: &mut Named<Picture>,
     labels: &mut Vec<Option<usize>>,
-    folder: &Path,
     opts: &LoadOptions,
 ) -> Result<Option<String>> {
     let each = opts.budget() / rayon::current_num_threads() as u64;
@@ -154,9 +169,11 @@ fn skip_broken(
     };
     let broken: Vec<Option<String>> = images.par_iter().map(why).collect::<Result<_>>()?;
     let count = broken.iter().flatten().count();
-    let note = broken.iter().flatten().next().map(|first| {
-        format!("{}: {count} of {} images are broken and skipped, the first: {first}", folder.display(), broken.len())
-    });
+    let note = broken
+        .iter()
+        .flatten()
+        .next()
+        .map(|first| format!("{count} of {} images are broken and skipped, the first: {first}", broken.len()));
     let (mut of_images, mut of_labels) = (broken.iter(), broken.iter());
     images.retain(|_| of_images.next().is_some_and(Option::is_none));
     labels.retain(|_| of_labels.next().is_some_and(Option::is_none));

@@ -11,6 +11,7 @@ use parquet::basic::{ConvertedType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::FileMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
@@ -51,6 +52,21 @@ fn kind(column: &ColumnDescriptor) -> Kind {
     }
 }
 
+/// Whether the bits of its numbers are those of numbers without sign.
+fn is_unsigned(column: &ColumnDescriptor) -> bool {
+    use ConvertedType::{UINT_8, UINT_16, UINT_32, UINT_64};
+    matches!(column.converted_type(), UINT_8 | UINT_16 | UINT_32 | UINT_64)
+        || column.logical_type_ref().is_some_and(|logical| format!("{logical:?}").contains("is_signed: false"))
+}
+
+/// The columns that pandas says are its index.
+fn index_of(meta: &FileMetaData) -> Vec<String> {
+    let pandas = meta.key_value_metadata().into_iter().flatten().find(|entry| entry.key == "pandas");
+    let json = pandas.and_then(|entry| serde_json::from_str::<serde_json::Value>(entry.value.as_deref()?).ok());
+    let columns = json.as_ref().and_then(|json| json.get("index_columns")?.as_array());
+    columns.into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_string())).collect()
+}
+
 pub(super) fn load(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let damaged = || Err(Error::format(path, "expected a Parquet file that can be read, but its pages are damaged"));
     unless_it_panics(|| read(path, opts)).unwrap_or_else(damaged)
@@ -86,7 +102,7 @@ fn read(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     let meta = reader.metadata().file_metadata();
     let columns: Vec<(String, Kind)> =
         meta.schema_descr().columns().iter().map(|c| (c.path().parts().join("."), kind(c))).collect();
-    let Chosen { features, label, names, mut notes } = Chosen::of(&columns, path, opts)?;
+    let Chosen { features, label, names, mut notes } = Chosen::of(&columns, &index_of(meta), path, opts)?;
     let n = usize::try_from(meta.num_rows()).unwrap_or(0);
     let needed = (n as u64).saturating_mul(4 * features.len() as u64 + 2 * CLASS_COST);
     afford(path, &format!("a table of {n}×{}", features.len()), needed, opts.budget())?;
@@ -97,7 +113,10 @@ fn read(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
         let group = reader.get_row_group(group).map_err(failed)?;
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
         let before = x.len() / features.len();
-        let column = |at: usize| Values::read(group.get_column_reader(at).map_err(failed)?, rows).map_err(failed);
+        let column = |at: usize| {
+            let unsigned = is_unsigned(&meta.schema_descr().column(at));
+            Values::read(group.get_column_reader(at).map_err(failed)?, rows, unsigned).map_err(failed)
+        };
         let mut part: Option<Array2<f32>> = None;
         for (place, &at) in features.iter().enumerate() {
             let numbers = column(at)?.numbers().map_err(|(row, found)| {
@@ -132,7 +151,8 @@ fn read(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     }
     let mut set = ImageSet::new(x, None, labels, notes);
     set.names = of_names;
-    set.feature_names = all_different(features.iter().map(|&at| columns[at].0.clone()).collect());
+    let feature_names = features.iter().map(|&at| columns[at].0.clone()).collect();
+    set.feature_names = all_different(feature_names, &mut set.notes);
     Ok(set)
 }
 
@@ -145,7 +165,8 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn of(columns: &[(String, Kind)], path: &Path, opts: &LoadOptions) -> Result<Self> {
+    /// Of these columns, some of which pandas says are its `index`.
+    fn of(columns: &[(String, Kind)], index: &[String], path: &Path, opts: &LoadOptions) -> Result<Self> {
         let position = |name: &str| columns.iter().position(|(column, _)| column.eq_ignore_ascii_case(name));
         let mut notes = Vec::new();
         let label = match &opts.y_key {
@@ -164,8 +185,11 @@ impl Chosen {
             },
         };
         let first = |at: usize| at == 0 && (columns[0].1 == Kind::Texts || names_samples(&columns[0].0));
-        let names = position(INDEX).or_else(|| (0..columns.len()).find(|&at| Some(at) != label && first(at)));
-        let features: Vec<usize> = (0..columns.len()).filter(|&at| ![label, names].contains(&Some(at))).collect();
+        let of_index: Vec<usize> = index.iter().map(String::as_str).chain([INDEX]).filter_map(position).collect();
+        let named = of_index.first().copied().filter(|&at| Some(at) != label);
+        let names = named.or_else(|| (0..columns.len()).find(|&at| Some(at) != label && first(at)));
+        let is_feature = |at: &usize| ![label, names].contains(&Some(*at)) && !of_index.contains(at);
+        let features: Vec<usize> = (0..columns.len()).filter(is_feature).collect();
         for &at in &features {
             let (name, kind) = &columns[at];
             if *kind != Kind::Numbers {
@@ -197,7 +221,7 @@ enum Values {
 }
 
 impl Values {
-    fn read(reader: ColumnReader, rows: usize) -> std::result::Result<Self, ParquetError> {
+    fn read(reader: ColumnReader, rows: usize, unsigned: bool) -> std::result::Result<Self, ParquetError> {
         fn all<T: DataType, V>(
             mut reader: ColumnReaderImpl<T>,
             rows: usize,
@@ -222,8 +246,14 @@ impl Values {
         }
         Ok(match reader {
             ColumnReader::BoolColumnReader(r) => Self::Numbers(all(r, rows, |v| f64::from(u8::from(*v)))?),
-            ColumnReader::Int32ColumnReader(r) => Self::Numbers(all(r, rows, |v| f64::from(*v))?),
-            ColumnReader::Int64ColumnReader(r) => Self::Numbers(all(r, rows, |v| *v as f64)?),
+            ColumnReader::Int32ColumnReader(r) => Self::Numbers(all(r, rows, |v| match unsigned {
+                true => f64::from(*v as u32),
+                false => f64::from(*v),
+            })?),
+            ColumnReader::Int64ColumnReader(r) => Self::Numbers(all(r, rows, |v| match unsigned {
+                true => *v as u64 as f64,
+                false => *v as f64,
+            })?),
             ColumnReader::FloatColumnReader(r) => Self::Numbers(all(r, rows, |v| f64::from(*v))?),
             ColumnReader::DoubleColumnReader(r) => Self::Numbers(all(r, rows, |v| *v)?),
             ColumnReader::ByteArrayColumnReader(r) => {

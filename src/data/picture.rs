@@ -141,9 +141,15 @@ pub(super) fn pages(path: &Path) -> Result<Vec<u64>> {
     let Ok(mut decoder) = Decoder::new(BufReader::new(file)) else { return Ok(vec![0]) };
     let (mut pages, mut seen) = (Vec::new(), HashSet::new());
     let mut next = decoder.ifd_pointer();
-    // A directory is seen once, however they point at each other.
-    while let Some(at) = next.filter(|at| at.0 < length && seen.insert(at.0)) {
-        let Ok(directory) = decoder.read_directory(at) else { break };
+    while let Some(at) = next {
+        let directory = if at.0 < length && seen.insert(at.0) { decoder.read_directory(at).ok() } else { None };
+        let Some(directory) = directory else {
+            let message = format!(
+                "expected a directory after page {} of the TIFF, found none: it is cut short or damaged",
+                seen.len()
+            );
+            return Err(Error::format(path, message));
+        };
         let kind = decoder.read_directory_tags(&directory).find_tag_unsigned::<u32>(Tag::NewSubfileType);
         if !matches!(kind, Ok(Some(kind)) if kind & 5 != 0) {
             pages.push(at.0);
@@ -151,15 +157,28 @@ pub(super) fn pages(path: &Path) -> Result<Vec<u64>> {
         next = directory.next();
     }
     let described = decoder.get_tag_ascii_string(Tag::ImageDescription).unwrap_or_default();
+    let size = decoder.dimensions().map_or(1, |(width, height)| u64::from(width) * u64::from(height));
+    let by_shape = tifffile_images(&described, size.max(1)).filter(|n| *n > pages.len());
     let claimed = described.lines().find_map(|line| line.strip_prefix("images=")?.trim().parse::<usize>().ok());
-    if let Some(claimed) = claimed.filter(|n| described.starts_with("ImageJ=") && *n > pages.len()) {
+    let claimed = claimed.filter(|n| described.starts_with("ImageJ=") && *n > pages.len());
+    if let Some(claimed) = claimed.or(by_shape) {
         let message = format!(
-            "expected a stack of {claimed} images, as ImageJ says, found {} directories of images; save it as an image sequence",
+            "expected a stack of {claimed} images, as it says, found {} directories of images; save it as an image sequence",
             pages.len()
         );
         return Err(Error::format(path, message));
     }
     Ok(if pages.is_empty() { vec![0] } else { pages })
+}
+
+/// How many images of `size` pixels tifffile says that a file has, whose directories need not say so.
+fn tifffile_images(described: &str, size: u64) -> Option<usize> {
+    let json: serde_json::Value = serde_json::from_str(described).ok()?;
+    let shape: Vec<u64> =
+        json.get("shape")?.as_array()?.iter().map(serde_json::Value::as_u64).collect::<Option<_>>()?;
+    let colours = if matches!(shape.last(), Some(3 | 4)) && shape.len() > 2 { *shape.last()? } else { 1 };
+    let all = shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d))?;
+    usize::try_from(all / size.checked_mul(colours)?).ok()
 }
 
 /// The bytes of a file in which a page is the first: what says where the first directory begins says where that of the page begins.

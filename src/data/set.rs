@@ -33,10 +33,13 @@ pub struct ImageSet<X = Array2<f32>> {
     pub notes: Vec<String>,
 }
 
-/// Names of features; none where one is empty, or two are the same.
-pub(super) fn all_different(names: Vec<String>) -> Vec<String> {
-    let different = names.iter().collect::<HashSet<_>>().len() == names.len();
-    if different && names.iter().all(|name| !name.is_empty()) { names } else { Vec::new() }
+/// Names of features; none where one is empty, or two are the same, of which a note is made.
+pub(super) fn all_different(names: Vec<String>, notes: &mut Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let Some(name) = names.iter().find(|name| name.is_empty() || !seen.insert(*name)) else { return names };
+    let what = if name.is_empty() { "one has no name".into() } else { format!("two are called `{name}`") };
+    notes.push(format!("features are told apart by their places, not by their names: {what}"));
+    Vec::new()
 }
 
 /// How far samples are read or packed.

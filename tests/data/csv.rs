@@ -254,3 +254,30 @@ fn tables_that_are_none() {
     assert!(Table::read(&ragged).expect_err("ragged").to_string().contains("line 2"));
     assert!(Table::read(&dir.path().join("none.csv")).is_err());
 }
+
+/// What a first line is can only be guessed where it has numbers: the guess is said.
+#[test]
+fn first_lines_of_numbers_are_explained() {
+    let dir = Dir::new();
+    let notes = |name: &str, text: &str| {
+        let set = read(&dir.put(name, text.as_bytes()));
+        (set.n_samples(), set.feature_names, set.notes.join("; "))
+    };
+    let (n, names, said) = notes("counted.csv", "0,1,2\n4,5,6\n7,8,9\n");
+    assert_eq!((n, names.as_slice()), (2, ["0", "1", "2"].map(String::from).as_slice()));
+    assert!(said.contains("is taken as a header line, no sample"), "{said}");
+    let (n, _, said) = notes("years.csv", "400,410,420\n1,5,2\n");
+    assert!(n == 2 && said.contains("rising whole numbers and is read as a sample"), "{said}");
+    let (n, names, said) = notes("named.csv", "name,400,410,420\ns1,1,5,2\n");
+    assert_eq!((n, names.as_slice()), (1, ["400", "410", "420"].map(String::from).as_slice()));
+    assert!(!said.contains("rising"), "{said}");
+    for (name, text, what) in [
+        ("two.csv", "a,b,a\n1,2,3\n4,5,7\n", "two are called `a`"),
+        ("none.csv", "a,,c\n1,2,3\n4,5,7\n", "one has no name"),
+    ] {
+        let (n, names, said) = notes(name, text);
+        assert!(n == 2 && names.is_empty() && said.contains(what), "{said}");
+    }
+    let set = read(&dir.put("ids.csv", b"cell_id,a,b\n5000,1,2\n5001,3,5\n"));
+    assert_eq!((set.names, set.n_features()), (vec!["5000".to_string(), "5001".to_string()], 2));
+}

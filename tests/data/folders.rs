@@ -130,11 +130,22 @@ fn every_page_of_a_tiff_is_a_sample() {
     assert_eq!(set.names[2], "a/1.tif#1");
     assert!(set.notes[0].contains("5 images in 3 files"), "{:?}", set.notes);
 
+    // A file that was cut short has lost pages: that is said, and with others skipped it is counted as one.
+    let dir = Dir::new();
+    dir.put("cut.tif", &three[..three.len() * 6 / 10]);
+    dir.put("whole.png", &png(2, 1, &[9, 9]));
+    let message = load(dir.path(), &Default::default()).expect_err("cut").to_string();
+    assert!(message.contains("cut.tif"), "{message}");
+    let skipped = load(dir.path(), &LoadOptions { skip_broken: true, ..Default::default() }).expect("the other");
+    assert_eq!(skipped.names, ["whole.png"]);
+    assert!(skipped.notes.iter().any(|note| note.contains("1 of 2 images are broken")), "{:?}", skipped.notes);
+
     // ImageJ writes one directory for more than 4 GiB: the others would be lost.
     let dir = Dir::new();
     dir.put("huge.tif", &stack(&[[1, 2]], "ImageJ=1.54f\nimages=3\n"));
     let message = load(dir.path(), &Default::default()).expect_err("more than it has").to_string();
     assert!(message.contains("huge.tif") && message.contains("a stack of 3 images") && message.contains("found 1"));
+    refused(&dir.put("json.tif", &stack(&[[1, 2]], "{\"shape\": [20, 1, 2]}")), &["a stack of 20 images"]);
     refused(&dir.put("one.tif", &stack(&[[1, 2]], "one")), &["this is one image"]);
 }
 

@@ -85,6 +85,8 @@ def test_parquet(frame, how, tmp_path):
     frame["cluster type"] = ["b", None, "a"] * 10
     frame["gene 2"] = (100 * frame["gene 2"]).astype("int16")
     frame["gene 3"] = frame["gene 3"] > 1
+    frame["gene 4"] = (2**31 + 5 + 1000 * frame["gene 4"]).astype("uint32")
+    frame.index.name = how.get("compression") and "cell"
     frame.to_parquet(tmp_path / "x.parquet", **how)
     found, known = packed(tmp_path / "x.parquet", tmp_path, "--y-key", "cluster type")
     np.testing.assert_allclose(found, frame.drop(columns="cluster type").astype(float), rtol=1e-6)
