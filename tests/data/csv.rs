@@ -279,5 +279,5 @@ fn first_lines_of_numbers_are_explained() {
         assert!(n == 2 && names.is_empty() && said.contains(what), "{said}");
     }
     let set = read(&dir.put("ids.csv", b"cell_id,a,b\n5000,1,2\n5001,3,5\n"));
-    assert_eq!((set.names, set.n_features()), (vec!["5000".to_string(), "5001".to_string()], 2));
+    assert_eq!((set.n_features(), set.names), (2, vec!["5000".to_string(), "5001".to_string()]));
 }
