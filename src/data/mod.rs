@@ -29,6 +29,7 @@ pub mod embedded;
 mod folder;
 mod format;
 mod hdf5;
+mod headings;
 mod idx;
 mod igo;
 mod inputs;

@@ -16,7 +16,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::budget::afford;
-use super::csv::{LABEL_COLUMNS, like_labels, names_samples};
+use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
 use super::labels::{CLASS_COST, Collector};
 use super::set::all_different;
 use super::source::too_large;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ::csv::StringRecord;
 
-use super::csv::{NAME_COLUMNS, ROW_NAMES};
 use super::dialect::Dialect;
+use super::headings::{NAME_COLUMNS, ROW_NAMES};
 use super::labels::{self, Labels};
 use super::source::Source;
 use super::{Dim, ImageSet, format, idx, npy};
