@@ -43,7 +43,7 @@ def components(
     ax : matplotlib Axes
     """
     check_fitted(estimator)
-    height, width, channels = image_shape_of(image_shape, estimator.n_features_in_)
+    height, width, channels = image_shape_of(image_shape, estimator.weights_[0].shape[0])
     psi = estimator._components_of(estimator._layer(layer))
     k, per_row = len(psi), int(np.ceil(np.sqrt(len(psi)))) if columns is None else whole("columns", columns, 1)
     rows = -(-k // per_row)
@@ -87,7 +87,7 @@ def hierarchy(
     import matplotlib.pyplot as plt
 
     check_fitted(estimator)
-    shape = image_shape_of(image_shape, estimator.n_features_in_)
+    shape = image_shape_of(image_shape, estimator.weights_[0].shape[0])
     layer = estimator._layer(layer)
     if layer < 2:
         raise ValueError(f"a component of layer {layer} is not made of parts; expected a layer from 2")
