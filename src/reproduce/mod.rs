@@ -49,7 +49,7 @@ pub use table::EXPERIMENTS;
 /// Runs `experiment` on `samples` and writes its files to the folder `out`, which is created if need be; returns the files.
 ///
 /// # Errors
-/// Errors of fits and of the file system; [`Error::Data`] or [`Error::Config`] for samples that the experiment cannot use.
+/// Errors of fits and of the file system; [`Error::Data`](crate::Error::Data) or [`Error::Config`](crate::Error::Config) for samples that the experiment cannot use.
 pub fn run(
     engine: &mut Engine,
     experiment: &Experiment,
