@@ -259,6 +259,15 @@ pub(crate) fn duration(text: &str) -> std::result::Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "expected a time, as in 30s, 5m or 2h, at most 1e7 s".into())
 }
 
+/// The layer that `--layer` names, of the `depth` layers of the model in `file`.
+pub(super) fn layer_of(layer: usize, depth: usize, file: &Path) -> Result<usize> {
+    if (1..=depth).contains(&layer) {
+        return Ok(layer);
+    }
+    let message = format!("--layer: expected 1 to {depth}, the layers of {}, found {layer}", file.display());
+    Err(Error::Config(message).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

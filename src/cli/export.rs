@@ -13,6 +13,7 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::json;
 
 use super::Result;
+use super::args::layer_of;
 use super::files::{output_folder, refuse_input};
 use super::output::Output;
 use super::table::{Table, write_npy};
@@ -46,11 +47,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let depth = model.factors.depth();
     let layers = match args.layer {
         None => 1..=depth,
-        Some(l) if (1..=depth).contains(&l) => l..=l,
         Some(l) => {
-            let model = args.model.display();
-            let message = format!("--layer: expected 1 to {depth}, the layers of {model}, found {l}");
-            return Err(Error::Config(message).into());
+            let l = layer_of(l, depth, &args.model)?;
+            l..=l
         }
     };
     let mut to = Folder { folder: args.out, inputs: vec![args.model], files: Vec::new() };
@@ -130,8 +129,7 @@ impl Folder {
         let Some(shape) = model.metadata.image_shape.filter(|shape| shape.features() == components.nrows()) else {
             return Ok(false);
         };
-        let signed = ModelSpec::by_name(&model.metadata.model)?.signed && components.iter().any(|v| *v < 0.0);
-        let options = GridOptions { diverging: signed, ..GridOptions::default() };
+        let options = GridOptions::of(&ModelSpec::by_name(&model.metadata.model)?, components.view());
         let sheet = self.place(&format!("{name}.png"))?;
         save_png(&sheet, &grid(components.view(), shape, &options)?)?;
         self.files.push((sheet, "all on one sheet".into()));

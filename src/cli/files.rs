@@ -64,6 +64,11 @@ pub(super) fn output_folder(out: &Path, name: &str, inputs: &[&Path]) -> Result 
 
 /// Refuses an output that is one of the inputs.
 pub(super) fn refuse_input(out: &Path, inputs: &[&Path]) -> Result {
+    if out.as_os_str() == "-" {
+        let message =
+            "--out: expected the name of a file, found -; nothing is written to standard output but with --json";
+        return Err(Error::Config(message.into()).into());
+    }
     for input in inputs {
         if data::reads(input, out)? {
             let message = format!(

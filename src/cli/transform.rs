@@ -11,7 +11,7 @@ use deepnmf::store::Model;
 use ndarray::ArrayView2;
 use serde_json::json;
 
-use super::args::{DataArgs, DeviceArg, shape_text};
+use super::args::{DataArgs, DeviceArg, layer_of, shape_text};
 use super::files::{existing, output, refuse_input};
 use super::output::{Output, name_of, percent, printable, written};
 use super::samples::{Need, StreamArg, checked, project, read, size};
@@ -66,13 +66,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let model = Model::load(&args.model)?;
     let Model { factors, metadata } = &model;
     let depth = factors.depth();
-    let layer = args.layer.unwrap_or(depth);
-    if layer == 0 || layer > depth {
-        let model = args.model.display();
-        return Err(
-            Error::Config(format!("--layer: expected 1 to {depth}, the layers of {model}, found {layer}")).into()
-        );
-    }
+    let layer = layer_of(args.layer.unwrap_or(depth), depth, &args.model)?;
     let mut engine = args.device.open(out)?;
 
     let k = metadata.layers[layer - 1];

@@ -6,6 +6,7 @@ use std::path::Path;
 use hdf5_pure::{AttrValue, Dataset, File, Group};
 
 use super::labels::{Collector, Labels};
+use super::options::unlabelled;
 use super::set::all_different;
 use super::source::product_text;
 use super::stored::{Array, Opened, Sparse, Stored, failed, read_labels, texts};
@@ -52,7 +53,7 @@ pub(super) fn open(file: &File, path: &Path, opts: &LoadOptions) -> Result<Opene
     let labels = match (&opts.y_key, &obs) {
         (Some(key), Some(obs)) if columns.contains(key) => Some(column(obs, key, path, opts)?),
         (Some(key), _) if opts.y_optional => {
-            notes.push(format!("there is no column `{key}`: read without labels"));
+            notes.push(unlabelled("column", key));
             None
         }
         (Some(key), _) => {
@@ -70,8 +71,7 @@ pub(super) fn open(file: &File, path: &Path, opts: &LoadOptions) -> Result<Opene
 
 /// The names of the rows of a table; none if they are no texts.
 fn index(group: &Group, path: &Path, opts: &LoadOptions) -> Result<Vec<String>> {
-    let attributes = group.attrs().map_err(|e| failed(path, e))?;
-    let name = attributes.get("_index").and_then(AttrValue::as_str).unwrap_or("_index");
+    let name = &index_of(group).map_err(|e| failed(path, e))?;
     if let Ok(dataset) = group.dataset(name) {
         return Ok(texts(&dataset, path, opts)?.unwrap_or_default());
     }
@@ -84,12 +84,16 @@ fn index(group: &Group, path: &Path, opts: &LoadOptions) -> Result<Vec<String>> 
     Ok(of.into_iter().map(|class| class.map_or(String::new(), |class| classes[class].clone())).collect())
 }
 
+/// The column that is the index of a table.
+fn index_of(group: &Group) -> std::result::Result<String, hdf5_pure::Error> {
+    Ok(group.attrs()?.get("_index").and_then(AttrValue::as_str).unwrap_or("_index").into())
+}
+
 /// The columns of a table without its index.
 fn columns_of(group: &Group) -> std::result::Result<Vec<String>, hdf5_pure::Error> {
-    let attributes = group.attrs()?;
-    let index = attributes.get("_index").and_then(AttrValue::as_str).unwrap_or("_index");
+    let index = index_of(group)?;
     let mut columns = [group.datasets()?, group.groups()?].concat();
-    columns.retain(|name| name != index && name != "__categories");
+    columns.retain(|name| *name != index && name != "__categories");
     columns.sort();
     Ok(columns)
 }

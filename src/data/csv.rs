@@ -8,6 +8,7 @@ use super::budget::afford;
 use super::dialect::{Decimals, Dialect, is_like_a_number};
 use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
 use super::labels::{Collector, Labels, is_missing};
+use super::options::unlabelled;
 use super::set::all_different;
 use super::source::{Source, too_large};
 use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
@@ -63,7 +64,7 @@ impl Lines {
         let layout = Layout::of(&first, more.then_some(&record), (path, dialect), opts)?;
         let mut notes: Vec<String> = dialect.note().into_iter().map(String::from).chain(layout.notes()).collect();
         if let (Some(key), None) = (&opts.y_key, layout.label) {
-            notes.push(format!("there is no column `{key}`: read without labels"));
+            notes.push(unlabelled("column", key));
         }
         let first = (layout.header.is_none() && !first.is_empty()).then_some(first);
         let (values, names, labels) = (Vec::new(), Vec::new(), Collector::default());

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::LoadOptions;
+use super::options::unlabelled;
 use super::source::product_text;
 use crate::{Error, Result};
 
@@ -96,7 +97,7 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
     let y = match &opts.y_key {
         Some(key) => match asked(key, "labels") {
             Err(_) if opts.y_optional => {
-                notes.push(format!("there is no array `{key}`: read without labels"));
+                notes.push(unlabelled("array", key));
                 None
             }
             found => Some(found?),

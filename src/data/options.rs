@@ -46,3 +46,8 @@ pub struct LoadOptions {
     #[serde(skip)]
     pub memory: Option<u64>,
 }
+
+/// The note about data without what [`LoadOptions::y_key`] names, where [`LoadOptions::y_optional`].
+pub(super) fn unlabelled(what: &str, key: &str) -> String {
+    format!("there is no {what} `{key}`: read without labels")
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use ndarray::{Array1, Array2, Axis, s};
-use parquet::basic::{ConvertedType, Type};
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
@@ -18,6 +18,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::budget::afford;
 use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
 use super::labels::{CLASS_COST, Collector};
+use super::options::unlabelled;
 use super::set::all_different;
 use super::source::too_large;
 use super::{ImageSet, LoadOptions};
@@ -43,7 +44,7 @@ fn kind(column: &ColumnDescriptor) -> Kind {
     let plain = matches!(
         column.converted_type(),
         NONE | INT_8 | INT_16 | INT_32 | INT_64 | UINT_8 | UINT_16 | UINT_32 | UINT_64
-    ) && column.logical_type_ref().is_none_or(|logical| format!("{logical:?}").starts_with("Integer"));
+    ) && column.logical_type_ref().is_none_or(|logical| matches!(logical, LogicalType::Integer(_)));
     match column.physical_type() {
         _ if !flat => Kind::Other,
         Type::BOOLEAN | Type::INT32 | Type::INT64 | Type::FLOAT | Type::DOUBLE if plain => Kind::Numbers,
@@ -56,7 +57,7 @@ fn kind(column: &ColumnDescriptor) -> Kind {
 fn is_unsigned(column: &ColumnDescriptor) -> bool {
     use ConvertedType::{UINT_8, UINT_16, UINT_32, UINT_64};
     matches!(column.converted_type(), UINT_8 | UINT_16 | UINT_32 | UINT_64)
-        || column.logical_type_ref().is_some_and(|logical| format!("{logical:?}").contains("is_signed: false"))
+        || matches!(column.logical_type_ref(), Some(LogicalType::Integer(int)) if !int.is_signed)
 }
 
 /// The columns that pandas says are its index.
@@ -174,7 +175,7 @@ impl Chosen {
             Some(key) => match (position(key), opts.y_optional) {
                 (Some(at), _) => Some(at),
                 (None, true) => {
-                    notes.push(format!("there is no column `{key}`: read without labels"));
+                    notes.push(unlabelled("column", key));
                     None
                 }
                 (None, false) => {

@@ -8,6 +8,7 @@ use ndarray::{ArrayView1, ArrayView2};
 
 use crate::atomic::write_atomically;
 use crate::data::ImageShape;
+use crate::model::ModelSpec;
 use crate::{Error, Result};
 
 /// The most pixels of a sheet: a quarter of a gigabyte in grey.
@@ -34,6 +35,13 @@ pub struct GridOptions {
 impl Default for GridOptions {
     fn default() -> Self {
         Self { common_scale: false, gap: 2, min_side: 48, columns: None, diverging: false }
+    }
+}
+
+impl GridOptions {
+    /// The default, with blue and red if values of these components of a model are negative.
+    pub fn of(model: &ModelSpec, components: ArrayView2<'_, f32>) -> Self {
+        Self { diverging: model.signed && components.iter().any(|v| *v < 0.0), ..Self::default() }
     }
 }
 

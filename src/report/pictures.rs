@@ -6,7 +6,7 @@ use image::imageops::FilterType;
 use ndarray::{ArrayView1, s};
 
 use super::escape;
-use super::montage::{largest, png, tile, top_of_scale};
+use super::montage::{GridOptions, largest, png, tile, top_of_scale};
 use crate::data::ImageShape;
 use crate::model::{Factors, ModelSpec};
 use crate::store::Metadata;
@@ -47,9 +47,9 @@ impl<'a> Pictures<'a> {
             matches!(shape.channels, 1 | 3) && shape.features() * halves.len() == factors.n_features()
         };
         let Some(shape) = m.image_shape.filter(fits) else { return Self::Features(&m.feature_names) };
-        let signed = ModelSpec::by_name(&m.model).is_ok_and(|spec| spec.signed);
-        let negative = || factors.w[0].iter().any(|v| *v < 0.0);
-        Self::Images(Images { shape, halves, diverging: igo || signed && negative(), side })
+        let signed =
+            ModelSpec::by_name(&m.model).is_ok_and(|spec| GridOptions::of(&spec, factors.w[0].view()).diverging);
+        Self::Images(Images { shape, halves, diverging: igo || signed, side })
     }
 
     /// The colours, explained for people.

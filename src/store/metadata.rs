@@ -96,7 +96,7 @@ impl From<&Config> for Training {
             solver: c.solver,
             inner: c.inner,
             passes: c.passes,
-            extrapolate: c.extrapolate,
+            extrapolate: c.extrapolated(),
             tol: c.tol,
             target_error: c.target_error,
             metric: c.metric,

@@ -289,6 +289,11 @@ impl Config {
         Ok(())
     }
 
+    /// The [`Config::extrapolate`] of a fit: penalised entries that are extrapolated are zero too soon, and stay so.
+    pub fn extrapolated(&self) -> Extrapolate {
+        if self.elastic_net.is_none() { self.extrapolate } else { Extrapolate::None }
+    }
+
     fn validate_elastic_net(&self) -> Result<()> {
         let ElasticNet { w, h } = self.elastic_net;
         let wrong = |found: String| Err(Error::Config(format!("elastic net: {found}")));

@@ -126,7 +126,7 @@ pub(crate) fn finetune<B: Backend>(
     let start = objective.of_residual(b)?;
 
     let mut ahead = None;
-    if config.extrapolate == Extrapolate::All && config.sweeps > 0 {
+    if config.extrapolated() == Extrapolate::All && config.sweeps > 0 {
         // With HᵀH of the H that a sweep ends with.
         ahead = Some((Extrapolation::new(b, h, w, config.balance.lengths, balance)?, b.zeros(k, k)?));
     }

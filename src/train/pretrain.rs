@@ -46,8 +46,7 @@ pub(crate) fn pretrain<B: Backend>(
     let stop = Stopping::new(config.tol, config.target_error.filter(|_| one_layer));
     let stage = Stage::Pretrain { layer: layer.index };
     let (mut history, mut last, mut plain) = (Vec::new(), start, layer.iterations);
-    // Of penalised entries the extrapolated ones are zero too soon, and stay so.
-    let extrapolated = config.extrapolate != Extrapolate::None && config.elastic_net.is_none();
+    let extrapolated = config.extrapolated() != Extrapolate::None;
     if config.solver == Solver::Cd && extrapolated && layer.iterations > 0 {
         let ahead = Extrapolation::new(b, h, std::slice::from_ref(w), config.balance.lengths, false)?;
         let (all, stop) = ((stage, layer.iterations), stop.of_trials(Stopping::PATIENCE));

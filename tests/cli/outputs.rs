@@ -52,6 +52,13 @@ fn no_output_takes_the_place_of_an_input() {
     ] {
         folder.refused(&format!("{arguments} --device cpu"), 2, &["--out: ", other]);
     }
+    for arguments in ["fit x.npy --layers 3", "report m.safetensors"] {
+        folder.refused(
+            &format!("{arguments} --out - --device cpu"),
+            2,
+            &["--out: expected the name of a file, found -"],
+        );
+    }
     // Folders that results are written to.
     std::fs::create_dir(folder.path("out")).expect("made");
     folder.write("out/gz-fig8.csv", "class\na\nb\n");

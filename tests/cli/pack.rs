@@ -158,6 +158,15 @@ fn values_that_bytes_cannot_hold_are_refused() {
     assert_eq!(bytes(&folder, "x.npy")[128..], [1, 2, 3, 0]);
 }
 
+#[test]
+fn values_that_no_model_takes_are_not_packed() {
+    let folder = Folder::new();
+    folder.write("x.npy", npy("(2, 2)", &[1.0, 2.5, f32::NAN, 4.0]));
+    let parts = ["x.npy: expected finite values", "found NaN in row 1 (`1`), column 0"];
+    folder.refused("pack x.npy --out p.npy", 1, &parts);
+    assert!(!folder.path("p.npy").exists());
+}
+
 /// 1,100 images of 6×4 pixels: three blocks.
 fn many(folder: &Folder) {
     for i in 0..1100u32 {

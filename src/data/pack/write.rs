@@ -210,17 +210,20 @@ fn write(
         }
         let x = set.x.rows(rows.clone(), reading.clip_negative)?;
         bytes.resize(rows.len() * sample_bytes, 0);
+        let refused = |(row, column), expected: &str, advice: &str| {
+            let (value, row) = (x[[row, column]], rows.start + row);
+            let place = format!("row {row} (`{}`), column {column} (from 0)", set.name(row));
+            Error::format(path, format!("expected {expected}, found {value} in {place}{advice}"))
+        };
         let rounded = match dtype {
-            Dtype::U8 => to_bytes(&x, &mut bytes).map_err(|(row, column)| {
-                let (value, row) = (x[[row, column]], rows.start + row);
-                Error::Data(format!(
-                    "{}: expected values from 0 to 255, which bytes hold, found {value} in row {row} (`{}`), column {column} (from \
-                     0); --dtype f32 holds it",
-                    path.display(),
-                    set.name(row)
-                ))
+            Dtype::U8 => to_bytes(&x, &mut bytes).map_err(|at| {
+                let advice = if x[at].is_finite() { "; --dtype f32 holds it" } else { "" };
+                refused(at, "values from 0 to 255, which bytes hold", advice)
             })?,
             _ => {
+                if let Some((at, _)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+                    return Err(refused(at, "finite values", ", which no model takes"));
+                }
                 let values = bytes.as_chunks_mut::<4>().0.iter_mut().zip(&x);
                 values.for_each(|(out, v)| *out = v.to_le_bytes());
                 0
