@@ -86,6 +86,9 @@ pub(crate) struct DataArgs {
     /// Leave out images that do not decode, and say how many; every image is decoded once more for that
     #[arg(long, requires = "data")]
     skip_broken: bool,
+    /// A column of a table that is no feature; may be given more than once
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    leave_out: Vec<String>,
     /// Replace negative values by 0
     #[arg(long, requires = "data")]
     clip_negative: bool,
@@ -101,6 +104,8 @@ impl DataArgs {
             x_key: self.x_key,
             y_key: self.y_key,
             y_optional: false,
+            leave_out: self.leave_out,
+            n_labels: None,
             image_shape: self.image_shape,
             samples: self.samples.unwrap_or_default(),
             colour: self.colour,
@@ -123,6 +128,9 @@ impl DataArgs {
         // No option asks for labels: data without them are read too.
         options.y_optional = options.y_key.is_none();
         options.y_key = options.y_key.or_else(|| kept.y_key.clone());
+        if options.leave_out.is_empty() {
+            options.leave_out.clone_from(&kept.leave_out);
+        }
         options.image_shape = options.image_shape.or(kept.image_shape);
         options.pixel_order = options.pixel_order.or(kept.pixel_order);
         options.colour |= kept.colour;
@@ -161,12 +169,15 @@ type Flag = (&'static str, String);
 
 /// The options that differ from the default, as on the command line.
 fn flags(options: &LoadOptions) -> Vec<Flag> {
-    let LoadOptions { resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, .. } = options;
+    let LoadOptions {
+        resize, x_key, y_key, image_shape, pixel_order, samples, colour, clip_negative, leave_out, ..
+    } = options;
     let shape = |s: &ImageShape| format!("{}x{}{}", s.height, s.width, if s.channels == 3 { "x3" } else { "" });
     let values = [
         ("--resize", resize.map(|(width, height)| format!("{width}x{height}"))),
         ("--x-key", x_key.clone()),
         ("--y-key", y_key.clone()),
+        ("--leave-out", (!leave_out.is_empty()).then(|| leave_out.join(" --leave-out "))),
         ("--image-shape", image_shape.as_ref().map(shape)),
         ("--samples", (*samples != SamplesAxis::Auto).then(|| name_of(samples))),
         ("--colour", colour.then(String::new)),

@@ -36,11 +36,13 @@ pub(crate) struct Args {
     model: PathBuf,
     /// The samples the model was trained on, or others; with `fit --train-per-class`, all those that were split
     data: PathBuf,
-    /// A CSV file with a header line and a line for every sample [default: the labels in DATA]. The column that holds the names
-    /// of the samples says which one a line is about; without one the lines are in the order of the samples
-    #[arg(long, value_name = "FILE", requires = "label")]
+    /// The labels: a CSV or TSV file with a header line and a line for every sample, an array (.npy, IDX), or one label a line [default:
+    /// those in DATA, else those that the model was fitted with]. The column that holds the names of the samples says which one a line
+    /// is about; without one the lines are in the order of the samples
+    #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// The column of that file with the labels; may be given more than once
+    /// The column of that file with the labels; may be given more than once [default: the first of texts in which values are
+    /// repeated, else of numbers]
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Vec<String>,
     #[arg(long, help = by_model("What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm \
@@ -99,12 +101,22 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     // The samples of a part, and coefficients, features and clusters, are copies.
     let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
     let (mut set, _) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
-    let attributes = match &args.labels {
-        Some(file) => labels::from_table(file, &args.label, &set, out)?,
-        None => vec![labels::own(&set, &path)?],
+    let given = match &args.labels {
+        None => labels::of_set(&set).map(|own| vec![own]),
+        Some(file) => match labels::from_table(file, &args.label, &set, out)? {
+            all if args.label.is_empty() => Some(vec![labels::likeliest(all, file)?]),
+            asked_for => Some(asked_for),
+        },
     };
+    let of_model = labels::of_model(&model).filter(|_| given.is_none() && model.metadata.split.is_none());
+    if given.is_none() && of_model.is_none() {
+        return Err(labels::missing(&path).into());
+    }
     set.apply(&model.metadata.preprocess)?;
     let mut parts = parts(&model, &set, &path)?;
+    let its_own = parts.iter().all(|part| part.stored);
+    let of_model = of_model.filter(|_| its_own).map(|of_model| vec![of_model]);
+    let attributes = given.or(of_model).ok_or_else(|| labels::missing(&path))?;
     if args.test_only {
         parts.retain(|part| !part.stored);
         if parts.is_empty() {

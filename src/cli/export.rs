@@ -30,7 +30,7 @@ of the features. coefficients.npy has a row for every sample of the training. Th
 pub(crate) struct Args {
     /// A model file that `deepnmf fit` wrote
     model: PathBuf,
-    /// The folder for the files; it is created if need be, and existing files are replaced
+    /// The folder for the files; it is created if need be, and those of an earlier export are replaced
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Only the components of this layer, from 1 [default: all layers]
@@ -53,6 +53,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         }
     };
     let mut to = Folder { folder: args.out, inputs: vec![args.model], files: Vec::new() };
+    to.clear(args.layer)?;
     for layer in layers {
         let components = model.factors.components(layer)?;
         let name = format!("components-{layer}");
@@ -92,6 +93,31 @@ struct Folder {
 }
 
 impl Folder {
+    /// Removes what an earlier export has written, of this layer or of all: otherwise components of two models would lie side by side.
+    fn clear(&self, layer: Option<usize>) -> Result {
+        let number = |name: &str| name.parse::<usize>().is_ok_and(|l| layer.is_none_or(|layer| l == layer));
+        let is_picture = |path: &Path| {
+            let number = path.file_stem().is_some_and(|stem| stem.to_string_lossy().parse::<usize>().is_ok());
+            number && path.extension().is_some_and(|ending| ending == "png")
+        };
+        let entries =
+            |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in entries(&self.folder) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(of_layer) = name.strip_prefix("components-") else { continue };
+            let own: Vec<PathBuf> = match of_layer.split_once('.') {
+                None if number(of_layer) && path.is_dir() => entries(&path).filter(|path| is_picture(path)).collect(),
+                Some((of_layer, "npy" | "png" | "csv")) if number(of_layer) => vec![path],
+                _ => continue,
+            };
+            for file in own {
+                refuse_input(&file, &self.inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+                std::fs::remove_file(&file).map_err(|e| Error::io(&file, e))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A place in it that is no input; its folder is there.
     fn place(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.join(name);

@@ -1,6 +1,6 @@
 //! Checks of the files of a command: inputs exist, and no output is an input.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,13 +16,27 @@ fn input() -> MutexGuard<'static, Option<Spooled>> {
     INPUT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An error in which the file that standard input was read into is called that.
+pub(super) fn named_input(error: Error) -> Error {
+    const NAME: &str = "standard input";
+    let Some(file) = input().as_ref().map(|spooled| spooled.path().to_path_buf()) else { return error };
+    let named = |message: String| message.replace(&file.display().to_string(), NAME);
+    match error {
+        Error::Format { path, message } if path == file => Error::format(Path::new(NAME), message),
+        Error::Io { path, source } if path == file => Error::io(Path::new(NAME), source),
+        Error::Config(message) => Error::Config(named(message)),
+        Error::Data(message) => Error::Data(named(message)),
+        other => other,
+    }
+}
+
 /// Removes the file that standard input was read into.
 pub(super) fn forget_input() {
     *input() = None;
 }
 
 /// The path if it exists, or the error of the file system. `-` is standard input, which is read whole into a temporary file: its format
-/// is told by its first bytes.
+/// is told by its first bytes; the ending of the file's name says no more than that it is a TIFF or may be a table.
 pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
     if path.as_os_str() == "-" {
         let mut stdin = std::io::stdin().lock();
@@ -30,7 +44,12 @@ pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
             let message = "-: expected data on standard input, found a terminal; pipe them in, or name a file";
             return Err(Error::Config(message.into()).into());
         }
-        let spooled = Spooled::of(&mut stdin, "-stdin.txt")?;
+        let mut begin = Vec::new();
+        let failed = |e| Error::io(Path::new("standard input"), e);
+        stdin.by_ref().take(4).read_to_end(&mut begin).map_err(failed)?;
+        let tiff = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|of| begin == **of);
+        let ending = if tiff { "-stdin.tif" } else { "-stdin.txt" };
+        let spooled = Spooled::of(&mut begin.chain(stdin), ending)?;
         return Ok(input().insert(spooled).path().to_path_buf());
     }
     std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
@@ -41,6 +60,18 @@ pub(super) fn existing(path: PathBuf) -> Result<PathBuf> {
 pub(super) fn output(out: &Path, inputs: &[&Path]) -> Result<NewFile> {
     refuse_input(out, inputs)?;
     Ok(NewFile::create(out)?)
+}
+
+/// Refuses names of models that say that they are data, or a page.
+pub(super) fn not_data(out: &Path) -> Result {
+    const ENDINGS: [&str; 14] =
+        ["npy", "npz", "csv", "tsv", "mat", "h5", "hdf5", "h5ad", "parquet", "png", "jpg", "tif", "tiff", "html"];
+    let ending = out.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if ENDINGS.contains(&&*ending) {
+        let message = format!("--out: a model is a .safetensors file, found {}", out.display());
+        return Err(Error::Config(message).into());
+    }
+    Ok(())
 }
 
 /// Checks the folder `out`, in which and in whose sub-folders a command with these inputs will write files called `name…`.

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use deepnmf::Error;
 use deepnmf::atomic::folder_of;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Dim, Features, ImageSet, Samples, Scale};
+use deepnmf::data::{self, Dim, Features, ImageSet, LoadOptions, Samples, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
@@ -20,7 +20,7 @@ use deepnmf::train::{
 use super::Result;
 use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, time_limit};
 use super::checkpoint::CheckpointArgs;
-use super::files::{existing, output, quoted};
+use super::files::{existing, not_data, output, quoted};
 use super::job::Job;
 use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
@@ -312,6 +312,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     args.checkpoints.check(&args.out)?;
     let inputs = [Some(args.data.as_path()), args.labels.file()];
     let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
+    not_data(&args.out)?;
     let piped = args.data.as_os_str() == "-";
     let path = existing(args.data)?;
     let mut engine = args.device.open_for(precision, out)?;
@@ -320,7 +321,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     }
 
     let start = Instant::now();
-    let reading = args.reading.options();
+    let reading = LoadOptions { n_labels: args.labels.count()?, ..args.reading.options() };
     let on_gpu = engine.stats().is_some();
     let held = |n: usize, m: usize| {
         let m = if features == Features::Igo { m.saturating_mul(2) } else { m };
@@ -357,6 +358,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         Some(n) => split(set, n, args.split_seed, &path)?,
         None => (set, None),
     };
+    let labels = args.labels.options();
     let source = if piped { "standard input".into() } else { path.display().to_string() };
     let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
@@ -368,7 +370,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    let data = if piped { String::new() } else { format!(" {}", quoted(&path)) };
+    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&path)) };
     out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
 }
 

@@ -222,28 +222,31 @@ impl Fitted {
         })
     }
 
-    /// How many iterations were made, of how many, and why there were not more.
+    /// How many iterations every stage made, of how many, and which option ended those that made fewer.
     fn iterations(&self) -> String {
         let m = &self.model.metadata;
-        let (t, layers) = (&m.training, m.history.pretrain.iter().enumerate());
-        // The first value is that before any iteration; a plain one may have followed those that were asked for.
-        let made = |objectives: &[f64], most: usize| objectives.len().saturating_sub(1).min(most);
-        let of_layer = |(l, objectives): (usize, &Vec<f64>)| {
-            (format!("layer {}", l + 1), made(objectives, t.pretrain), t.pretrain)
+        let t = &m.training;
+        // Of a model of one layer, its training is all there is.
+        let one_stage = m.layers.len() == 1 && t.online.is_none();
+        let of_layer = if one_stage { t.sweeps } else { t.pretrain };
+        let layers = m.history.pretrain.iter().enumerate().map(|(l, f)| (format!("layer {}", l + 1), f, of_layer));
+        let fine = (!m.history.finetune.is_empty()).then(|| ("fine-tuning".into(), &m.history.finetune, t.sweeps));
+        let mut stages: Vec<_> = layers.chain(fine).collect();
+        let last = stages.pop();
+        let text = |(name, objectives, most): &(String, &Vec<f64>, usize), ended: &str| {
+            // The first value is that before any iteration; a plain one may have followed those that were asked for.
+            let made = objectives.len().saturating_sub(1).min(*most);
+            format!("{name} {made} of {most}{}", if made < *most { ended } else { "" })
         };
-        let fine = ("fine-tuning".into(), made(&m.history.finetune, t.sweeps), t.sweeps);
-        let stages: Vec<_> = layers.map(of_layer).chain((!m.history.finetune.is_empty()).then_some(fine)).collect();
-        let why = if self.warnings.contains(&Warning::Stopped) {
-            "; it was stopped".into()
-        } else if stages.iter().all(|(_, made, most)| made == most) {
-            String::new()
-        } else if let Some(target) = t.target_error.filter(|target| m.relative_error <= *target) {
-            format!("; then the error was at most {target} (--target-error)")
-        } else {
-            format!("; then the objective changed by less than {:e} of itself (--tol)", t.tol)
+        let by_tol = if t.tol > 0.0 { format!(" (--tol {:e})", t.tol) } else { " (nothing changed any more)".into() };
+        let ended = match t.target_error {
+            _ if self.warnings.contains(&Warning::Stopped) => " (it was stopped)".into(),
+            Some(target) if m.relative_error <= target => format!(" (--target-error {target})"),
+            _ => by_tol.clone(),
         };
-        let stages: Vec<_> = stages.iter().map(|(name, made, most)| format!("{name} {made} of {most}")).collect();
-        stages.join(", ") + &why
+        let mut all: Vec<_> = stages.iter().map(|stage| text(stage, &by_tol)).collect();
+        all.extend(last.map(|stage| text(&stage, &ended)));
+        all.join(", ")
     }
 
     /// Prints the summary for people.

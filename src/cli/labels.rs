@@ -1,12 +1,15 @@
 //! Labels from the data or from a table.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
 use deepnmf::data::{self, Dim, ImageSet, Table};
+use deepnmf::store::Model;
 use serde_json::{Value, json};
 
 use super::Result;
+use super::files::quoted;
 use super::output::Output;
 
 /// An attribute: a class for every sample.
@@ -37,7 +40,7 @@ impl Attribute {
     pub(super) fn text(&self) -> String {
         let without = match self.missing() {
             0 => String::new(),
-            n => format!("; {n} of {} samples have none", self.of.len()),
+            n => format!("; {n} of {} samples have no label: an empty cell, NA, NaN, None or the like", self.of.len()),
         };
         let plural = if self.classes == 1 { "class" } else { "classes" };
         format!("{} {plural} from {}{without}", self.classes, self.source)
@@ -66,6 +69,14 @@ pub(super) fn of_set<X>(set: &ImageSet<X>) -> Option<Attribute> {
     let classes = set.class_counts().iter().filter(|&&count| count > 0).count();
     let source = set.label_source.clone().unwrap_or_default();
     Some(Attribute { name: "class".into(), of, classes, names: set.classes.clone(), source })
+}
+
+/// The labels that a model was fitted with, of its own samples.
+pub(super) fn of_model(model: &Model) -> Option<Attribute> {
+    let m = &model.metadata;
+    let of = m.labels.clone()?;
+    let classes = of.iter().flatten().collect::<HashSet<_>>().len();
+    Some(Attribute { name: "class".into(), of, classes, names: m.classes.clone(), source: "the model".into() })
 }
 
 /// The labels in the data `path`; an error if there are none.
@@ -100,6 +111,17 @@ pub(super) fn from_table<X: Dim>(
     columns.iter().map(attribute).collect()
 }
 
+/// The first column of texts in which values are repeated, else the first of numbers.
+pub(super) fn likeliest(all: Vec<Attribute>, file: &Path) -> Result<Attribute> {
+    let repeated = |a: &&Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
+    let texts = |a: &&Attribute| a.names.iter().any(|name| name.parse::<f64>().is_err());
+    let found = all.iter().filter(repeated).find(texts).or_else(|| all.iter().find(repeated)).map(|a| a.name.clone());
+    let expected = "expected a column with the class of every sample, found none with two classes or more in which values are repeated";
+    let name = found.ok_or_else(|| Error::format(file, expected))?;
+    let chosen = all.into_iter().find(|a| a.name == name);
+    Ok(chosen.ok_or_else(|| Error::format(file, expected))?)
+}
+
 /// Labels from another file than the data.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Reading the data")]
@@ -108,7 +130,7 @@ pub(super) struct LabelsArg {
     /// those in DATA]
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
-    /// The column of that file [default: the first in which values are repeated]
+    /// The column of that file [default: the first of texts in which values are repeated, else of numbers]
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     label: Option<String>,
 }
@@ -118,14 +140,25 @@ impl LabelsArg {
         self.labels.as_deref()
     }
 
+    /// How many labels there are, if they are in another file.
+    pub(super) fn count(&self) -> Result<Option<usize>> {
+        Ok(self.file().map(Table::read).transpose()?.map(|table| table.n_rows()))
+    }
+
+    /// As options for a command that can be pasted.
+    pub(super) fn options(&self) -> String {
+        let file = self.file().map(|file| format!(" --labels {}", quoted(file)));
+        let column = self.label.as_deref().map(|column| format!(" --label {}", quoted(Path::new(column))));
+        [file, column].into_iter().flatten().collect()
+    }
+
     /// Gives `set` these labels, if there are any.
     pub(super) fn take<X: Dim>(&self, set: &mut ImageSet<X>, out: &Output) -> Result {
         let Some(file) = self.file() else { return Ok(()) };
         let columns: Vec<String> = self.label.iter().cloned().collect();
-        let repeated = |a: &Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
-        let found = from_table(file, &columns, set, out)?.into_iter().find(|a| self.label.is_some() || repeated(a));
-        let expected = "expected a column with the class of every sample, found none in which values are repeated";
-        let Attribute { of, names, source, .. } = found.ok_or_else(|| Error::format(file, expected))?;
+        let mut found = from_table(file, &columns, set, out)?;
+        let asked_for = if self.label.is_some() { found.pop() } else { None };
+        let Attribute { of, names, source, .. } = asked_for.map_or_else(|| likeliest(found, file), Ok)?;
         (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
         Ok(())
     }

@@ -105,7 +105,10 @@ pub(crate) fn run() -> Result {
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
     let out = Output::new(how.json, how.quiet, how.verbose);
-    let done = run_command(command, given, &out);
+    let done = run_command(command, given, &out).map_err(|failure| match failure {
+        Failure::Failed(error) => Failure::Failed(files::named_input(error)),
+        other => other,
+    });
     files::forget_input();
     done
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let inputs = [Some(args.model.as_path()), args.data.as_deref(), args.labels.file()];
     let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
     let path = args.data.map(existing).transpose()?;
-    let model = Model::load(&args.model)?;
+    let mut model = Model::load(&args.model)?;
     let mut engine = args.device.open(out)?;
     let mut taken = None;
     let shown = match &path {
@@ -70,10 +70,15 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
             args.labels.take(&mut set, out)?;
             taken = labels::of_set(&set);
+            // Of a matrix, a shape may be given now: --image-shape.
+            model.metadata.image_shape = model.metadata.image_shape.or(set.image_shape);
             set.apply(&model.metadata.preprocess)?;
             Some(Shown::new(&mut engine, &model, set, path.display().to_string(), out)?)
         }
     };
+    if model.metadata.image_shape.is_none() && model.metadata.feature_names.is_empty() {
+        out.note("the features have no names, and no places in an image: fit --image-shape HxW, or report with DATA and the same, draws images");
+    }
     let what = What { model: &model, name: args.model.display().to_string(), shown };
     let page = what.page(&mut engine, args.clusters, args.seed.unwrap_or(0), out)?;
     page.write_to(file)?;

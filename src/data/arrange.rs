@@ -132,7 +132,9 @@ fn samples_in_columns(
     opts: &LoadOptions,
     notes: &mut Vec<String>,
 ) -> Result<bool> {
-    Ok(match (opts.samples, labels) {
+    // Labels from elsewhere only say which side is meant: whoever joins them says what does not fit.
+    let elsewhere = opts.n_labels.filter(|n| [r, c].contains(n));
+    Ok(match (opts.samples, labels.or(elsewhere)) {
         (SamplesAxis::Rows, _) => false,
         (SamplesAxis::Columns, _) => true,
         (SamplesAxis::Auto, None) => {

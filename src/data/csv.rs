@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use ::csv::{ErrorKind, Position, Reader, StringRecord};
 
 use super::budget::afford;
-use super::dialect::{Decimals, Dialect, is_like_a_number};
-use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
+use super::columns::{Layout, NAMED_FIRST, Names, at_cell, not_a_number};
+use super::dialect::{Decimals, Dialect};
 use super::labels::{Collector, Labels, is_missing};
 use super::options::unlabelled;
 use super::set::all_different;
@@ -15,6 +15,11 @@ use super::{ImageSet, LoadOptions, SamplesAxis, arrange};
 use crate::{Error, Result};
 
 pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageSet> {
+    if opts.samples == SamplesAxis::Columns {
+        let rows = load(path, gzip, &LoadOptions { samples: SamplesAxis::Rows, ..opts.clone() })?;
+        afford(path, "turning the table", 8 * rows.x.len() as u64, opts.budget())?;
+        return turned(rows, path);
+    }
     let mut lines = Lines::open(path, gzip, opts)?;
     let values = lines.take(usize::MAX)?;
     let Read { shape, labels, names, feature_names, notes } = lines.finish()?;
@@ -22,6 +27,22 @@ pub(super) fn load(path: &Path, gzip: bool, opts: &LoadOptions) -> Result<ImageS
     let mut set = arrange::image_set(arrange::Raw { values, shape, fortran: false }, labels, path, &opts)?;
     set.notes.extend(notes);
     (set.names, set.feature_names) = (names, feature_names);
+    Ok(set)
+}
+
+/// A table whose samples are its columns, as of genes × cells: its first column names the features, its header line the samples.
+fn turned(rows: ImageSet, path: &Path) -> Result<ImageSet> {
+    if let Some(source) = rows.label_source {
+        let message = format!(
+            "{source} has a label for every line, but the samples are the columns; --labels FILE takes labels of samples, --leave-out \
+             COLUMN leaves the column out"
+        );
+        return Err(Error::format(path, message));
+    }
+    let notes = rows.notes.into_iter().filter(|note| note != NAMED_FIRST).collect();
+    let mut set = ImageSet::new(rows.x.t().as_standard_layout().into_owned(), None, None, notes);
+    set.names = rows.feature_names;
+    set.feature_names = all_different(rows.names, &mut set.notes);
     Ok(set)
 }
 
@@ -62,7 +83,7 @@ impl Lines {
         reader.read_record(&mut first).map_err(failed)?;
         let more = reader.read_record(&mut record).map_err(failed)?;
         let layout = Layout::of(&first, more.then_some(&record), (path, dialect), opts)?;
-        let mut notes: Vec<String> = dialect.note().into_iter().map(String::from).chain(layout.notes()).collect();
+        let mut notes: Vec<String> = dialect.note().into_iter().map(String::from).chain(layout.notes(opts)).collect();
         if let (Some(key), None) = (&opts.y_key, layout.label) {
             notes.push(unlabelled("column", key));
         }
@@ -109,7 +130,7 @@ impl Lines {
             );
             return Err(Error::format(&path, message));
         }
-        let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some());
+        let others = usize::from(layout.names != Names::None) + usize::from(layout.label.is_some()) + layout.left.len();
         let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
         let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
         let mut notes = self.notes;
@@ -144,6 +165,9 @@ impl Content {
             return Err(unequal(path, record.position(), self.layout.width, record.len()));
         }
         for (column, cell) in record.iter().enumerate() {
+            if self.layout.left.contains(&column) {
+                continue;
+            }
             if self.layout.label == Some(column) {
                 self.labels.push(cell);
             } else if column == 0 && self.layout.names != Names::None {
@@ -191,178 +215,14 @@ impl Content {
             // In the first line of values: the column is text.
             Some(name) => {
                 let message = format!(
-                    "expected a number in the column `{name}`, found `{cell}`; --y-key {name} takes it as labels, another \
-                     column of text has to be left out"
+                    "expected a number in the column `{name}`, found `{cell}`; --y-key {name} takes it as labels, \
+                     --leave-out {name} leaves it out"
                 );
                 at_cell(&self.path, record, column, &message)
             }
             None => not_a_number(&self.path, record, column),
         }
     }
-}
-
-/// Whether the first column holds names, and how that was recognised.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Names {
-    None,
-    /// By its header; the cells may be anything.
-    Header,
-    /// By its cells, which are text.
-    Text,
-}
-
-/// What the columns are.
-#[derive(Debug)]
-struct Layout {
-    /// Whether only numbers that count show that there is a header line.
-    by_counting: bool,
-    /// Whether the first line, which is read as a sample, has rising whole numbers, as some headers have.
-    rising: bool,
-    header: Option<StringRecord>,
-    /// Cells in every line of values.
-    width: usize,
-    names: Names,
-    label: Option<usize>,
-    label_name: String,
-}
-
-impl Layout {
-    /// Recognises the layout from the first two lines.
-    ///
-    /// # Errors
-    /// [`Error::Format`] for a first line that is neither all numbers nor a header, so that a typing error in it is not taken
-    /// for a header.
-    fn of(
-        first: &StringRecord,
-        second: Option<&StringRecord>,
-        (path, dialect): (&Path, Dialect),
-        opts: &LoadOptions,
-    ) -> Result<Self> {
-        let number = |cell: &str| dialect.number(cell);
-        let texts: Vec<usize> = (0..first.len()).filter(|&i| number(&first[i]).is_none()).collect();
-        let label = label_column(first, !texts.is_empty(), path, opts)?;
-        let is_name = |record: &StringRecord| {
-            record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none() && !is_like_a_number(cell))
-        };
-        let called = first.get(0).is_some_and(names_samples);
-        let only_first = *texts == [0];
-        let counted =
-            texts.is_empty() && first.len() > 2 && first.iter().enumerate().all(|(i, cell)| cell.parse() == Ok(i));
-        let header = match texts.first() {
-            // pandas calls columns without a name 0, 1, 2 …
-            None => counted,
-            Some(_) if label.is_some() || called || texts.len() == first.len() => true,
-            // pandas calls columns without a name 0, 1, 2 …
-            Some(_) if only_first && counts(first) => true,
-            Some(_) if only_first && second.is_none_or(is_name) => false,
-            // A column of text without a header.
-            Some(&odd) if second.and_then(|line| line.get(odd)).is_some_and(|cell| number(cell).is_none()) => {
-                let cell = first.get(odd).unwrap_or_default();
-                let message = format!(
-                    "expected a number, found `{cell}`; below a header line --y-key NAME takes a column of text as labels"
-                );
-                return Err(at_cell(path, first, odd, &message));
-            }
-            Some(&odd) => return Err(not_a_number(path, first, odd)),
-        };
-        // R writes no header for the column of names.
-        let shifted = header && second.is_some_and(|record| record.len() == first.len() + 1);
-        let names = if shifted || header && called && label != Some(0) {
-            Names::Header
-        } else if label != Some(0) && (only_first && !header || header && second.is_some_and(is_name)) {
-            Names::Text
-        } else {
-            Names::None
-        };
-        let label_name = label.and_then(|at| first.get(at)).unwrap_or_default().to_string();
-        let shift = usize::from(shifted);
-        let by_counting = header && !called && label.is_none() && (counted || only_first && counts(first));
-        let rising = !header && rises(first, dialect, usize::from(only_first));
-        let header = header.then(|| first.clone());
-        Ok(Self {
-            by_counting,
-            rising,
-            header,
-            width: first.len() + shift,
-            names,
-            label: label.map(|at| at + shift),
-            label_name,
-        })
-    }
-
-    /// The header of a column, where there is one.
-    fn heading(&self, column: usize) -> Option<&str> {
-        let header = self.header.as_ref()?;
-        header.get(column.checked_sub(self.width - header.len())?)
-    }
-
-    /// The headers of the features; empty ones if there is no header line.
-    fn features(&self) -> Vec<String> {
-        let is_feature = |column: &usize| self.label != Some(*column) && (*column > 0 || self.names == Names::None);
-        let headings = (0..self.width).filter(is_feature).map(|column| self.heading(column).unwrap_or_default().trim());
-        headings.map(String::from).collect()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.by_counting {
-            notes.push("its first line counts 0, 1, 2 … or 1, 2, 3 … and is taken as a header line, no sample".into());
-        }
-        if self.rising {
-            let message = "its first line has rising whole numbers and is read as a sample; if it is a header line, put a column of names \
-                           called `name` first";
-            notes.push(message.into());
-        }
-        if self.names != Names::None {
-            notes.push("the first column names the samples, it is no feature".into());
-        }
-        let features = (0..self.width).filter(|&column| self.label != Some(column));
-        for cell in features.filter_map(|column| self.heading(column)) {
-            notes.extend(like_labels(cell));
-        }
-        notes
-    }
-}
-
-/// The index of the column of labels.
-fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptions) -> Result<Option<usize>> {
-    let position = |name: &str| first.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-    let Some(key) = &opts.y_key else { return Ok(LABEL_COLUMNS.into_iter().find_map(position)) };
-    if !texts && !opts.y_optional {
-        return Err(Error::format(path, format!("expected a header line with the column `{key}`, found numbers only")));
-    }
-    let found = first.iter().position(|cell| cell == key).or_else(|| position(key));
-    if found.is_none() && opts.y_optional {
-        return Ok(None);
-    }
-    let missing = || {
-        let columns = first.iter().collect::<Vec<_>>().join(", ");
-        Error::format(path, format!("expected a column `{key}`, found: {columns}"))
-    };
-    found.ok_or_else(missing).map(Some)
-}
-
-/// Whether all cells but the first count up from 0 or 1.
-fn counts(record: &StringRecord) -> bool {
-    let numbers: Option<Vec<usize>> = record.iter().skip(1).map(|cell| cell.parse().ok()).collect();
-    numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
-}
-
-/// Whether the cells from `from` on, at least three, are rising whole numbers, as years or wavelengths are.
-fn rises(record: &StringRecord, dialect: Dialect, from: usize) -> bool {
-    let number = |cell: &str| dialect.number(cell).filter(|v| v.fract() == 0.0 && *v >= 0.0);
-    let numbers: Option<Vec<f32>> = record.iter().skip(from).map(number).collect();
-    numbers.is_some_and(|n| n.len() >= 3 && n.windows(2).all(|pair| pair[0] < pair[1]))
-}
-
-fn not_a_number(path: &Path, record: &StringRecord, column: usize) -> Error {
-    let cell = record.get(column).unwrap_or_default();
-    at_cell(path, record, column, &format!("expected a number, found `{cell}`"))
-}
-
-fn at_cell(path: &Path, record: &StringRecord, column: usize, message: &str) -> Error {
-    let line = record.position().map_or(0, Position::line);
-    Error::format(path, format!("line {line}, column {}: {message}", column + 1))
 }
 
 fn unequal(path: &Path, position: Option<&Position>, expected: usize, found: usize) -> Error {

@@ -24,22 +24,7 @@ pub(super) struct Dialect {
 impl Dialect {
     /// Of the first lines of a file: the separator that most of them have, and as often as the first one.
     pub(super) fn of(path: &Path, gzip: bool) -> Result<Self> {
-        let (mut lines, mut comments) = (Vec::new(), false);
-        for line in BufReader::new(std::io::Read::take(Source::open(path, gzip, u64::MAX)?, BYTES)).split(b'\n') {
-            match line {
-                Ok(line) if line.trim_ascii().is_empty() => {}
-                Ok(line) if line.starts_with(b"#") && (comments || lines.is_empty()) => comments = true,
-                Ok(line) => lines.push(line),
-                // Whoever reads the whole says what is wrong with it.
-                Err(e) if lines.is_empty() && e.kind() != std::io::ErrorKind::InvalidData => {
-                    return Err(Error::io(path, e));
-                }
-                Err(_) => break,
-            }
-            if lines.len() == LINES {
-                break;
-            }
-        }
+        let (lines, comments) = first_lines(path, gzip)?;
         Ok(Self { separator: separator_of(&lines), comments })
     }
 
@@ -159,12 +144,36 @@ fn numbers(lines: &[Vec<u8>], separator: u8) -> usize {
     1000 * numbers / cells.max(1)
 }
 
-/// Whether the beginning of a file is that of a table of numbers.
-pub(super) fn is_table(head: &[u8]) -> bool {
-    let lines = head.split(|&byte| byte == b'\n').filter(|line| !line.starts_with(b"#")).map(<[u8]>::to_vec);
-    let lines: Vec<_> = lines.filter(|line| !line.trim_ascii().is_empty()).take(LINES).collect();
-    let separator = separator_of(&lines);
-    !head.contains(&0) && lines.iter().any(|line| numbers(std::slice::from_ref(line), separator) >= 500)
+/// The first lines of a file that are not empty and no comments, and whether there are comments.
+fn first_lines(path: &Path, gzip: bool) -> Result<(Vec<Vec<u8>>, bool)> {
+    let (mut lines, mut comments) = (Vec::new(), false);
+    for line in BufReader::new(std::io::Read::take(Source::open(path, gzip, u64::MAX)?, BYTES)).split(b'\n') {
+        match line {
+            Ok(line) if line.trim_ascii().is_empty() => {}
+            Ok(line) if line.starts_with(b"#") && (comments || lines.is_empty()) => comments = true,
+            Ok(line) => lines.push(line),
+            // Whoever reads the whole says what is wrong with it.
+            Err(e) if lines.is_empty() && e.kind() != std::io::ErrorKind::InvalidData => {
+                return Err(Error::io(path, e));
+            }
+            Err(_) => break,
+        }
+        if lines.len() == LINES {
+            break;
+        }
+    }
+    Ok((lines, comments))
+}
+
+/// Whether a file begins as a table of numbers does.
+pub(super) fn is_table(path: &Path, gzip: bool) -> Result<bool> {
+    Ok(has_numbers(&first_lines(path, gzip)?.0))
+}
+
+fn has_numbers(lines: &[Vec<u8>]) -> bool {
+    let separator = separator_of(lines);
+    let is_text = lines.iter().all(|line| !line.contains(&0));
+    is_text && lines.iter().any(|line| numbers(std::slice::from_ref(line), separator) >= 500)
 }
 
 /// How often a line has this byte outside of quotes.
@@ -218,8 +227,9 @@ mod tests {
         assert!(decimals.take(semicolons(), "1.5").is_err());
         assert!(is_like_a_number("1.234,5") && is_like_a_number("1 234") && is_like_a_number("-1'234"));
         assert!(!is_like_a_number("2020-01-01") && !is_like_a_number("a1") && !is_like_a_number("12 angry men"));
-        assert!(is_table(b"# a b\n1 2\n3 4\n") && is_table(b"id;x\na;1,5\n") && is_table(b"1\n2\n"));
-        assert!(!is_table(b"hello there, this is text") && !is_table(b"\0\x01") && !is_table(b""));
+        let table = |text: &str| has_numbers(&text.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>());
+        assert!(table("1 2\n3 4\n") && table("id;x\na;1,5\n") && table("1\n2\n"));
+        assert!(!table("hello there, this is text") && !table("\0\u{1}") && !table(""));
         assert_eq!(
             [semicolons().number("1,5"), semicolons().number("1,5,5"), semicolons().number("1e3")],
             [Some(1.5), None, Some(1e3)]

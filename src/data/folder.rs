@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::budget::afford;
 use super::labels::{Labels, natural_order};
-use super::picture::{Picture, decode, is_tiff, pages};
+use super::picture::{Picture, decode, is_tiff, pages, scaled};
 use super::{ImageSet, ImageShape, LoadOptions, SoFar, arrange, resize};
 use crate::{Error, Result};
 
@@ -102,6 +102,7 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     if images.len() > files {
         notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
     }
+    notes.extend(images.first().and_then(|(image, _)| scaled(image)));
     if opts.skip_broken {
         notes.extend(skip_broken(&mut images, &mut labels, opts)?);
     }

@@ -44,7 +44,7 @@ impl Format {
 
     /// Whether its samples may be columns instead of rows.
     pub(super) fn has_sides(self) -> bool {
-        matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npy | Self::Npz)
+        matches!(self, Self::Mat | Self::Hdf5 { .. } | Self::Npy | Self::Npz | Self::Csv)
     }
 
     /// The order of the pixels of an image.
@@ -72,7 +72,8 @@ impl Format {
     }
 }
 
-const KNOWN: &str = "expected a folder of images, .mat, .h5, .npy, .npz, IDX, .csv, .tsv or .parquet; .npy, IDX, .csv and .tsv also as .gz";
+const KNOWN: &str = "expected a folder of images, a TIFF of several, .mat, .h5, .h5ad, .npy, .npz, IDX, .csv, .tsv or .parquet; .npy, IDX, \
+                     .csv and .tsv also as .gz";
 
 /// The format of the file or folder `path`, and whether it is packed with gzip.
 pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
@@ -87,10 +88,10 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
     }
     let head = head(path, false)?;
     if !head.starts_with(&[0x1f, 0x8b]) {
-        return Ok((sniff(path, &head, &name)?, false));
+        return Ok((sniff((path, false), &head, &name)?, false));
     }
     let inner = self::head(path, true)?;
-    match sniff(path, &inner, name.strip_suffix(".gz").unwrap_or(&name))? {
+    match sniff((path, true), &inner, name.strip_suffix(".gz").unwrap_or(&name))? {
         format @ (Format::Mat | Format::Hdf5 { .. } | Format::Npz | Format::Parquet) => {
             Err(Error::format(path, format!("found {} inside gzip; unpack it first", format.name())))
         }
@@ -114,6 +115,11 @@ pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, boo
         let message = format!("{}: samples in rows or columns mean nothing for {}", path.display(), format.name());
         return Err(Error::Config(message));
     }
+    if let (Some(name), false) = (opts.leave_out.first(), format.has_columns()) {
+        let message =
+            format!("{}: a column to leave out (`{name}`) means nothing for {}", path.display(), format.name());
+        return Err(Error::Config(message));
+    }
     if opts.skip_broken && !format.is_images() {
         let message = format!("{}: skipping broken images means nothing for {}", path.display(), format.name());
         return Err(Error::Config(message));
@@ -132,7 +138,7 @@ pub(super) fn head(path: &Path, gzip: bool) -> Result<Vec<u8>> {
     }
 }
 
-fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
+fn sniff((path, gzip): (&Path, bool), head: &[u8], name: &str) -> Result<Format> {
     const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
     if head.is_empty() {
         return Err(Error::format(path, "the file is empty, or nothing in it could be unpacked"));
@@ -162,7 +168,7 @@ fn sniff(path: &Path, head: &[u8], name: &str) -> Result<Format> {
     }
     match name.rsplit('.').next() {
         Some("csv" | "tsv" | "tab") => Ok(Format::Csv),
-        Some("txt" | "dat" | "asc") if super::dialect::is_table(head) => Ok(Format::Csv),
+        Some("txt" | "dat" | "asc") if super::dialect::is_table(path, gzip)? => Ok(Format::Csv),
         Some("mat") => Err(Error::format(path, "no MATLAB 5.0 header found; version 4 files are not read")),
         Some("tif" | "tiff") if super::picture::pages(path)?.len() > 1 => Ok(Format::Stack),
         Some(extension) if super::folder::is_image_extension(extension) => {

@@ -47,6 +47,7 @@ pub fn applicable(path: &Path, opts: &LoadOptions) -> Result<LoadOptions> {
         resize: opts.resize.filter(|_| sized),
         image_shape,
         pixel_order: opts.pixel_order.filter(|_| !folder),
+        leave_out: if format.has_columns() { opts.leave_out.clone() } else { Vec::new() },
         samples: if format.has_sides() { opts.samples } else { SamplesAxis::Auto },
         ..opts.clone()
     })

@@ -17,11 +17,11 @@ pub(super) struct Labels {
 }
 
 /// Cells of a table that mean: no label.
-const MISSING: [&str; 11] = ["", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null"];
+const MISSING: [&str; 12] = ["", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NULL", "null", "None"];
 
 /// Whether a cell of a table means: no value.
 pub(super) fn is_missing(cell: &str) -> bool {
-    MISSING.contains(&cell) || cell.eq_ignore_ascii_case("none")
+    MISSING.contains(&cell)
 }
 
 /// A note for people if one of the classes is -1, which often means: no label.

@@ -23,6 +23,7 @@ mod anndata;
 mod arrange;
 mod budget;
 mod check;
+mod columns;
 mod csv;
 mod dialect;
 pub mod embedded;

@@ -26,6 +26,11 @@ pub struct LoadOptions {
     /// Whether data without the array or column [`LoadOptions::y_key`] are read without labels instead of refused.
     #[serde(skip)]
     pub y_optional: bool,
+    /// Columns of a table that are no features, whatever they hold. Those that a table does not have are noted.
+    pub leave_out: Vec<String>,
+    /// How many labels there are for the samples, if that is known from elsewhere: [`SamplesAxis::Auto`] takes the side that fits.
+    #[serde(skip)]
+    pub n_labels: Option<usize>,
     /// Resize every image to `(width, height)` pixels.
     pub resize: Option<(usize, usize)>,
     /// The image shape, if the file has none or a wrong one: as in the file, before grey and resizing. Its order of pixels
@@ -45,6 +50,20 @@ pub struct LoadOptions {
     /// The bytes of memory that reading may take; None: half of what is free.
     #[serde(skip)]
     pub memory: Option<u64>,
+}
+
+impl LoadOptions {
+    /// Whether a column of this name is to be left out.
+    pub(super) fn leaves_out(&self, heading: &str) -> bool {
+        self.leave_out.iter().any(|name| name.eq_ignore_ascii_case(heading))
+    }
+
+    /// Notes about columns that are to be left out and are not there.
+    pub(super) fn not_left_out(&self, headings: &[&str]) -> Vec<String> {
+        let missing = |name: &&String| !headings.iter().any(|heading| name.eq_ignore_ascii_case(heading));
+        let note = |name| format!("there is no column `{name}` to leave out");
+        self.leave_out.iter().filter(missing).map(note).collect()
+    }
 }
 
 /// The note about data without what [`LoadOptions::y_key`] names, where [`LoadOptions::y_optional`].

@@ -189,15 +189,18 @@ impl Chosen {
         let of_index: Vec<usize> = index.iter().map(String::as_str).chain([INDEX]).filter_map(position).collect();
         let named = of_index.first().copied().filter(|&at| Some(at) != label);
         let names = named.or_else(|| (0..columns.len()).find(|&at| Some(at) != label && first(at)));
-        let is_feature = |at: &usize| ![label, names].contains(&Some(*at)) && !of_index.contains(at);
+        let left = |at: usize| opts.leaves_out(&columns[at].0);
+        let (label, names) = (label.filter(|&at| !left(at)), names.filter(|&at| !left(at)));
+        let is_feature = |at: &usize| ![label, names].contains(&Some(*at)) && !of_index.contains(at) && !left(*at);
+        notes.extend(opts.not_left_out(&columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()));
         let features: Vec<usize> = (0..columns.len()).filter(is_feature).collect();
         for &at in &features {
             let (name, kind) = &columns[at];
             if *kind != Kind::Numbers {
                 let found = if *kind == Kind::Texts { "texts" } else { "values of another type" };
                 let message = format!(
-                    "expected numbers in the column `{name}`, found {found}; --y-key {name} takes it as labels, another column has to \
-                     be left out"
+                    "expected numbers in the column `{name}`, found {found}; --y-key {name} takes it as labels, --leave-out \
+                     {name} leaves it out"
                 );
                 return Err(Error::format(path, message));
             }

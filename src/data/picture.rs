@@ -83,6 +83,27 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
     Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
 }
 
+/// What becomes of the values of an image that are no bytes, for a note.
+pub(super) fn scaled(picture: &Picture) -> Option<String> {
+    let open = || Page::open(picture).ok();
+    let (bits, float) = if is_tiff(&picture.path) {
+        let mut decoder = Decoder::new(open()?).ok()?;
+        let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten();
+        (decoder.colortype().ok()?.bit_depth(), format.is_some_and(|format| format.first() == Some(&3)))
+    } else {
+        let decoder = ImageReader::new(open()?).with_guessed_format().ok()?.into_decoder().ok()?;
+        let colour = decoder.color_type();
+        (u8::try_from(8 * colour.bytes_per_pixel() / colour.channel_count()).ok()?, false)
+    };
+    let is = |of: &str| Some(format!("pixels are numbers from 0 to 255: {of}"));
+    match (bits, float) {
+        (_, true) => is("floats are multiplied by 255, so that 1 is white"),
+        (0..=8, false) => None,
+        (16, false) => is("numbers of 16 bits are divided by 257"),
+        (bits, false) => is(&format!("numbers of {bits} bits are divided by a 255th of their largest")),
+    }
+}
+
 /// Whether a file is called a TIFF.
 pub(super) fn is_tiff(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tif") || e.eq_ignore_ascii_case("tiff"))

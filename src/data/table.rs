@@ -72,6 +72,11 @@ impl Table {
         self
     }
 
+    /// The number of lines below the header line.
+    pub fn n_rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The names of the columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -105,6 +110,12 @@ impl Table {
     pub fn join<X: Dim>(&self, set: &ImageSet<X>) -> Result<Join> {
         let names = Names::of(&set.names);
         let (mut notes, mut refused) = (Vec::new(), None);
+        let is_name = |cell: &str| matches!(names.find(cell), Ok(Some(_)));
+        let below = |at: usize| self.rows.first().and_then(|row| row.get(at)).is_some_and(is_name);
+        if let Some((_, name)) = self.columns.iter().enumerate().find(|(at, cell)| is_name(cell) && below(*at)) {
+            let message = format!("expected a header line, found the name of a sample, `{name}`, in the first line");
+            return Err(self.error(message));
+        }
         for (at, heading) in self.candidates() {
             let (column, cells) = (self.heading(at), self.cells(at));
             let of = match (set.names.is_empty(), heading) {
@@ -136,7 +147,13 @@ impl Table {
             );
             return Err(self.error(message));
         }
-        notes.push("its lines are taken in the order of the samples".into());
+        let order = match &*set.names {
+            [] => String::new(),
+            [first] => format!(", which is `{first}`"),
+            [first, .., last] => format!(", which are `{first}`, `{}` … `{last}`", set.names[1]),
+        };
+        let as_text = if set.names.is_sorted() { "" } else { "; sorted as text they are in another order" };
+        notes.push(format!("its lines are taken in the order of the samples{order}{as_text}"));
         Ok(Join { by: None, rows: (0..set.n_samples()).map(Some).collect(), notes })
     }
 

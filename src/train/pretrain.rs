@@ -80,6 +80,7 @@ pub(crate) fn pretrain<B: Backend>(
         // follow where the trials ended before they came to rest.
         plain = if one_layer { (layer.iterations + 1).saturating_sub(history.len()).max(1) } else { 0 };
         last = (history[history.len() - 1], f64::INFINITY);
+        watch.before = history.len() - 1;
     }
     h_block.set_gram(b, w)?;
     let mut state = Plain { w, h, h_block, w_block };
@@ -111,6 +112,7 @@ pub(crate) fn pretrain<B: Backend>(
             }
             objective.record_penalties(b, turn, [&**w], &w_block.gram)
         })?;
+    watch.before = 0;
     // The second loop begins with the objective that the first one ended with.
     history.extend_from_slice(&rest[usize::from(!history.is_empty())..]);
     Ok(history)

@@ -20,6 +20,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) stopped: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
+    /// Iterations of the same stage that an earlier loop has made.
+    pub(crate) before: usize,
     /// Writes the fit down; None where it is not to be.
     keeper: Option<Keeper<'a>>,
     /// Seconds that were spent on the stage, and on the fit, before it went on.
@@ -28,7 +30,7 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Self {
-        Self { progress, stopped: false, part: (0, 1), keeper: None, spent: (0.0, 0.0) }
+        Self { progress, stopped: false, part: (0, 1), before: 0, keeper: None, spent: (0.0, 0.0) }
     }
 
     /// The fit is written down, or goes on.
@@ -56,7 +58,7 @@ impl<'a> Watch<'a> {
     }
 
     pub(crate) fn report(&mut self, progress: &Progress) {
-        let Progress { done, of, .. } = *progress;
+        let (done, of) = (progress.done + self.before, progress.of + self.before);
         let (part, parts) = self.part;
         self.stopped |= (self.progress)(&Progress { done: part * of + done, of: parts * of, ..*progress }).is_break();
     }

@@ -85,7 +85,7 @@ fn killed(device: &str, iterations: u64, kills: u64) {
 
 #[test]
 fn a_killed_fit_goes_on_to_the_same_bits() {
-    killed("cpu", 60, 6);
+    killed("cpu", 60, 4);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_killed_fit_goes_on_to_the_same_bits_on_a_gpu() {
     if std::env::var("DEEPNMF_GPU").is_ok_and(|gpu| gpu == "off") {
         return;
     }
-    killed("gpu", 20, 4);
+    killed("gpu", 20, 2);
 }
 
 /// Whether SIGHUP is ignored by this process, and so by those that it starts.

@@ -127,8 +127,10 @@ fn labels_from_a_file() {
     let json = folder.ok(&format!("{evaluate} --labels labels.csv --label shade --label file --json")).json();
     let columns: Vec<_> = results(&json).iter().map(|r| (r["label"].clone(), r["classes"].clone())).collect();
     assert_eq!(columns[..2], [("shade".into(), 2.into()), ("file".into(), 12.into())]);
+    // The first column in which values are repeated.
+    let json = folder.ok(&format!("{evaluate} --labels labels.csv --json")).json();
+    assert_eq!((&json["labels"][0]["name"], &json["labels"][0]["classes"]), (&"shade".into(), &2.into()));
     for (arguments, code, parts) in [
-        ("--labels labels.csv", 2, vec!["--label"]),
         ("--label shade", 2, vec!["--labels"]),
         ("--labels nowhere.csv --label shade", 1, vec!["nowhere.csv"]),
         ("--labels labels.csv --label colour", 1, vec!["expected a column `colour`, found: file, shade, all"]),
@@ -184,7 +186,8 @@ fn labels_are_joined_by_the_names_of_the_images() {
     let text = folder.ok("evaluate m.safetensors faces --labels some.csv --label who --device cpu").stdout;
     assert!(
         text.contains(
-            "labels     3 classes from column `who` of some.csv, joined by `file`; 3 of 18 samples have none"
+            "labels     3 classes from column `who` of some.csv, joined by `file`; 3 of 18 samples have no label: an empty \
+             cell, NA, NaN, None or the like"
         ),
         "{text}"
     );
@@ -197,7 +200,11 @@ fn labels_are_joined_by_the_names_of_the_images() {
     folder.write("position.csv", format!("who\n{}", ["a\n"; 9].concat() + &["b\n"; 9].concat()));
     let (position, stderr) = scores("--labels position.csv --label who");
     assert!(position["labels"][0]["from"].as_str().is_some_and(|f| f.ends_with("by position")), "{position}");
-    assert!(stderr.contains("its lines are taken in the order of the samples"), "{stderr}");
+    assert!(stderr.contains("in the order of the samples, which are `s0/0.pgm`, `s0/1.pgm` … `s2/5.pgm`"), "{stderr}");
+    // A first line that is no header line.
+    folder.write("headless.csv", "s0/0.pgm,a\ns0/1.pgm,b\n");
+    let evaluate = "evaluate m.safetensors faces --device cpu --labels headless.csv";
+    folder.refused(evaluate, 1, &["headless.csv: expected a header line, found the name of a sample, `s0/0.pgm`"]);
 }
 
 #[test]

@@ -81,6 +81,12 @@ fn components_of_images_are_exported_as_pictures() {
     let (at, top) = own.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("values");
     assert_eq!(picture.as_raw()[at], if *top > 0.0 { 255 } else { 0 });
     assert!(!folder.path("parts/components-1/004.png").exists() && !folder.path("parts/components-1.csv").exists());
+    // Nothing of another model is left beside what is written.
+    folder.write("parts/components-1/mine.txt", "kept");
+    folder.ok("fit faces --layers 2 --device cpu --out small.safetensors -q");
+    folder.ok("export small.safetensors --out parts -q");
+    assert_eq!(list(&folder.path("parts/components-1")), ["000.png", "001.png", "mine.txt"]);
+    assert!(!folder.path("parts/components-2.npy").exists() && !folder.path("parts/components-2/000.png").exists());
     folder.refused("export m.safetensors --out parts --layer 3", 2, &["--layer: expected 1 to 2"]);
     folder.refused("export m.safetensors --out m.safetensors", 1, &["m.safetensors"]);
 }
@@ -100,7 +106,9 @@ fn data_come_by_standard_input() {
         assert_eq!(std::fs::read_dir(&temporary).expect("there").count(), 0, "something is left behind");
         run
     };
-    for file in ["x.npy", "x.csv"] {
+    let wide: Vec<_> = (0..200).map(|i| format!("gene{i}")).collect();
+    folder.write("wide.csv", table(&wide.iter().map(String::as_str).collect::<Vec<_>>()));
+    for file in ["x.npy", "x.csv", "wide.csv"] {
         folder.ok(&format!("fit {file} --layers 3 --device cpu --out named.safetensors -q"));
         let run = piped(file, "fit - --layers 3 --device cpu --out piped.safetensors -q");
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
@@ -111,4 +119,16 @@ fn data_come_by_standard_input() {
     }
     let run = piped("named.safetensors", "fit - --layers 3 --device cpu");
     assert_eq!(run.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(said.contains("error: standard input: "), "{said}");
+    // A TIFF of two pages, as it is by its first bytes.
+    let mut pages = std::io::Cursor::new(Vec::new());
+    let mut tiff = tiff::encoder::TiffEncoder::new(&mut pages).expect("a file");
+    for page in [[1_u8, 2, 3, 4], [9, 7, 5, 3]] {
+        tiff.write_image::<tiff::encoder::colortype::Gray8>(2, 2, &page).expect("written");
+    }
+    folder.write("pages.tif", pages.into_inner());
+    let run = piped("pages.tif", "fit - --layers 1 --device cpu --json");
+    let json: serde_json::Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    assert_eq!((&json["n_samples"], &json["n_features"]), (&2.into(), &4.into()));
 }

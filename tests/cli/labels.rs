@@ -82,7 +82,11 @@ fn new_samples_need_no_labels() {
     folder.ok("transform m.safetensors x.csv --out h.npy --device cpu");
     // Asked for here, it has to be there.
     folder.refused("transform m.safetensors new.csv --y-key y --out k.npy --device cpu", 1, &["expected a column `y`"]);
-    folder.refused("evaluate m.safetensors new.csv --device cpu", 1, &["expected labels"]);
+    // Of its own samples the model knows the labels.
+    let json = folder.ok("evaluate m.safetensors new.csv --device cpu --json").json();
+    assert_eq!(json["labels"][0]["from"], "the model");
+    folder.write("other.csv", frame(false).replace("\n0,", "\n0,1"));
+    folder.refused("evaluate m.safetensors other.csv --device cpu", 1, &["expected labels"]);
     for out in ["o.npz", "h.npy.gz", "o.txt"] {
         let transform = format!("transform m.safetensors new.csv --out {out} --device cpu");
         folder.refused(&transform, 2, &["transform writes .npy, .csv and .tsv", out]);
@@ -130,6 +134,22 @@ fn labels_of_a_fit_come_from_other_files_too() {
         assert_eq!((&json["n_samples"], &json["labels"]["classes"]), (&30.into(), &3.into()), "{json}");
         assert!(json["labels"]["from"].as_str().is_some_and(|from| from.contains(source)), "{json}");
     }
+    // Texts before numbers, whose values may be repeated by chance.
+    let both = |i: usize| format!("{},{},{}\n", i / 2, i % 7, ["ant", "bee", "cat"][i % 3]);
+    folder.write("both.csv", format!("count,batch,kind\n{}", (0..60).map(both).collect::<String>()));
+    let run = folder.ok("fit x.npy --layers 3 --labels both.csv --device cpu");
+    assert!(run.stdout.contains("labels     3 classes from column `kind` of both.csv"), "{}", run.stdout);
+    assert!(run.stdout.contains("report model.safetensors x.npy --labels both.csv"), "{}", run.stdout);
+    folder.ok("evaluate model.safetensors x.npy --device cpu -q");
+    // As many labels as columns: these are the samples.
+    folder.write("turned.npy", npy("(36, 60)", &samples(36, 60)));
+    let json = folder.ok("fit turned.npy --layers 3 --labels lines.txt --device cpu --json").json();
+    assert_eq!((&json["n_samples"], &json["n_features"]), (&60.into(), &36.into()));
+    // A class may be called none.
+    folder.write("none.txt", (0..60).map(|i| ["none\n", "sun\n"][i % 2]).collect::<String>());
+    let json = folder.ok("fit x.npy --layers 3 --labels none.txt --device cpu --json").json();
+    assert_eq!((&json["labels"]["classes"], &json["labels"]["missing"]), (&2.into(), &0.into()));
+    folder.refused("fit x.npy --layers 3 --device cpu --out other.npy", 2, &["--out: a model is a .safetensors file"]);
     folder.refused("fit x.npy --layers 3 --labels x.npy --device cpu --out other.safetensors", 1, &["x.npy"]);
     folder.refused(
         "fit x.npy --layers 3 --labels lines.txt --out lines.txt --device cpu",

@@ -38,6 +38,25 @@ fn a_page_about_a_model_and_its_data() {
 }
 
 #[test]
+fn a_matrix_may_be_given_its_image_shape_for_the_page() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.ok("fit x.npy --layers 3 --device cpu --out m.safetensors -q");
+    let run = folder.ok("report m.safetensors x.npy --device cpu");
+    assert!(
+        run.stderr.contains("--image-shape HxW") && page(&folder, "report.html").contains("feature 3"),
+        "{}",
+        run.stderr
+    );
+    let run = folder.ok("report m.safetensors x.npy --image-shape 6x6 --device cpu");
+    assert!(
+        !run.stderr.contains("--image-shape HxW") && !page(&folder, "report.html").contains("feature 3"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn without_data_the_page_says_what_it_does_not_show() {
     let folder = Folder::new();
     fitted(&folder);

@@ -205,28 +205,27 @@ fn tables_say_what_their_numbers_are_of() {
     ] {
         assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
     }
-    // 14 classes of 12: as many as the layers of the papers need.
-    let (mut values, mut classes) = (samples(14 * 12, 110), "class\n".to_string());
-    for (i, row) in values.chunks_exact_mut(110).enumerate() {
-        row[i % 14 * 7] += 3.0;
-        classes += &format!("{}\n", i % 14);
+    // As few as the layers of the paper let be.
+    let (mut values, mut classes) = (samples(4 * 38, 30), "class\n".to_string());
+    for (i, row) in values.chunks_exact_mut(30).enumerate() {
+        row[i % 4 * 7] += 3.0;
+        classes += &format!("{}\n", i % 4);
     }
-    folder.write("x.npy", npy("(168, 110)", &values));
+    folder.write("x.npy", npy("(152, 30)", &values));
     folder.write("y.csv", classes);
-    let reproduce = "reproduce gz-fig2 --data x.npy --labels y.csv --label class --quick --splits 2 --kmeans-seeds 3";
+    let reproduce = "reproduce gz-fig4 --data x.npy --labels y.csv --label class --quick --splits 2 --kmeans-seeds 3";
     let run = folder.ok(&format!("{reproduce} --out out --device cpu --json"));
     assert_eq!((&run.json()["splits"], &run.json()["fits"]), (&2.into(), &1.into()));
-    let lines = csv(&folder, "out/gz-fig2.csv");
+    let lines = csv(&folder, "out/gz-fig4.csv");
     assert_eq!(lines[0][2..6], ["layers", "split", "fit", "run"]);
     assert_eq!(lines.len(), 1 + 5 * 3 * 2 * 3);
-    let markdown = std::fs::read_to_string(folder.path("out/gz-fig2.md")).expect("written");
+    let markdown = std::fs::read_to_string(folder.path("out/gz-fig4.md")).expect("written");
     for part in [
         "over 2 splits into training and test samples × 1 fit of each × 3 runs of k-means per fit.",
         "GZ prints no numbers of this figure.",
-        // More components than 112 training samples of 110 values have for a start.
-        "| SDNMF/RL2 | 500 → 80 | values | random | 60 | 40 | 1e-4 | coordinate descent | scaled-unit features |",
-        "| PgNMF | 80 | values | nndsvd | – | 100 | 1e-4 | the model's own | unit features |",
-        "| DNMF, 300 → 120 |",
+        // More components than 144 training samples of 30 values have for a start.
+        "| SDNMF/RL2 | 600 → 80 | values | random | 60 | 40 | 1e-4 | coordinate descent | scaled-unit features |",
+        "| DNMF, 300 → 40 |",
     ] {
         assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
     }

@@ -1,4 +1,4 @@
-use deepnmf::data::{LoadOptions, Table, load};
+use deepnmf::data::{LoadOptions, SamplesAxis, Table, load};
 use ndarray::arr2;
 
 use super::{Dir, gzip, read, refusal, refused};
@@ -27,6 +27,56 @@ fn with_and_without_header_and_labels() {
 }
 
 #[test]
+fn columns_are_left_out() {
+    let dir = Dir::new();
+    let path = dir.put("t.csv", b"cell,batch,a,label,when,b\nc1,x,1,p,noon,2\nc2,y,3,q,dusk,4\n");
+    refused(&path, &["expected a number in the column `batch`", "--leave-out batch"]);
+    let leave_out = |names: &[&str]| LoadOptions {
+        leave_out: names.iter().map(ToString::to_string).collect(),
+        ..LoadOptions::default()
+    };
+    let set = load(&path, &leave_out(&["batch", "When", "nothing"])).expect("numbers");
+    assert_eq!(
+        (&set.x, &set.names, &set.classes),
+        (&arr2(&[[1., 2.], [3., 4.]]), &vec!["c1".into(), "c2".into()], &vec!["p".into(), "q".into()])
+    );
+    assert_eq!(set.feature_names, ["a", "b"]);
+    assert!(set.notes.contains(&"there is no column `nothing` to leave out".into()), "{:?}", set.notes);
+    // Labels and names, too.
+    let set = load(&path, &leave_out(&["cell", "batch", "label", "when"])).expect("numbers");
+    assert_eq!((set.x.dim(), set.labels, set.names.len()), ((2, 2), None, 0));
+    assert!(
+        load(&dir.put("x.npy", b"\x93NUMPY"), &leave_out(&["a"]))
+            .is_err_and(|e| e.to_string().contains("means nothing for"))
+    );
+}
+
+/// Genes × cells, as many tables of genes are.
+#[test]
+fn samples_may_be_the_columns() {
+    let dir = Dir::new();
+    let options = LoadOptions { samples: SamplesAxis::Columns, ..LoadOptions::default() };
+    let path = dir.put("genes.tsv", b"gene\tc1\tc2\tc3\nActb\t1\t2\t3\nGapdh\t4\t5\t6\n");
+    let set = load(&path, &options).expect("turned");
+    assert_eq!(set.x, arr2(&[[1., 4.], [2., 5.], [3., 6.]]));
+    assert_eq!(
+        (set.names, set.feature_names),
+        (["c1", "c2", "c3"].map(String::from).to_vec(), ["Actb", "Gapdh"].map(String::from).to_vec())
+    );
+    let path = dir.put("labelled.csv", b"gene,class,c1\nActb,x,1\nGapdh,y,4\n");
+    assert!(load(&path, &options).is_err_and(|e| e.to_string().contains("the samples are the columns")));
+}
+
+#[test]
+fn a_long_header_is_one_in_a_file_of_text_too() {
+    let dir = Dir::new();
+    let header: Vec<_> = (0..200).map(|i| format!("gene_{i}")).collect();
+    let line = vec!["1.5"; 200].join(",");
+    let set = read(&dir.put("wide.txt", format!("{}\n{line}\n{line}\n", header.join(",")).as_bytes()));
+    assert_eq!((set.x.dim(), set.feature_names.len()), ((2, 200), 200));
+}
+
+#[test]
 fn mistakes_are_named_by_line_and_column() {
     let dir = Dir::new();
     refused(&dir.put("a.csv", b"a,b\n1,2\n3,x4\n"), &["line 3, column 2", "`x4`"]);
@@ -41,7 +91,10 @@ fn mistakes_are_named_by_line_and_column() {
     // A column of text, with a header, with one that is a cell short, with none; a slip is no such column.
     refused(&dir.put("k.csv", b"a,who\n1,Ann\n2,Bob\n"), &["column `who`, found `Ann`", "--y-key who"]);
     refused(&dir.put("r.csv", b"\"a\",\"who\"\n\"1\",2,Ann\n\"2\",3,Bob\n"), &["line 2, column 3", "--y-key who"]);
-    refused(&dir.put("l.csv", b"a,who,label\n1,Ann,x\n2,Bob,y\n"), &["line 2, column 2", "--y-key who", "left out"]);
+    refused(
+        &dir.put("l.csv", b"a,who,label\n1,Ann,x\n2,Bob,y\n"),
+        &["line 2, column 2", "--y-key who", "--leave-out who"],
+    );
     refused(&dir.put("n.csv", b"1,Ann\n2,Bob\n"), &["line 1, column 2", "header line", "--y-key NAME"]);
     let slip = refusal(&dir.put("s.csv", b"a,b\n1,2\n3,x4\n"), &LoadOptions::default());
     assert!(!slip.contains("--y-key"), "{slip}");

@@ -97,10 +97,10 @@ fn labels_that_nobody_asked_for_may_be_absent() {
 #[test]
 fn minus_one_is_a_class_and_said() {
     let dir = Dir::new();
-    for (text, said) in [("-1", true), ("-1.0", true), ("-10", false), ("?", false), ("NONE", false)] {
+    for (text, said) in [("-1", true), ("-1.0", true), ("-10", false), ("?", false), ("None", false)] {
         let set = read(&dir.put("m.csv", format!("p0,label\n1,{text}\n2,1\n3,2\n").as_bytes()));
         let missing = set.labels.iter().flatten().filter(|class| class.is_none()).count();
-        assert_eq!(missing, usize::from(["?", "NONE"].contains(&text)), "{text}");
+        assert_eq!(missing, usize::from(["?", "None"].contains(&text)), "{text}");
         let note = "column `label`: -1 is a class of its own";
         assert_eq!(set.notes.iter().any(|n| n.starts_with(note)), said, "{text}: {:?}", set.notes);
     }

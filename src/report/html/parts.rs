@@ -2,6 +2,7 @@
 
 use super::section::{Section, figure, sheet};
 use crate::Result;
+use crate::model::Activation;
 use crate::report::hierarchy::{Part, Strengths, parts_of};
 use crate::report::pictures::Pictures;
 use crate::store::Model;
@@ -25,7 +26,7 @@ pub(super) fn sections(model: &Model, pictures: &Pictures<'_>) -> Result<[Sectio
         1 => Err("the model has one layer, with nothing below it".into()),
         _ => Ok(hierarchy(model, &psi, &strengths, pictures)?),
     };
-    let components = components(&psi, &strengths, pictures)?;
+    let components = components(&psi, &strengths, pictures, model.factors.activation)?;
     Ok([
         Section { id: "components", title: "Components", body: Ok(components) },
         Section { id: "hierarchy", title: "Hierarchy", body: hierarchy },
@@ -36,12 +37,21 @@ fn alt(layer: usize, component: usize) -> String {
     format!("component {component} of layer {layer}")
 }
 
-fn components(psi: &[Array2<f32>], strengths: &Strengths, pictures: &Pictures<'_>) -> Result<String> {
+fn components(
+    psi: &[Array2<f32>],
+    strengths: &Strengths,
+    pictures: &Pictures<'_>,
+    activation: Option<Activation>,
+) -> Result<String> {
+    let between = match activation {
+        Some(f) if psi.len() > 1 => format!(" They are products without {f}, which the model has between its layers."),
+        _ => String::new(),
+    };
     let mut html = format!(
         "<p>What the components of every layer look like as samples: the columns of Ψ<sub>l</sub> = W<sub>1</sub> … \
          W<sub>l</sub>, by their numbers, which are the columns from 0, and those of the pictures that \
          <code>deepnmf export</code> writes. Strong is a component whose h<sub>j</sub>ψ<sub>j</sub>ᵀ is long. Every picture has its \
-         own scale. {}</p>\n",
+         own scale. {}{between}</p>\n",
         pictures.scale_text()
     );
     for (l, psi) in psi.iter().enumerate() {

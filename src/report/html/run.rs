@@ -84,7 +84,14 @@ pub(super) fn section(report: &Report<'_>) -> Result<Section> {
     let parts = format!("init {:.1}, pre-training {:.1}, fine-tuning {:.1}", s.init, s.pretrain, s.finetune);
     shown.push(("Seconds", format!("{:.1} ({parts})", s.total)));
     shown.push(("Objective", format!("{:.6e}", m.objective)));
-    shown.push(("Error", format!("‖X − HΨᵀ‖ / ‖X‖ = {}", percent(m.relative_error))));
+    let error = percent(m.relative_error);
+    shown.push((
+        "Error",
+        match m.activation {
+            None => format!("‖X − HΨᵀ‖ / ‖X‖ = {error}"),
+            Some(f) => format!("‖X − X̂‖ / ‖X‖ = {error}, X̂ from H through all layers, with {f} between them"),
+        },
+    ));
     if let Some(samples) = &report.samples {
         let text =
             format!("{}: {} samples; {}", escape(samples.source), samples.x.nrows(), escape(samples.coefficients));
