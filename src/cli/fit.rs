@@ -34,7 +34,8 @@ Example:
   deepnmf fit faces/ --model sdnmf-rl2 --layers 160,40 --out faces.safetensors
   deepnmf fit PIE_pose27.mat --layers 600,160 --target-error 0.09 --json | jq .relative_error")]
 pub(crate) struct Args {
-    /// A folder of images (sub-folders are classes), .mat, .h5, .npy, .npz, IDX (also .gz) or .csv
+    /// A folder of images (sub-folders are classes), a TIFF of several, .mat, .h5, .h5ad, .npy, .npz, IDX, .csv, .tsv or .parquet (.npy,
+    /// IDX, .csv and .tsv also as .gz); - is standard input
     data: PathBuf,
     /// The model file to write; an existing file is replaced
     #[arg(long, value_name = "FILE", default_value = "model.safetensors")]

@@ -36,10 +36,10 @@ use output::Output;
 
 // Paragraphs are one line each: clap breaks them where the terminal ends. The examples are not broken in 80 columns.
 const ABOUT: &str = "\
-images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save
-
 Learns the parts that a large set of images is made of, in layers, on the GPU or on the CPU: a sparse deep \
-nonnegative matrix factorization.";
+nonnegative matrix factorization.
+
+images → data → X → init → W, H → train::pretrain → train::finetune → Factors → evaluate / report / save";
 
 const EXAMPLE: &str = "\
 Examples:

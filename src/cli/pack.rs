@@ -22,7 +22,8 @@ Example:
   deepnmf pack photos/ --resize 64x64 --out photos.npy
   deepnmf fit photos.npy --layers 200,50")]
 pub(crate) struct Args {
-    /// A folder of images (sub-folders are classes), .mat, .h5, .npy, .npz, IDX (also .gz) or .csv
+    /// A folder of images (sub-folders are classes), a TIFF of several, .mat, .h5, .h5ad, .npy, .npz, IDX, .csv, .tsv or .parquet (.npy,
+    /// IDX, .csv and .tsv also as .gz)
     data: PathBuf,
     /// The .npy file to write; an existing file is replaced. What else is known goes to a file beside it: X.json for X.npy
     #[arg(long, value_name = "FILE")]

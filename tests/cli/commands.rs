@@ -22,7 +22,7 @@ pub(crate) fn read_npy(folder: &Folder, name: &str) -> (Vec<usize>, Vec<f32>) {
 fn every_help_ends_with_an_example() {
     let folder = Folder::new();
     let top = folder.ok("--help").stdout;
-    assert!(top.starts_with("images → data → X → init → W, H → "), "{top}");
+    assert!(top.starts_with("Learns the parts that ") && top.contains("\nimages → data → X → init → W, H → "), "{top}");
     for command in ["fit", "transform", "report", "export", "pack", "verify", "devices", "bench", "demo"] {
         assert!(top.contains(command));
         let help = folder.ok(&format!("{command} --help")).stdout;
