@@ -58,7 +58,7 @@ pub(super) fn swimmer(s: &mut Session<'_>) -> Result<()> {
         methods.push(Method::new(name, [32, 17])?);
     }
     let how = "256 images of a torso and four limbs in four positions each: 17 parts that share no pixel. As the torso is in every \
-               image, parts of it can hide in the limbs without a larger error. Every fit starts at random, from another seed.";
+               image, parts of it can hide in the limbs without a larger error. Fits start at random, from another seed each; those of Semi-NMF and Deep Semi-NMF from the SVD.";
     recover(s, truth::swimmer, methods, how)
 }
 
