@@ -9,7 +9,9 @@ use deepnmf::Error;
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Backend, Cpu, Element, Rows};
 use deepnmf::model::{Activation, MODELS, ModelSpec};
-use deepnmf::train::{self, Checkpoints, Config, Extrapolate, Fit, Init, Notice, Online, Progress, Solver};
+use deepnmf::train::{
+    self, Checkpoints, Config, Extrapolate, Fit, Init, Notice, Online, Progress, Solver, Stage, Warning,
+};
 use ndarray::Array2;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -193,6 +195,40 @@ fn a_stopped_fit_can_go_on() {
         train::fit_with_checkpoints(b, &mut Rows::from(x.view()), config, &mut to, &mut stop).unwrap();
         let resumed = fit(b, config, &mut Checkpoints { resume: true, ..Checkpoints::new(&path) }).unwrap();
         assert!(bits(&resumed) == whole, "stopped after {after}");
+    }
+}
+
+/// What follows an initialisation that was given up is not written down: the fit goes on from the end of the stage before.
+#[test]
+fn a_fit_that_is_stopped_in_an_initialisation_can_go_on() {
+    let config = &config(ModelSpec::by_name("sdnmf-l").unwrap(), &[9, 7, 5], Solver::Cd);
+    let b = &mut Cpu::<f64>::new();
+    let whole = bits(&train::fit(b, data::<f64>().view(), config, None, &mut train::silent).unwrap());
+    for interrupts in [false, true] {
+        for layer in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            let mut to = Checkpoints { every: Duration::ZERO, ..Checkpoints::new(&path) };
+            let interrupt = Arc::clone(&to.interrupt);
+            let mut stop = |p: &Progress| {
+                let there = p.stage == Stage::Init { layer } && p.done == 1;
+                interrupt.fetch_or(there && interrupts, Ordering::Relaxed);
+                if there && !interrupts { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let x = data::<f64>();
+            let stopped = train::fit_with_checkpoints(b, &mut Rows::from(x.view()), config, &mut to, &mut stop);
+            if interrupts {
+                let kept = (layer > 0).then(|| path.clone());
+                assert!(matches!(stopped, Err(Error::Interrupted { checkpoint }) if checkpoint == kept));
+            } else {
+                assert_eq!(stopped.unwrap().warnings, [Warning::Stopped]);
+            }
+            assert_eq!(path.exists(), layer > 0);
+            if layer > 0 {
+                let resumed = fit(b, config, &mut Checkpoints { resume: true, ..Checkpoints::new(&path) }).unwrap();
+                assert!(bits(&resumed) == whole, "layer {layer}");
+            }
+        }
     }
 }
 

@@ -228,22 +228,75 @@ fn a_fit_that_is_told_to_stop_returns_what_it_has() {
             assert_eq!(fit.warnings.contains(&Warning::Stopped), reached, "{name}");
             let made = |history: &[f64]| history.len().saturating_sub(1);
             match stage {
-                Stage::Init { .. } => {
-                    // A plain iteration may follow an extrapolated one.
-                    let few = 1..=1 + usize::from(layers.len() == 1);
-                    assert!(fit.history.pretrain.iter().all(|h| few.contains(&made(h))), "{name}");
-                }
+                Stage::Init { .. } => assert!(fit.history.pretrain.iter().all(|h| made(h) == 1), "{name}"),
                 Stage::Pretrain { .. } => {
-                    assert!(
-                        (2..=2 + usize::from(layers.len() == 1)).contains(&made(&fit.history.pretrain[0])),
-                        "{name}"
-                    );
+                    assert_eq!(made(&fit.history.pretrain[0]), 2, "{name}");
                     assert!(fit.history.pretrain[1..].iter().all(|h| made(h) == 1), "{name}");
                 }
                 _ if reached => assert_eq!(made(&fit.history.finetune), done, "{name}"),
                 _ => {}
             }
             assert!(fit.objective.is_finite() && fit.relative_error < 0.9, "{name}: {}", fit.relative_error);
+        }
+    }
+}
+
+/// Between two shards of its passes, two blocks of its QR decomposition; then the layer begins at random.
+#[test]
+fn an_initialisation_is_given_up_at_once() {
+    // Too wide for an exact SVD, too long for one block.
+    let (n, m) = (9000, 300);
+    let x = parts(n, m, 9, scattered);
+    for (model, init) in [("sdnmf-l", Init::Nndsvda), ("semi-nmf", Init::Svd)] {
+        let layers: &[usize] = if model == "semi-nmf" { &[6] } else { &[6, 4] };
+        let config = Config { init, ..config(&ModelSpec::by_name(model).unwrap(), layers, Solver::Auto) };
+        let mut steps = 0;
+        let mut count = |p: &Progress| {
+            steps = if p.stage == (Stage::Init { layer: 0 }) { p.of } else { steps };
+            ControlFlow::Continue(())
+        };
+        let b = &mut Cpu::<f64>::with_shard_rows(3000);
+        train::fit(b, x.view(), &Config { pretrain: 1, sweeps: 1, ..config.clone() }, None, &mut count).unwrap();
+        // Three shards in four passes, and two blocks.
+        assert_eq!(steps, 14);
+        for after in [1, 5, 12, 13] {
+            let mut reports = Vec::new();
+            let mut stop = |p: &Progress| {
+                reports.push((p.stage, p.done));
+                let there = p.stage == (Stage::Init { layer: 0 }) && p.done == after;
+                if there { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let fit = train::fit(b, x.view(), &config, None, &mut stop).unwrap();
+            let later: Vec<_> = reports.iter().skip_while(|told| told.1 != after).skip(1).collect();
+            assert_eq!(
+                later[..2],
+                [&(Stage::Init { layer: 0 }, steps), &(Stage::Pretrain { layer: 0 }, 1)],
+                "{model} {after}"
+            );
+            assert!(later.iter().all(|told| !matches!(told.0, Stage::Init { layer: 1 }) || [0, 2].contains(&told.1)));
+            assert_eq!(fit.warnings, [Warning::Stopped]);
+            assert!(fit.history.pretrain.iter().all(|h| h.len() == 2) && fit.relative_error < 0.9, "{model} {after}");
+        }
+    }
+}
+
+/// A fit makes as many iterations as it may and no more, and they are numbered through.
+#[test]
+fn no_iteration_is_beyond_the_most() {
+    for config in independent() {
+        for sweeps in [1, 2, 5] {
+            let (config, mut last) = (Config { sweeps, ..config.clone() }, (0, 0));
+            let mut count = |p: &Progress| {
+                if matches!(p.stage, Stage::Pretrain { layer: 0 }) {
+                    assert_eq!(p.done, last.0 + 1, "{}", config.model.name);
+                    last = (p.done, p.of);
+                }
+                ControlFlow::Continue(())
+            };
+            let fit = train::fit(&mut Cpu::<f64>::new(), data().view(), &config, None, &mut count).unwrap();
+            let most = if config.layers.len() == 1 { sweeps } else { config.pretrain };
+            let name = format!("{} {:?} {:?}", config.model.name, config.solver, config.extrapolate);
+            assert_eq!((fit.history.pretrain[0].len() - 1, last.0), (most, most), "{name}");
         }
     }
 }

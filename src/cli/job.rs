@@ -234,8 +234,8 @@ impl Fitted {
         let mut stages: Vec<_> = layers.chain(fine).collect();
         let last = stages.pop();
         let text = |(name, objectives, most): &(String, &Vec<f64>, usize), ended: &str| {
-            // The first value is that before any iteration; a plain one may have followed those that were asked for.
-            let made = objectives.len().saturating_sub(1).min(*most);
+            // The first value is that before any iteration.
+            let made = objectives.len().saturating_sub(1);
             format!("{name} {made} of {most}{}", if made < *most { ended } else { "" })
         };
         let by_tol = if t.tol > 0.0 { format!(" (--tol {:e})", t.tol) } else { " (nothing changed any more)".into() };

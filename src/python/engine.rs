@@ -1,15 +1,15 @@
 //! A device, and what Python asks of it.
 
 use super::errors::spelt;
-use super::model::{AnyGiven, Arrays, arrays, factors, parse, text};
+use super::model::{AS_IT_IS, AnyGiven, Arrays, arrays, config_of, factors, parse, text};
 use super::samples::{self, Samples};
 use super::watch::Reporter;
 use crate::backend::gpu::GpuOptions;
 use crate::backend::{Cpu, Rows};
-use crate::data::{Preprocess, Scale};
+use crate::data::Preprocess;
 use crate::element::Element;
 use crate::evaluate::KMeans;
-use crate::model::{Factors, ModelSpec};
+use crate::model::Factors;
 use crate::store::Metadata;
 use crate::train::{self, Checkpoints, Config, Fit, Memory, Progress, Source, Start, Warning};
 use crate::{DeviceRequest, Engine, Error, Result};
@@ -17,7 +17,6 @@ use ndarray::{Array2, ArrayView2};
 use numpy::{IntoPyArray, PyReadonlyArray2};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use serde_json::{Map, Value};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -299,25 +298,6 @@ impl Source<f32> for Prepared<'_> {
         self.how.apply(&mut rows)?;
         Ok(rows.into())
     }
-}
-
-/// Samples of an array are not scaled.
-const AS_IT_IS: Preprocess = Preprocess { scale: Scale::None, factor: 1.0, igo: None };
-
-/// The settings that Python gives, over the defaults for their model and layers.
-fn config_of(settings: &str) -> Result<Config> {
-    let given: Map<String, Value> = parse(settings)?;
-    let field = |name: &str| given.get(name).cloned().unwrap_or_default().to_string();
-    let model: String = parse(&field("model"))?;
-    let defaults = Config::new(ModelSpec::by_name(&model)?, parse::<Vec<usize>>(&field("layers"))?);
-    let mut all: Map<String, Value> = parse(&text(&defaults)?)?;
-    for (name, value) in given {
-        all.insert(name.clone(), value);
-        parse::<Config>(&text(&all)?).map_err(|e| Error::Config(format!("{name}: {e}")))?;
-    }
-    let config: Config = parse(&text(&all)?)?;
-    config.validate()?;
-    Ok(config)
 }
 
 /// How a fit is made.

@@ -18,6 +18,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(model::save, module)?)?;
     module.add_function(wrap_pyfunction!(model::load, module)?)?;
     module.add_function(wrap_pyfunction!(model::reconstruct, module)?)?;
+    module.add_function(wrap_pyfunction!(model::zeros, module)?)?;
     module.add_function(wrap_pyfunction!(model::scores, module)?)?;
     module.add_function(wrap_pyfunction!(model::features, module)?)?;
     module.add_function(wrap_pyfunction!(model::report, module)?)

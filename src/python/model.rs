@@ -1,19 +1,20 @@
 //! Models between Python and their files.
 
-use crate::data::ImageShape;
+use crate::data::{ImageShape, Preprocess, Scale};
 use crate::element::Element;
 use crate::evaluate::{self, Contingency, METRICS};
 use crate::model::spec::Layers;
 use crate::model::{Factors, MODELS, ModelSpec};
 use crate::report::html::{Clusters, Report, Samples};
 use crate::store::{Metadata, Model};
-use crate::train::{Source, relative_error};
+use crate::train::{Config, Fit, History, Penalties, Seconds, Source, relative_error};
 use crate::{Error, Result};
+use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// W of every layer, H, and H of the layers below the last.
@@ -50,6 +51,67 @@ pub(super) fn factors<E: Element + numpy::Element>((w, h, hidden): &Given<'_, E>
         activation: metadata.activation,
         activate: metadata.activate,
     }
+}
+
+/// Samples of an array are not scaled.
+pub(super) const AS_IT_IS: Preprocess = Preprocess { scale: Scale::None, factor: 1.0, igo: None };
+
+/// The settings that Python gives, over the defaults for their model and layers.
+pub(super) fn config_of(settings: &str) -> Result<Config> {
+    let given: Map<String, Value> = parse(settings)?;
+    let field = |name: &str| given.get(name).cloned().unwrap_or_default().to_string();
+    let model: String = parse(&field("model"))?;
+    let defaults = Config::new(ModelSpec::by_name(&model)?, parse::<Vec<usize>>(&field("layers"))?);
+    let mut all: Map<String, Value> = parse(&text(&defaults)?)?;
+    for (name, value) in given {
+        all.insert(name.clone(), value);
+        parse::<Config>(&text(&all)?).map_err(|e| Error::Config(format!("{name}: {e}")))?;
+    }
+    let config: Config = parse(&text(&all)?)?;
+    config.validate()?;
+    Ok(config)
+}
+
+/// The model of n × m samples that are all zero: all of it is zero, as in scikit-learn. Its arrays and metadata.
+#[pyfunction]
+pub(super) fn zeros<'py>(
+    py: Python<'py>,
+    shape: (usize, usize),
+    settings: &str,
+    double: bool,
+    device: String,
+) -> PyResult<(Arrays<'py>, String)> {
+    fn of<'py, E: Element + numpy::Element>(
+        py: Python<'py>,
+        (n, m): (usize, usize),
+        config: &Config,
+        device: String,
+    ) -> PyResult<(Arrays<'py>, String)> {
+        let (mut w, mut rows) = (Vec::new(), m);
+        for &k in &config.layers {
+            w.push(Array2::zeros((rows, k)));
+            rows = k;
+        }
+        let (h, hidden) = (Array2::<E>::zeros((n, rows)), Vec::new());
+        let fit = Fit {
+            factors: Factors { w, h, hidden, activation: config.activation, activate: config.activate },
+            solver: config.solver,
+            x_storage: config.x_storage,
+            pretrain_samples: None,
+            penalties: Penalties::default(),
+            // An iteration that changes nothing.
+            history: History { pretrain: vec![vec![0.0; 2]; config.layers.len()], finetune: Vec::new() },
+            objective: 0.0,
+            relative_error: 0.0,
+            norm: 0.0,
+            seconds: Seconds::default(),
+            warnings: Vec::new(),
+        };
+        let metadata = text(&Metadata::of(config, &fit, AS_IT_IS, device))?;
+        Ok((arrays(py, fit.factors), metadata))
+    }
+    let config = config_of(settings)?;
+    if double { of::<f64>(py, shape, &config, device) } else { of::<f32>(py, shape, &config, device) }
 }
 
 /// Factors and arrays of either precision.

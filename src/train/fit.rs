@@ -40,8 +40,8 @@ pub fn fit<'x, B: Backend>(
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
 /// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`](super::PenaltyScale::Absolute) does X stay as it is.
 ///
-/// `progress` is told of every iteration. Where it breaks, the fit ends with the factors that it has: layers that were still to
-/// come get one iteration, and [`Warning::Stopped`] says so.
+/// `progress` is told of every iteration, and of every step of the initialisation of a layer. Where it breaks, the fit ends with the
+/// factors that it has: layers that were still to come get one iteration from a random start, and [`Warning::Stopped`] says so.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -162,11 +162,13 @@ pub(super) fn fit_divided<B: Backend>(
 
     let (clock, depth) = (Instant::now(), w.len());
     if !config.is_one_stage() {
+        let last_ones = refined(config);
+        let sweeps = config.sweeps - if halves { last_ones.sweeps } else { 0 };
+        let first_ones = &Config { sweeps, ..config.clone() };
         history.finetune =
-            b.in_halves(halves, |b, _| method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch))?;
+            b.in_halves(halves, |b, _| method::finetune(b, (x, xx), &mut w, &mut last, &penalties, first_ones, watch))?;
         if halves {
-            let config = &refined(config);
-            let rest = method::finetune(b, (x, xx), &mut w, &mut last, &penalties, config, watch)?;
+            let rest = method::finetune(b, (x, xx), &mut w, &mut last, &penalties, &last_ones, watch)?;
             history.finetune.extend_from_slice(&rest[1..]);
         }
     }

@@ -195,7 +195,7 @@ impl std::fmt::Display for Warning {
             ),
             Self::Stopped => f.write_str(
                 "stopped before its end, as asked: the factors are those of the last iteration; layers that were still to come \
-                 had one",
+                 had one, from a random start",
             ),
             Self::Streamed { rows } => write!(
                 f,

@@ -9,7 +9,8 @@ mod signed;
 
 use super::cut::Scratch;
 use super::samples::Shards;
-use super::{Config, Init};
+use super::watch::Watch;
+use super::{Config, Init, Progress, Stage};
 use crate::backend::{Backend, Element, MatMul, Write};
 use crate::model::Method;
 use crate::{Error, Result};
@@ -36,12 +37,13 @@ const BLOCK: usize = 8192;
 type Layer<E> = (Array2<E>, Array2<E>);
 
 /// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`, of which `(entries, squares)` are the sums. [`Init::Svd`]
-/// leaves W at 0: least squares make it.
+/// leaves W at 0: least squares make it. A fit that is told to stop meanwhile has a random start.
 pub(crate) fn start<B: Backend>(
     b: &mut B,
     (v, entries, squares): (&mut dyn Shards<B>, f64, f64),
     layer: usize,
     config: &Config,
+    watch: &mut Watch<'_>,
 ) -> Result<Layer<B::Elem>> {
     let (n, m) = v.shape();
     let k = config.layers[layer];
@@ -51,22 +53,37 @@ pub(crate) fn start<B: Backend>(
     let mean = if config.model.signed { (squares / count).sqrt() } else { entries / count };
     // An entry of W and of H: k products of two of them are the mean of X.
     let fill = (mean / k as f64).sqrt();
-    if config.init == Init::Random {
-        let (of_w, of_h) = match config.model.method {
-            // Columns of W of about unit length, and an H far above the data: `baselines/gnmf.rs` says why.
-            Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * squares / n as f64).sqrt()),
-            _ => (fill * 2.0, fill * 2.0),
-        };
-        let mut draw =
-            |rows, scale: f64| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
-        return Ok((draw(m, of_w), draw(n, of_h)));
+    if config.init != Init::Random {
+        match of_svd(b, v, (fill, layer), config, (&mut rng, watch)) {
+            Err(Error::Interrupted { .. }) if watch.stopped => {}
+            made => return made,
+        }
     }
+    let (of_w, of_h) = match config.model.method {
+        // Columns of W of about unit length, and an H far above the data: `baselines/gnmf.rs` says why.
+        Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * squares / n as f64).sqrt()),
+        _ => (fill * 2.0, fill * 2.0),
+    };
+    let mut draw =
+        |rows, scale: f64| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
+    Ok((draw(m, of_w), draw(n, of_h)))
+}
+
+/// The start that a truncated SVD gives; `fill` is how large an entry is.
+fn of_svd<B: Backend>(
+    b: &mut B,
+    v: &mut dyn Shards<B>,
+    (fill, layer): (f64, usize),
+    config: &Config,
+    (rng, watch): (&mut ChaCha8Rng, &mut Watch<'_>),
+) -> Result<Layer<B::Elem>> {
+    watch.goes_on()?;
+    let ((n, m), k) = (v.shape(), config.layers[layer]);
+    let mut steps = Steps { layer, done: 0, of: steps(v, k, config), watch };
+    let svd = Svd::of(b, v, triplets(k, config), rng, &mut steps)?;
     if config.init == Init::Svd {
-        let hidden = layer + 1 < config.layers.len();
-        let h = Svd::of(b, v, more(k), &mut rng)?.signed(n, k, hidden, &mut rng);
-        return Ok((Array2::zeros((m, k)), h));
+        return Ok((Array2::zeros((m, k)), svd.signed(n, k, layer + 1 < config.layers.len(), rng)));
     }
-    let svd = Svd::of(b, v, k, &mut rng)?;
     let (mut w, mut h) = svd.nonnegative_parts(n, k);
     fill_missing(b, v, &mut w, &mut h, svd.sigma.len(), (fill, layer))?;
     let mut replace = |value: &mut dyn FnMut() -> f64| {
@@ -84,17 +101,45 @@ pub(crate) fn start<B: Backend>(
 
 /// Makes the matrices that [`start`] makes on the device, and lets them go.
 pub(crate) fn shapes<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, k: usize, config: &Config) -> Result<()> {
-    let p = columns(v.shape(), if config.init == Init::Svd { more(k) } else { k });
+    let p = columns(v.shape(), triplets(k, config));
     if config.init != Init::Random && !exact(v.shape(), p) {
         let _with_the_basis = (range_finder(b, v, p)?, b.zeros(v.shape().1, p)?);
     }
     Ok(())
 }
 
-/// Singular triplets for [`Init::Svd`]. The start is the result where the data are nonnegative, so it pays for more than the k:
-/// on ORL, k = 160, an error of 8.50 % with the usual columns beyond them, 8.44 % is best.
-fn more(k: usize) -> usize {
-    k + k.div_ceil(2)
+/// Singular triplets for k components. With [`Init::Svd`] the start is the result where the data are nonnegative, so it pays for more
+/// than the k: on ORL, k = 160, an error of 8.50 % with the usual columns beyond them, 8.44 % is best.
+fn triplets(k: usize, config: &Config) -> usize {
+    if config.init == Init::Svd { k + k.div_ceil(2) } else { k }
+}
+
+/// Steps of an initialisation, after each of which its progress is told and it may be given up.
+struct Steps<'a, 'w> {
+    layer: usize,
+    done: usize,
+    of: usize,
+    watch: &'a mut Watch<'w>,
+}
+
+impl Steps<'_, '_> {
+    fn made(&mut self) -> Result<()> {
+        self.done += 1;
+        let Self { layer, done, of, .. } = *self;
+        self.watch.report(&Progress { done, of, ..Progress::of(Stage::Init { layer }) });
+        self.watch.goes_on()
+    }
+}
+
+/// How many steps [`start`] makes for k components: shards of the passes of an SVD, and blocks of its image.
+pub(crate) fn steps<B: Backend>(v: &dyn Shards<B>, k: usize, config: &Config) -> usize {
+    if config.init == Init::Random {
+        return 1;
+    }
+    let ((n, m), shards) = (v.shape(), v.cut().shards().count());
+    let p = columns((n, m), triplets(k, config));
+    let (passes, cols) = if exact((n, m), p) { (1, m) } else { (POWER + 1, p) };
+    passes * shards + n.div_ceil(block_of(cols))
 }
 
 /// Columns of the random subspace for k triplets.
@@ -118,23 +163,35 @@ struct Svd<E> {
 }
 
 impl<E: Element> Svd<E> {
-    fn of<B: Backend<Elem = E>>(b: &mut B, v: &mut dyn Shards<B>, k: usize, rng: &mut ChaCha8Rng) -> Result<Self> {
+    fn of<B: Backend<Elem = E>>(
+        b: &mut B,
+        v: &mut dyn Shards<B>,
+        k: usize,
+        rng: &mut ChaCha8Rng,
+        steps: &mut Steps<'_, '_>,
+    ) -> Result<Self> {
         let (n, m) = v.shape();
         let p = columns((n, m), k);
         let (basis, image) = if exact((n, m), p) {
-            (None, gather(b, v, m, |b, v| b.download(v))?)
+            let image = gather(b, v, m, |b, v| {
+                steps.made()?;
+                b.download(v)
+            })?;
+            (None, image)
         } else {
-            let q = subspace(b, v, p, rng)?;
+            let q = subspace(b, v, p, rng, steps)?;
             let on_device = b.upload(to_array::<E>(&q).view())?;
             let mut image = Scratch::new(v.cut(), |rows| b.zeros(rows, p))?;
             let image = gather(b, v, p, |b, v| {
                 let image = image.rows(b.shape(v).0)?;
                 b.matmul(MatMul::NN, v, &on_device, image)?;
-                b.download(image)
+                let image = b.download(image)?;
+                steps.made()?;
+                Ok(image)
             })?;
             (Some(q), image)
         };
-        let r = triangle(image.view());
+        let r = triangle(image.view(), steps)?;
         let svd = r.thin_svd().map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
         let sigma: Vec<f64> = svd.S().column_vector().iter().copied().collect();
         let threshold = sigma.first().map_or(0.0, |s| s * 2.0 * E::UNIT * (n.max(m) as f64).sqrt());
@@ -212,7 +269,13 @@ fn gather<B: Backend>(
 }
 
 /// An orthonormal m × p basis of what V does most: `Q ← orth(Vᵀ V Q)` from a random start, a pass over V each time.
-fn subspace<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize, rng: &mut ChaCha8Rng) -> Result<Mat<f64>> {
+fn subspace<B: Backend>(
+    b: &mut B,
+    v: &mut dyn Shards<B>,
+    p: usize,
+    rng: &mut ChaCha8Rng,
+    steps: &mut Steps<'_, '_>,
+) -> Result<Mat<f64>> {
     let m = v.shape().1;
     let mut q = Mat::from_fn(m, p, |_, _| rng.random::<f64>() - 0.5);
     let (mut image, mut back) = range_finder(b, v, p)?;
@@ -221,7 +284,8 @@ fn subspace<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize, rng: &mut Ch
         v.pass(b, &mut |b, s, v| {
             let image = image.rows(b.shape(v).0)?;
             b.matmul(MatMul::NN, v, &on_device, image)?;
-            b.product(MatMul::TN, v, image, Write::of_shard(s), &mut back)
+            b.product(MatMul::TN, v, image, Write::of_shard(s), &mut back)?;
+            steps.made()
         })?;
         q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
     }
@@ -234,16 +298,22 @@ fn range_finder<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize) -> Resul
 }
 
 /// R of a QR decomposition, a block of rows at a time.
-fn triangle<E: Element>(tall: ArrayView2<'_, E>) -> Mat<f64> {
+fn triangle<E: Element>(tall: ArrayView2<'_, E>, steps: &mut Steps<'_, '_>) -> Result<Mat<f64>> {
     let mut r = Mat::<f64>::zeros(0, tall.ncols());
-    for block in tall.axis_chunks_iter(Axis(0), BLOCK.max(2 * tall.ncols())) {
+    for block in tall.axis_chunks_iter(Axis(0), block_of(tall.ncols())) {
         let top = r.nrows();
         let both = Mat::from_fn(top + block.nrows(), block.ncols(), |i, j| {
             if i < top { r[(i, j)] } else { block[[i - top, j]].f64() }
         });
         r = both.qr().thin_R().to_owned();
+        steps.made()?;
     }
-    r
+    Ok(r)
+}
+
+/// Rows of a block of a tall matrix that is decomposed a block at a time.
+fn block_of(cols: usize) -> usize {
+    BLOCK.max(2 * cols)
 }
 
 /// NNDSVD has as many components as X has rank. The rest are samples, spread over the set, with small coefficients;

@@ -112,11 +112,12 @@ pub(super) fn pretrain_layers<B: Backend>(
         let clock = Instant::now();
         let v = trained.below(&mut *x);
         let (n, m) = v.shape();
-        watch.report(&Progress { done: 0, of: 1, ..Progress::of(Stage::Init { layer }) });
+        let (k, scratch) = (config.layers[layer], config.scratch.as_deref());
+        let steps = if start.is_none() { init::steps(&*v, k, config) } else { 1 };
+        watch.report(&Progress { of: steps, ..Progress::of(Stage::Init { layer }) });
         if layer > 0 {
             (entries, vv) = totals(b, v)?;
         }
-        let (k, scratch) = (config.layers[layer], config.scratch.as_deref());
         let (mut w_l, mut h_l);
         if watch.resumes().is_some() {
             (w_l, h_l) = (b.zeros(m, k)?, Samples::zeros_in(b, cut, k, scratch)?);
@@ -126,7 +127,7 @@ pub(super) fn pretrain_layers<B: Backend>(
                 |b, v| {
                     let (w, h) = match start {
                         Some(start) => given(start, layer, (n, m), k)?,
-                        None => init::start(b, (v, entries, vv), layer, config)?,
+                        None => init::start(b, (v, entries, vv), layer, config, watch)?,
                     };
                     Ok((b.upload(w.view())?, Samples::upload_in(b, cut, h.view(), scratch)?))
                 },
@@ -141,7 +142,7 @@ pub(super) fn pretrain_layers<B: Backend>(
             }
             course.constants = constants(b, layer, &w_l, &mut h_l, config)?;
         }
-        watch.report(&Progress { done: 1, of: 1, ..Progress::of(Stage::Init { layer }) });
+        watch.report(&Progress { done: steps, of: steps, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
         course.seconds = *seconds;
         watch.begin(b, layer, &course, &mut trained);
@@ -152,12 +153,14 @@ pub(super) fn pretrain_layers<B: Backend>(
         let (mu, lambda) = course.constants;
         let iterations = if config.is_one_stage() { config.sweeps } else { config.pretrain };
         let this = Layer { index: layer, iterations, mu, lambda };
+        let refinement = if config.is_one_stage() { iterations.min(REFINEMENT) } else { 0 };
         let mut outcome = b.in_halves(x_storage == Storage::F16, |b, on| {
             course.halves = on;
+            let this = Layer { iterations: iterations - if on { refinement } else { 0 }, ..this };
             method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &this, config, watch)
         })?;
         if course.halves && config.is_one_stage() {
-            let last = Layer { iterations: iterations.min(REFINEMENT), ..this };
+            let last = Layer { iterations: refinement, ..this };
             let last = method::train_layer(b, (v, vv), &mut w_l, &mut h_l, &last, &refined(config), watch)?;
             outcome.history.extend_from_slice(&last.history[1..]);
             outcome.graph_penalty = last.graph_penalty;
@@ -197,7 +200,7 @@ pub(super) fn pretrain_layers<B: Backend>(
     Ok(Pretrained { w, last, hidden: h, course })
 }
 
-/// Iterations in f32 after those of halves.
+/// The last iterations of a fit in halves, which are in f32.
 const REFINEMENT: usize = 3;
 
 /// As many of them, whatever they change.

@@ -49,7 +49,10 @@ pub(crate) fn pretrain<B: Backend>(
     let extrapolated = config.extrapolated() != Extrapolate::None;
     if config.solver == Solver::Cd && extrapolated && layer.iterations > 0 {
         let ahead = Extrapolation::new(b, h, std::slice::from_ref(w), config.balance.lengths, false)?;
-        let (all, stop) = ((stage, layer.iterations), stop.of_trials(Stopping::PATIENCE));
+        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors; more of them
+        // follow where the trials ended before they came to rest.
+        let trials = layer.iterations - usize::from(one_layer);
+        let (all, stop) = ((stage, trials), stop.of_trials(Stopping::PATIENCE));
         let mut state = Extrapolated { w, h, ahead };
         history = iterate(b, &mut objective, all, (start, stop), &mut state, watch, |b, objective, state, turn| {
             let Extrapolated { w, h, ahead } = state;
@@ -76,9 +79,9 @@ pub(crate) fn pretrain<B: Backend>(
             ahead.settle(b, objective, turn, std::slice::from_mut(w))
         })?;
         state.ahead.finish(b, state.h)?;
-        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors; more of them
-        // follow where the trials ended before they came to rest.
-        plain = if one_layer { (layer.iterations + 1).saturating_sub(history.len()).max(1) } else { 0 };
+        let made = history.len() - 1;
+        plain = if one_layer && !(watch.stopped && made > 0) { layer.iterations.saturating_sub(made) } else { 0 };
+        watch.before = made;
         last = (history[history.len() - 1], f64::INFINITY);
         watch.before = history.len() - 1;
     }

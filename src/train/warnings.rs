@@ -73,8 +73,6 @@ fn still_falling(history: &History, config: &Config) -> Option<Warning> {
     }
     let (before, last) = (course[iterations - over], course[iterations]);
     let change = (before / last - 1.0) / over as f64;
-    // A plain iteration may have followed those that were asked for.
-    let iterations = iterations.min(most);
     (change > config.tol).then_some(Warning::StillFalling { iterations, change, tol: config.tol })
 }
 

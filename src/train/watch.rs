@@ -3,8 +3,8 @@
 use super::checkpoint::{Course, Entered, Keeper, LoopState, is_kept};
 use super::history::{Progress, Stage};
 use super::state::State;
-use crate::Result;
 use crate::backend::Backend;
+use crate::{Error, Result};
 use std::ops::ControlFlow;
 
 /// For fits that nobody watches: `train::fit(b, x, &config, None, &mut train::silent)`.
@@ -108,7 +108,7 @@ impl<'a> Watch<'a> {
     /// Writes the loop down.
     ///
     /// # Errors
-    /// [`Error::Interrupted`](crate::Error::Interrupted) where the fit is to end.
+    /// [`Error::Interrupted`] where the fit is to end.
     pub(super) fn keep<B: Backend>(&mut self, b: &mut B, here: &LoopState, state: &mut dyn State<B>) -> Result<()> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         keeper.keep(b, here.clone(), state)?;
@@ -124,6 +124,20 @@ impl<'a> Watch<'a> {
         if let Some(keeper) = self.keeper.as_mut().filter(|_| is_kept(stage)) {
             keeper.leave(history);
         }
+    }
+
+    /// Gives the initialisation of a layer up where the fit was told to stop: what follows is no part of a fit that goes on, and not
+    /// written down.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] where the fit was told to stop, or to end.
+    pub(super) fn goes_on(&mut self) -> Result<()> {
+        self.check()?;
+        if self.stopped {
+            self.keeper = None;
+            return Err(Error::Interrupted { checkpoint: None });
+        }
+        Ok(())
     }
 
     /// Ends a fit that was interrupted, between two iterations of what is not written down.

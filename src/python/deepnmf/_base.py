@@ -175,7 +175,9 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         keep: tuple[str, float, bool] | None = None,
         start: list[tuple[Array, Array]] | None = None,
         warn_of_iterations: bool = True,
+        zeros: bool = False,
     ) -> None:
+        """Fit to samples; where these are all zero, which is to be said by `zeros`, the model is zero."""
         dtype = self._dtype_for(X)
         if is_path(X):
             if dtype == np.float64:
@@ -185,10 +187,15 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         precision = "f16" if self.precision == "float16" else f"f{8 * dtype.itemsize}"
         engine = engine_for(self.device, precision)
         watch = Watch(self, self.verbose, None if is_path(X) else X)
+        said = json.dumps(plain(settings))
         try:
-            arrays, metadata, norm, notes, raised = engine.fit(
-                X, json.dumps(plain(settings)), stream=stream, keep=keep, start=start, progress=watch.function
-            )
+            if zeros:
+                arrays, metadata = _engine.zeros(X.shape, said, dtype == np.float64, engine.name)
+                norm, notes, raised = 0.0, [("warning", "X is all zero, and so is the model")], None
+            else:
+                arrays, metadata, norm, notes, raised = engine.fit(
+                    X, said, stream=stream, keep=keep, start=start, progress=watch.function
+                )
         except ValueError as error:
             raise ValueError(self._spelt(str(error))) from None
         finally:

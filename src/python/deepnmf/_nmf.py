@@ -21,7 +21,7 @@ class NMF(FactorModel):
 
     Here W is n_samples × n_components, which :meth:`fit_transform` returns, and H is `components_`.
 
-    Samples are dense arrays: sparse matrices are refused, and the path of a file is taken by :meth:`transform` only (:class:`DeepNMF`
+    Where X is all zero, so are the factors, with a warning. Samples are dense arrays: sparse matrices are refused, and the path of a file is taken by :meth:`transform` only (:class:`DeepNMF`
     fits to files, too).
 
     Parameters
@@ -39,7 +39,7 @@ class NMF(FactorModel):
         The fit ends where the objective changes by no more than this share in an iteration; 0 for never. (scikit-learn measures the
         gradient instead.)
     max_iter : int, default=200
-        The most iterations; one plain iteration follows those that are extrapolated.
+        The most iterations.
     random_state : int, RandomState or None, default=None
         The seed of whatever is random.
     alpha_W : float, default=0.0
@@ -66,7 +66,7 @@ class NMF(FactorModel):
     reconstruction_err_ : float
         ``‖X − W H‖`` of the samples of the fit.
     n_iter_ : int
-        Iterations that were made, with the plain one at the end.
+        Iterations that were made.
     n_features_in_ : int
         Features of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -230,7 +230,7 @@ class NMF(FactorModel):
         k = m if self.n_components in (None, "auto") else int(self.n_components)
         if start is not None and self.n_components in (None, "auto"):
             k = start[0][0].shape[1]
-        self._fit_engine(X, self._settings(n, m, k), start=start)
+        self._fit_engine(X, self._settings(n, m, k), start=start, zeros=not X.any())
         return self.coefficients_
 
     @property
