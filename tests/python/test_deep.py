@@ -303,6 +303,41 @@ def test_control_c_keeps_what_is_fitted(tmp_path):
     assert "went on from" in done.stdout
 
 
+IN_THE_START = """
+import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import numpy as np
+import deepnmf._progress
+
+asked = []
+
+class Bar:
+    def __call__(self, stage, layer, done, of, *_):
+        asked.append((stage, layer, done, of))
+        if asked[-1][:3] == ("init", 1, 3):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def close(self):
+        pass
+
+deepnmf._progress.Bar = Bar
+m = deepnmf.DeepNMF([300, 40], device="cpu", random_state=0, verbose=1, max_iter=1000, tol=0)
+try:
+    m.fit(np.random.default_rng(0).random((40_000, 784), dtype=np.float32))
+except KeyboardInterrupt:
+    assert asked[-1][2] == 3 < asked[-1][3] - 8, asked
+    assert m.coefficients_.shape == (40_000, 40) and m.relative_error_ < 0.9, m.relative_error_
+    assert m.transform(np.ones((2, 784), dtype=np.float32)).any()
+    print("given up", m.n_iter_)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+def test_control_c_in_the_start(tmp_path):
+    done = subprocess.run([sys.executable, "-c", IN_THE_START], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "given up" in done.stdout, done.stdout + done.stderr
+
+
 FORKED = """
 import multiprocessing, numpy as np
 from deepnmf import DeepNMF

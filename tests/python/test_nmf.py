@@ -183,3 +183,28 @@ def test_values_whose_squares_are_lost(unit):
     np.testing.assert_allclose(*made, rtol=1e-5, atol=1e-9)
     with pytest.raises(ValueError, match="between 1e-150 and 1e150"):
         model.transform(X * unit)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "uint8"])
+def test_samples_that_are_all_zero(tmp_path, dtype):
+    X = np.zeros((7, 5), dtype=dtype)
+    theirs, ours = sklearn.decomposition.NMF(3), NMF(3, alpha_W=0.1, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = theirs.fit_transform(X.astype(float))
+    with pytest.warns(UserWarning, match="X is all zero"):
+        w = ours.fit_transform(X)
+    assert np.array_equal(w, expected) and np.array_equal(ours.components_, theirs.components_)
+    assert (ours.n_iter_, ours.reconstruction_err_) == (theirs.n_iter_, theirs.reconstruction_err_) == (1, 0.0)
+    assert not ours.transform(np.ones((2, 5), dtype=dtype)).any() and not ours.inverse_transform(w).any()
+    deepnmf.save(ours, tmp_path / "zero.safetensors")
+    assert not deepnmf.load(tmp_path / "zero.safetensors").components_.any()
+    with pytest.raises(ValueError, match="all zero"):
+        deepnmf.DeepNMF([3]).fit(X)
+
+
+def test_no_more_iterations_than_were_asked_for(x):
+    for solver in ["cd", "nesterov", "mu"]:
+        for most in [1, 2, 7]:
+            with pytest.warns(ConvergenceWarning, match=f"after {most} iterations"):
+                assert NMF(4, solver=solver, max_iter=most, tol=1e-9).fit(x).n_iter_ == most

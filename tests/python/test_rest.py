@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -144,3 +147,31 @@ def test_nothing_is_said_by_itself():
     run = "import deepnmf; deepnmf.devices(); print(callable(deepnmf.plot.components))"
     done = subprocess.run([sys.executable, "-c", run], env=bare, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_the_script_for_mypy_uses_everything_and_runs(tmp_path):
+    script = Path(__file__).with_name("typed.py")
+    used, text = {name for name in dir(deepnmf) if name in deepnmf.__all__}, script.read_text()
+    used |= {*metrics.__all__, *(f"plot.{name}" for name in deepnmf.plot.__all__), *deepnmf.Device.__dataclass_fields__}
+    for estimator in (DeepNMF, deepnmf.NMF):
+        used |= {name for of in estimator.__mro__ if of.__module__.startswith("deepnmf") for name in vars(of)}
+        # Attributes of a fit are described, and not there before.
+        used |= set(re.findall(r"^    (\w+_) : ", inspect.getdoc(estimator) or "", re.MULTILINE))
+    public = {name for name in used if not name.startswith("_")} | {"__version__"}
+    # Names of the features of X; methods that scikit-learn makes.
+    missing = {name for name in public if name not in text} - {"feature_names_in_", "device", "precision", "verbose"}
+    assert not missing, missing
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists() and (tmp_path / "fit.checkpoint").exists() is False
+
+
+def test_the_documentation_knows_all_models_and_options():
+    from deepnmf._settings import OPTIONS
+
+    said = inspect.getdoc(DeepNMF)
+    assert not [name for name in [*deepnmf.models(), *OPTIONS] if f'"{name}"' not in said]
+    # All parameters, in their order.
+    described = re.findall(r"^(\w+) : ", said[said.index("Parameters") : said.index("Attributes")], re.MULTILINE)
+    assert described == list(inspect.signature(DeepNMF).parameters)

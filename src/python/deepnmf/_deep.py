@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,26 +25,31 @@ class DeepNMF(FactorModel):
     Parameters
     ----------
     layers : int or sequence of int, default=None
-        Components of every layer, from the first one on. None: half of what the rank of X can be, at most 100, and a quarter of
-        that above it.
+        Components of every layer, from the first one on. None: two layers, half of ``min(n_samples, n_features)`` but at most 100,
+        and a quarter of that; one layer where the model has no more.
     model : str, default="sdnmf-l"
-        One of :func:`deepnmf.models`.
+        One of :func:`deepnmf.models`. Of any depth: "dnmf" (no penalty), "sdnmf-l" (sparse W), "sdnmf-r" (sparse H), "sdnmf-rl1"
+        (sparse W and H), "sdnmf-rl2" (sparse W, small H), "multilayer-nmf" (layers one by one, smoothed), "deep-semi-nmf" (X and W of
+        any sign). Of one layer: "nenmf" (Nesterov's method), "pgnmf" (projected gradient), "nmf-mu" (multiplicative updates), "nsnmf"
+        (smoothed), "gnmf" (H smooth over a graph of neighbours), "semi-nmf" (X and W of any sign).
     activation : {"root", "tanh", "sigmoid", "softplus"}, default=None
         What stands between two layers; None for a linear model.
     solver : {"auto", "nesterov", "cd"}, default="auto"
         How blocks are solved. "auto" is the one that is faster on the device.
     init : {"nndsvd", "nndsvda", "nndsvdar", "random", "svd"}, default=None
-        The start of every layer; None for that of the model.
+        The start of every layer. None: "nndsvd", of the Semi-NMF models "svd".
     mu : float or sequence of float, default=None
-        Penalty constant of W, one or one per layer; None for that of the model. Not for models without this penalty.
+        Penalty constant of W, one or one per layer; the greater, the sparser W is. None: 0.001. Only for models with this penalty.
     lam : float or sequence of float, default=None
-        Penalty constant of H, the same. Not for models without this penalty.
+        Penalty constant of H, the same. None: 0.001, of "sdnmf-rl2" 0.0001. Only for models with this penalty.
     max_iter : int, default=None
-        The most sweeps of fine-tuning; with one layer, of its iterations. None: as many as the model has by default.
+        The most sweeps of fine-tuning; with one layer, of its iterations. None: 40 for "dnmf" and the models "sdnmf-…", 100 or 200 for
+        the others.
     pretrain : int, default=None
-        The most iterations of pre-training per layer.
+        The most iterations of pre-training per layer. None: 20 for "dnmf" and the models "sdnmf-…", 200 for the others.
     tol : float, default=None
-        A stage ends where the objective changes by no more than this share in an iteration; 0 for never.
+        A stage ends where the objective changes by no more than this share in an iteration; 0 for never. None: 1e-4 or, for models
+        that converge slowly, 1e-5.
     target_error : float, default=None
         The fit ends as soon as ``‖X − X̂‖/‖X‖`` is at most this.
     online : bool, default=False
@@ -73,9 +80,22 @@ class DeepNMF(FactorModel):
     verbose : int, default=0
         Whether a bar is shown.
     options : dict, default=None
-        Further settings of the engine by their names: "activate", "penalty_scale", "theta", "graph", "ridge", "pretrain_samples",
-        "inner", "passes", "extrapolate", "metric", "restart", "balance", "hidden", "power_iterations", "x_storage",
-        "elastic_net". None of them is a parameter, too.
+        Further settings, which the command has, too:
+
+        * "hidden" (bool): `hidden_` is made.
+        * "ridge" (float): C of a ridge ``C tr(G)/k`` on coefficients of new samples, G the Gram matrix of the k components.
+        * "pretrain_samples" (int or None): layers are pre-trained on so many samples, by default 65,536.
+        * "theta" (float): the smoothing of "nsnmf" and "multilayer-nmf".
+        * "graph" (dict): of "gnmf", ``{"neighbors": 5, "weights": "heat", "lambda": 100.0}``; weights also "binary", "cosine".
+        * "penalty_scale" ("scale-free", "absolute"): "absolute" takes `mu` and `lam` as they stand in the objective.
+        * "elastic_net" (dict): penalties per entry, of one layer, ``{"w": {"l1": 0.0, "l2": 0.0}, "h": {"l1": 0.0, "l2": 0.0}}``.
+        * "activate" ("hidden", "all"): whether the activation is of the last H, too.
+        * "extrapolate" ("none", "pretrain", "all"): stages whose iterations are extrapolated.
+        * "inner" (int), "metric" ("diagonal", "plain"), "restart" (bool), "power_iterations" (int): Nesterov steps of a block, and how
+          they are made.
+        * "passes" (int or None): passes of coordinate descent over a block.
+        * "balance" (dict of bool): "layers", "penalties", "lengths"; which free scales between W and H are taken out.
+        * "x_storage" ("auto", "f32", "f16", "u8"): how X lies in the memory of a GPU.
 
     Attributes
     ----------
@@ -111,6 +131,11 @@ class DeepNMF(FactorModel):
     Penalties are compared with the data at the start, so that constants do not depend on the scale of X or the number of samples.
     Images are often scaled to length 1 first: ``make_pipeline(Normalizer(), DeepNMF())`` is what the command does.
 
+    Ctrl-C ends a fit after the iteration under way, and raises KeyboardInterrupt. The estimator then has the factors so far; layers
+    that were still to come have one iteration from a random start. With `checkpoint` and `resume` the fit goes on as if it had not been
+    stopped. A callback (``set_callbacks``, scikit-learn 1.9) is called after every iteration with a dict `metadata` of "stage", "layer",
+    "iteration", "objective" and "relative_error"; the fit ends where its ``on_fit_task_end`` returns True.
+
     References
     ----------
     Guo & Zhang, *Sparse Deep Nonnegative Matrix Factorization*, 2020. Trigeorgis et al., *A Deep Semi-NMF Model for Learning
@@ -121,20 +146,24 @@ class DeepNMF(FactorModel):
     >>> import numpy as np
     >>> from deepnmf import DeepNMF
     >>> X = np.random.default_rng(0).random((100, 20), dtype=np.float32)
-    >>> DeepNMF([8, 3], random_state=0).fit_transform(X).shape
-    (100, 3)
+    >>> model = DeepNMF([8, 3], random_state=0)
+    >>> H = model.fit_transform(X)
+    >>> H.shape, model.components(1).shape, model.components_.shape
+    ((100, 3), (8, 20), (3, 20))
+    >>> model.transform(X[:2]).shape, model.inverse_transform(H).shape
+    ((2, 3), (100, 20))
     """
 
     def __init__(
         self,
-        layers: Any = None,
+        layers: int | Sequence[int] | Array | None = None,
         *,
         model: str = "sdnmf-l",
         activation: str | None = None,
         solver: str = "auto",
         init: str | None = None,
-        mu: Any = None,
-        lam: Any = None,
+        mu: float | Sequence[float] | Array | None = None,
+        lam: float | Sequence[float] | Array | None = None,
         max_iter: int | None = None,
         pretrain: int | None = None,
         tol: float | None = None,
@@ -142,13 +171,13 @@ class DeepNMF(FactorModel):
         online: bool = False,
         batch_size: int = 1024,
         forget: float = 0.8,
-        device: Any = "auto",
+        device: str | int = "auto",
         precision: str = "auto",
-        stream: Any = "auto",
-        checkpoint: Any = None,
+        stream: bool | str = "auto",
+        checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 60.0,
         resume: bool = False,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         options: dict[str, Any] | None = None,
     ) -> None:
@@ -228,17 +257,6 @@ class DeepNMF(FactorModel):
         batch, forget = check.whole("batch_size", self.batch_size, 1), check.real("forget", self.forget, "(0, 1]")
         return {"batch": batch, "forget": forget}
 
-    def _checkpoints(self) -> tuple[tuple[str, float, bool] | None, int | None]:
-        """Where the fit is written down, and the seed of the one that it goes on from."""
-        every, resume = check.real("checkpoint_every", self.checkpoint_every), check.flag("resume", self.resume)
-        if self.checkpoint is None:
-            if resume:
-                raise ValueError("resume=True goes on from a checkpoint, got checkpoint=None")
-            return None, None
-        path = check.file_in_folder(self.checkpoint, "checkpoint")
-        drawn = resume and not isinstance(self.random_state, (int, np.integer))
-        return (path, every, resume), check.seed_of_checkpoint(path) if drawn else None
-
     def fit(self, X: Samples, y: Any = None) -> DeepNMF:
         """Learn the components of samples.
 
@@ -277,7 +295,7 @@ class DeepNMF(FactorModel):
         check.verbosity(self.verbose)
         if self.stream != "auto":
             check.flag("stream", self.stream)
-        keep, seed = self._checkpoints()
+        keep, seed = check.checkpoints_of(self.checkpoint, self.checkpoint_every, self.resume, self.random_state)
         mapped = isinstance(X, np.memmap)
         X = self._checked(X, reset=True)
         shape = None if is_path(X) else X.shape

@@ -21,8 +21,8 @@ class NMF(FactorModel):
 
     Here W is n_samples × n_components, which :meth:`fit_transform` returns, and H is `components_`.
 
-    Where X is all zero, so are the factors, with a warning. Samples are dense arrays: sparse matrices are refused, and the path of a file is taken by :meth:`transform` only (:class:`DeepNMF`
-    fits to files, too).
+    Where X is all zero, so are the factors, with a warning. Samples are dense arrays: sparse matrices are refused, and the path of a
+    file is taken by :meth:`transform` only (:class:`DeepNMF` fits to files, too).
 
     Parameters
     ----------
@@ -59,12 +59,16 @@ class NMF(FactorModel):
 
     Attributes
     ----------
+    coefficients_ : ndarray of shape (n_samples, n_components)
+        W of the samples of the fit.
     components_ : ndarray of shape (n_components, n_features)
         H. It can be assigned or changed in place; :meth:`transform` and :meth:`inverse_transform` use it.
     n_components_ : int
         The number of components.
     reconstruction_err_ : float
         ``‖X − W H‖`` of the samples of the fit.
+    relative_error_ : float
+        The same by ``‖X‖``.
     n_iter_ : int
         Iterations that were made.
     n_features_in_ : int
@@ -90,20 +94,20 @@ class NMF(FactorModel):
 
     def __init__(
         self,
-        n_components: Any = "auto",
+        n_components: int | str | None = "auto",
         *,
         init: str | None = None,
         solver: str = "auto",
-        beta_loss: Any = "frobenius",
+        beta_loss: str | float = "frobenius",
         tol: float = 1e-4,
         max_iter: int = 200,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         alpha_W: float = 0.0,
-        alpha_H: Any = "same",
+        alpha_H: float | str = "same",
         l1_ratio: float = 0.0,
         verbose: int = 0,
         shuffle: bool = False,
-        device: Any = "auto",
+        device: str | int = "auto",
         precision: str = "auto",
     ) -> None:
         self.n_components = n_components

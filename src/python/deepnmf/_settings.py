@@ -168,6 +168,20 @@ def seed_of(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
+def checkpoints_of(
+    checkpoint: Any, checkpoint_every: Any, resume: Any, random_state: Any
+) -> tuple[tuple[str, float, bool] | None, int | None]:
+    """Where a fit is written down, how often, whether it goes on from there; and the seed of the one that it goes on from."""
+    every, goes_on = real("checkpoint_every", checkpoint_every), flag("resume", resume)
+    if checkpoint is None:
+        if goes_on:
+            raise ValueError("resume=True goes on from a checkpoint, got checkpoint=None")
+        return None, None
+    path = file_in_folder(checkpoint, "checkpoint")
+    drawn = goes_on and not isinstance(random_state, Integral)
+    return (path, every, goes_on), seed_of_checkpoint(path) if drawn else None
+
+
 def seed_of_checkpoint(path: str) -> int | None:
     """The seed of the fit that a checkpoint is of; None for a file that says none, which the engine refuses."""
     try:

@@ -43,7 +43,7 @@ def single(estimator: FactorModel) -> Any:
     return (form[:-1], form[-1], hidden)
 
 
-def load(path: str | os.PathLike[str], *, device: Any = "auto") -> DeepNMF:
+def load(path: str | os.PathLike[str], *, device: str | int = "auto") -> DeepNMF:
     """Read a model file that :func:`save` or the command wrote.
 
     Parameters
