@@ -19,6 +19,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import sklearn.decomposition
+from matplotlib.ticker import LogLocator, NullFormatter
 from parts import ASSETS, read
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import Normalizer
@@ -49,20 +50,25 @@ def main() -> None:
     shape = tuple(int(side) for side in args.shape.split("x"))
 
     x = Normalizer().fit_transform(read(args.images))
+    # A device is opened once.
+    deepnmf.NMF(1).fit(x[:10])
     figure, (ours, theirs, errors) = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
     for module, ax in [(deepnmf.NMF, ours), (sklearn.decomposition.NMF, theirs)]:
         name = module.__module__.split(".")[0]
         course = []
         for iterations in args.iterations.split(","):
             seconds, error, components = fit(module, x, args.components, int(iterations))
-            course.append((seconds, error))
+            course.append((seconds, 100 * error))
             print(f"{name:<8} {iterations:>4} iterations {seconds:7.2f} s  error {100 * error:.2f} %")
         errors.plot(*np.array(course).T, marker="o", label=name)
         shown = deepnmf.NMF()
         shown.weights_ = [components.T]
         plot.components(shown, shape, ax=ax)
         ax.set_title(name)
-    errors.set(xscale="log", xlabel="seconds, the start included", ylabel="‖X − W H‖ / ‖X‖")
+    errors.set(xscale="log", xlabel="seconds, the start included", ylabel="‖X − W H‖ / ‖X‖ in %")
+    errors.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    errors.xaxis.set_major_formatter("{x:g}")
+    errors.xaxis.set_minor_formatter(NullFormatter())
     errors.legend()
     figure.savefig(args.out, dpi=100, bbox_inches="tight")
 
