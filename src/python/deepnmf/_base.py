@@ -282,7 +282,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Coefficients have the penalty that the fit had, and under a Semi-NMF model a small ridge, so that they differ a little from
         those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. In
-        float32 they end where the objective changes by less than 1e-6, in float64 by less than 1e-16.
+        float32 they end where the objective changes by less than 1e-6, in float64 by less than 1e-16. Under a model with an activation
+        they end much sooner, by the objective of all samples, and so depend on the samples beside them.
 
         Parameters
         ----------

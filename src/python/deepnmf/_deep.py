@@ -33,7 +33,8 @@ class DeepNMF(FactorModel):
         any sign). Of one layer: "nenmf" (Nesterov's method), "pgnmf" (projected gradient), "nmf-mu" (multiplicative updates), "nsnmf"
         (smoothed), "gnmf" (H smooth over a graph of neighbours), "semi-nmf" (X and W of any sign).
     activation : {"root", "tanh", "sigmoid", "softplus"}, default=None
-        What stands between two layers; None for a linear model.
+        None: a linear model. Else ``X ≈ p(… p(H W_Lᵀ) …) W_1ᵀ``, entry by entry: ``p(y) = y²`` for "root", ``tanh y``,
+        ``2/(1 + exp(−y)) − 1`` for "sigmoid", ``log(1 + exp(y)) − log 2`` for "softplus".
     solver : {"auto", "nesterov", "cd"}, default="auto"
         How blocks are solved. "auto" is the one that is faster on the device.
     init : {"nndsvd", "nndsvda", "nndsvdar", "random", "svd"}, default=None
