@@ -32,6 +32,8 @@ BAD = [
     ({"mu": np.nan}, ValueError, "mu must be .* got nan"),
     ({"mu": np.inf}, ValueError, "mu must be a number of at least 0, got inf"),
     ({"mu": "a"}, TypeError, "mu must be"),
+    ({"model": None}, TypeError, "model must be a str, got None"),
+    ({"model": ["dnmf"]}, TypeError, "model must be a str"),
     ({"forget": np.nan}, ValueError, "forget must be .* got nan"),
     ({"target_error": np.nan}, ValueError, "target_error must be .* got nan"),
     ({"max_iter": -1}, ValueError, "max_iter must be an int of at least 0, got -1"),

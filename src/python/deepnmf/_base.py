@@ -217,7 +217,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         names = {
             "--mu and --lambda": self._penalties,
             "--init random": "init='random'",
-            "take more sweeps": "raise max_iter",
+            "take more sweeps or": "raise max_iter, or take",
             "more sweeps": "a larger max_iter",
             "sweeps:": "max_iter:",
             "more max_iter lower the error": "a larger max_iter lowers the error",

@@ -40,7 +40,8 @@ class DeepNMF(FactorModel):
     init : {"nndsvd", "nndsvda", "nndsvdar", "random", "svd"}, default=None
         The start of every layer. None: "nndsvd", of the Semi-NMF models "svd".
     mu : float or sequence of float, default=None
-        Penalty constant of W, one or one per layer; the greater, the sparser W is. None: 0.001. Only for models with this penalty.
+        Penalty constant of W, one or one per layer. None: 0.001. Up to some 0.1 W is the sparser the greater it is; beyond, the scale of
+        W gives way instead. Only for models with this penalty.
     lam : float or sequence of float, default=None
         Penalty constant of H, the same. None: 0.001, of "sdnmf-rl2" 0.0001. Only for models with this penalty.
     max_iter : int, default=None
@@ -54,9 +55,8 @@ class DeepNMF(FactorModel):
     target_error : float, default=None
         The fit ends as soon as ``‖X − X̂‖/‖X‖`` is at most this.
     online : bool, default=False
-        Whether W changes after every batch of samples: for sets too large for many sweeps.
+        Whether W changes after every batch of `batch_size` samples: for sets too large for many sweeps.
     batch_size : int, default=1024
-        Samples of a batch, where `online`.
     forget : float, default=0.8
         What a batch leaves of the sums over those before, in (0, 1].
     device : str or int, default="auto"
@@ -93,8 +93,7 @@ class DeepNMF(FactorModel):
         * "activate" ("hidden", "all"): whether the activation is of the last H, too.
         * "extrapolate" ("none", "pretrain", "all"): stages whose iterations are extrapolated.
         * "inner" (int), "metric" ("diagonal", "plain"), "restart" (bool), "power_iterations" (int): Nesterov steps of a block, and how
-          they are made.
-        * "passes" (int or None): passes of coordinate descent over a block.
+          they are made; "passes" (int or None): passes of coordinate descent over a block.
         * "balance" (dict of bool): "layers", "penalties", "lengths"; which free scales between W and H are taken out.
         * "x_storage" ("auto", "f32", "f16", "u8"): how X lies in the memory of a GPU.
 
@@ -213,7 +212,7 @@ class DeepNMF(FactorModel):
         if self.layers is not None:
             return check.layers(self.layers)
         if shape is None:
-            raise ValueError("layers: expected the components of every layer for samples in a file, got None")
+            raise ValueError("layers must be given for samples in a file, got None")
         first = min(100, max(1, min(shape) // 2))
         if row_of(self.model).get("one_layer", False):
             return [first]
@@ -229,6 +228,7 @@ class DeepNMF(FactorModel):
 
     def _settings(self, shape: tuple[int, int] | None, seed: int | None = None) -> dict[str, Any]:
         layers = self._layers_for(shape)
+        check.word("model", self.model)
         # A model with one solver has its own "auto".
         check.one_of("solver", self.solver, ["auto", "nesterov", "cd"])
         check.one_of("activation", self.activation, [None, "root", "tanh", "sigmoid", "softplus"])

@@ -74,9 +74,9 @@ def models() -> list[str]:
     return list(_table())
 
 
-def row_of(model: str) -> dict[str, Any]:
+def row_of(model: object) -> dict[str, Any]:
     """The row of the table of models; empty for a name that is not there, which the engine refuses."""
-    return _table().get(model, {})
+    return _table().get(model, {}) if isinstance(model, str) else {}
 
 
 @functools.cache

@@ -69,6 +69,13 @@ def real(name: str, value: Any, interval: str = "[0, inf)") -> float:
     return number
 
 
+def word(name: str, value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {value!r}")
+    return value
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
