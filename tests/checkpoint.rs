@@ -166,7 +166,7 @@ fn an_interrupted_fit_can_go_on() {
         let interrupt = Arc::new(AtomicBool::new(false));
         let mut to = Checkpoints { interrupt: Arc::clone(&interrupt), ..Checkpoints::new(&path) };
         let mut stop = |p: &Progress| {
-            interrupt.store(p.done >= 3, Ordering::Relaxed);
+            interrupt.store(p.done >= 3 && !matches!(p.stage, Stage::Init { .. }), Ordering::Relaxed);
             ControlFlow::Continue(())
         };
         let x = data::<f64>();
