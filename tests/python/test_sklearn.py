@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -60,3 +62,21 @@ def test_in_a_pipeline_and_a_search(x):
     assert list(names) == ["deepnmf0", "deepnmf1"]
     frame = clone(pipe).set_output(transform="pandas").fit_transform(x)
     assert list(frame.columns) == ["deepnmf0", "deepnmf1"]
+
+
+BEFORE_CALLBACKS = """
+import sys, sklearn.base, sklearn.callback
+# As before scikit-learn 1.9.
+sys.modules["sklearn.callback"] = None
+del sklearn.callback
+import numpy as np
+from deepnmf import NMF, DeepNMF
+X = np.random.default_rng(0).random((30, 8))
+assert not hasattr(NMF, "set_callbacks")
+print(DeepNMF([4, 2], verbose=1).fit_transform(X).shape, NMF(2).fit(X).components_.shape)
+"""
+
+
+def test_without_callbacks(tmp_path):
+    done = subprocess.run([sys.executable, "-c", BEFORE_CALLBACKS], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == "(30, 2) (2, 8)", done.stderr

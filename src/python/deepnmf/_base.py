@@ -27,7 +27,8 @@ try:
 except ImportError:  # before scikit-learn 1.9
     _callback = None
 
-_Mixin: Any = object if _callback is None else _callback.CallbackSupportMixin
+# `object` cannot stand before other classes.
+_Mixin: Any = type("_NoCallbacks", (), {}) if _callback is None else _callback.CallbackSupportMixin
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
