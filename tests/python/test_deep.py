@@ -19,6 +19,7 @@ from sklearn.base import clone
 import deepnmf
 from deepnmf import DeepNMF
 
+BY_CALLBACKS = pytest.mark.skipif(not hasattr(DeepNMF, "set_callbacks"), reason="callbacks are new in scikit-learn 1.9")
 
 def model(**settings):
     return DeepNMF([8, 3], random_state=0, device="cpu", **settings)
@@ -389,6 +390,7 @@ class Stopper:
         return metadata is not None and metadata["stage"] == "finetune" and metadata["iteration"] >= 3
 
 
+@BY_CALLBACKS
 def test_scikit_learns_callbacks(x):
     callback = Stopper()
     m = model(tol=0)
@@ -404,6 +406,7 @@ class Raiser(Stopper):
         raise ZeroDivisionError("mine")
 
 
+@BY_CALLBACKS
 def test_what_a_callback_raises_comes_out(x):
     callback = Raiser()
     with pytest.raises(ZeroDivisionError, match="mine"):

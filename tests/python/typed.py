@@ -36,7 +36,7 @@ columns: list[str] = list(model.get_feature_names_out())
 save(model, "model.safetensors")
 loaded: DeepNMF = load("model.safetensors", device="cpu")
 missing: dict[str, str] = report(model, x, Path("report.html"), labels=["a", "b"] * 50, clusters=3, image_shape=(4, 5))
-model = model.partial_fit(x).set_output(transform="default").set_callbacks()
+model = model.partial_fit(x).set_output(transform="default")
 
 found: list[Device] = devices()
 of_device: list[Any] = [
