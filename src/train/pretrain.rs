@@ -83,7 +83,6 @@ pub(crate) fn pretrain<B: Backend>(
         plain = if one_layer && !(watch.stopped && made > 0) { layer.iterations.saturating_sub(made) } else { 0 };
         watch.before = made;
         last = (history[history.len() - 1], f64::INFINITY);
-        watch.before = history.len() - 1;
     }
     h_block.set_gram(b, w)?;
     let mut state = Plain { w, h, h_block, w_block };
