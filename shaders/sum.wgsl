@@ -6,7 +6,8 @@
 //   DIFFERENCE  (a_ij − b_ij)²
 //   SQUARES     a_ij², where a cannot be bound as b
 //
-// stored.wgsl has a. The host adds the 256 parts in f64. Grid: (256), in strides.
+// stored.wgsl has a. The host adds the 256 parts in f64. Grid: a workgroup for every part that has rows, in strides; the
+// first one sets those to 0 that have none.
 
 const DOT: u32 = 0u;
 const ENTRIES: u32 = 1u;
@@ -32,7 +33,9 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     const STEP = 4u * $PARTSu;
-    for (var w = wg.x; w < $PARTSu; w += grid.x) {
+    let parts = min($PARTSu, (p.rows + 3u) / 4u);
+    if (wg.x == 0u && local >= parts && p.accumulate == 0u) { sums[p.slot * $PARTSu + local] = 0.0; }
+    for (var w = wg.x; w < parts; w += grid.x) {
         var sum = vec4<f32>();
         if (p.mode == TRACE) {
             for (var i = w * 4u + id.y; i < p.rows && id.x == 0u; i += STEP) {

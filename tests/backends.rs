@@ -17,6 +17,7 @@ use deepnmf::train::{self, Config, Fit, Solver, Start};
 use deepnmf::verify::{Check, verify, verify_formulas, verify_products};
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 const GUARDED: GpuOptions = GpuOptions {
     max_binding_bytes: None,
@@ -141,12 +142,14 @@ fn what_was_measured_is_found_again() {
 fn wrong_answers_are_found() {
     for fault in Fault::all() {
         let mut b = Broken::new(fault);
+        // The first check that does not pass ends it.
+        let found = Rc::clone(&b.found);
+        let mut report = |check: &Check| found.set(found.get() || !check.passed);
         let checks = match fault {
-            Fault::Output(..) => verify_formulas(&mut b, &mut |_| {}),
-            _ => verify(&mut b, &mut |_| {}),
+            Fault::Output(..) => verify_formulas(&mut b, &mut report),
+            _ => verify(&mut b, &mut report),
         };
-        let found = checks.is_err() || checks.is_ok_and(|checks| checks.iter().any(|c| !c.passed));
-        assert!(found, "{fault:?} went unnoticed");
+        assert!(found.get() || checks.is_err(), "{fault:?} went unnoticed");
     }
     all_pass(&mut Broken::new(Fault::Nothing));
 }

@@ -52,7 +52,7 @@ fn whole<B: Backend<Elem = f32>>(
     sweeps: usize,
     chained: bool,
 ) -> Result<()> {
-    let (mut gram, left) = (whole_gram(v, k), whole_gram(v, rows));
+    let (mut gram, left) = (whole_gram(v, k), chained.then(|| whole_gram(v, rows)));
     if k > 2 {
         // A component that is not in use.
         gram.row_mut(1).fill(0.0);
@@ -61,15 +61,15 @@ fn whole<B: Backend<Elem = f32>>(
     let rhs = v.data(rows, k, Data::Whole).mapv(|b| 2.0 * b + 3.0);
     let start = v.data(rows, k, Data::Whole).mapv(f32::abs);
     let expected = {
-        let (gram, left, rhs) = (wide(&gram), wide(&left), wide(&rhs));
-        let block = Descent { left: chained.then_some(&left), gram: &gram, rhs: &rhs, mu: 0.0, sweeps };
+        let (gram, left, rhs) = (wide(&gram), left.as_ref().map(|left| wide(left)), wide(&rhs));
+        let block = Descent { left: left.as_ref(), gram: &gram, rhs: &rhs, mu: 0.0, sweeps };
         let mut x = wide(&start);
         v.oracle.descend(block, &mut x)?;
         x
     };
-    let [gram, left, rhs, mut x] =
-        [v.b.upload(gram.view())?, v.b.upload(left.view())?, v.b.upload(rhs.view())?, v.b.upload(start.view())?];
-    let block = Descent { left: chained.then_some(&left), gram: &gram, rhs: &rhs, mu: 0.0, sweeps };
+    let [gram, rhs, mut x] = [v.b.upload(gram.view())?, v.b.upload(rhs.view())?, v.b.upload(start.view())?];
+    let left = left.map(|left| v.b.upload(left.view())).transpose()?;
+    let block = Descent { left: left.as_ref(), gram: &gram, rhs: &rhs, mu: 0.0, sweeps };
     v.b.descend(block, &mut x)?;
     let name = format!("descent {rows}×{k}{}, {sweeps} sweeps, whole", if chained { " in the chain" } else { "" });
     v.compare_matrix(name, &x, &expected, &Array2::zeros((rows, k)))
@@ -91,19 +91,21 @@ fn objective<B: Backend<Elem = f32>>(
     mu: f64,
     chained: bool,
 ) -> Result<()> {
-    let (gram, left) = (v.gram(k), v.gram(rows));
+    let gram = v.gram(k);
+    // As large as there are rows.
+    let left = chained.then(|| v.gram(rows));
     let true_x = v.data(rows, k, Data::Nonnegative);
     let noise = v.data(rows, k, Data::Signed);
     let curved = true_x.dot(&gram);
-    let rhs = if chained { left.dot(&curved) } else { curved } + noise;
+    let rhs = left.as_ref().map_or(curved.clone(), |left| left.dot(&curved)) + noise;
     let start = v.data(rows, k, Data::Nonnegative);
-    let [on_gram, on_left, on_rhs, mut on_x] =
-        [v.b.upload(gram.view())?, v.b.upload(left.view())?, v.b.upload(rhs.view())?, v.b.upload(start.view())?];
-    let block = Descent { left: chained.then_some(&on_left), gram: &on_gram, rhs: &on_rhs, mu, sweeps: 2 };
+    let [on_gram, on_rhs, mut on_x] = [v.b.upload(gram.view())?, v.b.upload(rhs.view())?, v.b.upload(start.view())?];
+    let on_left = left.as_ref().map(|left| v.b.upload(left.view())).transpose()?;
+    let block = Descent { left: on_left.as_ref(), gram: &on_gram, rhs: &on_rhs, mu, sweeps: 2 };
     v.b.descend(block, &mut on_x)?;
     let found = wide(&v.b.download(&on_x)?);
-    let (gram, left, rhs) = (wide(&gram), wide(&left), wide(&rhs));
-    let block = Descent { left: chained.then_some(&left), gram: &gram, rhs: &rhs, mu, sweeps: 2 };
+    let (gram, left, rhs) = (wide(&gram), left.as_ref().map(|left| wide(left)), wide(&rhs));
+    let block = Descent { left: left.as_ref(), gram: &gram, rhs: &rhs, mu, sweeps: 2 };
     let mut x = wide(&start);
     v.oracle.descend(block, &mut x)?;
     let name = format!("descent {rows}×{k}{}, mu {mu}", if chained { " in the chain" } else { "" });

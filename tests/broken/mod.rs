@@ -7,6 +7,8 @@ use deepnmf::backend::{
 use deepnmf::train::{Metric, Solver};
 use deepnmf::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayRef2, ArrayView2};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A matrix of the CPU.
 type M = ArcArray2<f32>;
@@ -80,11 +82,20 @@ pub(crate) struct Broken {
     pub(crate) modes: [bool; 2],
     /// What of that it was ever asked for.
     pub(crate) asked: [bool; 2],
+    /// Set from outside, where what is asked for from then on is refused.
+    pub(crate) found: Rc<Cell<bool>>,
 }
 
 impl Broken {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { cpu: Cpu::new(), fault, products: usize::MAX, modes: [false; 2], asked: [false; 2] }
+        Self {
+            cpu: Cpu::new(),
+            fault,
+            products: usize::MAX,
+            modes: [false; 2],
+            asked: [false; 2],
+            found: Rc::default(),
+        }
     }
 
     fn set(&mut self, mode: usize, on: bool) {
@@ -126,6 +137,9 @@ impl Device for Broken {
         self.cpu.zeros(rows, cols)
     }
     fn upload(&mut self, host: ArrayView2<'_, f32>) -> Result<M> {
+        if self.found.get() {
+            return Err(Error::DeviceFault("what is wrong was found".into()));
+        }
         let mut m = self.cpu.upload(host)?;
         self.spoil("upload", &mut m);
         Ok(m)

@@ -9,6 +9,9 @@ use crate::Result;
 use crate::backend::{Storage, Write};
 use bytemuck::{Pod, Zeroable};
 
+/// Rows that a workgroup has at a time.
+const ROWS: usize = 4;
+
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(in super::super) struct Params {
@@ -76,9 +79,14 @@ pub(in super::super) fn record(
         // What is not read has to be bound all the same.
         let other = b.map_or(&*scratch, |b| &b.shards[i]);
         let buffers: Vec<_> = [shard, other, &out.buffer].into_iter().chain(a.scales.get(i)).collect();
-        recorder.dispatch(&Sum(a.storage), &buffers, &params, [recorder.groups(PARTS, 1), 1, 1])?;
+        recorder.dispatch(&Sum(a.storage), &buffers, &params, grid(recorder, rows))?;
     }
     Ok(())
+}
+
+/// A workgroup for every part that has some of the rows, which the parts take in turn.
+fn grid(recorder: &Recorder, rows: usize) -> [u32; 3] {
+    [recorder.groups(rows.min(ROWS * PARTS), ROWS), 1, 1]
 }
 
 /// `Σ (a − b)²` over `rows` rows of `a` from a run on and the first rows of `b`, which lies in one shard.
@@ -105,5 +113,5 @@ pub(in super::super) fn record_difference(
     };
     let buffers = [&a.shards[run.shard], &b.shards[0], &out.0.buffer];
     let buffers: Vec<_> = buffers.into_iter().chain(a.scales.get(run.shard)).collect();
-    recorder.dispatch(&Sum(a.storage), &buffers, &params, [recorder.groups(PARTS, 1), 1, 1])
+    recorder.dispatch(&Sum(a.storage), &buffers, &params, grid(recorder, rows))
 }
