@@ -20,6 +20,17 @@ pub(super) const SPECTRAL_BYTES: u64 = 1 << 20;
 /// What guard words hold: a NaN that no kernel makes.
 pub(super) const GUARD: u32 = 0x7fc0_dead;
 
+/// What a buffer is kept for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// The rounded operand of a product of halves.
+    Halves,
+    /// A copy of a matrix in one piece.
+    Whole,
+    /// The steps of a coupled block.
+    Steps,
+}
+
 /// A device with its queue, its kernels, and the buffers that they share.
 pub(super) struct Recorder {
     pub(super) context: Context,
@@ -30,14 +41,10 @@ pub(super) struct Recorder {
     scratch_words: usize,
     spectral: [Arc<Buffer>; 3],
     spectral_len: usize,
-    /// The rounded operand of a product of halves.
-    halves: Option<Arc<Buffer>>,
     /// Columns of coordinate descent, their gradients, and what these are made of.
     descent: Option<[Arc<Buffer>; 3]>,
-    /// A copy of a matrix in one piece.
-    whole: Option<Arc<Buffer>>,
-    /// What the steps of a coupled block are made in.
-    steps: Option<Arc<Buffer>>,
+    /// For each purpose one.
+    kept: [Option<Arc<Buffer>>; 3],
 }
 
 impl Recorder {
@@ -64,10 +71,8 @@ impl Recorder {
             scratch_words,
             spectral,
             spectral_len,
-            halves: None,
             descent: None,
-            whole: None,
-            steps: None,
+            kept: [None, None, None],
         })
     }
 
@@ -270,37 +275,15 @@ impl Recorder {
         Ok(three)
     }
 
-    /// A buffer of at least `words`, kept for the next call, for a product's rounded operand.
-    pub(super) fn halves_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
-        let kept = self.halves.take();
-        let buffer = self.kept_or_new("halves", kept, words)?;
-        self.halves = Some(Arc::clone(&buffer));
+    /// A buffer of at least `words`, kept for the next call. One that is too small goes before the next is made.
+    pub(super) fn kept(&mut self, purpose: Purpose, words: usize) -> Result<Arc<Buffer>> {
+        let (at, bytes) = (purpose as usize, 4 * words as u64);
+        let buffer = match self.kept[at].take().filter(|buffer| buffer.raw.size() >= bytes) {
+            Some(buffer) => buffer,
+            None => Arc::new(self.buffer(&format!("{purpose:?}"), bytes, Storage::F32)?),
+        };
+        self.kept[at] = Some(Arc::clone(&buffer));
         Ok(buffer)
-    }
-
-    /// The same for a copy of a matrix in one piece.
-    pub(super) fn whole_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
-        let kept = self.whole.take();
-        let buffer = self.kept_or_new("a matrix in one piece", kept, words)?;
-        self.whole = Some(Arc::clone(&buffer));
-        Ok(buffer)
-    }
-
-    /// The same for the steps of a coupled block.
-    pub(super) fn steps_scratch(&mut self, words: usize) -> Result<Arc<Buffer>> {
-        let kept = self.steps.take();
-        let buffer = self.kept_or_new("steps", kept, words)?;
-        self.steps = Some(Arc::clone(&buffer));
-        Ok(buffer)
-    }
-
-    /// One that is too small goes before the next is made.
-    fn kept_or_new(&mut self, label: &str, kept: Option<Arc<Buffer>>, words: usize) -> Result<Arc<Buffer>> {
-        let bytes = 4 * words as u64;
-        match kept.filter(|buffer| buffer.raw.size() >= bytes) {
-            Some(buffer) => Ok(buffer),
-            None => Ok(Arc::new(self.buffer(label, bytes, Storage::F32)?)),
-        }
     }
 }
 

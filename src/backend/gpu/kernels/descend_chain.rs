@@ -3,7 +3,7 @@
 
 use super::super::matrix::{Buffer, Matrix};
 use super::super::pipeline::{Spec, word};
-use super::super::recorder::Recorder;
+use super::super::recorder::{Purpose, Recorder};
 use super::descend_gather::{BLOCK, GATHER, Gathered, SCATTER};
 use super::matmul::{self, Products};
 use crate::Result;
@@ -34,7 +34,7 @@ fn whole(recorder: &mut Recorder, a: &Matrix) -> Result<Option<Arc<Buffer>>> {
     if a.shards.len() == 1 {
         return Ok(None);
     }
-    let copy = recorder.whole_scratch(a.rows * a.ld)?;
+    let copy = recorder.kept(Purpose::Whole, a.rows * a.ld)?;
     for (shard, row0, rows) in a.each_shard() {
         let (to, bytes) = (4 * (row0 * a.ld) as u64, 4 * (rows * a.ld) as u64);
         recorder.context.check_own(&shard.raw)?;

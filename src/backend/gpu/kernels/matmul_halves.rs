@@ -3,7 +3,7 @@
 
 use super::super::matrix::Region;
 use super::super::pipeline::{self, Key, Spec, word};
-use super::super::recorder::Recorder;
+use super::super::recorder::{Purpose, Recorder};
 use super::super::template::expand;
 use super::matmul_tiled::BUSY;
 use super::sum_partials;
@@ -92,7 +92,7 @@ pub(in super::super) fn record(
     accumulate: bool,
 ) -> Result<()> {
     let (inner, ldb) = (k.next_multiple_of(size), n.next_multiple_of(size));
-    let halves = recorder.halves_scratch(inner * ldb / 2)?;
+    let halves = recorder.kept(Purpose::Halves, inner * ldb / 2)?;
     let params = HalveParams {
         rows: word(k)?,
         cols: word(n)?,

@@ -4,7 +4,7 @@
 use super::super::context::Context;
 use super::super::matrix::Matrix;
 use super::super::pipeline::{Key, Program, Spec, word};
-use super::super::recorder::Recorder;
+use super::super::recorder::{Purpose, Recorder};
 use super::super::template::expand;
 use crate::Result;
 use crate::backend::{Element, NesterovBlock, momentum};
@@ -112,7 +112,7 @@ pub(in super::super) fn record(
     if block.steps == 0 {
         return Ok(());
     }
-    let work = recorder.steps_scratch(words(x.rows, x.cols))?;
+    let work = recorder.kept(Purpose::Steps, words(x.rows, x.cols))?;
     let (right, gram) = (block.right.vector()?, &block.gram.shards[0]);
     let mut buffers = vec![&x.shards[0], &*work, &block.rhs.shards[0], gram, right];
     if let Some((a, left)) = block.left {
