@@ -105,7 +105,7 @@ impl DataArgs {
             y_key: self.y_key,
             y_optional: false,
             leave_out: self.leave_out,
-            n_labels: None,
+            n_labels: Vec::new(),
             image_shape: self.image_shape,
             samples: self.samples.unwrap_or_default(),
             colour: self.colour,

@@ -322,7 +322,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     }
 
     let start = Instant::now();
-    let reading = LoadOptions { n_labels: args.labels.count()?, ..args.reading.options() };
+    let reading = LoadOptions { n_labels: args.labels.counts()?, ..args.reading.options() };
     let on_gpu = engine.stats().is_some();
     let held = |n: usize, m: usize| {
         let m = if features == Features::Igo { m.saturating_mul(2) } else { m };

@@ -140,9 +140,9 @@ impl LabelsArg {
         self.labels.as_deref()
     }
 
-    /// How many labels there are, if they are in another file.
-    pub(super) fn count(&self) -> Result<Option<usize>> {
-        Ok(self.file().map(Table::read).transpose()?.map(|table| table.n_rows()))
+    /// How many labels there may be, if they are in another file.
+    pub(super) fn counts(&self) -> Result<Vec<usize>> {
+        Ok(self.file().map(Table::read).transpose()?.map_or(Vec::new(), |table| table.counts()))
     }
 
     /// As options for a command that can be pasted.

@@ -133,7 +133,7 @@ fn samples_in_columns(
     notes: &mut Vec<String>,
 ) -> Result<bool> {
     // Labels from elsewhere only say which side is meant: whoever joins them says what does not fit.
-    let elsewhere = opts.n_labels.filter(|n| [r, c].contains(n));
+    let elsewhere = opts.n_labels.iter().copied().find(|n| [r, c].contains(n));
     Ok(match (opts.samples, labels.or(elsewhere)) {
         (SamplesAxis::Rows, _) => false,
         (SamplesAxis::Columns, _) => true,

@@ -28,9 +28,9 @@ pub struct LoadOptions {
     pub y_optional: bool,
     /// Columns of a table that are no features, whatever they hold. Those that a table does not have are noted.
     pub leave_out: Vec<String>,
-    /// How many labels there are for the samples, if that is known from elsewhere: [`SamplesAxis::Auto`] takes the side that fits.
+    /// How many labels there may be for the samples, if that is known from elsewhere: [`SamplesAxis::Auto`] takes the side that fits.
     #[serde(skip)]
-    pub n_labels: Option<usize>,
+    pub n_labels: Vec<usize>,
     /// Resize every image to `(width, height)` pixels.
     pub resize: Option<(usize, usize)>,
     /// The image shape, if the file has none or a wrong one: as in the file, before grey and resizing. Its order of pixels

@@ -72,9 +72,10 @@ impl Table {
         self
     }
 
-    /// The number of lines below the header line.
-    pub fn n_rows(&self) -> usize {
-        self.rows.len()
+    /// The numbers of samples that it may be for: one label a line may have no header line.
+    pub fn counts(&self) -> Vec<usize> {
+        let n = self.rows.len();
+        if self.columns.len() == 1 { vec![n, n + 1] } else { vec![n] }
     }
 
     /// The names of the columns.

@@ -168,7 +168,7 @@ fn a_fit_says_how_many_iterations_it_made_and_what_ended_it() {
         ("--layers 3 --sweeps 0", "layer 1 0 of 0\n"),
         ("--model pgnmf --layers 3 --sweeps 4 --tol 0", "layer 1 4 of 4\n"),
         ("--layers 5,3 --pretrain 4 --sweeps 6 --tol 0", "layer 1 4 of 4, layer 2 4 of 4, fine-tuning 6 of 6\n"),
-        ("--layers 3 --target-error 0.9", " of 100 (--target-error 0.9)\n"),
+        ("--layers 3 --target-error 0.9", " of 40 (--target-error 0.9)\n"),
         ("--layers 3 --sweeps 400 --tol 0.5", " of 400 (--tol 5e-1)\n"),
     ] {
         let run = folder.ok(&format!("fit x.npy {options} --device cpu"));
