@@ -93,7 +93,7 @@ pub(super) fn scaled(picture: &Picture) -> Option<String> {
     } else {
         let decoder = ImageReader::new(open()?).with_guessed_format().ok()?.into_decoder().ok()?;
         let colour = decoder.color_type();
-        (u8::try_from(8 * colour.bytes_per_pixel() / colour.channel_count()).ok()?, false)
+        (8 * (colour.bytes_per_pixel() / colour.channel_count()), false)
     };
     let is = |of: &str| Some(format!("pixels are numbers from 0 to 255: {of}"));
     match (bits, float) {

@@ -159,6 +159,14 @@ fn values_that_bytes_cannot_hold_are_refused() {
 }
 
 #[test]
+fn a_table_whose_samples_are_columns_is_packed_turned() {
+    let folder = Folder::new();
+    folder.write("genes.csv", "gene,c1,c2,c3\nActb,1,2,3\nGapdh,4,5,6\n");
+    folder.ok("pack genes.csv --samples columns --dtype u8 --out x.npy -q");
+    assert_eq!(bytes(&folder, "x.npy")[128..], [1, 4, 2, 5, 3, 6]);
+}
+
+#[test]
 fn values_that_no_model_takes_are_not_packed() {
     let folder = Folder::new();
     folder.write("x.npy", npy("(2, 2)", &[1.0, 2.5, f32::NAN, 4.0]));

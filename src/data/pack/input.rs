@@ -13,7 +13,7 @@ use super::super::format::{self, Format};
 use super::super::load::load;
 use super::super::sidecar::hash;
 use super::super::stream::{FileSamples, open};
-use super::super::{Dim, ImageSet, LoadOptions, Samples};
+use super::super::{Dim, ImageSet, LoadOptions, Samples, SamplesAxis};
 use super::lines::CsvSamples;
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ pub(super) struct Input {
 }
 
 enum Kind {
-    Images(Images),
+    Images(Box<Images>),
     Lines(Box<CsvSamples>),
     InFile(Box<FileSamples>),
     Held(Array2<f32>),
@@ -46,8 +46,11 @@ impl Input {
     pub(super) fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Self>> {
         let of = |kind| Self { path: path.to_path_buf(), kind };
         Ok(match format::detect_for(path, opts)? {
-            (Format::Folder | Format::Stack, _) => folder::open(path, opts)?.with_x(|x| of(Kind::Images(x))),
-            (Format::Csv, gzip) => CsvSamples::open(path, gzip, opts)?.with_x(|x| of(Kind::Lines(Box::new(x)))),
+            (Format::Folder | Format::Stack, _) => folder::open(path, opts)?.with_x(|x| of(Kind::Images(Box::new(x)))),
+            // One whose samples are columns is held, and turned.
+            (Format::Csv, gzip) if opts.samples != SamplesAxis::Columns => {
+                CsvSamples::open(path, gzip, opts)?.with_x(|x| of(Kind::Lines(Box::new(x))))
+            }
             // What cannot be opened can perhaps be read; if not, that says why.
             _ => match open(path, opts) {
                 Ok(set) => set.with_x(|x| match x {
