@@ -93,12 +93,13 @@ pub(super) fn zeros<'py>(
             rows = k;
         }
         let (h, hidden) = (Array2::<E>::zeros((n, rows)), Vec::new());
+        let none = vec![0.0; w.len()];
         let fit = Fit {
             factors: Factors { w, h, hidden, activation: config.activation, activate: config.activate },
             solver: config.solver,
             x_storage: config.x_storage,
             pretrain_samples: None,
-            penalties: Penalties::default(),
+            penalties: Penalties { mu: none.clone(), lambda: none },
             // An iteration that changes nothing.
             history: History { pretrain: vec![vec![0.0; 2]; config.layers.len()], finetune: Vec::new() },
             objective: 0.0,
