@@ -39,24 +39,34 @@ fn solve(first: u32, curvature: f32, sum: f32) -> f32 {
     //: for q 0 8
     var u_$q = vec4<f32>(gradient[4u * $qu], gradient[4u * $qu + 1u], gradient[4u * $qu + 2u], gradient[4u * $qu + 3u]);
     //: end
-    //: for q 0 8
-    //: for r 0 4
-    {
-        let i = 4u * $qu + $ru;
-        let denominator = square[8u * i + $qu][$r] * curvature + p.mu;
-        let old = before[i];
-        let moves = denominator > 1e-30 && first + i < p.rows;
-        let stepped = select(old, max(0.0, old - (u_$q[$r] + p.mu * s) / denominator), moves);
-        let by = stepped - old;
-        s += by;
-        after[i] = stepped;
-        moved[i] = by;
-        //: for l q 8
-        u_$l += (curvature * by) * square[8u * i + $lu];
+    // The quads from `quad` on are in u_0, u_1, and so on; what follows the last one is used by nothing. Written out in full this is more
+    // than some compilers get through.
+    for (var quad = 0u; quad < 8u; quad++) {
+        //: for r 0 4
+        {
+            let i = 4u * quad + $ru;
+            let at = 8u * i + quad;
+            let denominator = square[at][$r] * curvature + p.mu;
+            let old = before[i];
+            let moves = denominator > 1e-30 && first + i < p.rows;
+            let stepped = select(old, max(0.0, old - (u_0[$r] + p.mu * s) / denominator), moves);
+            let by = stepped - old;
+            s += by;
+            after[i] = stepped;
+            moved[i] = by;
+            //: for l 0 8
+            u_$l += (curvature * by) * square[min(at + $lu, 255u)];
+            //: end
+        }
         //: end
+        u_0 = u_1;
+        u_1 = u_2;
+        u_2 = u_3;
+        u_3 = u_4;
+        u_4 = u_5;
+        u_5 = u_6;
+        u_6 = u_7;
     }
-    //: end
-    //: end
     return s;
 }
 
