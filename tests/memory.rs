@@ -56,6 +56,9 @@ mod the_prediction_is_what_is_measured {
         as_predicted(&config("sdnmf-l", &[20, 9], Solver::Auto), (N, M));
         for x_storage in [Storage::F16, Storage::U8] {
             as_predicted(&Config { x_storage, ..config("sdnmf-l", &[20, 9], Solver::Auto) }, (N, M));
+            for layers in [&[20][..], &[20, 9]] {
+                as_predicted(&Config { x_storage, sweeps: 6, ..config("sdnmf-l", layers, Solver::Nesterov) }, (N, M));
+            }
         }
     }
 

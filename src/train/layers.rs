@@ -201,7 +201,7 @@ pub(super) fn pretrain_layers<B: Backend>(
 }
 
 /// The last iterations of a fit in halves, which are in f32.
-const REFINEMENT: usize = 3;
+pub(super) const REFINEMENT: usize = 3;
 
 /// As many of them, whatever they change.
 pub(super) fn refined(config: &Config) -> Config {

@@ -4,6 +4,7 @@
 
 use super::Config;
 use super::fit::fit_divided;
+use super::layers::REFINEMENT;
 use super::source::Source;
 use super::unit::Unit;
 use super::watch::{Watch, silent};
@@ -84,8 +85,8 @@ fn peak(rules: Rules, config: &Config, n: usize, m: usize) -> Result<u64> {
     {
         return Ok(MOST);
     }
-    // One iteration has all the matrices that others have.
-    let (pretrain, sweeps) = (config.pretrain.min(1), config.sweeps.min(1));
+    // With as many iterations as have all the matrices: of a fit in halves the last ones are in f32, and of one layer the last is plain.
+    let (pretrain, sweeps) = (config.pretrain.min(1), config.sweeps.min(REFINEMENT + 1));
     let config = &Config { pretrain, sweeps, inner: 1, tol: 0.0, target_error: None, ..config.clone() };
     let of = |n: usize, part: usize| {
         let mut counting = Counting::new(rules);
