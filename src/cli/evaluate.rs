@@ -103,10 +103,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let (mut set, _) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
     let given = match &args.labels {
         None => labels::of_set(&set).map(|own| vec![own]),
-        Some(file) => match labels::from_table(file, &args.label, &set, out)? {
-            all if args.label.is_empty() => Some(vec![labels::likeliest(all, file)?]),
-            asked_for => Some(asked_for),
-        },
+        Some(file) => Some(labels::chosen(file, &args.label, &set, out)?),
     };
     let of_model = labels::of_model(&model).filter(|_| given.is_none() && model.metadata.split.is_none());
     if given.is_none() && of_model.is_none() {

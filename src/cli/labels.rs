@@ -111,15 +111,25 @@ pub(super) fn from_table<X: Dim>(
     columns.iter().map(attribute).collect()
 }
 
-/// The first column of texts in which values are repeated, else the first of numbers.
-pub(super) fn likeliest(all: Vec<Attribute>, file: &Path) -> Result<Attribute> {
-    let repeated = |a: &&Attribute| (2..a.of.len() - a.missing()).contains(&a.classes());
-    let texts = |a: &&Attribute| a.names.iter().any(|name| name.parse::<f64>().is_err());
-    let found = all.iter().filter(repeated).find(texts).or_else(|| all.iter().find(repeated)).map(|a| a.name.clone());
-    let expected = "expected a column with the class of every sample, found none with two classes or more in which values are repeated";
-    let name = found.ok_or_else(|| Error::format(file, expected))?;
-    let chosen = all.into_iter().find(|a| a.name == name);
-    Ok(chosen.ok_or_else(|| Error::format(file, expected))?)
+/// The labels in these columns of a table; without any those in the first column of texts in which values are repeated, else of numbers.
+pub(super) fn chosen<X: Dim>(
+    file: &Path,
+    columns: &[String],
+    set: &ImageSet<X>,
+    out: &Output,
+) -> Result<Vec<Attribute>> {
+    let mut all = from_table(file, columns, set, out)?;
+    if !columns.is_empty() {
+        return Ok(all);
+    }
+    all.retain(|a| (2..a.of.len() - a.missing()).contains(&a.classes()));
+    let texts = |a: &Attribute| a.names.iter().any(|name| name.parse::<f64>().is_err());
+    let at = all.iter().position(texts).unwrap_or(0);
+    if all.is_empty() {
+        let message = "expected a column with the class of every sample, found none with two classes or more in which values are repeated";
+        return Err(Error::format(file, message).into());
+    }
+    Ok(vec![all.swap_remove(at)])
 }
 
 /// Labels from another file than the data.
@@ -156,10 +166,9 @@ impl LabelsArg {
     pub(super) fn take<X: Dim>(&self, set: &mut ImageSet<X>, out: &Output) -> Result {
         let Some(file) = self.file() else { return Ok(()) };
         let columns: Vec<String> = self.label.iter().cloned().collect();
-        let mut found = from_table(file, &columns, set, out)?;
-        let asked_for = if self.label.is_some() { found.pop() } else { None };
-        let Attribute { of, names, source, .. } = asked_for.map_or_else(|| likeliest(found, file), Ok)?;
-        (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
+        for Attribute { of, names, source, .. } in chosen(file, &columns, set, out)? {
+            (set.labels, set.classes, set.label_source) = (Some(of), names, Some(source));
+        }
         Ok(())
     }
 }
