@@ -6,8 +6,10 @@ mod common;
 
 use common::{gpu, small};
 use deepnmf::backend::gpu::{Gpu, GpuOptions, Tune};
-use deepnmf::backend::{Backend, Device, DeviceRequest, Elementwise, MatMul, Storage};
-use deepnmf::model::ModelSpec;
+use deepnmf::backend::{
+    Backend, Cpu, Curvature, Descent, Device, DeviceRequest, Element, Elementwise, MatMul, NesterovBlock, Storage,
+};
+use deepnmf::model::{Metric, ModelSpec};
 use deepnmf::train::{self, Config, Fit, Init, Solver, Warning, silent};
 use deepnmf::verify::{Check, verify, verify_products};
 use deepnmf::{Engine, Error, Result};
@@ -61,6 +63,86 @@ fn rows_beyond_a_dispatch_are_solved_too() {
         let error = (&expected.factors.h - &found.factors.h).iter().fold(0.0_f32, |most, v| most.max(v.abs()));
         assert!(error <= 1e-4 * scale, "{k}: {error} of {scale}");
     }
+}
+
+/// What a block is solved to, and the bound on a Gram, by a backend.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Rows { sweeps: usize },
+    Columns,
+    Chain,
+    Steps(usize),
+    Bound(usize),
+}
+
+/// `(2I − neighbours) / 2`: what moves one entry reaches the others slowly, so a sweep or a step that is missing is seen.
+fn slow_gram(k: usize) -> Array2<f32> {
+    Array2::from_shape_fn((k, k), |(i, j)| match i.abs_diff(j) {
+        0 => 1.0,
+        1 => -0.5,
+        _ => 0.0,
+    })
+}
+
+fn solved<B: Backend>(b: &mut B, work: Work, (rows, k): (usize, usize)) -> Result<Array2<f64>> {
+    let host = |v: Array2<f32>| v.mapv(|v| B::Elem::of(f64::from(v)));
+    let gram = b.upload(host(slow_gram(k)).view())?;
+    if let Work::Bound(iterations) = work {
+        // From a start that is far from the vector of the largest eigenvalue.
+        let vector = b.upload(host(Array2::from_shape_fn((1, k), |(_, j)| 1.0 + (j % 7) as f32)).view())?;
+        let mut out = Curvature { scale: b.zeros(1, k)?, vector };
+        b.spectral_bound(&gram, Metric::Diagonal, iterations, &mut out)?;
+        return Ok(b.download(&out.scale)?.mapv(B::Elem::f64));
+    }
+    let rhs = host(Array2::from_shape_fn((rows, k), |(i, j)| ((i * 31 + j * 17) % 23) as f32 / 23.0 - 0.3));
+    let rhs = b.upload(rhs.view())?;
+    let mut x = b.upload(host(Array2::from_elem((rows, k), 2.0)).view())?;
+    let block = |left, mu, sweeps| Descent { left, gram: &gram, rhs: &rhs, mu, sweeps };
+    match work {
+        Work::Rows { sweeps } => b.descend(block(None, 0.0, sweeps), &mut x)?,
+        Work::Columns => b.descend(block(None, 1e-4, 1), &mut x)?,
+        Work::Chain => {
+            let left = b.upload(host(slow_gram(rows)).view())?;
+            b.descend(block(Some(&left), 1e-4, 1), &mut x)?;
+        }
+        Work::Steps(steps) => {
+            let right = b.upload(host(Array2::from_elem((1, k), 2.0)).view())?;
+            let (right, rhs) = (&right, &rhs);
+            b.nesterov_block(
+                NesterovBlock { left: None, gram: &gram, rhs, mu: 0.0, right, extra: 0.0, steps },
+                &mut x,
+            )?;
+        }
+        Work::Bound(_) => {}
+    }
+    Ok(b.download(&x)?.mapv(B::Elem::f64))
+}
+
+/// Mesa's software driver ends the loops of an invocation after 65,535 turns in all, and says nothing. Every case took more when
+/// a dispatch did all of it.
+#[test]
+fn no_loop_is_left_before_its_end() {
+    let cases = [
+        (Work::Rows { sweeps: 700 }, (5, 300)),
+        (Work::Columns, (30_001, 33)),
+        (Work::Chain, (4000, 32)),
+        (Work::Steps(1000), (3, 292)),
+        (Work::Bound(1200), (1, 200)),
+    ];
+    let mut failed = Vec::new();
+    for (work, shape) in cases {
+        let expected = solved(&mut Cpu::<f64>::new(), work, shape).unwrap();
+        let scale = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+        for backend in ["vulkan", "gl"] {
+            let Some(mut gpu) = gpu(backend, options()) else { continue };
+            let found = solved(&mut gpu, work, shape).unwrap();
+            let wrong = (&found - &expected).iter().filter(|v| v.is_nan() || v.abs() > 1e-4 * scale).count();
+            if wrong > 0 {
+                failed.push(format!("{work:?} {shape:?} on {backend}: {wrong} of {} wrong", expected.len()));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 fn fit(gpu: &mut Gpu, x: ArrayView2<'_, f32>, config: &Config) -> Result<Fit<f32>> {

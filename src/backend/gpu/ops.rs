@@ -188,13 +188,13 @@ impl Backend for Gpu {
     fn nesterov_block(&mut self, block: NesterovBlock<'_, Matrix>, x: &mut Matrix) -> Result<()> {
         check::nesterov_block(self, &block, x)?;
         let left = block.left.is_some();
-        if !self.fuses_block(x.shape(), left, block.mu) {
+        let coupled = left || block.mu > 0.0;
+        let too_long = !coupled && block.steps > kernels::nesterov_rows::most_steps(x.shape().1);
+        if too_long || !self.fuses_block(x.shape(), left, block.mu) {
             return Separate::new(self, x.shape(), left)?.solve(self, &block, false, x);
         }
         match kernels::nesterov_columns::tile(&self.recorder.context, x.shape(), left) {
-            Some(tile) if left || block.mu > 0.0 => {
-                kernels::nesterov_columns::record(&mut self.recorder, tile, &block, x)
-            }
+            Some(tile) if coupled => kernels::nesterov_columns::record(&mut self.recorder, tile, &block, x),
             _ => kernels::nesterov_rows::record(&mut self.recorder, &block, x),
         }
     }

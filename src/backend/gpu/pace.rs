@@ -18,6 +18,10 @@ const SHORT: Duration = Duration::from_millis(2);
 /// Multiplications that are most of what a submission with them does.
 const MUCH: f64 = 1e8;
 
+/// Turns that all loops of an invocation take together, at most. Mesa's software driver counts them over all loops of a kernel
+/// (LP_MAX_TGSI_LOOP_ITERATIONS, 65,535); from then on it leaves every loop after its first turn, and says nothing.
+pub(super) const TURNS: usize = 60_000;
+
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Multiplications per second, the most that was seen.

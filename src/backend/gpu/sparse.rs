@@ -1,6 +1,7 @@
 //! Sparse matrices on the device, in shards of rows that fit a binding.
 
 use super::matrix::Buffer;
+use super::pace::TURNS;
 use super::recorder::Recorder;
 use crate::backend::{Sparse, Storage};
 use crate::{Error, Result};
@@ -45,12 +46,19 @@ impl Recorder {
         let rows = host.rows();
         let limit = usize::try_from(self.context.max_binding / 4).unwrap_or(usize::MAX);
         let most = self.context.options.max_shard_rows.unwrap_or(rows);
-        let per = shard_rows(&host.starts, most, limit).ok_or_else(|| Error::TooLarge {
-            what: "a row of a sparse matrix".into(),
-            needed: 4 * host.starts.windows(2).map(|ends| u64::from(ends[1] - ends[0])).max().unwrap_or(0),
-            limit: self.context.max_binding,
-            unit: "bytes",
-        })?;
+        let longest = host.starts.windows(2).map(|ends| u64::from(ends[1] - ends[0])).max().unwrap_or(0);
+        let too_large = |needed: u64, limit: u64, unit: &'static str| Error::TooLarge {
+            what: format!("a row of a sparse matrix on {}", self.context.name),
+            needed,
+            limit,
+            unit,
+        };
+        // A loop goes through the entries of a row.
+        if !self.context.is_gpu() && longest > TURNS as u64 {
+            return Err(too_large(longest, TURNS as u64, "entries"));
+        }
+        let per = shard_rows(&host.starts, most, limit)
+            .ok_or_else(|| too_large(4 * longest, self.context.max_binding, "bytes"))?;
         let mut shards = Vec::new();
         for first in (0..rows).step_by(per) {
             let starts = &host.starts[first..=rows.min(first + per)];

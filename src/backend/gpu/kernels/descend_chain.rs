@@ -2,6 +2,7 @@
 //! two products, one workgroup solves them, and they are put back.
 
 use super::super::matrix::{Buffer, Matrix};
+use super::super::pace::TURNS;
 use super::super::pipeline::{Spec, word};
 use super::super::recorder::{Purpose, Recorder};
 use super::descend_gather::{BLOCK, GATHER, Gathered, SCATTER};
@@ -29,6 +30,16 @@ pub(super) const SPEC: Spec = Spec::new::<Params>(
     &[true, true, true, false, false],
 );
 
+/// Rows that a single invocation moves one after the other, and those that the workgroup takes at a time.
+const SIDE: usize = 32;
+const ROWS: usize = 256;
+
+/// Columns between two products: a column of so many rows takes `strides (1 + later columns) + blocks (8 + 4 strides)` turns of a loop.
+fn columns_at_once(rows: usize) -> usize {
+    let (strides, blocks) = (rows.div_ceil(ROWS), rows.div_ceil(SIDE));
+    (TURNS / (strides * (1 + BLOCK) + blocks * (8 + 4 * strides)).max(1)).clamp(1, BLOCK)
+}
+
 /// A matrix in one piece: a copy where it lies in several.
 fn whole(recorder: &mut Recorder, a: &Matrix) -> Result<Option<Arc<Buffer>>> {
     if a.shards.len() == 1 {
@@ -55,10 +66,11 @@ pub(in super::super) fn record(
     let Gathered { columns, u, other: t, pitch } = &gathered;
     let copy = whole(recorder, a)?;
     let left = copy.as_deref().unwrap_or(&a.shards[0]);
+    let most = columns_at_once(x.rows);
     for _ in 0..block.sweeps {
         for (of_gram, g_row0, g_rows) in gram.each_shard() {
-            for start in (0..g_rows).step_by(BLOCK) {
-                let (j0, count) = (g_row0 + start, BLOCK.min(g_rows - start));
+            for start in (0..g_rows).step_by(most) {
+                let (j0, count) = (g_row0 + start, most.min(g_rows - start));
                 gathered.exchange(recorder, &GATHER, (x, rhs), (j0, count))?;
                 // By columns: (XG_J)ᵀ = G_J Xᵀ, and A on its right.
                 matmul::record_rows_nt_onto(recorder, products, (gram, j0, count), x, (t, *pitch), Write::Replace)?;
@@ -79,4 +91,15 @@ pub(in super::super) fn record(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_end_where_they_should() {
+        assert_eq!([1, 256, 1024, 1500].map(columns_at_once), [BLOCK; 4]);
+        assert_eq!([2048, 5792, 1 << 20].map(columns_at_once), [21, 3, 1]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::matrix::Matrix;
+use super::super::pace::TURNS;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
@@ -51,6 +52,12 @@ impl Tile {
     fn block(self) -> usize {
         let cost = |block: usize| self.quads().div_ceil(block) * (block + 1);
         (1..=MOST_QUADS.min(self.quads())).rev().min_by_key(|block| cost(*block)).unwrap_or(1)
+    }
+
+    /// Sweeps of a dispatch: those whose loops end by themselves.
+    fn sweeps(self) -> usize {
+        let blocks = self.quads().div_ceil(self.block());
+        (TURNS / (blocks * (1 + self.quads().div_ceil(self.split) + self.split))).max(1)
     }
 
     fn kept(self) -> usize {
@@ -125,14 +132,17 @@ pub(in super::super) fn record(recorder: &mut Recorder, block: Descent<'_, Matri
             return Ok(false);
         };
         let buffers = [shard, &block.rhs.shards[i], gram];
-        let of_row = (x.cols * x.cols) as f64 * block.sweeps as f64;
-        let most = recorder.scheduler.pace.rows(of_row, tile.rows);
-        for row0 in (0..rows).step_by(most) {
-            let here = most.min(rows - row0);
-            let (end, sweeps) = (word(row0 + here)?, word(block.sweeps)?);
-            let params = Params { row0: word(row0)?, rows: end, k: word(x.cols)?, ld: word(x.ld)?, sweeps };
-            recorder.dispatch(&tile, &buffers, &params, [recorder.groups(here, tile.rows), 1, 1])?;
-            recorder.worked(here as f64 * of_row)?;
+        for done in (0..block.sweeps).step_by(tile.sweeps()) {
+            let sweeps = tile.sweeps().min(block.sweeps - done);
+            let of_row = (x.cols * x.cols) as f64 * sweeps as f64;
+            let most = recorder.scheduler.pace.rows(of_row, tile.rows);
+            for row0 in (0..rows).step_by(most) {
+                let here = most.min(rows - row0);
+                let (end, sweeps) = (word(row0 + here)?, word(sweeps)?);
+                let params = Params { row0: word(row0)?, rows: end, k: word(x.cols)?, ld: word(x.ld)?, sweeps };
+                recorder.dispatch(&tile, &buffers, &params, [recorder.groups(here, tile.rows), 1, 1])?;
+                recorder.worked(here as f64 * of_row)?;
+            }
         }
     }
     Ok(true)
@@ -152,6 +162,8 @@ mod tests {
         );
         let block = |k| Tile { k, rows: 64, split: 1 }.block();
         assert_eq!([1, 10, 20, 40, 64, 100, 128, 300].map(block), [1, 3, 3, 4, 4, 4, 4, 4]);
+        let sweeps = |k, rows| Tile::of(k, rows, 32 << 10, 128).map(Tile::sweeps);
+        assert_eq!((sweeps(100, 60_000), sweeps(600, 8)), (Some(317), Some(60)));
         assert_eq!((Tile::of(0, 1, 32 << 10, 128), Tile::of(1, 1, 32 << 10, 128).is_some()), (None, true));
         assert!(Tile::all().all(|tile| tile.workgroup_bytes() <= 32 << 10));
     }

@@ -85,7 +85,7 @@ mod tests {
     const SPECTRAL: [usize; 9] =
         [1, 2, 5, 40, 100, 101, spectral::Whole::KEPT, spectral::Whole::KEPT + 1, spectral::Whole::MOST];
     /// The kernels that are one each.
-    const FILES: [Spec; 17] = [
+    const FILES: [Spec; 18] = [
         sum_partials::SPEC,
         column_sums::SPEC,
         spectral::STEP,
@@ -97,6 +97,7 @@ mod tests {
         descend_gather::GATHER,
         descend_gather::SCATTER,
         descend_columns::SPEC,
+        descend_columns::THRESHOLD,
         descend_chain::SPEC,
         judge::SPEC,
         nearest::SPEC,

@@ -3,6 +3,7 @@
 use super::super::adapters::INVOCATIONS;
 use super::super::context::Context;
 use super::super::matrix::Matrix;
+use super::super::pace::TURNS;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
@@ -144,6 +145,11 @@ fn tile(context: &Context, k: usize, rows: usize) -> Option<Tile> {
 /// Whether rows of k columns are taken through a block at once.
 pub(in super::super) fn takes(context: &Context, k: usize) -> bool {
     tile(context, k, 1).is_some()
+}
+
+/// Steps of rows of k columns in one dispatch: those whose loops end by themselves.
+pub(in super::super) fn most_steps(k: usize) -> usize {
+    TURNS / (1 + k.div_ceil(4))
 }
 
 pub(in super::super) fn record(recorder: &mut Recorder, block: &NesterovBlock<'_, Matrix>, x: &Matrix) -> Result<()> {

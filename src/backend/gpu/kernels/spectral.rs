@@ -3,6 +3,7 @@
 
 use super::super::adapters::INVOCATIONS;
 use super::super::matrix::Matrix;
+use super::super::pace::TURNS;
 use super::super::pipeline::{Key, Program, Spec, word};
 use super::super::recorder::Recorder;
 use super::super::template::expand;
@@ -94,7 +95,9 @@ pub(in super::super) fn record(
     let k = gram.cols;
     let slack = f32::of(1.0 + 4.0 * (k + 2) as f64 * f32::UNIT);
     let vector = out.vector.vector()?;
-    let small = (1..=Whole::MOST).contains(&k) && !recorder.context.options.unfused;
+    // A step has a turn for every quad of columns, twice, and for those that share a column.
+    let turns = iterations.saturating_add(1).saturating_mul(2 * k.div_ceil(4) + INVOCATIONS as usize / k.max(1));
+    let small = (1..=Whole::MOST).contains(&k) && turns <= TURNS && !recorder.context.options.unfused;
     if let ([whole], true) = (gram.shards.as_slice(), small) {
         let (ld, iterations) = (word(gram.ld)?, word(iterations)?);
         let params = Params { ld, diagonal: diagonal.into(), iterations, slack };
