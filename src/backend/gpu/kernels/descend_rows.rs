@@ -163,7 +163,7 @@ mod tests {
         let block = |k| Tile { k, rows: 64, split: 1 }.block();
         assert_eq!([1, 10, 20, 40, 64, 100, 128, 300].map(block), [1, 3, 3, 4, 4, 4, 4, 4]);
         let sweeps = |k, rows| Tile::of(k, rows, 32 << 10, 128).map(Tile::sweeps);
-        assert_eq!((sweeps(100, 60_000), sweeps(600, 8)), (Some(317), Some(60)));
+        assert_eq!((sweeps(100, 60_000), sweeps(600, 8)), (Some(317), Some(58)));
         assert_eq!((Tile::of(0, 1, 32 << 10, 128), Tile::of(1, 1, 32 << 10, 128).is_some()), (None, true));
         assert!(Tile::all().all(|tile| tile.workgroup_bytes() <= 32 << 10));
     }
