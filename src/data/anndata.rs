@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hdf5_pure::{AttrValue, Dataset, File, Group};
 
+use super::keys::listed;
 use super::labels::{Collector, Labels};
 use super::options::unlabelled;
 use super::set::all_different;
@@ -57,7 +58,10 @@ pub(super) fn open(file: &File, path: &Path, opts: &LoadOptions) -> Result<Opene
             None
         }
         (Some(key), _) => {
-            let message = format!("expected a column `{key}` of obs for the labels, found: {}", columns.join(", "));
+            let message = format!(
+                "expected a column `{key}` of obs for the labels, found {}",
+                listed(key, columns.iter().map(String::as_str))
+            );
             return Err(Error::format(path, message));
         }
         (None, _) if columns.is_empty() => None,

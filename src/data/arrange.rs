@@ -146,7 +146,12 @@ fn samples_in_columns(
             false
         }
         (SamplesAxis::Auto, Some(n)) if n == r => false,
-        (SamplesAxis::Auto, Some(n)) if n == c => true,
+        (SamplesAxis::Auto, Some(n)) if n == c => {
+            notes.push(format!(
+                "its {c} columns are taken as samples, as there are {n} labels; --samples rows takes the {r} rows"
+            ));
+            true
+        }
         (SamplesAxis::Auto, Some(n)) => {
             return Err(Error::format(path, format!("found {n} labels, which fit neither side of the {r}×{c} matrix")));
         }

@@ -23,7 +23,7 @@ pub struct Checked {
 /// [`Error::Data`] if `x` is empty, holds NaN, infinite or negative values (the message says how many,
 /// and where the first one is), or is zero everywhere.
 pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
-    Look::at(x).checked(false, |row| names.get(row).cloned(), source)
+    Look::at(x).checked(false, |row| names.get(row).cloned(), &[], source)
 }
 
 /// Checks that `x` (`samples × features`) can be factorized with factors of any sign; as [`validate_nonnegative`], but
@@ -32,7 +32,7 @@ pub fn validate_nonnegative(x: ArrayView2<'_, f32>, names: &[String], source: &s
 /// # Errors
 /// [`Error::Data`].
 pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -> Result<Checked> {
-    Look::at(x).checked(true, |row| names.get(row).cloned(), source)
+    Look::at(x).checked(true, |row| names.get(row).cloned(), &[], source)
 }
 
 /// What is found in samples that are looked at once, block by block.
@@ -127,25 +127,37 @@ impl Look {
         format!("{} negative values were made 0, the lowest {}", self.negative.count, self.negative.lowest)
     }
 
-    /// What is refused: by a model that is not `signed` negative values, too.
-    pub(super) fn checked(self, signed: bool, name: impl Fn(usize) -> Option<String>, source: &str) -> Result<Checked> {
+    /// What is refused: by a model that is not `signed` negative values, too. `name` is that of a sample, `features` are those of the
+    /// features, or empty.
+    pub(super) fn checked(
+        self,
+        signed: bool,
+        name: impl Fn(usize) -> Option<String>,
+        features: &[String],
+        source: &str,
+    ) -> Result<Checked> {
         let (n, m) = self.dim;
         if n == 0 || m == 0 {
             return Err(Error::Data(format!("{source}: expected samples, found {n}×{m} values")));
         }
         let refused = |found: &Found, what: &str, consequence: &str| {
             let (row, column, value) = found.first?;
+            let feature = features.get(column).map(|name| format!(" (`{name}`)")).unwrap_or_default();
             let name = name(row).map(|n| format!(" (`{n}`)")).unwrap_or_default();
             let (count, plural) = (found.count, if found.count == 1 { "value is" } else { "values are" });
             Some(Error::Data(format!(
-                "{source}: {count} {plural} {what}, the first {value} in row {row}{name}, column {column} (from 0); {consequence}"
+                "{source}: {count} {plural} {what}, the first {value} in sample {}{name}, feature {}{feature}, counted from 1; {consequence}",
+                row + 1,
+                column + 1
             )))
         };
         if let Some(error) = refused(&self.not_finite, "not finite", "expected finite numbers") {
             return Err(error);
         }
         if self.zero_rows.len() == n {
-            return Err(Error::Data(format!("{source}: all {n} samples are zero everywhere")));
+            let message =
+                "samples are zero everywhere (numbers are read in single precision, where those below 1e-45 are 0)";
+            return Err(Error::Data(format!("{source}: all {n} {message}")));
         }
         let consequence = "a nonnegative factorization needs values of 0 or more; --model semi-nmf and deep-semi-nmf take any, --clip-negative makes them 0";
         match refused(&self.negative, "negative", consequence).filter(|_| !signed) {

@@ -7,6 +7,7 @@ use ::csv::{Position, StringRecord};
 use super::LoadOptions;
 use super::dialect::{Dialect, is_like_a_number};
 use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
+use super::keys::listed;
 use super::labels::is_missing;
 use crate::{Error, Result};
 
@@ -17,7 +18,7 @@ pub(super) const NAMED_FIRST: &str = "the first column names the samples, it is 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Names {
     None,
-    /// By its header; the cells may be anything.
+    /// By its header, or since its numbers begin with zeros; the cells may be anything.
     Header,
     /// By its cells, which are text.
     Text,
@@ -28,8 +29,8 @@ pub(super) enum Names {
 pub(super) struct Layout {
     /// Whether only numbers that count show that there is a header line.
     by_counting: bool,
-    /// Whether the first line, which is read as a sample, has rising whole numbers, as some headers have.
-    rising: bool,
+    /// Whether the first line, which is read as a sample, has numbers as headers have them.
+    like_header: bool,
     pub(super) header: Option<StringRecord>,
     /// Cells in every line of values.
     pub(super) width: usize,
@@ -59,6 +60,7 @@ impl Layout {
             record.get(0).is_some_and(|cell| !is_missing(cell) && number(cell).is_none() && !is_like_a_number(cell))
         };
         let called = first.get(0).is_some_and(names_samples);
+        let padded = second.and_then(|line| line.get(0)).is_some_and(is_padded);
         let only_first = *texts == [0];
         let counted =
             texts.is_empty() && first.len() > 2 && first.iter().enumerate().all(|(i, cell)| cell.parse() == Ok(i));
@@ -77,11 +79,20 @@ impl Layout {
                 );
                 return Err(at_cell(path, first, odd, &message));
             }
+            Some(0) if only_first => {
+                let cell = first.get(0).unwrap_or_default();
+                let message = format!(
+                    "expected a number, found `{cell}`; if this is a header line above a column of names, call that column `name`"
+                );
+                return Err(at_cell(path, first, 0, &message));
+            }
             Some(&odd) => return Err(not_a_number(path, first, odd)),
         };
         // R writes no header for the column of names.
         let shifted = header && second.is_some_and(|record| record.len() == first.len() + 1);
         let names = if shifted || header && called && label != Some(0) {
+            Names::Header
+        } else if header && padded && label != Some(0) {
             Names::Header
         } else if label != Some(0) && (only_first && !header || header && second.is_some_and(is_name)) {
             Names::Text
@@ -91,11 +102,11 @@ impl Layout {
         let label_name = label.and_then(|at| first.get(at)).unwrap_or_default().to_string();
         let shift = usize::from(shifted);
         let by_counting = header && !called && label.is_none() && (counted || only_first && counts(first));
-        let rising = !header && rises(first, dialect, usize::from(only_first));
+        let like_header = !header && is_like_header(first, second, dialect, usize::from(only_first));
         let header = header.then(|| first.clone());
         let mut layout = Self {
             by_counting,
-            rising,
+            like_header,
             header,
             width: first.len() + shift,
             names,
@@ -136,9 +147,9 @@ impl Layout {
         if self.by_counting {
             notes.push("its first line counts 0, 1, 2 … or 1, 2, 3 … and is taken as a header line, no sample".into());
         }
-        if self.rising {
-            let message = "its first line has rising whole numbers and is read as a sample; if it is a header line, put a column of names \
-                           called `name` first";
+        if self.like_header {
+            let message = "its first line has numbers like those of a header (wavelengths, years, identifiers) and is read as a sample; if \
+                           it is a header line, put a column of names called `name` first";
             notes.push(message.into());
         }
         if self.names != Names::None {
@@ -164,10 +175,7 @@ fn label_column(first: &StringRecord, texts: bool, path: &Path, opts: &LoadOptio
     if found.is_none() && opts.y_optional {
         return Ok(None);
     }
-    let missing = || {
-        let columns = first.iter().collect::<Vec<_>>().join(", ");
-        Error::format(path, format!("expected a column `{key}`, found: {columns}"))
-    };
+    let missing = || Error::format(path, format!("expected a column `{key}`, found: {}", listed(key, first)));
     found.ok_or_else(missing).map(Some)
 }
 
@@ -177,11 +185,36 @@ fn counts(record: &StringRecord) -> bool {
     numbers.is_some_and(|n| n.len() > 1 && n[0] < 2 && n.windows(2).all(|pair| pair[1] == pair[0] + 1))
 }
 
-/// Whether the cells from `from` on, at least three, are rising whole numbers, as years or wavelengths are.
-fn rises(record: &StringRecord, dialect: Dialect, from: usize) -> bool {
-    let number = |cell: &str| dialect.number(cell).filter(|v| v.fract() == 0.0 && *v >= 0.0);
-    let numbers: Option<Vec<f32>> = record.iter().skip(from).map(number).collect();
-    numbers.is_some_and(|n| n.len() >= 3 && n.windows(2).all(|pair| pair[0] < pair[1]))
+/// Whether the cells from `from` on are numbers as in a header, and not like those of the next line: rising whole ones, as years are;
+/// at least [`MANY`] that rise or fall, as wavelengths do; or whole ones, all different, above others, as identifiers are.
+fn is_like_header(first: &StringRecord, second: Option<&StringRecord>, dialect: Dialect, from: usize) -> bool {
+    let numbers = |record: &StringRecord| -> Option<Vec<f32>> {
+        record.iter().skip(from).map(|cell| dialect.number(cell).filter(|v| *v >= 0.0)).collect()
+    };
+    let Some(of_first) = numbers(first) else { return false };
+    let of_second = second.and_then(numbers).unwrap_or_default();
+    let whole = |n: &[f32]| n.iter().all(|v| v.fract() == 0.0);
+    let rises = |n: &[f32]| n.windows(2).all(|pair| pair[0] < pair[1]);
+    let falls = |n: &[f32]| n.windows(2).all(|pair| pair[0] > pair[1]);
+    let different = |n: &[f32]| {
+        let mut sorted = n.to_vec();
+        sorted.sort_unstable_by(f32::total_cmp);
+        rises(&sorted)
+    };
+    let many =
+        of_first.len() >= MANY && (rises(&of_first) || falls(&of_first)) && !rises(&of_second) && !falls(&of_second);
+    let rising = of_first.len() >= 3 && whole(&of_first) && rises(&of_first);
+    let above =
+        of_first.len() > 3 && whole(&of_first) && different(&of_first) && !of_second.is_empty() && !whole(&of_second);
+    many || rising || above
+}
+
+/// Numbers in order are hardly so by chance.
+const MANY: usize = 6;
+
+/// Whether a cell is a number with zeros before it, as only names have.
+fn is_padded(cell: &str) -> bool {
+    cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(super) fn not_a_number(path: &Path, record: &StringRecord, column: usize) -> Error {

@@ -7,6 +7,7 @@ use ::csv::{ErrorKind, Position, Reader, StringRecord};
 use super::budget::afford;
 use super::columns::{Layout, NAMED_FIRST, Names, at_cell, not_a_number};
 use super::dialect::{Decimals, Dialect};
+use super::headings::Different;
 use super::labels::{Collector, Labels, is_missing};
 use super::options::unlabelled;
 use super::set::all_different;
@@ -100,6 +101,7 @@ impl Lines {
             labels,
             rows: 0,
             text: 0,
+            different: Different::default(),
         };
         Ok(Self { reader, content, first, record, more, notes })
     }
@@ -122,7 +124,7 @@ impl Lines {
     /// # Errors
     /// [`Error::Format`] where a number may be a decimal fraction or thousands, and no other tells.
     pub(super) fn finish(self) -> Result<Read> {
-        let Content { layout, names, labels, rows, decimals, path, .. } = self.content;
+        let Content { layout, names, labels, rows, decimals, path, different, .. } = self.content;
         if let Some(cell) = decimals.unclear() {
             let message = format!(
                 "`{cell}` is a decimal fraction or thousands, and no other number tells which; write it with a point, or without the \
@@ -134,6 +136,7 @@ impl Lines {
         let columns = if rows > 0 { (layout.width - others) as u64 } else { 0 };
         let labels = layout.label.map(|_| labels.finish(format!("column `{}`", layout.label_name)));
         let mut notes = self.notes;
+        notes.extend(layout.heading(0).and_then(|heading| different.note(heading)));
         let feature_names = match layout.header {
             Some(_) => all_different(layout.features(), &mut notes),
             None => Vec::new(),
@@ -155,6 +158,8 @@ struct Content {
     rows: u64,
     /// Bytes of all names.
     text: u64,
+    /// Of the first column.
+    different: Different,
 }
 
 impl Content {
@@ -184,6 +189,9 @@ impl Content {
                     return Err(at_cell(path, record, column, &too_large(cell)));
                 }
                 self.decimals.take(self.dialect, cell).map_err(|why| at_cell(path, record, column, why))?;
+                if column == 0 {
+                    self.different.take(|| cell.parse().ok());
+                }
                 self.values.push(value);
             }
         }
@@ -202,7 +210,7 @@ impl Content {
         let cell = record.get(column).unwrap_or_default();
         let name = self.layout.heading(column);
         if is_missing(cell) {
-            let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
+            let of = name.filter(|name| !name.is_empty()).map_or(String::new(), |name| format!(" of `{name}`"));
             let found = if cell.is_empty() { "an empty cell".into() } else { format!("`{cell}`") };
             return at_cell(
                 &self.path,

@@ -1,5 +1,6 @@
 //! A folder of images; its sub-folders are the classes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,12 +9,14 @@ use rayon::prelude::*;
 
 use super::budget::afford;
 use super::labels::{Labels, natural_order};
-use super::picture::{Picture, decode, is_tiff, pages, scaled};
+use super::picture::{Picture, changes, decode, is_tiff, pages};
 use super::{ImageSet, ImageShape, LoadOptions, SoFar, arrange, resize};
 use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jpe", "pgm", "ppm", "pbm", "pnm", "pam", "bmp", "tif", "tiff", "gif", "webp"];
+/// Those of images that are not read.
+const UNREAD: [&str; 12] = ["heic", "heif", "avif", "jxl", "jp2", "svg", "ico", "cr2", "nef", "arw", "dng", "raw"];
 /// Where no directory of a TIFF can be.
 const NOWHERE: u64 = u64::MAX;
 /// Images that are decoded between two reports.
@@ -61,7 +64,7 @@ pub(super) fn load(folder: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&
 /// at any depth, is the name of the outermost sub-folder. Hidden files and files that are no images are skipped. A TIFF of several
 /// pages has a sample for each; such a file may also stand for the folder.
 pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>> {
-    let (mut images, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut images, mut labels, mut classes, mut unread) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let entries = if folder.is_dir() { list(folder)? } else { Vec::new() };
     if entries.is_empty() && folder.is_file() {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -70,19 +73,29 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     for entry in entries {
         if entry.is_dir {
             let before = images.len();
-            walk(&entry, &entry.name, 1, &mut images)?;
+            walk(&entry, &entry.name, 1, &mut images, &mut unread)?;
             if images.len() > before {
                 labels.resize(images.len(), Some(classes.len()));
                 classes.push(entry.name);
             }
-        } else if is_image(&entry) {
+        } else if has_extension(&entry, &EXTENSIONS) {
             images.push((entry.path, entry.name));
+        } else if has_extension(&entry, &UNREAD) {
+            unread.push(entry.name);
         }
     }
+    let unread = unread.first().map(|first| {
+        let count = unread.len();
+        format!(
+            "{count} {} of a kind that is not read, the first `{first}`; convert them to JPEG or PNG",
+            if count == 1 { "image is" } else { "images are" }
+        )
+    });
     // Files and folders are sorted together: `labels` cannot tell whether there are images of both kinds.
     let direct = images.iter().filter(|(_, name)| !name.contains('/')).count();
     if images.is_empty() {
-        return Err(Error::format(folder, format!("expected images ({}), found none", EXTENSIONS.join(", "))));
+        let but = unread.map_or(String::new(), |unread| format!(": {unread}"));
+        return Err(Error::format(folder, format!("expected images ({}), found none{but}", EXTENSIONS.join(", "))));
     }
     if direct > 0 && !classes.is_empty() {
         let message = format!(
@@ -98,11 +111,11 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     }
     let files = images.len();
     let (mut images, mut labels) = in_pages(images, labels, opts.skip_broken)?;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = unread.into_iter().collect();
     if images.len() > files {
         notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
     }
-    notes.extend(images.first().and_then(|(image, _)| scaled(image)));
+    notes.extend(changed(&images));
     if opts.skip_broken {
         notes.extend(skip_broken(&mut images, &mut labels, opts)?);
     }
@@ -155,6 +168,20 @@ fn in_pages(
     Ok((images, labels))
 }
 
+/// What becomes of images other than grey or coloured ones of 8 bits, and of how many of them.
+fn changed(images: &Named<Picture>) -> Vec<String> {
+    let of: Vec<_> = images.par_iter().flat_map_iter(|(picture, _)| changes(picture)).collect();
+    let counts = of.into_iter().fold(BTreeMap::new(), |mut counts, change| {
+        *counts.entry(change).or_insert(0) += 1;
+        counts
+    });
+    let all = images.len();
+    let note = |(change, count): (String, usize)| {
+        if count == all { change } else { format!("{change} ({count} of {all} images)") }
+    };
+    counts.into_iter().map(note).collect()
+}
+
 /// Takes out the images that do not decode; returns a note about them. All are decoded for that once more than otherwise.
 fn skip_broken(
     images: &mut Named<Picture>,
@@ -201,23 +228,32 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn walk(folder: &Entry, relative: &str, depth: usize, images: &mut Vec<(PathBuf, String)>) -> Result<()> {
+fn walk(
+    folder: &Entry,
+    relative: &str,
+    depth: usize,
+    images: &mut Vec<(PathBuf, String)>,
+    unread: &mut Vec<String>,
+) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(Error::format(&folder.path, format!("more than {MAX_DEPTH} folders deep: a loop of links?")));
     }
     for entry in list(&folder.path)? {
         let name = format!("{relative}/{}", entry.name);
         if entry.is_dir {
-            walk(&entry, &name, depth + 1, images)?;
-        } else if is_image(&entry) {
+            walk(&entry, &name, depth + 1, images, unread)?;
+        } else if has_extension(&entry, &EXTENSIONS) {
             images.push((entry.path, name));
+        } else if has_extension(&entry, &UNREAD) {
+            unread.push(name);
         }
     }
     Ok(())
 }
 
-fn is_image(entry: &Entry) -> bool {
-    entry.path.extension().and_then(|e| e.to_str()).is_some_and(is_image_extension)
+fn has_extension(entry: &Entry, known: &[&str]) -> bool {
+    let extension = entry.path.extension().and_then(|e| e.to_str());
+    extension.is_some_and(|extension| known.iter().any(|e| e.eq_ignore_ascii_case(extension)))
 }
 
 impl Images {

@@ -46,6 +46,21 @@ pub(super) struct Chosen {
     pub(super) notes: Vec<String>,
 }
 
+/// Names of a list for a message that `asked` is not among them: all of a few, else how many there are and those that are most like it.
+pub(super) fn listed<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    const FEW: usize = 12;
+    let mut names: Vec<&str> = names.into_iter().collect();
+    if names.len() <= FEW {
+        return names.join(", ");
+    }
+    let (all, asked) = (names.len(), asked.to_lowercase());
+    let like: Vec<f64> = names.iter().map(|name| strsim::jaro_winkler(&asked, &name.to_lowercase())).collect();
+    let mut order: Vec<usize> = (0..all).collect();
+    order.sort_by(|a, b| like[*b].total_cmp(&like[*a]));
+    names = order[..FEW].iter().map(|at| names[*at]).collect();
+    format!("{all} others, most like it {}", names.join(", "))
+}
+
 /// The arrays that the options name, else those with the usual names, else for the samples the only matrix.
 pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Result<Chosen> {
     let all = || match arrays.is_empty() {
@@ -128,7 +143,12 @@ pub(super) fn choose(arrays: &[Array], path: &Path, opts: &LoadOptions) -> Resul
     }
     for &at in y.iter().chain([&x]) {
         if let Some(odd) = &arrays[at].odd {
-            let message = format!("expected plain numbers, found {} ({odd})", arrays[at].describe());
+            let advice = if odd == "sparse" {
+                format!("; full({}) makes them plain in MATLAB", arrays[at].name)
+            } else {
+                String::new()
+            };
+            let message = format!("expected plain numbers, found {}{advice}", arrays[at].describe());
             return Err(Error::format(path, message));
         }
     }

@@ -56,6 +56,13 @@ fn open(path: &Path, opts: &LoadOptions) -> Result<Opened> {
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| failed(path, e))?;
     // Members whose names are not text are skipped: no option can name them.
+    let member = |name: &str| archive.file_names().flatten().any(|member| member == name);
+    if let Some(what) = [("xl/workbook.xml", "an Excel workbook"), ("content.xml", "an OpenDocument file")]
+        .into_iter()
+        .find_map(|(name, what)| member(name).then_some(what))
+    {
+        return Err(Error::format(path, format!("this is {what}, which is not read; save it as CSV")));
+    }
     let names: Vec<String> =
         archive.file_names().flatten().filter_map(|n| n.strip_suffix(".npy").map(String::from)).collect();
     let has = |name: &str| names.iter().any(|n| n == name);

@@ -16,7 +16,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::budget::afford;
-use super::headings::{LABEL_COLUMNS, like_labels, names_samples};
+use super::headings::{Different, LABEL_COLUMNS, like_labels, names_samples};
+use super::keys::listed;
 use super::labels::{CLASS_COST, Collector};
 use super::options::unlabelled;
 use super::set::all_different;
@@ -150,6 +151,11 @@ fn read(path: &Path, opts: &LoadOptions) -> Result<ImageSet> {
     if names.is_some() {
         notes.insert(0, "its column of names is no feature".into());
     }
+    if features[0] == 0 {
+        let mut different = Different::default();
+        x.column(0).iter().for_each(|v| different.take(|| (v.fract() == 0.0 && *v >= 0.0).then_some(*v as u64)));
+        notes.extend(different.note(&columns[0].0));
+    }
     let mut set = ImageSet::new(x, None, labels, notes);
     set.names = of_names;
     let feature_names = features.iter().map(|&at| columns[at].0.clone()).collect();
@@ -179,8 +185,8 @@ impl Chosen {
                     None
                 }
                 (None, false) => {
-                    let all: Vec<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
-                    let message = format!("expected a column `{key}`, found: {}", all.join(", "));
+                    let all = listed(key, columns.iter().map(|(name, _)| name.as_str()));
+                    let message = format!("expected a column `{key}`, found: {all}");
                     return Err(Error::format(path, message));
                 }
             },

@@ -6,7 +6,10 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
+use image::codecs::gif::GifDecoder;
+use image::{
+    AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation,
+};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 
@@ -83,18 +86,43 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
     Ok((pixels, ImageShape::new(height, width, if colour { 3 } else { 1 })))
 }
 
-/// What becomes of the values of an image that are no bytes, for a note.
-pub(super) fn scaled(picture: &Picture) -> Option<String> {
+/// What becomes of an image whose values are no bytes, that has an alpha channel, or that is one of several in its file; for notes.
+pub(super) fn changes(picture: &Picture) -> Vec<String> {
     let open = || Page::open(picture).ok();
-    let (bits, float) = if is_tiff(&picture.path) {
+    let several = || GifDecoder::new(open()?).ok().map(|gif| gif.into_frames().take(2).count() > 1);
+    let is_gif = picture.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gif"));
+    let first = (is_gif && several() == Some(true)).then(|| "of a GIF with several images the first is taken".into());
+    let alpha = "the alpha channel (what is transparent) is left out";
+    let kind = kind(picture);
+    let without = kind.filter(|kind| kind.alpha).map(|_| alpha.into());
+    first.into_iter().chain(without).chain(kind.and_then(scaled)).collect()
+}
+
+/// How an image has its values.
+#[derive(Clone, Copy)]
+struct Kind {
+    bits: u16,
+    float: bool,
+    alpha: bool,
+}
+
+/// None for what does not decode.
+fn kind(picture: &Picture) -> Option<Kind> {
+    let open = || Page::open(picture).ok();
+    if is_tiff(&picture.path) {
         let mut decoder = Decoder::new(open()?).ok()?;
         let format = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten();
-        (decoder.colortype().ok()?.bit_depth(), format.is_some_and(|format| format.first() == Some(&3)))
-    } else {
-        let decoder = ImageReader::new(open()?).with_guessed_format().ok()?.into_decoder().ok()?;
-        let colour = decoder.color_type();
-        (8 * (colour.bytes_per_pixel() / colour.channel_count()), false)
-    };
+        let (colour, float) = (decoder.colortype().ok()?, format.is_some_and(|format| format.first() == Some(&3)));
+        let alpha = matches!(colour, tiff::ColorType::GrayA(_) | tiff::ColorType::RGBA(_));
+        return Some(Kind { bits: colour.bit_depth().into(), float, alpha });
+    }
+    let colour = ImageReader::new(open()?).with_guessed_format().ok()?.into_decoder().ok()?.color_type();
+    let bits = 8 * u16::from(colour.bytes_per_pixel() / colour.channel_count());
+    Some(Kind { bits, float: false, alpha: colour.has_alpha() })
+}
+
+/// What becomes of values that are no bytes.
+fn scaled(Kind { bits, float, .. }: Kind) -> Option<String> {
     let is = |of: &str| Some(format!("pixels are numbers from 0 to 255: {of}"));
     match (bits, float) {
         (_, true) => is("floats are multiplied by 255, so that 1 is white"),

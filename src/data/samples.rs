@@ -2,8 +2,9 @@
 
 use ndarray::{Array2, Axis};
 
+use super::check::Look;
 use super::shape::{PixelOrder, reorder};
-use super::{Checked, Dim, Features, FileSamples, ImageSet, Preprocess, Scale, validate_finite, validate_nonnegative};
+use super::{Checked, Dim, Features, FileSamples, ImageSet, Preprocess, Scale};
 use crate::{Error, Result};
 
 /// The samples of a set.
@@ -89,17 +90,20 @@ impl ImageSet<Samples> {
         self.image_shape = Some(shape.ordered(order));
     }
 
-    /// [`validate_finite`] for a model that is `signed`, else [`validate_nonnegative`]. Samples in a file are all read, and what is
+    /// [`validate_finite`](super::validate_finite) for a model that is `signed`, else
+    /// [`validate_nonnegative`](super::validate_nonnegative). Samples in a file are all read, and what is
     /// clipped is only known then: [`ImageSet::notes`] says so.
     ///
     /// # Errors
     /// As these, and as [`FileSamples::rows`].
     pub fn validate(&mut self, signed: bool, source: &str) -> Result<Checked> {
         match &self.x {
-            Samples::Held(x) if signed => validate_finite(x.view(), &self.names, source),
-            Samples::Held(x) => validate_nonnegative(x.view(), &self.names, source),
+            Samples::Held(x) => {
+                let name = |row: usize| self.names.get(row).cloned();
+                Look::at(x.view()).checked(signed, name, &self.feature_names, source)
+            }
             Samples::InFile(x) => {
-                let (checked, note) = x.validate(signed, source)?;
+                let (checked, note) = x.validate(signed, &self.feature_names, source)?;
                 self.notes.extend(note);
                 Ok(checked)
             }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use ndarray::{Array2, Axis};
 
+use super::keys::listed;
 use super::labels::{Labels, minus_one};
 use super::shape::{ImageShape, PixelOrder, reorder};
 
@@ -117,12 +118,13 @@ impl<X> ImageSet<X> {
             return Ok(None);
         }
         let places: HashMap<&str, usize> = own.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
-        let place = |name: &String| {
-            let found = own.first().map_or("", String::as_str);
-            let message = || format!("expected a feature `{name}`, found none of that name (the first is `{found}`)");
-            places.get(name.as_str()).copied().ok_or_else(message)
-        };
-        names.iter().map(place).collect::<std::result::Result<_, _>>().map(Some)
+        let found: Vec<Option<usize>> = names.iter().map(|name| places.get(name.as_str()).copied()).collect();
+        if let Some(missing) = found.iter().position(Option::is_none) {
+            let (count, all) = (found.iter().filter(|at| at.is_none()).count(), names.len());
+            let (name, like) = (&names[missing], listed(&names[missing], own.iter().map(String::as_str)));
+            return Err(format!("{count} of {all} features are missing, the first `{name}`; found {like}"));
+        }
+        Ok(Some(found.into_iter().flatten().collect()))
     }
 
     /// The number of samples of each of [`ImageSet::classes`]; empty without labels.

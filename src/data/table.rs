@@ -7,6 +7,7 @@ use ::csv::StringRecord;
 
 use super::dialect::Dialect;
 use super::headings::{NAME_COLUMNS, ROW_NAMES};
+use super::keys::listed;
 use super::labels::{self, Labels};
 use super::source::Source;
 use super::{Dim, ImageSet, format, idx, npy};
@@ -90,7 +91,7 @@ impl Table {
     /// [`Error::Format`] if there is no such column; the message lists the columns.
     pub fn labels(&self, column: &str, join: &Join) -> Result<(Vec<Option<usize>>, Vec<String>)> {
         let Some(at) = self.columns.iter().position(|name| name == column) else {
-            let found = self.columns.join(", ");
+            let found = listed(column, self.columns.iter().map(String::as_str));
             return Err(self.error(format!("expected a column `{column}`, found: {found}")));
         };
         let cells = join.rows.iter().map(|row| self.rows[(*row)?].get(at));
@@ -131,7 +132,13 @@ impl Table {
                 set.names.first().map_or("numbers of the samples".into(), |name| format!("names like `{name}`"));
             let found = cells.first().copied().unwrap_or_default();
             let message = format!("column `{column}` names no sample: expected {expected}, found `{found}`");
+            // The lines are in no order that could be that of the samples.
+            let unsorted = whole(&cells).is_some_and(|numbers| !numbers.is_sorted());
             match heading {
+                Heading::Known if !set.names.is_empty() && unsorted => {
+                    let why = "and its numbers are in no order, so the lines cannot be taken in theirs; leave the column out if they can";
+                    refused = refused.or(Some(format!("{message}; {why}")));
+                }
                 Heading::Sure if !set.names.is_empty() => refused = refused.or(Some(message)),
                 Heading::Sure | Heading::Known => notes.push(message),
                 Heading::Other => {}
@@ -141,10 +148,13 @@ impl Table {
             return Err(self.error(message));
         }
         if self.rows.len() != set.n_samples() {
+            let found = match self.columns.len() {
+                1 => format!("{} below the first line, or {} with it", self.rows.len(), self.rows.len() + 1),
+                _ => self.rows.len().to_string(),
+            };
             let message = format!(
-                "expected {} labels, one for every sample, found {}; a column `file` would say which samples they are of",
+                "expected {} labels, one for every sample, found {found}; a column `file` would say which samples they are of",
                 set.n_samples(),
-                self.rows.len()
             );
             return Err(self.error(message));
         }

@@ -110,11 +110,11 @@ fn values_that_a_nonnegative_model_cannot_take_are_counted_and_located() {
     folder.refused(
         &format!("fit negative.npy {LAYERS}"),
         1,
-        &["negative.npy: 2 values are negative", "row 2, column 5"],
+        &["negative.npy: 2 values are negative", "sample 3, feature 6"],
     );
     values[3] = f32::NAN;
     folder.write("nan.npy", npy("(60, 36)", &values));
-    folder.refused(&format!("fit nan.npy {LAYERS}"), 1, &["nan.npy: 1 value is not finite", "row 0, column 3"]);
+    folder.refused(&format!("fit nan.npy {LAYERS}"), 1, &["nan.npy: 1 value is not finite", "sample 1, feature 4"]);
     folder.write("zero.npy", npy("(60, 36)", &[0.0; 60 * 36]));
     folder.refused(&format!("fit zero.npy {LAYERS}"), 1, &["zero.npy: all 60 samples are zero"]);
 }

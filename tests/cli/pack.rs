@@ -149,10 +149,10 @@ fn values_that_bytes_cannot_hold_are_refused() {
     let folder = Folder::new();
     folder.write("t.csv", "a,b\n1,2\n3,300.5\n");
     let parts =
-        ["t.csv: expected values from 0 to 255", "found 300.5 in row 1 (`1`), column 1", "--dtype f32 holds it"];
+        ["t.csv: expected values from 0 to 255", "found 300.5 in sample 2 (`1`), feature 2", "--dtype f32 holds it"];
     folder.refused("pack t.csv --out x.npy --dtype u8", 1, &parts);
     folder.write("n.csv", "a,b\n1,2\n3,-4\n");
-    folder.refused("pack n.csv --out x.npy --dtype u8", 1, &["found -4 in row 1"]);
+    folder.refused("pack n.csv --out x.npy --dtype u8", 1, &["found -4 in sample 2"]);
     let json = folder.ok("pack n.csv --out x.npy --dtype u8 --clip-negative --json").json();
     assert_eq!(json["dtype"], "u8");
     assert_eq!(bytes(&folder, "x.npy")[128..], [1, 2, 3, 0]);
@@ -170,7 +170,7 @@ fn a_table_whose_samples_are_columns_is_packed_turned() {
 fn values_that_no_model_takes_are_not_packed() {
     let folder = Folder::new();
     folder.write("x.npy", npy("(2, 2)", &[1.0, 2.5, f32::NAN, 4.0]));
-    let parts = ["x.npy: expected finite values", "found NaN in row 1 (`1`), column 0"];
+    let parts = ["x.npy: expected finite values", "found NaN in sample 2 (`1`), feature 1"];
     folder.refused("pack x.npy --out p.npy", 1, &parts);
     assert!(!folder.path("p.npy").exists());
 }

@@ -23,14 +23,20 @@ fn npy<T: AutoSerialize>(shape: &[u64], order: Order, values: impl IntoIterator<
     bytes
 }
 
-fn npz(members: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
+fn zip_of(members: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in members {
         let options = zip::write::SimpleFileOptions::default().compression_method(method);
-        writer.start_file(format!("{name}.npy"), options).expect("in memory");
+        writer.start_file(*name, options).expect("in memory");
         writer.write_all(bytes).expect("in memory");
     }
     writer.finish().expect("in memory").into_inner()
+}
+
+fn npz(members: &[(&str, Vec<u8>)], method: zip::CompressionMethod) -> Vec<u8> {
+    let named: Vec<_> = members.iter().map(|(name, bytes)| (format!("{name}.npy"), bytes.clone())).collect();
+    let named: Vec<_> = named.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    zip_of(&named, method)
 }
 
 /// A header as a liar writes it.
@@ -189,6 +195,13 @@ fn what_a_file_is_and_what_to_do_is_said() {
     refused(
         &dir.put("s.npz", &npz(&sparse, zip::CompressionMethod::Deflated)),
         &["scipy.sparse.save_npz", "toarray()"],
+    );
+    refused(
+        &dir.put(
+            "book.xlsx",
+            &zip_of(&[("xl/workbook.xml", b"<workbook/>".to_vec())], zip::CompressionMethod::Deflated),
+        ),
+        &["this is an Excel workbook", "save it as CSV"],
     );
     refused(
         &dir.put("large.npy", &npy(&[1, 2], Order::C, [1.0, 1e39])),

@@ -126,6 +126,11 @@ fn a_first_column_of_names_is_no_feature() {
         ("gene,p0,p1\nBRCA1,5,6\nTP53,7,8\n", ["BRCA1", "TP53"]),
         ("gene,0,1\nBRCA1,5,6\nTP53,7,8\n", ["BRCA1", "TP53"]),
         ("a.png,5,6\nb.png,7,8\n", ["a.png", "b.png"]),
+        // Numbers under a name of samples or of features, below other numbers too, and numbers with zeros before them.
+        ("cell,p0,p1\n10000,5,6\n10001,7,8\n", ["10000", "10001"]),
+        ("Gene,p0,p1\n9606,5,6\n1017,7,8\n", ["9606", "1017"]),
+        ("cell,9606,1017\n10,5,6\n11,7,8\n", ["10", "11"]),
+        ("plate,p0,p1\n0001,5,6\n0012,7,8\n", ["0001", "0012"]),
         // A mark of the order of bytes, as spreadsheets write it.
         ("\u{feff}id,p0,p1\n7,5,6\n9,7,8\n", ["7", "9"]),
     ]
@@ -141,6 +146,11 @@ fn a_first_column_of_names_is_no_feature() {
     assert_eq!((set.x, set.classes), (arr2(&[[5.], [7.]]), vec!["a".into(), "b".into()]));
     // Numbers are numbers where nothing says otherwise.
     assert_eq!(read(&dir.put("n.csv", b"a,b\n0,5\n1,7\n")).x, arr2(&[[0., 5.], [1., 7.]]));
+    // If they may be names it is said.
+    let lines = |step: usize| (0..12).map(|i| format!("{},{i}\n", 500 + i / step)).collect::<String>();
+    let said =
+        |text: &str| read(&dir.put("d.csv", text.as_bytes())).notes.iter().any(|n| n.contains("--leave-out plate"));
+    assert!(said(&format!("plate,b\n{}", lines(1))) && !said(&format!("plate,b\n{}", lines(2))));
     // A slip is no name.
     refused(&dir.put("slip.csv", b"a,b\nx,5\n1,7\n"), &["line 3, column 1", "expected a name"]);
     refused(&dir.put("gap.csv", b"a,b\nNA,5\n1,7\n"), &["line 2, column 1", "`NA`"]);
@@ -320,10 +330,27 @@ fn first_lines_of_numbers_are_explained() {
     assert_eq!((n, names.as_slice()), (2, ["0", "1", "2"].map(String::from).as_slice()));
     assert!(said.contains("is taken as a header line, no sample"), "{said}");
     let (n, _, said) = notes("years.csv", "400,410,420\n1,5,2\n");
-    assert!(n == 2 && said.contains("rising whole numbers and is read as a sample"), "{said}");
+    assert!(n == 2 && said.contains("like those of a header"), "{said}");
+    for (name, text) in [
+        ("waves.csv", "400.5,401,401.5,402,402.5,403\n1,5,2,8,3,4\n"),
+        ("falling.csv", "900,880,860,840,820,800\n.1,.5,.2,.8,.3,.4\n"),
+        ("entrez.csv", "9606,1017,2,50\n.1,.5,.2,.8\n"),
+        ("names.tsv", "9606\t1017\t2\t50\n.1\t.5\t.2\t.8\n"),
+    ] {
+        let (n, _, said) = notes(name, text);
+        assert!(n == 2 && said.contains("like those of a header"), "{name}: {said}");
+    }
+    for (name, text) in [
+        ("irises.csv", "5.1,3.5,1.4,0.2\n4.9,3.0,1.4,0.2\n"),
+        ("counts.csv", "7,3,9,12,1\n0,5,2,1,8\n"),
+        ("curves.csv", "1,2,3,4,5,6\n2,4,6,8,10,12\n"),
+    ] {
+        let (_, _, said) = notes(name, text);
+        assert_eq!(said.contains("like those of a header"), name == "curves.csv", "{name}: {said}");
+    }
     let (n, names, said) = notes("named.csv", "name,400,410,420\ns1,1,5,2\n");
     assert_eq!((n, names.as_slice()), (1, ["400", "410", "420"].map(String::from).as_slice()));
-    assert!(!said.contains("rising"), "{said}");
+    assert!(!said.contains("header"), "{said}");
     for (name, text, what) in [
         ("two.csv", "a,b,a\n1,2,3\n4,5,7\n", "two are called `a`"),
         ("none.csv", "a,,c\n1,2,3\n4,5,7\n", "one has no name"),

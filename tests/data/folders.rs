@@ -226,6 +226,30 @@ fn colour_alpha_and_16_bits() {
     dir.put("a.png", &encode(&deep.into(), ImageFormat::Png));
     let set = read(dir.path());
     assert!((set.x[[0, 0]] - 255.).abs() < 1e-4 && (set.x[[0, 1]] - 384. / 257.).abs() < 1e-4, "{}", set.x);
+    // What becomes of some of the images is said, and of how many.
+    let clear = image::RgbaImage::from_raw(2, 1, vec![9, 9, 9, 0, 9, 9, 9, 255]).expect("two pixels");
+    dir.put("b.png", &encode(&clear.into(), ImageFormat::Png));
+    let mut moving = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut moving);
+    for grey in [3, 200] {
+        let frame = image::RgbaImage::from_pixel(2, 1, image::Rgba([grey, grey, grey, 255]));
+        encoder.encode_frame(image::Frame::new(frame)).expect("a frame");
+    }
+    drop(encoder);
+    dir.put("c.gif", &moving);
+    dir.put("d.heic", b"....ftypheic");
+    let said = read(dir.path()).notes.join("; ");
+    for part in [
+        "16 bits are divided by 257 (1 of 3 images)",
+        "the alpha channel (what is transparent) is left out (",
+        "of a GIF with several images the first is taken (1 of 3 images)",
+        "1 image is of a kind that is not read, the first `d.heic`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let dir = Dir::new();
+    dir.put("d.avif", b"....ftypavif");
+    refused(dir.path(), &["expected images", "1 image is of a kind that is not read, the first `d.avif`; convert"]);
     let dir = Dir::new();
     let float: ImageBuffer<Rgb<f32>, _> = ImageBuffer::from_raw(1, 1, vec![0.5f32; 3]).expect("one pixel");
     dir.put("a.tiff", &encode(&float.into(), ImageFormat::Tiff));

@@ -50,6 +50,10 @@ fn any_column_of_names_joins() {
         let by_position = join.notes.iter().any(|note| note.contains("in the order of the samples"));
         assert_eq!(by_position, by.is_none(), "{text}: {:?}", join.notes);
     }
+    // Numbers in no order say that the lines are in another order than the samples.
+    let message = join(&dir, "id,who\n15,x\n8,y\n9,z\n", &faces).expect_err("no order").to_string();
+    assert!(message.contains("column `id` names no sample") && message.contains("in no order"), "{message}");
+    assert_eq!(join(&dir, "id,who\n8,x\n9,y\n15,z\n", &faces).expect("in order").by, None);
     let message = join(&dir, "sample,who\na,x\nb,y\na,z\n", &faces).expect_err("twice").to_string();
     assert!(message.contains("lines 2 and 4 name the same sample"), "{message}");
 }

@@ -52,11 +52,11 @@ fn complaint(x: &Array2<f32>, names: &[String]) -> String {
 fn bad_values_are_counted_and_located() {
     let names = ["s1/a.pgm", "s1/b.pgm"].map(String::from);
     let negative = complaint(&arr2(&[[0., 1.], [-0.5, -2.]]), &names);
-    for part in ["2 values are negative", "-0.5", "row 1", "`s1/b.pgm`", "column 0"] {
+    for part in ["2 values are negative", "-0.5", "sample 2 (`s1/b.pgm`), feature 1, counted from 1"] {
         assert!(negative.contains(part), "`{part}` is not in: {negative}");
     }
     let nan = complaint(&arr2(&[[0., f32::NAN], [-1., f32::INFINITY]]), &[]);
-    for part in ["2 values are not finite", "NaN", "row 0, column 1"] {
+    for part in ["2 values are not finite", "NaN", "sample 1, feature 2"] {
         assert!(nan.contains(part), "`{part}` is not in: {nan}");
     }
     let infinite = complaint(&arr2(&[[0., f32::NEG_INFINITY]]), &[]);

@@ -212,7 +212,7 @@ fn write(
         bytes.resize(rows.len() * sample_bytes, 0);
         let refused = |(row, column), expected: &str, advice: &str| {
             let (value, row) = (x[[row, column]], rows.start + row);
-            let place = format!("row {row} (`{}`), column {column} (from 0)", set.name(row));
+            let place = format!("sample {} (`{}`), feature {}, counted from 1", row + 1, set.name(row), column + 1);
             Error::format(path, format!("expected {expected}, found {value} in {place}{advice}"))
         };
         let rounded = match dtype {

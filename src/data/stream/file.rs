@@ -198,7 +198,11 @@ impl FileSamples {
         let RawRows { kind, big_endian, .. } = self.raw;
         kind.decode(bytes, big_endian, out);
         let Some((at, value)) = kind.overflow(bytes, big_endian, out) else { return Ok(()) };
-        let place = format!("{value:e} in row {}, column {} (from 0)", first + at / self.values, at % self.values);
+        let place = format!(
+            "{value:e} in row {}, column {}, counted from 1",
+            first + at / self.values + 1,
+            at % self.values + 1
+        );
         Err(Error::format(&self.path, too_large(&place)))
     }
 
@@ -215,15 +219,20 @@ impl FileSamples {
     }
 
     /// Looks at all samples once, before they are preprocessed: [`validate_finite`](crate::data::validate_finite) for a model that is
-    /// `signed`, else [`validate_nonnegative`](crate::data::validate_nonnegative). Also returns a note on what is clipped.
-    pub(in crate::data) fn validate(&self, signed: bool, source: &str) -> Result<(Checked, Option<String>)> {
+    /// `signed`, else [`validate_nonnegative`](crate::data::validate_nonnegative); with the names of the features for messages. Also returns a note on what is clipped.
+    pub(in crate::data) fn validate(
+        &self,
+        signed: bool,
+        features: &[String],
+        source: &str,
+    ) -> Result<(Checked, Option<String>)> {
         let clip = self.opts.clip_negative;
         let unclipped = LoadOptions { clip_negative: false, ..self.opts.clone() };
         let unclipped = Self { opts: unclipped, preprocess: Preprocess::new(Scale::None, None), ..self.clone() };
         let look = unclipped.look(Look::new(clip))?;
         let note = clip.then(|| look.clipped());
         let name = |row: usize| self.rows.as_ref().map(|rows| rows[row].to_string());
-        Ok((look.checked(signed || clip, name, source)?, note))
+        Ok((look.checked(signed || clip, name, features, source)?, note))
     }
 
     /// Learns `how` samples are preprocessed, and does so from now on; returns how many of them have no feature but zeros, if it
