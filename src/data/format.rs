@@ -103,11 +103,11 @@ pub(super) fn detect(path: &Path) -> Result<(Format, bool)> {
 pub(super) fn detect_for(path: &Path, opts: &LoadOptions) -> Result<(Format, bool)> {
     let (format, gzip) = detect(path)?;
     for (key, option, fits) in [
-        (&opts.x_key, "a key for the samples", format.has_keys()),
-        (&opts.y_key, "a key for the labels", format.has_columns() || format.has_keys()),
+        (&opts.x_key, "--x-key", format.has_keys()),
+        (&opts.y_key, "--y-key", format.has_columns() || format.has_keys()),
     ] {
         if let (Some(key), false) = (key, fits) {
-            let message = format!("{}: {option} (`{key}`) means nothing for {}", path.display(), format.name());
+            let message = format!("{}: {option} {key} means nothing for {}", path.display(), format.name());
             return Err(Error::Config(message));
         }
     }

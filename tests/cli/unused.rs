@@ -72,7 +72,7 @@ fn options_of_what_is_not_read_or_not_made_are_refused() {
         ("fit x.npy --layers 3 --colour", 1, "x.npy: --colour: expected images in colour"),
         ("fit x.npy --layers 3 --image-shape 6x6 --colour", 1, "x.npy: --colour: expected images in colour"),
         ("fit faces --layers 3 --samples columns", 2, "faces: samples in rows or columns mean nothing for a folder"),
-        ("fit faces --layers 3 --x-key fea", 2, "(`fea`) means nothing for a folder of images"),
+        ("fit faces --layers 3 --x-key fea", 2, "--x-key fea means nothing for a folder of images"),
         ("reproduce convergence --data faces --splits 2", 2, "--splits means nothing for convergence"),
         ("reproduce tr-fig5 --data faces --runs 2", 2, "--splits means nothing for tr-fig5"),
         ("reproduce tr-table2 --data faces --fits 2", 2, "--fits means nothing for tr-table2"),
