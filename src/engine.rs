@@ -122,6 +122,8 @@ impl Engine {
         self.check_memory(config, n, m)?;
         let (limit, shard_rows) = match &self.device {
             Device::Cpu(_) => return fit(&mut self.device, config),
+            // One rank cannot change alone how samples lie.
+            Device::Gpu(_) if config.ranks.is_some() => return fit(&mut self.device, config),
             Device::Gpu(gpu) => (gpu.max_bytes(), gpu.shard_rows(m)),
         };
         let mut full = None;

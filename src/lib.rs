@@ -35,6 +35,7 @@
 //! * [`backend`] is the seam: what a device must be able to do, on the CPU in ndarray, on the GPU in WGSL.
 //! * [`train`] is the algorithm, written once over a [`backend::Backend`]: start, pre-training, fine-tuning, projection of new
 //!   samples; [`train::Config`] has the settings.
+//! * [`ranks`] are processes, on one machine or on many, that fit one model together.
 //! * [`Engine`] joins a device chosen at run time with the algorithm, for those who do not want to be generic.
 //! * [`store`] is the model file; [`atomic`] writes files whole or not at all, and [`memory`] asks how much is free.
 //! * [`verify`] compares a device with the CPU in `f64`, [`mod@bench`] measures how fast it is.
@@ -48,7 +49,7 @@
 //! files use each other in a circle. `tests/floors.rs` reads this list and checks it.
 //!
 //! 1. `error`, `element`
-//! 2. `memory`, `atomic`
+//! 2. `memory`, `atomic`, `ranks`
 //! 3. `model`, `data`, `tensor_file`
 //! 4. `backend`
 //! 5. `train`
@@ -73,6 +74,7 @@ pub mod memory;
 pub mod model;
 #[cfg(feature = "python")]
 mod python;
+pub mod ranks;
 pub mod report;
 pub mod reproduce;
 pub mod store;

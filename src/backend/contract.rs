@@ -127,13 +127,6 @@ pub enum Write {
     Add,
 }
 
-impl Write {
-    /// For the shard of that number: the first replaces.
-    pub(crate) fn of_shard(shard: usize) -> Self {
-        if shard == 0 { Self::Replace } else { Self::Add }
-    }
-}
-
 /// What [`Device::column_sums`] computes of column j.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSums {

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::backend::{Backend, ColumnSums, MatMul, Write};
+use crate::backend::{Backend, ColumnSums, MatMul};
 use crate::train::{Cut, Samples, Scratch, Shards};
 use crate::{Error, Result};
 
@@ -163,12 +163,12 @@ impl<B: Backend<Elem = f32>> Device<B> {
         let (centers, halves) = (b.upload(centers.view())?, b.upload(halves.view())?);
         let Self { features, shards, sums, counts, numbers, of } = self;
         features.pass(b, &mut |b, s, features| {
-            let (Shard { membership, products }, write) = (shards.rows(b.shape(features).0)?, Write::of_shard(s));
+            let (Shard { membership, products }, write) = (shards.rows(b.shape(features).0)?, s.write);
             b.matmul(MatMul::NT, features, &centers, products)?;
             b.nearest(products, &halves, membership)?;
             b.product(MatMul::TN, membership, features, write, sums)?;
             b.column_sums(membership, ColumnSums::Sum, write, counts)?;
-            let of = of.at(b, s)?;
+            let of = of.at(b, s.index)?;
             b.matmul(MatMul::NN, membership, numbers, of)
         })?;
         Ok((b.download(&self.sums)?, b.download(&self.counts)?.into_raw_vec_and_offset().0))

@@ -17,7 +17,7 @@ use super::settings::Elastic;
 use super::state::{State, Visitor};
 use super::{Config, Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, Descent, MatMul, Part, Separate};
+use crate::backend::{Backend, Descent, MatMul, Part, Separate, Write};
 use crate::model::HPenalty;
 
 /// How a block is solved.
@@ -274,6 +274,12 @@ impl<B: Backend> WBlock<B> {
             self.elastic = Some((elastic, Some(b.zeros(rows, k)?), b.zeros(k, k)?));
         }
         Ok(())
+    }
+
+    /// Adds a shard of V and its H to `S = HᵀH` and the right side `VᵀH`.
+    pub(crate) fn add(&mut self, b: &mut B, write: Write, v: &B::Matrix, h: &B::Matrix) -> Result<()> {
+        b.product(MatMul::TN, h, h, write, &mut self.gram)?;
+        b.product(MatMul::TN, v, h, write, &mut self.rhs)
     }
 
     /// `A = ΨᵀΨ` of the layers below.

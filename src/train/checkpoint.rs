@@ -11,15 +11,16 @@ mod identity;
 
 use header::Header;
 pub(super) use header::{Course, LoopState};
-use identity::Identity;
+pub(super) use identity::Identity;
 
 use super::state::{Listed, Reading, State, Visitor};
 use super::{Config, Stage};
 use crate::backend::Backend;
+use crate::ranks::Ranks;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,13 +114,16 @@ pub(crate) struct Keeper<'a> {
     spent: (f64, f64),
     since: (Instant, Instant),
     /// What is there since the beginning of the stage, and its bytes.
-    base: Option<(Listed, File)>,
+    base: Option<(Listed, Option<File>)>,
     loops: Vec<Vec<f64>>,
     resumed: Option<(Header, BufReader<File>)>,
     last: Instant,
     pause: Duration,
     /// Whether the file that is there may be replaced.
     kept: bool,
+    /// The first of them writes; and whether one of them was told to end.
+    ranks: Option<Ranks>,
+    ends: bool,
 }
 
 impl<'a> Keeper<'a> {
@@ -172,6 +176,8 @@ impl<'a> Keeper<'a> {
             resumed,
             last: now,
             pause,
+            ranks: config.ranks,
+            ends: false,
         })
     }
 
@@ -195,18 +201,23 @@ impl<'a> Keeper<'a> {
             self.spent.0 = 0.0;
         }
         self.loops.clear();
-        self.base = self.write_base(b, base).map_err(|why| (self.to.notice)(Notice::Failed(why))).ok();
+        self.base = self.set_down(b, base).map_err(|why| (self.to.notice)(Notice::Failed(why))).ok();
     }
 
-    fn write_base<B: Backend>(&self, b: &mut B, base: &mut dyn State<B>) -> Result<(Listed, File)> {
+    /// Writes a state to a file of its own; of several ranks, the first one does, and the others send what they have. A write that
+    /// fails is an error in the end, so that all of them come to it.
+    fn set_down<B: Backend>(&self, b: &mut B, state: &mut dyn State<B>) -> Result<(Listed, Option<File>)> {
         let failed = |e| Error::io(&self.to.path, e);
         let mut listed = Listed::default();
-        base.visit(b, &mut Visitor::List(&mut listed))?;
+        state.visit(b, &mut Visitor::List(&mut listed))?;
+        if self.ranks.is_some_and(|ranks| !ranks.is_first()) {
+            state.visit(b, &mut Visitor::Write(&mut std::io::sink()))?;
+            return Ok((listed, None));
+        }
         // Without a name: it is gone with the process, however that ends.
-        let scratch = tempfile::tempfile_in(crate::atomic::folder_of(&self.to.path)).map_err(failed)?;
-        let mut scratch = std::io::BufWriter::new(scratch);
-        base.visit(b, &mut Visitor::Write(&mut scratch))?;
-        Ok((listed, scratch.into_inner().map_err(|e| failed(e.into_error()))?))
+        let mut scratch = Scratch::new(tempfile::tempfile_in(crate::atomic::folder_of(&self.to.path)));
+        state.visit(b, &mut Visitor::Write(&mut scratch))?;
+        Ok((listed, Some(scratch.finish().map_err(failed)?)))
     }
 
     /// Seconds that were spent on the stage, and on the fit, before it went on.
@@ -239,7 +250,16 @@ impl<'a> Keeper<'a> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.to.interrupt.load(Ordering::Relaxed)
+        self.ends || self.to.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time for a checkpoint and whether the fit is to end, for all ranks where one of them says so; the first one has the
+    /// clock.
+    pub(super) fn agree(&mut self, ranks: Ranks, over: bool, stopped: bool) -> Result<(bool, bool)> {
+        let interrupted = self.to.interrupt.load(Ordering::Relaxed);
+        let [due, ends, stopped] = ranks.any([ranks.is_first() && self.is_due(over), interrupted, stopped])?;
+        self.ends = ends;
+        Ok((due || ends, stopped))
     }
 
     /// Whether it is time for a checkpoint.
@@ -272,17 +292,21 @@ impl<'a> Keeper<'a> {
 
     /// [`Error::Interrupted`] where the fit is to end.
     pub(super) fn check(&self) -> Result<()> {
-        match self.is_interrupted() {
+        // What the others do not know yet waits until they do.
+        let ends = if self.ranks.is_some() { self.ends } else { self.is_interrupted() };
+        match ends {
             true => Err(Error::Interrupted { checkpoint: self.kept.then(|| self.to.path.clone()) }),
             false => Ok(()),
         }
     }
 
     fn write<B: Backend>(&mut self, b: &mut B, here: LoopState, state: &mut dyn State<B>) -> Result<u64> {
+        let of_ranks = self.ranks.map(|_| self.set_down(b, state)).transpose()?;
         let path = &self.to.path;
         let Some((base, bytes)) = &mut self.base else {
             return Err(Error::format(path, "what the stage began with was not written down"));
         };
+        let Some(bytes) = bytes else { return Ok(0) };
         if !self.kept && path.exists() {
             let message = "since this fit began another one has written its checkpoint here; give each its own file";
             return Err(Error::format(path, message));
@@ -307,13 +331,43 @@ impl<'a> Keeper<'a> {
         file::write(path, &header, (&[&header.base, &header.state], size_of::<B::Elem>()), |out| {
             let copied = bytes.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(bytes, out));
             copied.map_err(|e| Error::io(path, e))?;
-            state.visit(b, &mut Visitor::Write(out))
+            let Some((_, Some(mut of_ranks))) = of_ranks else {
+                return state.visit(b, &mut Visitor::Write(out));
+            };
+            let copied = of_ranks.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut of_ranks, out));
+            copied.map(drop).map_err(|e| Error::io(path, e))
         })
     }
 }
 
+/// A file without a name, that takes whatever is written to it, and says in the end what went wrong.
+struct Scratch(std::io::Result<BufWriter<File>>);
+
+impl Scratch {
+    fn new(file: std::io::Result<File>) -> Self {
+        Self(file.map(BufWriter::new))
+    }
+
+    fn finish(self) -> std::io::Result<File> {
+        self.0?.into_inner().map_err(std::io::IntoInnerError::into_error)
+    }
+}
+
+impl Write for Scratch {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(Err(e)) = self.0.as_mut().ok().map(|file| file.write_all(bytes)) {
+            self.0 = Err(e);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Of the name of a device, what makes its bits: on the CPU not the number of threads.
-fn device_of(name: &str) -> &str {
+pub(super) fn device_of(name: &str) -> &str {
     if name.starts_with("cpu") { name.split(", ").next().unwrap_or(name) } else { name }
 }
 

@@ -4,7 +4,9 @@ use super::settings::{Balance, ElasticNet, Extrapolate, GraphConfig, Online, Pen
 use crate::backend::Storage;
 use crate::model::spec::Layers;
 use crate::model::{Activate, Activation, Depth, HPenalty, Init, Method, Metric, ModelSpec, Solver};
+use crate::ranks::Ranks;
 use crate::{Error, Result};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// What to fit and how. [`Config::new`] has the defaults.
@@ -61,6 +63,10 @@ pub struct Config {
     /// couple the samples.
     #[serde(skip)]
     pub scratch: Option<PathBuf>,
+    /// The ranks that make the fit together, each with [`Config::own_rows`]; None: this process alone. For models whose samples only
+    /// meet in sums, and whose blocks are solved for ([`Method::Blocks`]); not online.
+    #[serde(skip)]
+    pub ranks: Option<Ranks>,
     /// Nesterov steps per block.
     pub inner: usize,
     /// Visits of every coordinate per block of coordinate descent; None: as the shapes say, see [`Config::passes_of`].
@@ -123,6 +129,7 @@ impl Config {
             stream: false,
             max_shard_rows: None,
             scratch: None,
+            ranks: None,
             inner: 30,
             passes: None,
             extrapolate: Extrapolate::All,
@@ -157,6 +164,16 @@ impl Config {
     /// The most rows of a shard of X on a device that takes so many.
     pub(crate) fn shard_rows(&self, of_device: usize) -> usize {
         [self.max_shard_rows, self.online.map(|online| online.batch)].into_iter().flatten().fold(of_device, usize::min)
+    }
+
+    /// The samples of n of m features that this rank has; a fit asks its source for no others. All of them without ranks.
+    pub fn own_rows(&self, n: usize, m: usize) -> Range<usize> {
+        self.ranks.map_or(0..n, |ranks| ranks.rows((n, self.block_rows((n, m))), ranks.rank()))
+    }
+
+    /// The rows of the shards that ranks share.
+    pub(crate) fn block_rows(&self, of: (usize, usize)) -> usize {
+        self.shard_rows(Ranks::shard_rows(of))
     }
 
     /// Whether all layers are trained together after their pre-training.
@@ -230,12 +247,22 @@ impl Config {
         }
         if let Some(part) = self.pretrain_samples.filter(|&part| part < usize::MAX) {
             let (one, largest) = (self.is_one_stage(), self.largest_layer());
-            if let Some(why) = one.then(|| "a model of one layer has no pre-training".into()).or(coupled) {
+            if let Some(why) = one.then(|| "a model of one layer has no pre-training".into()).or(coupled.clone()) {
                 return wrong(format!("{why}: it is trained on all samples, expected no number for the pre-training"));
             }
             if part < largest {
                 return wrong(format!(
                     "samples of the pre-training: expected at least as many as the largest layer has components, {largest}, found {part}"
+                ));
+            }
+        }
+        if self.ranks.is_some() {
+            let other =
+                (self.model.method != Method::Blocks).then(|| format!("{} is not made of blocks", self.model.name));
+            let online = self.online.map(|_| "online training goes from sample to sample".to_string());
+            if let Some(why) = coupled.clone().or(other).or(online) {
+                return wrong(format!(
+                    "{why}: several ranks cannot fit it together; run it alone, without mpirun or srun"
                 ));
             }
         }

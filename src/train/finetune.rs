@@ -18,7 +18,8 @@
 use super::block::{BlockSolver, HBlock, WBlock};
 use super::descent::Extrapolation;
 use super::iterate::iterate;
-use super::objective::Objective;
+use super::objective::{Objective, QUADRATIC};
+use super::partials::Partials;
 use super::samples::{Samples, Shards};
 use super::state::{State, Visitor};
 use super::watch::Watch;
@@ -78,8 +79,7 @@ impl<B: Backend> Sums<B> {
     }
 
     /// Adds a shard.
-    pub(super) fn add(&mut self, b: &mut B, shard: usize, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
-        let write = Write::of_shard(shard);
+    pub(super) fn add(&mut self, b: &mut B, write: Write, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
         b.product(MatMul::TN, x, h, write, &mut self.c)?;
         b.product(MatMul::TN, h, h, write, &mut self.s)
     }
@@ -117,11 +117,14 @@ pub(crate) fn finetune<B: Backend>(
     for (l, w) in w.iter().enumerate() {
         grow_psi(b, w, &mut chain, l)?;
     }
+    let mut all = Partials::new(x.cut());
     x.pass(b, &mut |b, s, x| {
-        let h = h.look(b, s)?;
-        objective.record_residual(b, s, x, h, &chain[last].psi)?;
-        sums.add(b, s, x, h)
+        let h = h.look(b, s.index)?;
+        objective.record_residual(b, s.write, x, h, &chain[last].psi)?;
+        sums.add(b, s.write, x, h)?;
+        all.add(b, s, &[&sums.c, &sums.s], Some((&objective.scalars, &[QUADRATIC])))
     })?;
+    all.finish(b, &mut [&mut sums.c, &mut sums.s], Some((&mut objective.scalars, &[QUADRATIC])))?;
     objective.record_penalties(b, 0, &*w, &sums.s)?;
     let start = objective.of_residual(b)?;
 
@@ -153,24 +156,28 @@ pub(crate) fn finetune<B: Backend>(
         let psi = &chain[last].psi;
         h_block.set_gram(b, psi)?;
         h_block.prepare(b)?;
+        let (mut all, slots) = (Partials::new(x.cut()), [objective.slot_of_cross(turn)]);
         x.pass(b, &mut |b, s, x| {
             h_block.set_rhs(b, x, psi)?;
-            let rows = b.shape(x).0;
+            let (h, rows) = (h.at(b, s.index)?, b.shape(x).0);
             let Some((ahead, gram)) = ahead else {
-                let h = h.at(b, s)?;
                 h_block.solve(b, h)?;
-                objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
-                return sums.add(b, s, x, h);
+                objective.record_cross(b, turn, s.write, (h_block.rhs(rows)?, h))?;
+                sums.add(b, s.write, x, h)?;
+                return all.add(b, s, &[&sums.c, &sums.s], Some((&objective.scalars, &slots)));
             };
-            let h = h.at(b, s)?;
-            let point = ahead.begin(b, s, h)?;
+            let point = ahead.begin(b, s.index, h)?;
             h_block.solve(b, point)?;
-            let made = ahead.made(b, s)?;
-            objective.record_cross(b, turn, s, (h_block.rhs(rows)?, made))?;
-            b.product(MatMul::TN, made, made, Write::of_shard(s), gram)?;
-            let ahead = ahead.look_ahead(b, s, h)?;
-            sums.add(b, s, x, ahead)
+            let made = ahead.made(b, s.index)?;
+            objective.record_cross(b, turn, s.write, (h_block.rhs(rows)?, made))?;
+            b.product(MatMul::TN, made, made, s.write, gram)?;
+            let ahead = ahead.look_ahead(b, s.index, h)?;
+            sums.add(b, s.write, x, ahead)?;
+            all.add(b, s, &[&sums.c, &sums.s, gram], Some((&objective.scalars, &slots)))
         })?;
+        let mut summed = vec![&mut sums.c, &mut sums.s];
+        summed.extend(ahead.as_mut().map(|(_, gram)| gram));
+        all.finish(b, &mut summed, Some((&mut objective.scalars, &slots)))?;
         let Some((ahead, gram)) = ahead else {
             objective.record_quadratic(b, turn, &h_block.gram, &sums.s)?;
             objective.record_penalties(b, turn, &**w, &sums.s)?;

@@ -1,6 +1,6 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
-use super::checkpoint::{Checkpoints, Course, Keeper};
+use super::checkpoint::{Checkpoints, Course, Identity, Keeper, device_of};
 use super::cut::Cut;
 use super::layer::Start;
 use super::layers::{Pretrained, pretrain_layers, psi, refined};
@@ -17,6 +17,7 @@ use crate::backend::{Backend, Rows};
 use crate::model::{Activate, Factors};
 use crate::{Error, Result};
 use ndarray::Array2;
+use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -39,6 +40,8 @@ pub fn fit<'x, B: Backend>(
 /// measured in: X is divided by a power of two near the norm of its samples, and what is returned is in the unit of X again.
 /// Of a linear model the coefficients carry it, with an activation W_1 does: `cX` gives the same W and `cH`, or `cW_1` and
 /// the same H; the same bits, where c is a power of two. Only with [`PenaltyScale::Absolute`](super::PenaltyScale::Absolute) does X stay as it is.
+///
+/// With [`Config::ranks`] the source is asked for [`Config::own_rows`] only, and rank 0 gets the H of all of them, the others their own.
 ///
 /// `progress` is told of every iteration, and of every step of the initialisation of a layer. Where it breaks, the fit ends with the
 /// factors that it has: layers that were still to come get one iteration from a random start, and [`Warning::Stopped`] says so.
@@ -82,16 +85,40 @@ fn fit_kept<B: Backend>(
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
+    let settings = checkpoints.as_ref().map(|to| to.settings.clone()).unwrap_or_default();
+    agree::<B>(b, x.shape(), config, settings)?;
     let (unit, look) = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
-    let mut watch = Watch::new(&mut report);
+    let mut watch = Watch::of_ranks(&mut report, config.ranks);
     if let Some(to) = checkpoints {
         watch.keep_by(Keeper::new(b, (x.shape(), look.checksum()), &of_device(b, config), to)?);
     }
     let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut watch)?;
     unit.restore(&mut fit)?;
     Ok(fit)
+}
+
+/// Refuses ranks whose fit is not that of rank 0.
+fn agree<B: Backend>(b: &B, shape: (usize, usize), config: &Config, mut settings: Map<String, Value>) -> Result<()> {
+    let Some(ranks) = config.ranks else { return Ok(()) };
+    settings.insert("device".into(), device_of(&b.device_name()).into());
+    // Other instructions round otherwise.
+    settings.insert("instructions".into(), format!("{:?}", pulp::Arch::new()).into());
+    let own = Identity::of::<B::Elem>((shape, 0), &of_device(b, config), &settings)?;
+    let said = serde_json::to_string(&own).map_err(|e| Error::Data(e.to_string()))?;
+    let first = ranks.of_first(&said)?;
+    let differences = match serde_json::from_str::<Identity>(&first) {
+        Ok(first) => first.differences(&own),
+        Err(_) => vec!["another version of deepnmf".into()],
+    };
+    // All of them are there before one ends.
+    let alike = !ranks.any([!differences.is_empty()])?[0];
+    match differences.is_empty() {
+        true if alike => Ok(()),
+        true => Err(Error::Config("the fits of the ranks differ".into())),
+        false => Err(Error::Config(format!("the fit is not that of rank 0: {}", differences.join("; ")))),
+    }
 }
 
 /// The solver that `auto` means.
@@ -112,7 +139,7 @@ pub(super) fn fit_divided<B: Backend>(
     let begin = Instant::now();
     let mut seconds = Seconds::default();
     let (n, m) = source.shape();
-    let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::new(n, config.shard_rows(b.shard_rows(m))) };
+    let cut = if config.couples_samples() { Cut::whole(n) } else { Cut::of_fit(b, config, (n, m)) };
     let part = match start {
         None => config.pretrained_on(n),
         Some(_) if config.pretrain_samples.is_none_or(|part| part >= n) => None,
@@ -197,9 +224,15 @@ pub(super) fn fit_divided<B: Backend>(
 
     let w = w.iter().map(|w| download(b, w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
-    let factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
+    let mut factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
+    if let Some(ranks) = config.ranks {
+        let rows = |rank: usize| cut.rows_of(ranks, rank);
+        factors.h = ranks.gather(factors.h, &rows)?;
+        factors.hidden = factors.hidden.into_iter().map(|h| ranks.gather(h, &rows)).collect::<Result<_>>()?;
+    }
     seconds.total = watch.spent() + begin.elapsed().as_secs_f64();
-    let mut warnings = warnings(&factors, &history, relative_error, config)?;
+    let whole = config.ranks.is_none_or(|ranks| ranks.is_first());
+    let mut warnings = if whole { warnings(&factors, &history, relative_error, config)? } else { Vec::new() };
     if watch.stopped {
         // More iterations would mend the others.
         warnings = vec![Warning::Stopped];

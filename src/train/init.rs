@@ -6,19 +6,23 @@
 //! smaller side of X is small, the SVD is exact.
 
 mod signed;
+mod tall;
 
-use super::cut::Scratch;
+use super::cut::{Cut, Scratch};
+use super::partials::Partials;
 use super::samples::Shards;
 use super::watch::Watch;
 use super::{Config, Init, Progress, Stage};
-use crate::backend::{Backend, Element, MatMul, Write};
+use crate::backend::{Backend, Element, MatMul};
 use crate::model::Method;
+use crate::ranks::{Tree, add};
 use crate::{Error, Result};
 use faer::Mat;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tall::{BLOCK, block_of, squares, squares_of_columns, triangle_of_all};
 
 /// Up to this length of the smaller side the SVD is exact.
 const EXACT: usize = 256;
@@ -30,13 +34,11 @@ const OVERSAMPLE: usize = 12;
 /// columns 4.55 and 65.0, from the exact SVD 4.55 and 64.8, which takes five to eight times as long. Two layers of 600 and 160
 /// for PIE end at 12.8, with 6 iterations at 12.7, from the exact SVD at 12.5.
 const POWER: usize = 3;
-/// Rows of a tall matrix that the host treats at a time.
-const BLOCK: usize = 8192;
 
 /// W and H of a layer.
 type Layer<E> = (Array2<E>, Array2<E>);
 
-/// W (m × k) and H (n × k) of `layer` (from 0) for `v: n × m`, of which `(entries, squares)` are the sums. [`Init::Svd`]
+/// W (m × k) and the H of this rank (of n × k) of `layer` (from 0) for `v: n × m`, of which `(entries, squares)` are the sums. [`Init::Svd`]
 /// leaves W at 0: least squares make it. A fit that is told to stop meanwhile has a random start.
 pub(crate) fn start<B: Backend>(
     b: &mut B,
@@ -46,7 +48,7 @@ pub(crate) fn start<B: Backend>(
     watch: &mut Watch<'_>,
 ) -> Result<Layer<B::Elem>> {
     let (n, m) = v.shape();
-    let k = config.layers[layer];
+    let (k, own) = (config.layers[layer], v.cut().own());
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(layer as u64));
     // How large an entry is; those of both signs have a mean of about 0.
     let count = (n * m) as f64;
@@ -64,9 +66,12 @@ pub(crate) fn start<B: Backend>(
         Method::Graph => ((3.0 / m as f64).sqrt(), (m as f64 / 3.0 * squares / n as f64).sqrt()),
         _ => (fill * 2.0, fill * 2.0),
     };
-    let mut draw =
-        |rows, scale: f64| Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()));
-    Ok((draw(m, of_w), draw(n, of_h)))
+    let draw = |rng: &mut ChaCha8Rng, rows, scale: f64| {
+        Array2::from_shape_simple_fn((rows, k), || B::Elem::of(scale * rng.random::<f64>()))
+    };
+    let w = draw(&mut rng, m, of_w);
+    skip(&mut rng, own.start * k);
+    Ok((w, draw(&mut rng, own.len(), of_h)))
 }
 
 /// The start that a truncated SVD gives; `fill` is how large an entry is.
@@ -84,19 +89,28 @@ fn of_svd<B: Backend>(
     if config.init == Init::Svd {
         return Ok((Array2::zeros((m, k)), svd.signed(n, k, layer + 1 < config.layers.len(), rng)));
     }
-    let (mut w, mut h) = svd.nonnegative_parts(n, k);
+    let (mut w, mut h) = svd.nonnegative_parts(v.cut(), k)?;
     fill_missing(b, v, &mut w, &mut h, svd.sigma.len(), (fill, layer))?;
-    let mut replace = |value: &mut dyn FnMut() -> f64| {
-        for x in w.iter_mut().chain(h.iter_mut()).filter(|x| **x == B::Elem::of(0.0)) {
-            *x = B::Elem::of(value());
-        }
+    let replace = |m: &mut Array2<B::Elem>, value: &mut dyn FnMut() -> f64| {
+        m.iter_mut().filter(|x| **x == B::Elem::of(0.0)).for_each(|x| *x = B::Elem::of(value()));
     };
     match config.init {
-        Init::Nndsvda => replace(&mut || fill),
-        Init::Nndsvdar => replace(&mut || fill * rng.random::<f64>() / 100.0),
+        Init::Nndsvda => [&mut w, &mut h].into_iter().for_each(|m| replace(m, &mut || fill)),
+        Init::Nndsvdar => {
+            replace(&mut w, &mut || fill * rng.random::<f64>() / 100.0);
+            if let Some(ranks) = v.cut().ranks() {
+                skip(rng, ranks.before(h.iter().filter(|x| **x == B::Elem::of(0.0)).count())?.0);
+            }
+            replace(&mut h, &mut || fill * rng.random::<f64>() / 100.0);
+        }
         Init::Nndsvd | Init::Random | Init::Svd => {}
     }
     Ok((w, h))
+}
+
+/// Passes over numbers that other ranks draw: two words of the generator each.
+fn skip(rng: &mut ChaCha8Rng, numbers: usize) {
+    rng.set_word_pos(rng.get_word_pos() + 2 * numbers as u128);
 }
 
 /// Makes the matrices that [`start`] makes on the device, and lets them go.
@@ -191,28 +205,41 @@ impl<E: Element> Svd<E> {
             })?;
             (Some(q), image)
         };
-        let r = triangle(image.view(), steps)?;
+        let r = triangle_of_all(image.view(), v.cut(), &mut || steps.made())?;
         let svd = r.thin_svd().map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
         let sigma: Vec<f64> = svd.S().column_vector().iter().copied().collect();
         let threshold = sigma.first().map_or(0.0, |s| s * 2.0 * E::UNIT * (n.max(m) as f64).sqrt());
         let rank = sigma.iter().take(k).filter(|s| **s > threshold).count();
         let inner = svd.V().subcols(0, rank);
         let to_left = Mat::from_fn(inner.nrows(), rank, |i, j| inner[(i, j)] / sigma[j]);
-        let left = image.dot(&to_array::<E>(&to_left));
+        let to_left = to_array::<E>(&to_left);
+        let left = match v.cut().ranks() {
+            None => image.dot(&to_left),
+            // As every rank would multiply them.
+            Some(_) => {
+                let mut left = Array2::zeros((image.nrows(), rank));
+                for (_, rows) in v.cut().own_leaves() {
+                    left.slice_mut(s![rows.clone(), ..]).assign(&image.slice(s![rows, ..]).dot(&to_left));
+                }
+                left
+            }
+        };
         let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
         Ok(Self { sigma: sigma[..rank].to_vec(), right, left })
     }
 
     /// `W_:i = √(σ t) v±/‖v±‖`, `H_:i = √(σ t) u±/‖u±‖` with `t = ‖u±‖‖v±‖` the larger of the two; the first
     /// triplet has one sign and is taken whole.
-    fn nonnegative_parts(&self, n: usize, k: usize) -> Layer<E> {
+    fn nonnegative_parts(&self, cut: Cut, k: usize) -> Result<Layer<E>> {
         let rank = self.sigma.len();
-        let parts = self.left.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().map(squares_of_columns);
-        let mut u_norms = vec![(0.0, 0.0); rank];
-        for part in parts.collect::<Vec<_>>() {
-            for (norms, (plus, minus)) in u_norms.iter_mut().zip(part) {
-                *norms = (norms.0 + plus, norms.1 + minus);
+        let mut u_norms = squares_of_columns(self.left.view());
+        if let Some(ranks) = cut.ranks() {
+            let mut tree = Tree::new(ranks, (cut.leaves(), 2 * rank), add);
+            for (leaf, rows) in cut.own_leaves() {
+                let norms = squares_of_columns(self.left.slice(s![rows, ..]));
+                tree.add(leaf, norms.into_iter().flat_map(|(plus, minus)| [plus, minus]).collect());
             }
+            u_norms = tree.finish()?.chunks_exact(2).map(|norms| (norms[0], norms[1])).collect();
         }
         // What multiplies max(x, 0) and max(−x, 0): for a column of W, and for a column of H.
         let mut coefficients = Vec::with_capacity(rank);
@@ -232,7 +259,7 @@ impl<E: Element> Svd<E> {
         }
         let part = |x: f64, (plus, minus): (f64, f64)| E::of(if x > 0.0 { x * plus } else { -x * minus });
         let mut w = Array2::zeros((self.right.nrows(), k));
-        let mut h = Array2::zeros((n, k));
+        let mut h = Array2::zeros((self.left.nrows(), k));
         for (j, (of_w, _)) in coefficients.iter().enumerate() {
             for (w, &v) in w.column_mut(j).iter_mut().zip(self.right.col(j).iter()) {
                 *w = part(v, *of_w);
@@ -246,25 +273,25 @@ impl<E: Element> Svd<E> {
                 }
             }
         });
-        (w, h)
+        Ok((w, h))
     }
 }
 
-/// What `of` makes of every shard, n × `cols` in all, on the host: a pass over V.
+/// What `of` makes of every shard of this rank, with `cols` columns, on the host: a pass over V.
 fn gather<B: Backend>(
     b: &mut B,
     v: &mut dyn Shards<B>,
     cols: usize,
     mut of: impl FnMut(&mut B, &B::Matrix) -> Result<Array2<B::Elem>>,
 ) -> Result<Array2<B::Elem>> {
-    let rows: Vec<_> = v.cut().shards().collect();
+    let rows: Vec<_> = v.cut().own_shards().collect();
     if rows.len() == 1 {
         let mut only = Array2::zeros((0, cols));
         v.pass(b, &mut |b, _, v| of(b, v).map(|all| only = all))?;
         return Ok(only);
     }
-    let mut all = Array2::zeros((v.shape().0, cols));
-    v.pass(b, &mut |b, s, v| of(b, v).map(|shard| all.slice_mut(s![rows[s].clone(), ..]).assign(&shard)))?;
+    let mut all = Array2::zeros((v.cut().own().len(), cols));
+    v.pass(b, &mut |b, s, v| of(b, v).map(|shard| all.slice_mut(s![rows[s.index].clone(), ..]).assign(&shard)))?;
     Ok(all)
 }
 
@@ -281,12 +308,15 @@ fn subspace<B: Backend>(
     let (mut image, mut back) = range_finder(b, v, p)?;
     for _ in 0..POWER {
         let on_device = b.upload(to_array::<B::Elem>(&q).view())?;
+        let mut all = Partials::new(v.cut());
         v.pass(b, &mut |b, s, v| {
             let image = image.rows(b.shape(v).0)?;
             b.matmul(MatMul::NN, v, &on_device, image)?;
-            b.product(MatMul::TN, v, image, Write::of_shard(s), &mut back)?;
+            b.product(MatMul::TN, v, image, s.write, &mut back)?;
+            all.add(b, s, &[&back], None)?;
             steps.made()
         })?;
+        all.finish(b, &mut [&mut back], None)?;
         q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
     }
     Ok(q)
@@ -295,25 +325,6 @@ fn subspace<B: Backend>(
 /// Room for `V Q` of a shard and for `Vᵀ V Q`.
 fn range_finder<B: Backend>(b: &mut B, v: &mut dyn Shards<B>, p: usize) -> Result<(Scratch<B::Matrix>, B::Matrix)> {
     Ok((Scratch::new(v.cut(), |rows| b.zeros(rows, p))?, b.zeros(v.shape().1, p)?))
-}
-
-/// R of a QR decomposition, a block of rows at a time.
-fn triangle<E: Element>(tall: ArrayView2<'_, E>, steps: &mut Steps<'_, '_>) -> Result<Mat<f64>> {
-    let mut r = Mat::<f64>::zeros(0, tall.ncols());
-    for block in tall.axis_chunks_iter(Axis(0), block_of(tall.ncols())) {
-        let top = r.nrows();
-        let both = Mat::from_fn(top + block.nrows(), block.ncols(), |i, j| {
-            if i < top { r[(i, j)] } else { block[[i - top, j]].f64() }
-        });
-        r = both.qr().thin_R().to_owned();
-        steps.made()?;
-    }
-    Ok(r)
-}
-
-/// Rows of a block of a tall matrix that is decomposed a block at a time.
-fn block_of(cols: usize) -> usize {
-    BLOCK.max(2 * cols)
 }
 
 /// NNDSVD has as many components as X has rank. The rest are samples, spread over the set, with small coefficients;
@@ -332,7 +343,13 @@ fn fill_missing<B: Backend>(
     }
     let norm = |row: ArrayView1<'_, B::Elem>| B::Elem::of(row.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt());
     let norms = gather(b, v, 1, |b, v| Ok(b.download(v)?.map_axis(Axis(1), norm).insert_axis(Axis(1))))?;
-    let norms: Vec<f64> = norms.iter().map(|norm| norm.f64()).collect();
+    let mut norms: Vec<f64> = norms.iter().map(|norm| norm.f64()).collect();
+    let (own, ranks) = (v.cut().own(), v.cut().ranks());
+    if let Some(ranks) = ranks {
+        let mut all = vec![0.0; v.shape().0];
+        all[own.clone()].copy_from_slice(&norms);
+        norms = ranks.total(all)?;
+    }
     let usable = norms.iter().filter(|norm| **norm > 0.0).count();
     if k - rank > usable {
         return Err(Error::Config(format!(
@@ -355,32 +372,21 @@ fn fill_missing<B: Backend>(
     let rows: Vec<_> = v.cut().shards().collect();
     v.pass(b, &mut |b, s, v| {
         let x = b.download(v)?;
-        for (x, i) in x.rows().into_iter().zip(rows[s].clone()) {
+        for (x, i) in x.rows().into_iter().zip(rows[s.index].clone()) {
             let Some(j) = of[i] else { continue };
             for (w, x) in w.column_mut(j).iter_mut().zip(x) {
                 *w = B::Elem::of(x.f64() / norms[i] * fill * (k as f64).sqrt());
             }
         }
         Ok(())
-    })
-}
-
-/// `(Σ max(x, 0)², Σ max(−x, 0)²)`.
-fn squares<'a>(x: impl Iterator<Item = &'a f64>) -> (f64, f64) {
-    x.fold((0.0, 0.0), |(plus, minus), &x| if x > 0.0 { (plus + x * x, minus) } else { (plus, minus + x * x) })
-}
-
-/// The same of every column.
-fn squares_of_columns<E: Element>(m: ArrayView2<'_, E>) -> Vec<(f64, f64)> {
-    let mut sums = vec![(0.0, 0.0); m.ncols()];
-    for row in m.rows() {
-        for ((plus, minus), x) in sums.iter_mut().zip(row) {
-            let x = x.f64();
-            *plus += x.max(0.0).powi(2);
-            *minus += x.min(0.0).powi(2);
-        }
+    })?;
+    if let Some(ranks) = ranks {
+        // Each of them is of one rank, and 0 on the others.
+        let mut new = w.slice_mut(s![.., rank..]);
+        let all = ranks.total(new.iter().map(|v| v.f64()).collect())?;
+        new.iter_mut().zip(all).for_each(|(w, v)| *w = B::Elem::of(v));
     }
-    sums
+    Ok(())
 }
 
 fn to_mat<E: Element>(m: ArrayView2<'_, E>) -> Mat<f64> {

@@ -33,8 +33,9 @@ pub(crate) fn iterate<B: Backend, S: State<B>>(
     };
     let max = watch.iterations(stage, max);
     if !here.over && here.made() < max {
-        let ends_itself = stop.is_any() && b.gate(true);
-        let cadence = if stop.is_any() && !ends_itself { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
+        let ends_itself = stop.is_any() && watch.is_alone() && b.gate(true);
+        let looks = stop.is_any() && !ends_itself || !watch.is_alone();
+        let cadence = if looks { Cadence { every: 1, ahead: 0 } } else { b.cadence() };
         let done = run(b, objective, ((stage, max), cadence), (&mut here, stop), state, watch, step);
         b.gate(false);
         done?;
@@ -69,7 +70,7 @@ fn run<B: Backend, S: State<B>>(
         queued += turns;
         under_way.push_back((turns, b.start_read(&objective.scalars)?));
         // What is written down is what the last iteration left, so that all of them have to be done.
-        let due = queued < max && watch.is_due(stage, false);
+        let due = queued < max && watch.is_due(stage, false)?;
         let ahead = if due { 0 } else { cadence.ahead };
         while !here.over && !stopped && under_way.len() > ahead {
             if let Some(pending) = under_way.pop_front() {
@@ -84,7 +85,7 @@ fn run<B: Backend, S: State<B>>(
     for pending in under_way {
         objective.look(b, pending, (bounds, stop), here, watch)?;
     }
-    if watch.is_due(stage, true) {
+    if watch.is_due(stage, true)? {
         watch.keep(b, here, state)?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::{baselines, init, method, nonlinear};
 use crate::backend::{Backend, Element, MatMul, Storage};
 use crate::model::{HPenalty, Method};
 use crate::{Error, Result};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use std::time::Instant;
 
 /// What the pre-training of all layers leaves.
@@ -126,7 +126,10 @@ pub(super) fn pretrain_layers<B: Backend>(
                 &mut *v,
                 |b, v| {
                     let (w, h) = match start {
-                        Some(start) => given(start, layer, (n, m), k)?,
+                        Some(start) => {
+                            let (w, h) = given(start, layer, (n, m), k)?;
+                            (w, h.slice_move(s![cut.own(), ..]))
+                        }
                         None => init::start(b, (v, entries, vv), layer, config, watch)?,
                     };
                     Ok((b.upload(w.view())?, Samples::upload_in(b, cut, h.view(), scratch)?))

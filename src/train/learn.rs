@@ -96,7 +96,7 @@ pub fn learn<'x, B: Backend>(
             if learns && watch.stopped {
                 return Ok(());
             }
-            let h = h.at(b, s)?;
+            let h = h.at(b, s.index)?;
             h_block.set_rhs(b, x, &chain[depth - 1].psi)?;
             (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
             if !learns {
@@ -111,7 +111,7 @@ pub fn learn<'x, B: Backend>(
             }
             h_block.set_gram(b, &chain[depth - 1].psi)?;
             h_block.prepare(b)?;
-            watch.report(&Progress { done: s + 1, of: batches, ..Progress::of(Stage::Finetune) });
+            watch.report(&Progress { done: s.index + 1, of: batches, ..Progress::of(Stage::Finetune) });
             Ok(())
         })?;
     }

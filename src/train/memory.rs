@@ -28,7 +28,7 @@ use std::ops::Range;
 /// [`Error::Config`] for settings that make no sense, as [`Config::validate`].
 pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
     config.validate()?;
-    peak(Rules::Gpu, config, n, m)
+    peak(Rules::Gpu, config, config.own_rows(n, m).len(), m)
 }
 
 /// How samples may lie on a device, from the fastest way on: as `config` says, or streamed to it in shards of
@@ -57,6 +57,7 @@ const FEW_ROWS: usize = 1024;
 /// and H that the largest layer starts from, of a stream the shard in use and the one that is read ahead, and on the CPU backend,
 /// in f32, what [`device_bytes`] is of a GPU. `u64::MAX` where it is beyond counting.
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
+    let (all, n) = (n, config.own_rows(n, m).len());
     let rows = [m].into_iter().chain(config.layers.iter().copied());
     let of = config.pretrained_on(n).unwrap_or(n);
     let start =
@@ -66,6 +67,10 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     if config.scratch.is_some() {
         // H is in memory once it is done.
         fit = fit.max(words(n, config.layers.last().copied().unwrap_or(0)));
+    }
+    if config.ranks.is_some_and(|ranks| ranks.is_first()) {
+        // H of all ranks, for the model file.
+        fit = fit.max(words(all, config.layers.last().copied().unwrap_or(0)));
     }
     let ahead = if config.stream { 2 * words(n, m).min(SHARD_BYTES as u64) } else { 0 };
     match start.saturating_add(fit).saturating_add(ahead) {
@@ -87,7 +92,7 @@ fn peak(rules: Rules, config: &Config, n: usize, m: usize) -> Result<u64> {
     }
     // With as many iterations as have all the matrices: of a fit in halves the last ones are in f32, and of one layer the last is plain.
     let (pretrain, sweeps) = (config.pretrain.min(1), config.sweeps.min(REFINEMENT + 1));
-    let config = &Config { pretrain, sweeps, inner: 1, tol: 0.0, target_error: None, ..config.clone() };
+    let config = &Config { pretrain, sweeps, inner: 1, tol: 0.0, target_error: None, ranks: None, ..config.clone() };
     let of = |n: usize, part: usize| {
         let mut counting = Counting::new(rules);
         let mut report = silent;

@@ -9,6 +9,7 @@
 
 use super::checkpoint::{LoopState, is_kept};
 use super::history::Stage;
+use super::partials::Partials;
 use super::samples::{Samples, Shards};
 use super::settings::ElasticNet;
 use super::watch::Watch;
@@ -20,7 +21,7 @@ use crate::{Error, Result};
 use ndarray::Array2;
 
 const CROSS: usize = 0;
-const QUADRATIC: usize = 1;
+pub(super) const QUADRATIC: usize = 1;
 /// From here on: ‖s_1‖² … ‖s_L‖², pen(S).
 pub(crate) const PENALTIES: usize = 2;
 
@@ -100,7 +101,7 @@ impl<B: Backend> Objective<B> {
         cross: (&B::Matrix, &B::Matrix),
         quadratic: (&B::Matrix, &B::Matrix),
     ) -> Result<()> {
-        self.record_cross(b, turn, 0, cross)?;
+        self.record_cross(b, turn, Write::Replace, cross)?;
         self.record_quadratic(b, turn, quadratic.0, quadratic.1)
     }
 
@@ -144,18 +145,33 @@ impl<B: Backend> Objective<B> {
     }
 
     /// ΣH of a shard, beside that of those before it, where entries are penalised.
-    pub(crate) fn record_entries_of_h(&mut self, b: &mut B, turn: usize, shard: usize, h: &B::Matrix) -> Result<()> {
+    pub(crate) fn record_entries_of_h(&mut self, b: &mut B, turn: usize, write: Write, h: &B::Matrix) -> Result<()> {
         if self.entries.is_none() {
             return Ok(());
         }
         let slot = self.slot(turn, PENALTIES + self.mu.len() + 3);
-        b.reduce(Sum::Entries(h), Write::of_shard(shard), &mut self.scalars, slot)
+        b.reduce(Sum::Entries(h), write, &mut self.scalars, slot)
+    }
+
+    /// The slot of ΣH, where there is one.
+    pub(crate) fn slots_of_entries(&self, turn: usize) -> Vec<usize> {
+        self.entries.iter().map(|_| self.slot(turn, PENALTIES + self.mu.len() + 3)).collect()
+    }
+
+    /// The slot of ⟨B, F⟩.
+    pub(crate) fn slot_of_cross(&self, turn: usize) -> usize {
+        self.slot(turn, CROSS)
     }
 
     /// Both, of these factors.
     pub(crate) fn record_entries(&mut self, b: &mut B, turn: usize, w: &B::Matrix, h: &mut Samples<B>) -> Result<()> {
         self.record_entries_of_w(b, turn, w)?;
-        h.pass(b, &mut |b, s, h| self.record_entries_of_h(b, turn, s, h))
+        let (mut all, slots) = (Partials::new(h.cut()), self.slots_of_entries(turn));
+        h.pass(b, &mut |b, s, h| {
+            self.record_entries_of_h(b, turn, s.write, h)?;
+            all.add(b, s, &[], Some((&self.scalars, &slots)))
+        })?;
+        all.finish(b, &mut [], Some((&mut self.scalars, &slots)))
     }
 
     /// A penalty `½ lambda ⟨p, q⟩` instead of that on H, which has its place.
@@ -236,16 +252,16 @@ impl<B: Backend> Objective<B> {
         &mut self,
         b: &mut B,
         turn: usize,
-        shard: usize,
+        write: Write,
         cross: (&B::Matrix, &B::Matrix),
     ) -> Result<()> {
         let slot = self.slot(turn, CROSS);
-        b.reduce(Sum::Dot(cross.0, cross.1), Write::of_shard(shard), &mut self.scalars, slot)
+        b.reduce(Sum::Dot(cross.0, cross.1), write, &mut self.scalars, slot)
     }
 
     /// ⟨G, S⟩.
     pub(crate) fn record_quadratic(&mut self, b: &mut B, turn: usize, gram: &B::Matrix, s: &B::Matrix) -> Result<()> {
-        self.record_quadratic_of(b, turn, 0, (gram, s))
+        self.record_quadratic_of(b, turn, Write::Replace, (gram, s))
     }
 
     /// ⟨G, S⟩ of a shard, which has a G of its own, beside that of those before it.
@@ -253,23 +269,23 @@ impl<B: Backend> Objective<B> {
         &mut self,
         b: &mut B,
         turn: usize,
-        shard: usize,
+        write: Write,
         (gram, s): (&B::Matrix, &B::Matrix),
     ) -> Result<()> {
         let slot = self.slot(turn, QUADRATIC);
-        b.reduce(Sum::Dot(gram, s), Write::of_shard(shard), &mut self.scalars, slot)
+        b.reduce(Sum::Dot(gram, s), write, &mut self.scalars, slot)
     }
 
     /// The residual itself of a shard, beside that of those before it, for [`Objective::of_residual`].
     pub(crate) fn record_residual(
         &mut self,
         b: &mut B,
-        shard: usize,
+        write: Write,
         x: &B::Matrix,
         h: &B::Matrix,
         psi: &B::Matrix,
     ) -> Result<()> {
-        b.residual(x, h, psi, Write::of_shard(shard), &mut self.scalars, QUADRATIC)
+        b.residual(x, h, psi, write, &mut self.scalars, QUADRATIC)
     }
 
     /// [`Objective::of_residual`] for these factors: a pass over x.
@@ -280,10 +296,13 @@ impl<B: Backend> Objective<B> {
         h: &mut Samples<B>,
         psi: &B::Matrix,
     ) -> Result<(f64, f64)> {
+        let mut all = Partials::new(x.cut());
         x.pass(b, &mut |b, s, x| {
-            let h = h.look(b, s)?;
-            self.record_residual(b, s, x, h, psi)
+            let h = h.look(b, s.index)?;
+            self.record_residual(b, s.write, x, h, psi)?;
+            all.add(b, s, &[], Some((&self.scalars, &[QUADRATIC])))
         })?;
+        all.finish(b, &mut [], Some((&mut self.scalars, &[QUADRATIC])))?;
         self.of_residual(b)
     }
 
@@ -298,7 +317,7 @@ impl<B: Backend> Objective<B> {
         b.matmul(MatMul::TN, h, h, s)?;
         self.record_penalties(b, 0, [], s)?;
         b.sum(Sum::Dot(x, x), &mut self.scalars, CROSS)?;
-        self.record_residual(b, 0, x, h, psi)?;
+        self.record_residual(b, Write::Replace, x, h, psi)?;
         let sums = b.read(&self.scalars)?;
         self.xx = sums[CROSS];
         Ok((self.xx, self.exact_value(&sums)))
@@ -306,7 +325,7 @@ impl<B: Backend> Objective<B> {
 
     /// ‖X − H Ψᵀ‖² itself, of a shard. Waits.
     pub(crate) fn squared_residual(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<f64> {
-        self.record_residual(b, 0, x, h, psi)?;
+        self.record_residual(b, Write::Replace, x, h, psi)?;
         Ok(b.read(&self.scalars)?[QUADRATIC])
     }
 
@@ -318,7 +337,7 @@ impl<B: Backend> Objective<B> {
         h: &B::Matrix,
         psi: &B::Matrix,
     ) -> Result<(f64, f64)> {
-        self.record_residual(b, 0, x, h, psi)?;
+        self.record_residual(b, Write::Replace, x, h, psi)?;
         self.of_residual(b)
     }
 

@@ -77,26 +77,26 @@ pub(crate) fn finetune<B: Backend>(
             h_block.set_gram(b, &chain[last].psi)?;
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
-                let (h, rows) = (h.at(b, s)?, b.shape(x).0);
+                let (h, rows) = (h.at(b, s.index)?, b.shape(x).0);
                 h_block.set_rhs(b, x, &chain[last].psi)?;
                 (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
                 b.product(MatMul::TN, h, h, Write::Replace, &mut of_shard)?;
-                objective.record_cross(b, turn, s, (h_block.rhs(rows)?, h))?;
-                objective.record_quadratic_of(b, turn, s, (&h_block.gram, &of_shard))?;
-                if s == 0 {
+                objective.record_cross(b, turn, s.write, (h_block.rhs(rows)?, h))?;
+                objective.record_quadratic_of(b, turn, s.write, (&h_block.gram, &of_shard))?;
+                if s.index == 0 {
                     b.copy(&of_shard, &mut gram)?;
                 } else {
                     b.add(&mut gram, 1.0, &of_shard)?;
                 }
 
-                if s == shares.len() {
+                if s.index == shares.len() {
                     b.reduce(Sum::Dot(x, x), Write::Replace, &mut square, 0)?;
                     shares.push(b.read(&square)?[0] / xx);
                 }
-                if shares[s] == 0.0 {
+                if shares[s.index] == 0.0 {
                     return Ok(());
                 }
-                let of_batch = (x, &*h, &of_shard, shares[s]);
+                let of_batch = (x, &*h, &of_shard, shares[s.index]);
                 if !follow(b, (w, chain, sums), of_batch, &penalties.mu, (forget, &forgets), (weight, least))? {
                     return Ok(());
                 }
@@ -134,11 +134,11 @@ pub(crate) fn finetune<B: Backend>(
         |b, objective, (), turn| {
             h_block.prepare(b)?;
             x.pass(b, &mut |b, s, x| {
-                let h = h.at(b, s)?;
+                let h = h.at(b, s.index)?;
                 h_block.set_rhs(b, x, &chain[last].psi)?;
                 (0..SOLVES).try_for_each(|_| h_block.solve(b, h))?;
-                objective.record_cross(b, turn, s, (h_block.rhs(b.shape(x).0)?, h))?;
-                b.product(MatMul::TN, h, h, Write::of_shard(s), &mut gram)
+                objective.record_cross(b, turn, s.write, (h_block.rhs(b.shape(x).0)?, h))?;
+                b.product(MatMul::TN, h, h, s.write, &mut gram)
             })?;
             objective.record_quadratic(b, turn, &h_block.gram, &gram)?;
             objective.record_penalties(b, turn, &*w, &gram)

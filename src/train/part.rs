@@ -5,10 +5,11 @@ use super::cut::Cut;
 use super::layers::{Pretrained, pretrain_layers, psi};
 use super::project::{Projection, project};
 use super::samples::{Samples, Shards, Streamed, hold, totals};
-use super::source::Source;
+use super::source::{Placed, Source};
 use super::watch::Watch;
 use super::{Config, PenaltyScale, Seconds, Unit};
 use crate::backend::{Backend, Element, Rows, SHARD_BYTES, rows_of_bytes};
+use crate::ranks::Ranks;
 use crate::{Error, Result};
 use ndarray::{Array2, s};
 use rand::{Rng, SeedableRng};
@@ -37,11 +38,21 @@ impl<B: Backend> Part<B> {
         seconds: &mut Seconds,
         watch: &mut Watch<'_>,
     ) -> Result<Self> {
-        let rows = b.shard_rows(source.shape().1);
-        let cut = Cut::new(samples, config.max_shard_rows.map_or(rows, |most| most.min(rows)));
+        let m = source.shape().1;
+        let rows = b.shard_rows(m);
+        let cut = match config.ranks {
+            Some(_) => Cut::of_fit(b, config, (samples, m)),
+            None => Cut::new(samples, config.max_shard_rows.map_or(rows, |most| most.min(rows))),
+        };
         let (mut held, mut streamed, mut part);
         // Any rows are as good for a device that counts.
-        let (x, storage): (&mut dyn Shards<B>, _) = if config.max_shard_rows.is_some() {
+        let (x, storage): (&mut dyn Shards<B>, _) = if let Some(ranks) = config.ranks {
+            let own = exchanged(&mut Selection::draw(source, samples, config.seed), (ranks, config), cut)?;
+            let mut own = Placed { source: Box::new(Rows::from(own)), first: cut.own().start, samples };
+            let storage;
+            (held, storage) = hold(b, &mut own, unit, config.x_storage, cut)?;
+            (&mut held, storage)
+        } else if config.max_shard_rows.is_some() {
             part = b.by_host(
                 &mut *source,
                 |_, source| {
@@ -108,6 +119,42 @@ impl<B: Backend> Part<B> {
         seconds.pretrain += clock.elapsed().as_secs_f64();
         Ok(trained)
     }
+}
+
+/// The rows of a part that this rank has, from the ranks that have them: ranks share the part as they share all samples.
+fn exchanged<E: Element>(
+    part: &mut Selection<'_, E>,
+    (ranks, config): (Ranks, &Config),
+    cut: Cut,
+) -> Result<Array2<E>> {
+    let (n, m) = part.source.shape();
+    let block = config.block_rows((n, m));
+    let own = cut.own();
+    let mut all = Array2::zeros((own.len(), m));
+    for from in 0..ranks.size() {
+        let held = ranks.rows((n, block), from);
+        let before = |row: usize| part.rows.partition_point(|&chosen| chosen < row);
+        let (first, end) = (before(held.start), before(held.end));
+        for to in 0..ranks.size() {
+            let wanted = cut.rows_of(ranks, to);
+            let rows = first.max(wanted.start)..end.min(wanted.end);
+            if rows.is_empty() || ![from, to].contains(&ranks.rank()) {
+                continue;
+            }
+            if from == ranks.rank() {
+                let picked = part.rows(rows.clone())?.into_owned();
+                match to == from {
+                    true => all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]).assign(&picked),
+                    false => ranks.send(to, bytemuck::cast_slice(picked.as_slice().unwrap_or_default()))?,
+                }
+            } else {
+                let mut picked = Array2::<E>::zeros((rows.len(), m));
+                ranks.receive(from, bytemuck::cast_slice_mut(picked.as_slice_mut().unwrap_or_default()))?;
+                all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]).assign(&picked);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Some rows of another source, in their order.

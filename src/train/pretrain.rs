@@ -5,12 +5,13 @@ use super::descent::Extrapolation;
 use super::iterate::iterate;
 use super::layer::Layer;
 use super::objective::Objective;
+use super::partials::Partials;
 use super::samples::{Samples, Shards};
 use super::state::{State, Visitor};
 use super::watch::Watch;
 use super::{Config, Extrapolate, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, By, ColumnSums, MatMul, Stopping, Write};
+use crate::backend::{Backend, By, ColumnSums, Stopping, Write};
 use crate::model::HPenalty;
 
 /// Alternates the H block and the W block on `½‖V − H Wᵀ‖² + penalties`; returns the objective over time.
@@ -58,16 +59,18 @@ pub(crate) fn pretrain<B: Backend>(
             let Extrapolated { w, h, ahead } = state;
             h_block.set_gram(b, &ahead.of_w()[0])?;
             h_block.prepare(b)?;
+            let (mut all, slots) = (Partials::new(v.cut()), objective.slots_of_entries(turn));
             v.pass(b, &mut |b, s, v| {
                 h_block.set_rhs(b, v, &ahead.of_w()[0])?;
-                let h = h.at(b, s)?;
-                let point = ahead.begin(b, s, h)?;
+                let h = h.at(b, s.index)?;
+                let point = ahead.begin(b, s.index, h)?;
                 h_block.solve(b, point)?;
-                let (ahead, write) = (ahead.look_ahead(b, s, h)?, Write::of_shard(s));
-                objective.record_entries_of_h(b, turn, s, ahead)?;
-                b.product(MatMul::TN, ahead, ahead, write, &mut w_block.gram)?;
-                b.product(MatMul::TN, v, ahead, write, &mut w_block.rhs)
+                let ahead = ahead.look_ahead(b, s.index, h)?;
+                objective.record_entries_of_h(b, turn, s.write, ahead)?;
+                w_block.add(b, s.write, v, ahead)?;
+                all.add(b, s, &[&w_block.gram, &w_block.rhs], Some((&objective.scalars, &slots)))
             })?;
+            all.finish(b, &mut [&mut w_block.gram, &mut w_block.rhs], Some((&mut objective.scalars, &slots)))?;
             w_block.solve(b, ahead.of_w_mut(0))?;
             ahead.look_ahead_of_w(b, 0, w)?;
 
@@ -90,14 +93,16 @@ pub(crate) fn pretrain<B: Backend>(
         iterate(b, &mut objective, (stage, plain), (last, stop), &mut state, watch, |b, objective, state, turn| {
             let Plain { w, h, h_block, w_block } = state;
             h_block.prepare(b)?;
+            let (mut all, slots) = (Partials::new(v.cut()), objective.slots_of_entries(turn));
             v.pass(b, &mut |b, s, v| {
-                let (h, write) = (h.at(b, s)?, Write::of_shard(s));
+                let h = h.at(b, s.index)?;
                 h_block.set_rhs(b, v, w)?;
                 h_block.solve(b, h)?;
-                objective.record_entries_of_h(b, turn, s, h)?;
-                b.product(MatMul::TN, h, h, write, &mut w_block.gram)?;
-                b.product(MatMul::TN, v, h, write, &mut w_block.rhs)
+                objective.record_entries_of_h(b, turn, s.write, h)?;
+                w_block.add(b, s.write, v, h)?;
+                all.add(b, s, &[&w_block.gram, &w_block.rhs], Some((&objective.scalars, &slots)))
             })?;
+            all.finish(b, &mut [&mut w_block.gram, &mut w_block.rhs], Some((&mut objective.scalars, &slots)))?;
             w_block.solve(b, w)?;
             h_block.set_gram(b, w)?;
             objective.record_entries_of_w(b, turn, w)?;

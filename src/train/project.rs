@@ -10,7 +10,7 @@ use super::unit::Unit;
 use super::watch::Watch;
 use super::{Metric, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, MatMul, Stopping, Sum};
+use crate::backend::{Backend, MatMul, Stopping, Sum, Write};
 use crate::model::HPenalty;
 
 /// How samples are projected.
@@ -108,11 +108,11 @@ pub(crate) fn project<B: Backend>(
     let (stop, batches) = (Stopping::new(how.tol, None), how.max_steps.div_ceil(batch));
     let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
     x.pass(b, &mut |b, shard, x| {
-        let h = h.at(b, shard)?;
+        let h = h.at(b, shard.index)?;
         block.set_rhs(b, x, psi)?;
-        objective.record_entries_of_h(b, 0, 0, h)?;
+        objective.record_entries_of_h(b, 0, Write::Replace, h)?;
         let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
-        watch.part = (shard, shards);
+        watch.part = (shard.index, shards);
         let history = iterate(
             b,
             &mut objective,
@@ -125,7 +125,7 @@ pub(crate) fn project<B: Backend>(
                 block.solve(b, h)?;
                 b.matmul(MatMul::TN, h, h, &mut s)?;
                 objective.record_fit(b, turn, (block.rhs(b.shape(h).0)?, h), (&block.gram, &s))?;
-                objective.record_entries_of_h(b, turn, 0, h)?;
+                objective.record_entries_of_h(b, turn, Write::Replace, h)?;
                 objective.record_penalties(b, turn, [], &s)
             },
         )?;

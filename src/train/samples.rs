@@ -4,12 +4,13 @@
 //! the block of `H_s`, and its part of the sums that couple the samples, `C = Σ_s X_sᵀ H_s` and `S = Σ_s H_sᵀ H_s`. So X is
 //! read once per iteration, and the right side and the scratch of H have the size of a shard.
 
-use super::cut::Cut;
+use super::cut::{Cut, Shard};
 use super::kept::{Kept, Parked};
+use super::partials::Partials;
 use super::source::Source;
 use super::state::{State, Visitor};
 use super::unit::Unit;
-use crate::backend::{Apply, Backend, By, ColumnSums, Device, Element, MatMul, Rows, Storage, Sum, Write};
+use crate::backend::{Apply, Backend, By, ColumnSums, Device, Element, MatMul, Rows, Storage, Sum};
 use crate::model::Activation;
 use crate::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
@@ -21,14 +22,14 @@ pub(crate) trait Shards<B: Backend> {
     fn cut(&self) -> Cut;
     /// `(samples, columns)`.
     fn shape(&self) -> (usize, usize);
-    /// Hands every shard to `visit`, in order and with its number, once.
+    /// Hands every shard of this rank to `visit`, in order, once.
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()>;
     /// All samples as one matrix, where they are held as one: for what couples them otherwise than by a sum.
     fn whole(&self) -> Result<&B::Matrix>;
 }
 
-/// What is done with a shard of that number.
-pub(crate) type Visit<'a, B> = dyn FnMut(&mut B, usize, &<B as Device>::Matrix) -> Result<()> + 'a;
+/// What is done with a shard.
+pub(crate) type Visit<'a, B> = dyn FnMut(&mut B, Shard, &<B as Device>::Matrix) -> Result<()> + 'a;
 
 /// Samples on the device, an X that is held or H; or an H that is in a scratch file.
 pub(crate) struct Samples<B: Backend> {
@@ -62,8 +63,10 @@ impl<B: Backend> Samples<B> {
         }
     }
 
+    /// The rows of this rank, from the host.
     pub(crate) fn upload(b: &mut B, cut: Cut, host: ArrayView2<'_, B::Elem>) -> Result<Self> {
-        Self::each(cut, host.ncols(), |rows| b.upload(host.slice(s![rows, ..])))
+        let first = cut.own().start;
+        Self::each(cut, host.ncols(), |rows| b.upload(host.slice(s![rows.start - first..rows.end - first, ..])))
     }
 
     /// [`Samples::upload`], kept where [`Samples::zeros_in`] is.
@@ -72,7 +75,7 @@ impl<B: Backend> Samples<B> {
             return Self::upload(b, cut, host);
         }
         let mut new = Self::zeros_in(b, cut, host.ncols(), folder)?;
-        for (s, rows) in cut.shards().enumerate() {
+        for (s, rows) in cut.own_shards().enumerate() {
             let shard = new.at(b, s)?;
             b.write(host.slice(s![rows, ..]), shard)?;
         }
@@ -101,20 +104,20 @@ impl<B: Backend> Samples<B> {
         }
     }
 
-    /// The entries, of samples that are not needed on the device any more: a shard that is there leaves its memory.
+    /// The entries of this rank, of samples that are not needed on the device any more: a shard that is there leaves its memory.
     pub(crate) fn into_host(self, b: &mut B) -> Result<Array2<B::Elem>> {
         let work = |b: &mut B, mut h: Self| {
-            let mut all = Array2::zeros(h.shape());
+            let mut all = Array2::zeros((h.cut.own().len(), h.cols));
             let mut take = |b: &mut B, rows, shard: &B::Matrix| {
                 all.slice_mut(s![rows, ..]).assign(&b.download(shard)?);
                 Ok(())
             };
             match h.kept {
                 Kept::Device(shards) => {
-                    h.cut.shards().zip(shards).try_for_each(|(rows, shard)| take(b, rows, &shard))?;
+                    h.cut.own_shards().zip(shards).try_for_each(|(rows, shard)| take(b, rows, &shard))?;
                 }
                 Kept::File(_) => {
-                    for (s, rows) in h.cut.shards().enumerate() {
+                    for (s, rows) in h.cut.own_shards().enumerate() {
                         let shard = h.look(b, s)?;
                         take(b, rows, shard)?;
                     }
@@ -134,18 +137,22 @@ impl<B: Backend> Samples<B> {
 
     /// `HᵀH`.
     pub(crate) fn gram(&mut self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
-        (0..self.count()).try_for_each(|s| {
-            let h = self.look(b, s)?;
-            b.product(MatMul::TN, h, h, Write::of_shard(s), out)
-        })
+        let mut all = Partials::new(self.cut);
+        self.pass(b, &mut |b, s, h| {
+            b.product(MatMul::TN, h, h, s.write, out)?;
+            all.add(b, s, &[out], None)
+        })?;
+        all.finish(b, &mut [out], None)
     }
 
     /// Sums of squares of the columns, `out: 1 × columns`.
     pub(crate) fn squares(&mut self, b: &mut B, out: &mut B::Matrix) -> Result<()> {
-        (0..self.count()).try_for_each(|s| {
-            let h = self.look(b, s)?;
-            b.column_sums(h, ColumnSums::SumOfSquares, Write::of_shard(s), out)
-        })
+        let mut all = Partials::new(self.cut);
+        self.pass(b, &mut |b, s, h| {
+            b.column_sums(h, ColumnSums::SumOfSquares, s.write, out)?;
+            all.add(b, s, &[out], None)
+        })?;
+        all.finish(b, &mut [out], None)
     }
 
     /// Multiplies all columns, or all entries; or divides them.
@@ -202,17 +209,39 @@ impl<B: Backend> Samples<B> {
     /// As part of a state, under that name. Into how many shards they are cut is not written down.
     pub(crate) fn visit_as(&mut self, b: &mut B, name: &str, visitor: &mut Visitor<'_>) -> Result<()> {
         visitor.begin(name, self.shape())?;
+        let (cut, row) = (self.cut, self.cols * size_of::<B::Elem>());
+        let (own, ranks) = (cut.own(), cut.ranks());
+        visitor.skip((own.start * row) as u64)?;
         for s in 0..self.count() {
             match visitor {
                 Visitor::List(_) => break,
                 Visitor::Write(_) => {
                     let h = self.look(b, s)?;
-                    visitor.write(b, name, h)?;
+                    match ranks.filter(|ranks| !ranks.is_first()) {
+                        None => visitor.write(b, name, h)?,
+                        Some(ranks) => {
+                            let mut bytes = Vec::new();
+                            Visitor::Write(&mut bytes).write(b, name, h)?;
+                            ranks.send(0, &bytes)?;
+                        }
+                    }
                 }
                 Visitor::Read(_) => {
                     let h = self.at(b, s)?;
                     visitor.fill(b, name, h)?;
                 }
+            }
+        }
+        visitor.skip(((cut.samples - own.end) * row) as u64)?;
+        let Some(ranks) = ranks.filter(|ranks| ranks.is_first() && matches!(visitor, Visitor::Write(_))) else {
+            return Ok(());
+        };
+        let mut bytes = Vec::new();
+        for rank in 1..ranks.size() {
+            for shard in cut.shards_of(ranks, rank) {
+                bytes.resize(shard.len() * row, 0);
+                ranks.receive(rank, &mut bytes)?;
+                visitor.write_bytes(&bytes)?;
             }
         }
         Ok(())
@@ -230,8 +259,8 @@ impl<B: Backend> Shards<B> for Samples<B> {
 
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
         (0..self.count()).try_for_each(|s| {
-            let shard = self.look(b, s)?;
-            visit(b, s, shard)
+            let (shard, h) = (self.cut.shard(s), self.look(b, s)?);
+            visit(b, shard, h)
         })
     }
 
@@ -295,7 +324,7 @@ impl<B: Backend> Shards<B> for Streamed<'_, B::Elem> {
         for (s, rows) in self.cut.shards().enumerate() {
             let storage = self.storage;
             let (shard, _) = b.upload_data(self.rows(rows)?, storage)?;
-            visit(b, s, &shard)?;
+            visit(b, self.cut.shard(s), &shard)?;
         }
         Ok(())
     }
@@ -319,6 +348,10 @@ pub(crate) fn hold<B: Backend>(
         mixed |= *found.get_or_insert(stored) != stored;
         Ok(shard)
     })?;
+    if let Some(ranks) = cut.ranks() {
+        let others = found.is_some_and(|found| found != Storage::U8);
+        mixed = ranks.any([mixed || found == Some(Storage::U8), mixed || others])? == [true; 2];
+    }
     if mixed {
         // Some shards are whole bytes, others are not.
         drop(x);
@@ -330,10 +363,13 @@ pub(crate) fn hold<B: Backend>(
 /// `(Σ_ij v_ij, ‖V‖²)`, of the V that is on the device. A pass; waits.
 pub(crate) fn totals<B: Backend>(b: &mut B, v: &mut dyn Shards<B>) -> Result<(f64, f64)> {
     let mut sums = b.scalars(2)?;
+    let mut all = Partials::new(v.cut());
     v.pass(b, &mut |b, s, v| {
-        b.reduce(Sum::Entries(v), Write::of_shard(s), &mut sums, 0)?;
-        b.reduce(Sum::Dot(v, v), Write::of_shard(s), &mut sums, 1)
+        b.reduce(Sum::Entries(v), s.write, &mut sums, 0)?;
+        b.reduce(Sum::Dot(v, v), s.write, &mut sums, 1)?;
+        all.add(b, s, &[], Some((&sums, &[0, 1])))
     })?;
+    all.finish(b, &mut [], Some((&mut sums, &[0, 1])))?;
     let sums = b.read(&sums)?;
     Ok((sums[0], sums[1]))
 }

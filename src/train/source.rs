@@ -69,6 +69,32 @@ impl<E: Clone> Source<E> for Rows<'_, E> {
     }
 }
 
+/// Some rows of a larger set, those of a rank: a source of the set, of which no others are asked for.
+pub struct Placed<E> {
+    /// These rows.
+    pub source: Box<dyn Source<E>>,
+    /// The first of them in the set.
+    pub first: usize,
+    /// The samples of the set.
+    pub samples: usize,
+}
+
+impl<E> Source<E> for Placed<E> {
+    fn shape(&self) -> (usize, usize) {
+        (self.samples, self.source.shape().1)
+    }
+
+    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, E>> {
+        let missing = |row: usize| Error::Data(format!("row {row} is of another rank"));
+        let start = rows.start.checked_sub(self.first).ok_or_else(|| missing(rows.start))?;
+        let end = start + rows.len();
+        if end > self.source.shape().0 {
+            return Err(missing(rows.end - 1));
+        }
+        self.source.rows(start..end)
+    }
+}
+
 impl Source<f32> for ReadAhead {
     fn shape(&self) -> (usize, usize) {
         self.dim()

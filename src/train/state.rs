@@ -106,6 +106,22 @@ impl Visitor<'_> {
         write_rows(b, name, m, to)?.map_err(|e| Error::io("checkpoint", e))
     }
 
+    /// Writes rows of another rank.
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let Self::Write(to) = self else { return Ok(()) };
+        to.write_all(bytes).map_err(|e| Error::io("checkpoint", e))
+    }
+
+    /// Passes over rows of another rank, where it reads.
+    pub(crate) fn skip(&mut self, bytes: u64) -> Result<()> {
+        let Self::Read(reading) = self else { return Ok(()) };
+        let skipped = std::io::copy(&mut reading.from.take(bytes), &mut std::io::sink());
+        match skipped.map_err(|e| Error::io("checkpoint", e))? == bytes {
+            true => Ok(()),
+            false => Err(damaged("rows of other ranks")),
+        }
+    }
+
     /// Fills the next rows.
     pub(crate) fn fill<B: Backend>(&mut self, b: &mut B, name: &str, m: &mut B::Matrix) -> Result<()> {
         let Self::Read(reading) = self else { return Ok(()) };

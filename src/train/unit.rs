@@ -9,10 +9,12 @@
 use super::source::{Source, blocks};
 use super::{Config, Fit, PenaltyScale, Progress, Stage, Start};
 use crate::backend::{Element, Rows};
+use crate::ranks::Tree;
 use crate::{Error, Result};
-use flate2::Crc;
+use crc32fast::Hasher;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The largest exponent, up or down, of an X that stays as it is.
 const ABSOLUTE: i32 = 32;
@@ -32,9 +34,9 @@ pub(super) struct Look {
     squares: f64,
     /// Numbers that the model does not take, and the first of them with its place.
     bad: usize,
-    first_bad: Option<(usize, usize, String)>,
+    first_bad: Option<(usize, usize, f64)>,
     /// Of the checksums of the samples.
-    checksum: Crc,
+    checksum: Hasher,
 }
 
 impl Look {
@@ -58,16 +60,53 @@ impl Look {
             }
             if self.bad == 0 && bad > 0 {
                 let first = x.row(i).iter().position(is_bad).unwrap_or(0);
-                self.first_bad = Some((self.rows + i, first, format!("{:?}", x[[i, first]])));
+                self.first_bad = Some((self.rows + i, first, x[[i, first]].f64()));
             }
             self.bad += bad;
         }
         self.rows += x.nrows();
     }
 
+    /// Adds what was seen of the samples that come next.
+    fn join(&mut self, next: &Self) {
+        if self.bad == 0 {
+            self.first_bad = next.first_bad.map(|(row, column, value)| (self.rows + row, column, value));
+        }
+        self.rows += next.rows;
+        self.bad += next.bad;
+        self.checksum.combine(&next.checksum);
+        if next.most > self.most {
+            self.squares *= (self.most / next.most).powi(2);
+            self.most = next.most;
+        }
+        if next.most > 0.0 {
+            self.squares += next.squares * (next.most / self.most).powi(2);
+        }
+    }
+
+    /// For [`Tree`].
+    fn to_numbers(&self) -> [f64; 8] {
+        let (row, column, value) = self.first_bad.unwrap_or_default();
+        let counts = [self.rows, self.bad, row, column].map(|count| count as f64);
+        let [rows, bad, row, column] = counts;
+        [rows, bad, row, column, value, self.most, self.squares, f64::from(self.checksum())]
+    }
+
+    fn of_numbers(numbers: &[f64]) -> Self {
+        let &[rows, bad, row, column, value, most, squares, checksum] = numbers else { return Self::default() };
+        Self {
+            rows: rows as usize,
+            most,
+            squares,
+            bad: bad as usize,
+            first_bad: (bad > 0.0).then_some((row as usize, column as usize, value)),
+            checksum: Hasher::new_with_initial_len(checksum as u32, rows as u64 * size_of::<u32>() as u64),
+        }
+    }
+
     /// Of all samples, however they were cut into blocks.
     pub(super) fn checksum(&self) -> u32 {
-        self.checksum.sum()
+        self.checksum.clone().finalize()
     }
 
     /// 1 where all numbers are 0.
@@ -86,12 +125,12 @@ impl Look {
 
 /// Of a sample.
 fn checksum<E: Element>(row: ArrayView1<'_, E>) -> u32 {
-    let mut sum = Crc::new();
+    let mut sum = Hasher::new();
     match row.as_slice() {
         Some(row) => sum.update(bytemuck::cast_slice(row)),
         None => row.iter().for_each(|v| sum.update(bytemuck::bytes_of(v))),
     }
-    sum.sum()
+    sum.finalize()
 }
 
 impl Unit {
@@ -109,26 +148,45 @@ impl Unit {
     /// # Errors
     /// [`Error::Data`] for none, for what is not finite, for negative numbers unless the model is `signed`, and where all are 0.
     pub(crate) fn of_samples<E: Element>(x: &mut dyn Source<E>, signed: bool) -> Result<Self> {
-        Ok(Self::look_at(x, signed)?.unit())
+        Ok(Self::look_at(x, signed, None)?.unit())
     }
 
-    fn look_at<E: Element>(x: &mut dyn Source<E>, signed: bool) -> Result<Look> {
+    /// With the settings of a fit, that of all ranks.
+    fn look_at<E: Element>(x: &mut dyn Source<E>, signed: bool, config: Option<&Config>) -> Result<Look> {
         let (n, m) = x.shape();
         if n == 0 || m == 0 {
             return Err(Error::Data(format!("the data are empty: {n} samples of {m} features")));
         }
         let mut look = Look::default();
-        for rows in blocks::<E>((n, m)) {
+        let mut add = |look: &mut Look, rows: Range<usize>| {
             let (expected, block) = ((rows.len(), m), x.rows(rows)?);
             if block.dim() != expected {
                 return Err(Error::shape("samples that were read", expected, block.dim()));
             }
             look.add(block.view(), signed);
+            Ok(())
+        };
+        if let Some((config, ranks)) = config.and_then(|config| Some((config, config.ranks?))) {
+            let (own, block) = (config.own_rows(n, m), config.block_rows((n, m)));
+            let mut tree = Tree::new(ranks, (n.div_ceil(block), 8), |left, right| {
+                let mut both = Look::of_numbers(left);
+                both.join(&Look::of_numbers(right));
+                left.copy_from_slice(&both.to_numbers());
+            });
+            for first in own.clone().step_by(block) {
+                let mut of_shard = Look::default();
+                add(&mut of_shard, first..own.end.min(first + block))?;
+                tree.add(first / block, of_shard.to_numbers().to_vec());
+            }
+            look = Look::of_numbers(&tree.finish()?);
+        } else {
+            blocks::<E>((n, m)).try_for_each(|rows| add(&mut look, rows))?;
         }
         if let Some((i, j, value)) = look.first_bad {
+            let value = E::of(value);
             let needs = if signed { "finite numbers" } else { "finite numbers of at least 0" };
             return Err(Error::Data(format!(
-                "the model needs {needs}, but {} of {} are not; the first is {value} in sample {i}, feature {j} (both from 0)",
+                "the model needs {needs}, but {} of {} are not; the first is {value:?} in sample {i}, feature {j} (both from 0)",
                 look.bad,
                 n as u128 * m as u128
             )));
@@ -144,7 +202,7 @@ impl Unit {
     /// # Errors
     /// As [`Unit::of_samples`]; [`Error::Config`] for absolute penalties beside an X whose squares go beyond f32, or nearly so.
     pub(super) fn of_data<E: Element>(x: &mut dyn Source<E>, config: &Config) -> Result<(Self, Look)> {
-        let look = Self::look_at(x, config.model.signed)?;
+        let look = Self::look_at(x, config.model.signed, Some(config))?;
         let unit = look.unit();
         if config.penalty_scale == PenaltyScale::ScaleFree {
             return Ok((unit, look));

@@ -4,6 +4,7 @@ use super::checkpoint::{Course, Entered, Keeper, LoopState, is_kept};
 use super::history::{Progress, Stage};
 use super::state::State;
 use crate::backend::Backend;
+use crate::ranks::Ranks;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -18,6 +19,9 @@ pub(crate) struct Watch<'a> {
     /// Every loop then ends where it is. Of those that follow a layer still makes one iteration, so that the model has some
     /// use, and the fine-tuning none.
     pub(crate) stopped: bool,
+    /// Those that end together: one that is told to stop asks the others first.
+    ranks: Option<Ranks>,
+    asked: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
     /// Iterations of the same stage that an earlier loop has made.
@@ -30,7 +34,17 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Self {
-        Self { progress, stopped: false, part: (0, 1), before: 0, keeper: None, spent: (0.0, 0.0) }
+        Self::of_ranks(progress, None)
+    }
+
+    /// One of several.
+    pub(super) fn of_ranks(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>, ranks: Option<Ranks>) -> Self {
+        Self { progress, stopped: false, ranks, asked: false, part: (0, 1), before: 0, keeper: None, spent: (0.0, 0.0) }
+    }
+
+    /// Whether the device may go on by itself: ranks look at every iteration.
+    pub(super) fn is_alone(&self) -> bool {
+        self.ranks.is_none()
     }
 
     /// The fit is written down, or goes on.
@@ -60,7 +74,8 @@ impl<'a> Watch<'a> {
     pub(crate) fn report(&mut self, progress: &Progress) {
         let (done, of) = (progress.done + self.before, progress.of + self.before);
         let (part, parts) = self.part;
-        self.stopped |= (self.progress)(&Progress { done: part * of + done, of: parts * of, ..*progress }).is_break();
+        self.asked |= (self.progress)(&Progress { done: part * of + done, of: parts * of, ..*progress }).is_break();
+        self.stopped |= self.asked && self.ranks.is_none();
     }
 
     /// The stage that a fit goes on in, and what it had come to at its beginning; None once that is reached.
@@ -100,9 +115,22 @@ impl<'a> Watch<'a> {
 
     /// Whether the loop is to be written down now; at its end (`over`) that is so earlier. Where the fit was told to stop, too: it can
     /// go on from there.
-    pub(super) fn is_due(&self, stage: Stage, over: bool) -> bool {
-        let due = |keeper: &Keeper<'_>| keeper.is_due(over) || self.stopped;
-        is_kept(stage) && self.keeper.as_ref().is_some_and(due)
+    pub(super) fn is_due(&mut self, stage: Stage, over: bool) -> Result<bool> {
+        if !is_kept(stage) {
+            return Ok(false);
+        }
+        match (self.ranks, &mut self.keeper) {
+            (None, keeper) => Ok(keeper.as_ref().is_some_and(|keeper| keeper.is_due(over) || self.stopped)),
+            (Some(ranks), None) => {
+                self.stopped = ranks.any([self.asked])?[0];
+                Ok(false)
+            }
+            (Some(ranks), Some(keeper)) => {
+                let (due, stopped) = keeper.agree(ranks, over, self.asked)?;
+                self.stopped = stopped;
+                Ok(due || stopped)
+            }
+        }
     }
 
     /// Writes the loop down.

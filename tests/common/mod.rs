@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
 pub(crate) mod fixture;
+pub(crate) mod ranks;
 
 use deepnmf::Result;
 use deepnmf::backend::Rows;

@@ -94,10 +94,10 @@ pub(crate) fn finetune<B: Backend>(
         let psi = &links[last].psi;
         block.prepare(b, psi)?;
         x.pass(b, &mut |b, s, x| {
-            let h = h.at(b, s)?;
+            let h = h.at(b, s.index)?;
             block.step(b, x, psi, h)?;
-            objective.record_residual(b, s, x, h, psi)?;
-            regression.add(b, s, x, h)
+            objective.record_residual(b, s.write, x, h, psi)?;
+            regression.add(b, s.write, x, h)
         })?;
         objective.of_residual(b)
     })

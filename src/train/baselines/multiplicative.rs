@@ -10,7 +10,7 @@
 
 use super::stage_of;
 use crate::Result;
-use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule, Write};
+use crate::backend::{Backend, Element, MatMul, MultiplicativeStep, Rule};
 use crate::model::HPenalty;
 use crate::train::{Config, Layer, Objective, Samples, Scratch, Shards, State, Visitor, Watch, iterate};
 use ndarray::Array2;
@@ -43,7 +43,7 @@ pub(crate) fn train<B: Backend>(
         let Updates { w, h, smooth } = state;
         b.matmul(MatMul::TN, smooth, smooth, &mut gram)?;
         v.pass(b, &mut |b, s, v| {
-            let (h, write) = (h.at(b, s)?, Write::of_shard(s));
+            let (h, write) = (h.at(b, s.index)?, s.write);
             let [rhs, repel] = shards.rows(b.shape(h).0)?;
             b.matmul(MatMul::NN, v, smooth, rhs)?;
             b.matmul(MatMul::NN, h, &gram, repel)?;

@@ -49,8 +49,8 @@ impl<B: Backend> Regression<B> {
         h.gram(b, &mut self.gram)?;
         self.begin(b)?;
         x.pass(b, &mut |b, s, x| {
-            let h = h.look(b, s)?;
-            self.add(b, s, x, h)
+            let h = h.look(b, s.index)?;
+            self.add(b, s.write, x, h)
         })
     }
 
@@ -61,8 +61,8 @@ impl<B: Backend> Regression<B> {
     }
 
     /// Adds a shard.
-    pub(super) fn add(&mut self, b: &mut B, shard: usize, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
-        let (q, write) = (self.q.rows(b.shape(h).0)?, Write::of_shard(shard));
+    pub(super) fn add(&mut self, b: &mut B, write: Write, x: &B::Matrix, h: &B::Matrix) -> Result<()> {
+        let q = self.q.rows(b.shape(h).0)?;
         b.product(MatMul::TN, h, h, write, &mut self.gram)?;
         b.matmul(MatMul::NN, h, &self.t, q)?;
         b.product(MatMul::TN, q, q, write, &mut self.of_q)?;

@@ -42,10 +42,10 @@ pub(crate) fn train<B: Backend>(
         regression.begin(b)?;
         block.prepare(b, &w[0])?;
         v.pass(b, &mut |b, s, v| {
-            let h = h.at(b, s)?;
+            let h = h.at(b, s.index)?;
             block.step(b, v, &w[0], h)?;
-            objective.record_residual(b, s, v, h, &w[0])?;
-            regression.add(b, s, v, h)
+            objective.record_residual(b, s.write, v, h, &w[0])?;
+            regression.add(b, s.write, v, h)
         })?;
         objective.of_residual(b)
     })

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// What a fit is of. Two that differ in it cannot go on from each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(in crate::train) struct Identity {
     version: String,
     samples: usize,
     features: usize,
@@ -21,7 +21,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Of samples of that shape and checksum.
-    pub(super) fn of<E: Element>(
+    pub(in crate::train) fn of<E: Element>(
         ((samples, features), checksum): ((usize, usize), u32),
         config: &Config,
         settings: &Map<String, Value>,
@@ -38,7 +38,7 @@ impl Identity {
     }
 
     /// What is not the same, for people.
-    pub(super) fn differences(&self, found: &Self) -> Vec<String> {
+    pub(in crate::train) fn differences(&self, found: &Self) -> Vec<String> {
         let mut all = Vec::new();
         let mut compare = |what: &str, expected: String, found: String| {
             if expected != found {
