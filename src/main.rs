@@ -3,9 +3,10 @@
 mod cli;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use cli::Failure;
-use deepnmf::Error;
+use deepnmf::{Error, ranks};
 
 /// The only place where a failure becomes an exit code: 1 for errors, 2 for wrong arguments.
 fn main() -> ExitCode {
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         // The reader closed our output, as in `deepnmf devices | head -1`: no failure.
         Failure::Stdout(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
+        Failure::Usage(_) if ranks::launched().is_some_and(|(rank, _)| rank > 0) => complain("usage", 2),
         Failure::Interrupted(code) => ExitCode::from(code),
         Failure::ChecksFailed => ExitCode::from(1),
         Failure::Failed(e @ Error::Config(_)) => complain(&e.to_string(), 2),
@@ -38,7 +40,15 @@ fn silence_display_search() {
     }
 }
 
+/// One of several processes ends them all. What the first of them says, the others need not say again: it has a second for that.
 fn complain(what: &str, code: u8) -> ExitCode {
-    cli::output::to_stderr(&format!("error: {what}"));
-    ExitCode::from(code)
+    let Some((rank, size)) = ranks::launched().filter(|(_, size)| *size > 1) else {
+        cli::output::say(&format!("error: {what}"));
+        return ExitCode::from(code);
+    };
+    if rank > 0 {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    cli::output::say(&format!("error: rank {rank} of {size}: {what}"));
+    ranks::abort(code)
 }

@@ -12,6 +12,7 @@ use deepnmf::{DeviceRequest, Engine, Error};
 
 use super::Result;
 use super::output::{Output, name_of};
+use super::ranks;
 
 /// Where to compute.
 #[derive(clap::Args, Clone)]
@@ -31,13 +32,12 @@ pub(crate) struct DeviceArg {
 
 impl DeviceArg {
     pub(crate) fn request(self) -> Result<DeviceRequest> {
-        if let Some(device) = self.device {
-            return Ok(device);
-        }
-        match std::env::var("DEEPNMF_DEVICE") {
-            Ok(name) if !name.trim().is_empty() => Ok(name.parse()?),
-            _ => Ok(DeviceRequest::Auto),
-        }
+        let device = match (self.device, std::env::var("DEEPNMF_DEVICE")) {
+            (Some(device), _) => device,
+            (None, Ok(name)) if !name.trim().is_empty() => name.parse()?,
+            _ => DeviceRequest::Auto,
+        };
+        Ok(if deepnmf::ranks::launched().is_some() { ranks::device(device) } else { device })
     }
 
     pub(crate) fn open(self, out: &Output) -> Result<Engine> {

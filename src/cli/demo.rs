@@ -60,7 +60,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         start,
         until: None,
         checkpoints: None,
-        file,
+        part: None,
+        path: path.clone(),
+        file: Some(file),
     };
     let fitted = job.run(&mut engine, &config, out)?;
 

@@ -8,11 +8,11 @@ use clap::ArgMatches;
 use deepnmf::Error;
 use deepnmf::atomic::folder_of;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{self, Dim, Features, ImageSet, LoadOptions, Samples, Scale};
+use deepnmf::data::{Dim, Features, LoadOptions, Scale};
 use deepnmf::model::activation::ACTIVATIONS;
 use deepnmf::model::spec::Layers;
 use deepnmf::model::{Activate, Activation, MODELS, ModelSpec};
-use deepnmf::store::Split;
+use deepnmf::ranks::Ranks;
 use deepnmf::train::{
     Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, Online, PenaltyScale, Solver, host_bytes,
 };
@@ -24,7 +24,8 @@ use super::files::{existing, not_data, output, quoted};
 use super::job::Job;
 use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
-use super::samples::{Need, Stream, StreamArg, read, size};
+use super::ranks as several;
+use super::samples::{Need, Stream, StreamArg, read, size, split};
 use super::unused;
 
 /// Learn the parts of a data set and write them to a model file.
@@ -280,7 +281,7 @@ fn config(model: ModelArgs, training: TrainingArgs) -> Config {
     }
 }
 
-pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Result {
+pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, out: &Output) -> Result {
     // Invalid options are refused before anything is read.
     let time_limit = args.training.time_limit;
     let mut config = config(args.model, args.training);
@@ -290,7 +291,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         unused::mention(given, &config, out);
     }
     let stream = args.stream.stream;
-    config.stream = stream == Stream::Yes;
+    (config.stream, config.ranks) = (stream == Stream::Yes, ranks);
     config.validate()?;
     let precision = args.precision;
     if precision == Precision::F16 {
@@ -312,10 +313,17 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     }
     args.checkpoints.check(&args.out)?;
     let inputs = [Some(args.data.as_path()), args.labels.file()];
-    let file = output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
+    let writes = ranks.is_none_or(|ranks| ranks.is_first());
+    let file = writes.then(|| output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())).transpose()?;
     not_data(&args.out)?;
     let piped = args.data.as_os_str() == "-";
+    if ranks.is_some() && (piped || args.scale == Scale::Max) {
+        let found = if piped { "standard input, which one of them reads" } else { "--scale max" };
+        let message = format!("several ranks take files by name and --scale unit or none, found {found}");
+        return Err(Error::Config(message).into());
+    }
     let path = existing(args.data)?;
+    let read_from = path.clone();
     let mut engine = args.device.open_for(precision, out)?;
     if config.solver == Solver::Auto {
         refuse_unused(&Config { solver: engine.fastest_solver(), ..config.clone() })?;
@@ -327,18 +335,22 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
     let held = |n: usize, m: usize| {
         let m = if features == Features::Igo { m.saturating_mul(2) } else { m };
         // The CPU backend computes with X as it was read, unless it has to divide it by its unit.
-        let read = if on_gpu || args.scale != Scale::UnitL2 { size(n, m) } else { 0 };
+        let read = if on_gpu || args.scale != Scale::UnitL2 { size(config.own_rows(n, m).len(), m) } else { 0 };
         host_bytes(&Config { stream: false, ..config.clone() }, n, m, on_gpu).saturating_add(read)
     };
     let need = Need { held: &held, coupled: config.coupled() };
-    let mut set = read(&path, &reading, stream, &need, out)?;
+    let mut set = match ranks {
+        None => read(&path, &reading, stream, &need, out)?,
+        Some(ranks) => several::read(&path, &reading, ranks, out)?,
+    };
     args.labels.take(&mut set, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
     let (n, m) = set.x.size();
+    let in_memory = held(n, m);
     if args.scratch != Path::new("auto") {
         config.scratch = Some(args.scratch);
     }
-    if set.x.in_file() {
+    if set.x.in_file() && ranks.is_none() {
         let needed = |config: &Config| host_bytes(&Config { stream: true, ..config.clone() }, n, m, on_gpu);
         if config.scratch.is_none() && !on_gpu && needed(&config) > reading.budget() {
             let folder = folder_of(&args.out);
@@ -360,40 +372,17 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, out: &Output) -> Resul
         None => (set, None),
     };
     let labels = args.labels.options();
+    let (set, part) = several::own(set, &config, (stream, in_memory, &reading), out)?;
     let source = if piped { "standard input".into() } else { path.display().to_string() };
     let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
+    let (scale, path) = (args.scale, args.out.clone());
     let job =
-        Job { set, source, reading, scale: args.scale, features, split, precision, start, until, checkpoints, file };
+        Job { set, part, source, reading, scale, features, split, precision, start, until, checkpoints, path, file };
     let fitted = job.run(&mut engine, &config, out)?;
     if out.is_json() {
         return out.json(&fitted.json(&args.out));
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&path)) };
-    out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
-}
-
-fn split(
-    set: ImageSet<Samples>,
-    per_class: usize,
-    seed: u64,
-    path: &Path,
-) -> Result<(ImageSet<Samples>, Option<Split>)> {
-    let Some(labels) = &set.labels else {
-        let message =
-            "--train-per-class: expected labels (sub-folders, gnd or y, --y-key, or --labels FILE), found none";
-        return Err(Error::format(path, message).into());
-    };
-    // Samples without a label are not trained on.
-    let labelled: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
-    let of: Vec<usize> = labels.iter().copied().flatten().collect();
-    let (train, _) = data::train_per_class(&of, &set.classes, per_class, seed)?;
-    let train: Vec<usize> = train.into_iter().map(|i| labelled[i]).collect();
-    let (needed, limit) = (labels.len() as u64, u32::MAX.into());
-    let too_many = |_| Error::TooLarge { what: "a split".into(), needed, limit, unit: "samples" };
-    let rows = train.iter().map(|&row| u32::try_from(row)).collect::<std::result::Result<_, _>>().map_err(too_many)?;
-    let split = Split { per_class, seed, train: train.len(), test: labels.len() - train.len(), rows };
-    Ok((set.select(&train), Some(split)))
-}
+    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&read_from)) };

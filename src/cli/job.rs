@@ -20,12 +20,15 @@ use super::checkpoint::{self, CheckpointArgs};
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::progress::Reporter;
+use super::ranks::Part;
 use super::samples::{self, checked, streamed_json};
 use super::stages::Stages;
 
 /// A data set to fit.
 pub(crate) struct Job {
     pub(crate) set: ImageSet<Samples>,
+    /// Where several processes fit, what the set is of: it has the samples of this one, and the labels of all.
+    pub(crate) part: Option<Part>,
     /// Its name, for messages.
     pub(crate) source: String,
     /// The options that it was read with.
@@ -41,8 +44,9 @@ pub(crate) struct Job {
     pub(crate) until: Option<Instant>,
     /// Where the fit is written down; None where it is not.
     pub(crate) checkpoints: Option<CheckpointArgs>,
-    /// The model file.
-    pub(crate) file: NewFile,
+    /// The model file; None where another process writes it.
+    pub(crate) path: PathBuf,
+    pub(crate) file: Option<NewFile>,
 }
 
 /// A model that was written, with information that is not in its file.
@@ -60,6 +64,8 @@ pub(crate) struct Fitted {
     zero_samples: usize,
     /// What was read in all passes, where samples were streamed.
     streamed: Option<Arc<Reading>>,
+    /// What several processes exchanged.
+    exchanged: Option<Value>,
     load_seconds: f64,
     /// The peak of the memory of a GPU in bytes, measured and predicted.
     memory: Option<(u64, Option<u64>)>,
@@ -69,12 +75,16 @@ pub(crate) struct Fitted {
 impl Job {
     /// Checks the samples, scales them, fits the model and writes it.
     pub(crate) fn run(self, engine: &mut Engine, config: &Config, out: &Output) -> Result<Fitted> {
-        let Job { mut set, source, reading, scale, features, split, precision, start, until, checkpoints, file } = self;
-        let zero_samples = checked(&mut set, &source, config.model.signed, out)?;
+        let Job { mut set, part, source, reading, scale, features, split, precision, .. } = self;
+        let Job { start, until, checkpoints, path, file, .. } = self;
+        let (own, m) = set.x.size();
+        let zeros = if own > 0 { checked(&mut set, &source, config.model.signed, out)? } else { 0 };
+        let all = |part: Part| part.ranks.total(vec![zeros as f64]).map(|all| all[0] as usize);
+        let zero_samples = part.map_or(Ok(zeros), all)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
         let (preprocess, flat) = set.preprocess_features(scale, features)?;
         let ImageSet { x, image_shape, labels, classes, feature_names, notes, .. } = set;
-        let (n, m) = x.size();
+        let n = part.map_or(own, |part| part.samples);
         if let Some(flat) = flat.filter(|flat| *flat > zero_samples) {
             out.warn(&format!(
                 "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
@@ -89,9 +99,10 @@ impl Job {
             Samples::Held(x) if on_gpu => config.x_storage.resolve(x.view())?,
             _ => config.x_storage,
         };
+        let x_storage = part.map_or(Ok(x_storage), |part| part.storage(x_storage))?;
         let config = &Config { x_storage, stream: x.in_file(), ..config.clone() };
         engine.check_memory(config, n, m)?;
-        file.reserve(Model::expected_bytes(config, n, m))?;
+        file.iter().try_for_each(|file| file.reserve(Model::expected_bytes(config, n, m)))?;
 
         if let Some(part) = config.pretrained_on(n) {
             out.note(&format!("pre-training on {part} of {n} samples (--pretrain-samples)"));
@@ -101,13 +112,17 @@ impl Job {
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
-        let (mut x, streamed) = samples::source(x)?;
+        let (x, streamed) = samples::source(x)?;
+        let mut x = match part {
+            None => x,
+            Some(part) => part.placed(x),
+        };
         let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
         let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
         let settings =
             json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
-        let mut checkpoints = checkpoints.and_then(|args| args.open(file.path(), settings, out));
+        let mut checkpoints = checkpoints.and_then(|args| args.open(&path, settings, out));
         let mut report = |p: &Progress| progress.go_on(p);
         let fit = match &mut checkpoints {
             Some(to) => engine.fit_with_checkpoints(x.as_mut(), config, to, &mut report),
@@ -141,8 +156,10 @@ impl Job {
         model.metadata.split = split;
         model.metadata.classes = classes;
         model.metadata.labels = labels;
-        save(&model, file)?;
-        if !warnings.contains(&Warning::Stopped) {
+        let writes = file.is_some();
+        file.map_or(Ok(()), |file| save(&model, file))?;
+        let exchanged = part.map(Part::exchanged).transpose()?;
+        if writes && !warnings.contains(&Warning::Stopped) {
             checkpoint.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }
         Ok(Fitted {
@@ -155,6 +172,7 @@ impl Job {
             precision,
             zero_samples,
             streamed,
+            exchanged,
             load_seconds,
             memory,
             start,
@@ -196,6 +214,7 @@ impl Fitted {
             "notes": self.notes,
             "zero_samples": self.zero_samples,
             "streamed": self.streamed.as_deref().map(streamed_json),
+            "ranks": self.exchanged,
             "reading": m.reading,
             "preprocess": m.preprocess,
             "x_storage": self.x_storage,
@@ -280,6 +299,15 @@ impl Fitted {
             out.summary("solver", &format!("{solver} (--solver {})", name_of(&m.training.solver)))?;
         }
         out.summary("iterations", &self.iterations())?;
+        if let Some(exchanged) = &self.exchanged {
+            let number = |name: &str| exchanged[name].as_u64().unwrap_or_default();
+            let share = percent(exchanged["seconds"]["mean"].as_f64().unwrap_or_default() / m.seconds.total);
+            let (ranks, sent) = (number("size"), bytes(number("bytes")));
+            out.summary(
+                "ranks",
+                &format!("{ranks}, which exchanged {sent}; {share} of the time of the fit went into that"),
+            )?;
+        }
         let error = percent(m.relative_error);
         let energy = percent(1.0 - m.relative_error.powi(2));
         let objective = m.objective;

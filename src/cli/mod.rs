@@ -16,6 +16,7 @@ mod labels;
 pub(crate) mod output;
 mod pack;
 mod progress;
+mod ranks;
 mod report;
 mod reproduce;
 mod samples;
@@ -30,6 +31,7 @@ use std::num::NonZeroUsize;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use deepnmf::Error;
+use deepnmf::ranks::Ranks;
 
 pub(crate) use failure::{Failure, Result};
 use output::Output;
@@ -99,23 +101,32 @@ enum Command {
 pub(crate) fn run() -> Result {
     let given = Cli::command().try_get_matches().map_err(Failure::Usage)?;
     let Cli { how, command } = Cli::from_arg_matches(&given).map_err(Failure::Usage)?;
-    if let Some(threads) = how.threads {
+    let of_several = deepnmf::ranks::launched().and_then(|_| NonZeroUsize::new(deepnmf::ranks::threads()));
+    if let Some(threads) = how.threads.or(of_several) {
         limit_threads(threads)?;
     }
+    // MPI may start threads: after the variable was set.
+    let connected = ranks::connect(matches!(command, Command::Fit(_)))?;
+    let ranks = connected.as_ref().map(|connected| connected.ranks);
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
-    let out = Output::new(how.json, how.quiet, how.verbose);
-    let done = run_command(command, given, &out).map_err(|failure| match failure {
+    let is_first = ranks.is_none_or(|ranks| ranks.is_first());
+    let out = Output::new(how.json, how.quiet || !is_first, how.verbose && is_first);
+    let done = run_command(command, (given, ranks), &out).map_err(|failure| match failure {
         Failure::Failed(error) => Failure::Failed(files::named_input(error)),
         other => other,
     });
+    if !matches!(done, Ok(()) | Err(Failure::Interrupted(_))) {
+        // To end the connection is to wait for the others.
+        std::mem::forget(connected);
+    }
     files::forget_input();
     done
 }
 
-fn run_command(command: Command, given: Option<&clap::ArgMatches>, out: &Output) -> Result {
+fn run_command(command: Command, (given, ranks): (Option<&clap::ArgMatches>, Option<Ranks>), out: &Output) -> Result {
     match command {
-        Command::Fit(args) => fit::run(*args, given, out),
+        Command::Fit(args) => fit::run(*args, given, ranks, out),
         Command::Transform(args) => transform::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Report(args) => report::run(args, out),

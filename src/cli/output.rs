@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Failure, Result};
 
@@ -75,14 +76,36 @@ impl Output {
     }
 }
 
+/// Whether nothing is printed: by all but the first of several processes.
+static IS_MUTE: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing from here on, but for [`say`].
+pub(super) fn mute() {
+    IS_MUTE.store(true, Ordering::Relaxed);
+}
+
+fn is_mute() -> bool {
+    IS_MUTE.load(Ordering::Relaxed)
+}
+
 /// Prints a line; an error where `println!` would panic.
 fn to_stdout(text: &str) -> Result {
+    if is_mute() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Stdout)
 }
 
 /// Prints a line to standard error; does nothing if that is closed.
 pub(crate) fn to_stderr(text: &str) {
+    if !is_mute() {
+        say(text);
+    }
+}
+
+/// [`to_stderr`], whoever prints.
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use deepnmf::backend::Rows;
 use deepnmf::data::{self, Dim, ImageSet, LoadOptions, ReadAhead, Reading, Samples};
 use deepnmf::model::Factors;
-use deepnmf::store::Model;
+use deepnmf::store::{Model, Split};
 use deepnmf::train::{Progress, Projection, Source};
 use deepnmf::{Engine, Error};
 use ndarray::{Array2, ArrayView2, s};
@@ -211,4 +211,28 @@ pub(crate) fn coefficients(
         Ok(())
     })?;
     Ok((h, error))
+}
+
+/// So many samples of every class, drawn by the seed.
+pub(crate) fn split(
+    set: ImageSet<Samples>,
+    per_class: usize,
+    seed: u64,
+    path: &Path,
+) -> Result<(ImageSet<Samples>, Option<Split>)> {
+    let Some(labels) = &set.labels else {
+        let message =
+            "--train-per-class: expected labels (sub-folders, gnd or y, --y-key, or --labels FILE), found none";
+        return Err(Error::format(path, message).into());
+    };
+    // Samples without a label are not trained on.
+    let labelled: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
+    let of: Vec<usize> = labels.iter().copied().flatten().collect();
+    let (train, _) = data::train_per_class(&of, &set.classes, per_class, seed)?;
+    let train: Vec<usize> = train.into_iter().map(|i| labelled[i]).collect();
+    let (needed, limit) = (labels.len() as u64, u32::MAX.into());
+    let too_many = |_| Error::TooLarge { what: "a split".into(), needed, limit, unit: "samples" };
+    let rows = train.iter().map(|&row| u32::try_from(row)).collect::<std::result::Result<_, _>>().map_err(too_many)?;
+    let split = Split { per_class, seed, train: train.len(), test: labels.len() - train.len(), rows };
+    Ok((set.select(&train), Some(split)))
 }

@@ -4,17 +4,33 @@
 //! couples the samples are sums over them, and these are made along a binary tree over the shards ([`Tree`]), in f64: the same
 //! additions, and so the same bits, for any number of ranks. Everything else is computed alike on every rank.
 
+mod launch;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod shares;
 mod tree;
 
+pub use launch::{connect, launched, on_this_machine, threads};
 #[cfg(feature = "mpi")]
-pub use mpi::{Mpi, connect};
+pub use mpi::abort;
 pub use shares::{Ranks, Traffic};
 pub(crate) use tree::{Tree, add};
 
 use crate::Result;
+
+/// The processes that were started with this one. The connection ends with it.
+pub struct Connected {
+    /// As ranks of a fit.
+    pub ranks: Ranks,
+    #[cfg(feature = "mpi")]
+    _mpi: mpi::Mpi,
+}
+
+/// Ends this process.
+#[cfg(not(feature = "mpi"))]
+pub fn abort(code: u8) -> ! {
+    std::process::exit(code.into())
+}
 
 /// How ranks reach each other: what a new kind of connection must implement. Messages between two ranks arrive in the order in
 /// which they were sent, and who receives knows how long they are.

@@ -1,6 +1,6 @@
 //! Ranks over MPI.
 
-use super::{Link, Ranks};
+use super::{Connected, Link, Ranks};
 use crate::{Error, Result};
 use mpi::Threading;
 use mpi::environment::Universe;
@@ -10,43 +10,25 @@ use mpi::traits::{Communicator, Destination, Root, Source};
 /// Bytes of a message, at most: MPI counts them in 31 bits.
 const MOST_BYTES: usize = 1 << 30;
 
-/// What the launchers of MPI set for the processes that they start: the number of a process.
-const LAUNCHED: [&str; 4] = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MPI_LOCALRANKID"];
+/// MPI, which ends with this.
+pub(super) struct Mpi(#[expect(dead_code, reason = "it is there to be dropped")] Universe);
 
-/// The connection of this process to those that were started with it. MPI ends with it.
-pub struct Mpi {
-    _universe: Universe,
-    /// All ranks.
-    pub ranks: Ranks,
-    /// The number of this rank on its machine, and how many there are.
-    pub local: (usize, usize),
-}
-
-/// Connects to the other processes; None where MPI did not start this one.
-///
-/// # Errors
-/// [`Error::Config`] where MPI does not let one thread of several call it.
-pub fn connect() -> Result<Option<Mpi>> {
-    if !LAUNCHED.iter().any(|name| std::env::var_os(name).is_some()) {
-        return Ok(None);
-    }
+pub(super) fn start() -> Result<Connected> {
     // Only the thread that fits calls it.
     let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
         .ok_or_else(|| Error::Config("MPI was started in this process before".into()))?;
     if threading < Threading::Funneled {
         return Err(Error::Config("this MPI does not allow a process to have threads".into()));
     }
-    let world = universe.world();
-    let machine = world.split_shared(world.rank());
-    let local = (number(machine.rank()), number(machine.size()));
-    Ok(Some(Mpi { _universe: universe, ranks: Ranks::new(World), local }))
+    Ok(Connected { ranks: Ranks::new(World), _mpi: Mpi(universe) })
 }
 
-impl Mpi {
-    /// Ends all ranks at once.
-    pub fn abort(code: u8) -> ! {
+/// Ends all ranks at once, where there are any.
+pub fn abort(code: u8) -> ! {
+    if mpi::is_initialized() {
         SimpleCommunicator::world().abort(code.into())
     }
+    std::process::exit(code.into())
 }
 
 /// Numbers of MPI are not negative.

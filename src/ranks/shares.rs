@@ -93,15 +93,15 @@ impl Ranks {
         n.div_ceil(SHARDS).max(LEAST_ROWS).min(most)
     }
 
-    /// The parts of a row of `count` things that follow each other, here those of a rank.
+    /// Of `count` things in a row, those of a rank.
     pub(crate) fn share(&self, count: usize, rank: usize) -> Range<usize> {
-        let start = |rank: usize| (rank as u128 * count as u128 / self.size() as u128) as usize;
+        let start = |rank: usize| (rank as u128 * count as u128).div_ceil(self.size() as u128) as usize;
         start(rank)..start(rank + 1)
     }
 
     /// The rank in whose share a thing is.
     pub(super) fn owner(&self, count: usize, of: usize) -> usize {
-        (((of as u128 + 1) * self.size() as u128 - 1) / count as u128) as usize
+        (of as u128 * self.size() as u128 / count as u128) as usize
     }
 
     /// The n samples of a rank, in shards of so many rows.
