@@ -26,7 +26,7 @@
 //!
 //! where the papers have a column for every sample: their X and H are the transposes of these, their W_l the same.
 //!
-//! [`guide`] is the manual: the command, files, the mathematics, settings, results, testing, and how to extend all this.
+//! [`guide`] is the manual: the command, files, the mathematics, settings, clusters, results, testing, and how to extend all this.
 //!
 //! From the file to the factors:
 //!
@@ -99,6 +99,8 @@ pub mod guide {
     pub mod settings {}
     #[doc = include_str!("guide/results.md")]
     pub mod results {}
+    #[doc = include_str!("guide/cluster.md")]
+    pub mod cluster {}
     #[doc = include_str!("guide/testing.md")]
     pub mod testing {}
     #[doc = include_str!("guide/extending.md")]

@@ -386,3 +386,5 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
     let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&read_from)) };
+    out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
+}
