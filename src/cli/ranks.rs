@@ -24,6 +24,8 @@ pub(super) fn connect(fits: bool) -> Result<Option<Connected>> {
     if !fits && ranks.size() > 1 {
         let message =
             format!("expected fit, which several processes do together, found another command in {}", ranks.size());
+        // To end the connection is to wait for the others.
+        std::mem::forget(connected);
         return Err(Error::Config(message).into());
     }
     Ok(connected)
