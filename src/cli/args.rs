@@ -12,7 +12,6 @@ use deepnmf::{DeviceRequest, Engine, Error};
 
 use super::Result;
 use super::output::{Output, name_of};
-use super::ranks;
 
 /// Where to compute.
 #[derive(clap::Args, Clone)]
@@ -37,7 +36,7 @@ impl DeviceArg {
             (None, Ok(name)) if !name.trim().is_empty() => name.parse()?,
             _ => DeviceRequest::Auto,
         };
-        Ok(if deepnmf::ranks::launched().is_some() { ranks::device(device) } else { device })
+        Ok(if deepnmf::ranks::launched().is_some() { device_of_rank(device) } else { device })
     }
 
     pub(crate) fn open(self, out: &Output) -> Result<Engine> {
@@ -54,6 +53,20 @@ impl DeviceArg {
         }
         out.detail(&format!("device {}", engine.device_name()));
         Ok(engine)
+    }
+}
+
+/// Of the real GPUs of this machine the one of this process, in turn; without any, what was asked for.
+fn device_of_rank(request: DeviceRequest) -> DeviceRequest {
+    if !matches!(request, DeviceRequest::Auto | DeviceRequest::Gpu) {
+        return request;
+    }
+    let real = |d: &deepnmf::DeviceInfo| d.problem.is_none() && d.backend != "gl" && d.kind.ends_with("-gpu");
+    let gpus: Vec<usize> = deepnmf::devices().iter().filter(|d| real(d)).map(|d| d.index).collect();
+    let (local, _) = deepnmf::ranks::on_this_machine();
+    match gpus.len() {
+        0 => request,
+        count => DeviceRequest::Index(gpus[local % count]),
     }
 }
 

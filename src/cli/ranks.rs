@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use deepnmf::Error;
 use deepnmf::backend::Storage;
 use deepnmf::data::{self, Dim, ImageSet, LoadOptions, Samples};
 use deepnmf::ranks::{Connected, Ranks};
 use deepnmf::train::{Config, Placed, Source};
-use deepnmf::{DeviceRequest, Error};
 use flate2::Crc;
 use serde_json::{Value, json};
 
@@ -29,20 +29,6 @@ pub(super) fn connect(fits: bool) -> Result<Option<Connected>> {
         return Err(Error::Config(message).into());
     }
     Ok(connected)
-}
-
-/// Of the real GPUs of this machine the one of this process, in turn; without any, what was asked for.
-pub(super) fn device(request: DeviceRequest) -> DeviceRequest {
-    if !matches!(request, DeviceRequest::Auto | DeviceRequest::Gpu) {
-        return request;
-    }
-    let real = |d: &deepnmf::DeviceInfo| d.problem.is_none() && d.backend != "gl" && d.kind.ends_with("-gpu");
-    let gpus: Vec<usize> = deepnmf::devices().iter().filter(|d| real(d)).map(|d| d.index).collect();
-    let (local, _) = deepnmf::ranks::on_this_machine();
-    match gpus.len() {
-        0 => request,
-        count => DeviceRequest::Index(gpus[local % count]),
-    }
 }
 
 /// The samples of all ranks: in their file where they lie in it by rows, so that each reads its own; else read whole.

@@ -2,6 +2,21 @@
 
 use crate::Result;
 
+/// The processes that were started with this one. The connection ends with it.
+pub struct Connected {
+    /// As ranks of a fit.
+    pub ranks: super::shares::Ranks,
+    #[cfg(feature = "mpi")]
+    _mpi: super::mpi::Mpi,
+}
+
+/// Ends this process, and all that were started with it.
+pub fn abort(code: u8) -> ! {
+    #[cfg(feature = "mpi")]
+    super::mpi::abort(code);
+    std::process::exit(code.into())
+}
+
 /// What launchers set for a process: its number, and how many there are.
 const PROCESS: [(&str, &str); 3] =
     [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("PMIX_RANK", "SLURM_NTASKS")];
@@ -47,7 +62,7 @@ pub fn threads() -> usize {
 /// # Errors
 /// [`Error::Config`] for one of several processes.
 #[cfg(not(feature = "mpi"))]
-pub fn connect() -> Result<Option<super::Connected>> {
+pub fn connect() -> Result<Option<Connected>> {
     match launched() {
         Some((_, size)) if size > 1 => Err(crate::Error::Config(format!(
             "{size} processes were started together, and this program was built without MPI: each would do the same; build it with \
@@ -62,6 +77,6 @@ pub fn connect() -> Result<Option<super::Connected>> {
 /// # Errors
 /// [`Error::Config`] where MPI does not let a process have threads.
 #[cfg(feature = "mpi")]
-pub fn connect() -> Result<Option<super::Connected>> {
-    launched().map(|_| super::mpi::start()).transpose()
+pub fn connect() -> Result<Option<Connected>> {
+    launched().map(|_| super::mpi::start().map(|(ranks, mpi)| Connected { ranks, _mpi: mpi })).transpose()
 }

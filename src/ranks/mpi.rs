@@ -1,6 +1,7 @@
 //! Ranks over MPI.
 
-use super::{Connected, Link, Ranks};
+use super::link::Link;
+use super::shares::Ranks;
 use crate::{Error, Result};
 use mpi::Threading;
 use mpi::environment::Universe;
@@ -13,22 +14,21 @@ const MOST_BYTES: usize = 1 << 30;
 /// MPI, which ends with this.
 pub(super) struct Mpi(#[expect(dead_code, reason = "it is there to be dropped")] Universe);
 
-pub(super) fn start() -> Result<Connected> {
+pub(super) fn start() -> Result<(Ranks, Mpi)> {
     // Only the thread that fits calls it.
     let (universe, threading) = mpi::initialize_with_threading(Threading::Funneled)
         .ok_or_else(|| Error::Config("MPI was started in this process before".into()))?;
     if threading < Threading::Funneled {
         return Err(Error::Config("this MPI does not allow a process to have threads".into()));
     }
-    Ok(Connected { ranks: Ranks::new(World), _mpi: Mpi(universe) })
+    Ok((Ranks::new(World), Mpi(universe)))
 }
 
 /// Ends all ranks at once, where there are any.
-pub fn abort(code: u8) -> ! {
+pub(super) fn abort(code: u8) {
     if mpi::is_initialized() {
         SimpleCommunicator::world().abort(code.into())
     }
-    std::process::exit(code.into())
 }
 
 /// Numbers of MPI are not negative.

@@ -11,7 +11,7 @@
 //! the left one. So a rank sends as many nodes as it has largest ones, log₂ of its leaves at most and one where it has a power of two
 //! of them that begins at a multiple of it; and the root is at rank 0, which sends it to all.
 
-use super::Ranks;
+use super::shares::Ranks;
 use crate::{Error, Result};
 
 /// What makes a node of its children: of the left one, in its place, and of the right one.

@@ -1,0 +1,36 @@
+//! What connects ranks.
+
+use crate::Result;
+
+/// How ranks reach each other: what a new kind of connection must implement. Messages between two ranks arrive in the order in
+/// which they were sent, and who receives knows how long they are.
+pub trait Link: std::fmt::Debug + Sync {
+    /// The number of this rank, from 0.
+    fn rank(&self) -> usize;
+
+    /// How many ranks there are.
+    fn size(&self) -> usize;
+
+    /// Sends bytes to another rank; they may be changed once this returns.
+    ///
+    /// # Errors
+    /// Where the other rank is not reached.
+    fn send(&self, to: usize, bytes: &[u8]) -> Result<()>;
+
+    /// Waits for the next bytes of another rank, as many as there is room for.
+    ///
+    /// # Errors
+    /// Where the other rank is not reached.
+    fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<()>;
+
+    /// Gives all ranks the bytes of rank 0.
+    ///
+    /// # Errors
+    /// Where a rank is not reached.
+    fn broadcast(&self, bytes: &mut [u8]) -> Result<()> {
+        match self.rank() {
+            0 => (1..self.size()).try_for_each(|to| self.send(to, bytes)),
+            _ => self.receive(0, bytes),
+        }
+    }
+}
