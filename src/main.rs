@@ -15,18 +15,33 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     match failure {
-        // The reader closed our output, as in `deepnmf devices | head -1`: no failure.
-        Failure::Stdout(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
-        Failure::Usage(_) if ranks::launched().is_some_and(|(rank, _)| rank > 0) => complain("usage", 2),
         Failure::Interrupted(code) => ExitCode::from(code),
+        failure if failure.is_no_fault() => ExitCode::SUCCESS,
+        Failure::Stdout(e) => complain(&format!("standard output: {e}"), 1),
         Failure::ChecksFailed => ExitCode::from(1),
         Failure::Failed(e @ Error::Config(_)) => complain(&e.to_string(), 2),
         Failure::Failed(e) => complain(&e.to_string(), 1),
-        Failure::Usage(e) => match e.print() {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),
-            _ => ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2)),
-        },
+        Failure::Usage(e) => usage(&e),
+    }
+}
+
+/// Of several processes the first one says what is wrong with the arguments, or prints the help.
+fn usage(e: &clap::Error) -> ExitCode {
+    let code = u8::try_from(e.exit_code()).unwrap_or(2);
+    if ranks::launched().is_some_and(|(rank, _)| rank > 0) {
+        wait_for_first(code);
+        return ExitCode::from(code);
+    }
+    match e.print() {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),
+        _ => ExitCode::from(code),
+    }
+}
+
+/// A process that fails ends all, and what the first of them says, the others need not say again: it has a second for that.
+fn wait_for_first(code: u8) {
+    if code != 0 {
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
@@ -40,14 +55,14 @@ fn silence_display_search() {
     }
 }
 
-/// One of several processes ends them all. What the first of them says, the others need not say again: it has a second for that.
+/// One of several processes ends them all.
 fn complain(what: &str, code: u8) -> ExitCode {
     let Some((rank, size)) = ranks::launched().filter(|(_, size)| *size > 1) else {
         cli::output::say(&format!("error: {what}"));
         return ExitCode::from(code);
     };
     if rank > 0 {
-        std::thread::sleep(Duration::from_secs(1));
+        wait_for_first(code);
     }
     cli::output::say(&format!("error: rank {rank} of {size}: {what}"));
     ranks::abort(code)

@@ -83,6 +83,15 @@ cargo test --release "$@" ${with_data[@]+"${with_data[@]}"}
 if [[ $# -eq 0 ]]; then
     cargo bench --no-run
 fi
+# Fits by several processes: the feature `mpi` is compiled with the MPI of the system, whose headers libclang reads.
+mpi_found() {
+    command -v mpirun >/dev/null && command -v mpicc >/dev/null &&
+        { [[ -n "${LIBCLANG_PATH:-}" ]] || compgen -G "/usr/lib*/llvm*/lib*/libclang*.so*" || compgen -G "/usr/lib*/libclang*.so*"; } >/dev/null
+}
+if [[ $# -eq 0 && "$(uname -s)" == Linux ]]; then
+    mpi_found || apt_install MPI "Install OpenMPI or MPICH and libclang by hand." openmpi-bin libopenmpi-dev libclang-dev
+    bash tests/mpi/run.sh
+fi
 if [[ ${#with_data[@]} -eq 0 ]]; then
     echo "not run: the tests on PIE, ORL and the CMU faces, which are not in $DEEPNMF_DATA; DEEPNMF_DATA names their folder"
 fi

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use deepnmf::Error;
+use deepnmf::ranks::Ranks;
 use deepnmf::train::{Checkpoints, Fit, Notice, Warning};
 use serde_json::{Value, json};
 
@@ -110,7 +111,12 @@ pub(crate) fn command(checkpoint: &Path) -> String {
 
 /// What came of a fit that was written down to `checkpoint`; one that was stopped says how it can go on. From here on, signals end
 /// the program at once.
-pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>, out: &Output) -> Result<Fit<f32>> {
+pub(crate) fn finished(
+    fit: deepnmf::Result<Fit<f32>>,
+    checkpoint: Option<&Path>,
+    ranks: Option<Ranks>,
+    out: &Output,
+) -> Result<Fit<f32>> {
     signals::finish_no_more();
     let goes_on = |at: &Path| {
         let command = command(at);
@@ -134,7 +140,7 @@ pub(crate) fn finished(fit: deepnmf::Result<Fit<f32>>, checkpoint: Option<&Path>
                 let at = checkpoint.map(|at| at.display().to_string());
                 out.json(&json!({ "interrupted": true, "checkpoint": at, "resume": command }))?;
             }
-            Err(Failure::Interrupted(signals::exit_code()))
+            Err(Failure::Interrupted(signals::exit_code(ranks)?))
         }
         Err(e) => {
             // It is no fault of the fit.

@@ -15,6 +15,18 @@ pub(crate) enum Failure {
     ChecksFailed,
 }
 
+impl Failure {
+    /// Whether the command came to its end for all that, or was told to end.
+    pub(crate) fn is_no_fault(&self) -> bool {
+        match self {
+            Self::Interrupted(_) => true,
+            // The reader closed our output, as in `deepnmf devices | head -1`.
+            Self::Stdout(e) => e.kind() == std::io::ErrorKind::BrokenPipe,
+            Self::Failed(_) | Self::Usage(_) | Self::ChecksFailed => false,
+        }
+    }
+}
+
 impl From<deepnmf::Error> for Failure {
     fn from(e: deepnmf::Error) -> Self {
         Self::Failed(e)

@@ -24,7 +24,7 @@ use super::files::{existing, not_data, output, quoted};
 use super::job::Job;
 use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
-use super::ranks as several;
+use super::ranks::{agreed, own, read_by_all, shared};
 use super::samples::{Need, Stream, StreamArg, read, size, split};
 use super::unused;
 
@@ -314,7 +314,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     args.checkpoints.check(&args.out)?;
     let inputs = [Some(args.data.as_path()), args.labels.file()];
     let writes = ranks.is_none_or(|ranks| ranks.is_first());
-    let file = writes.then(|| output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())).transpose()?;
+    let file = writes.then(|| output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())).transpose();
+    let file = agreed(ranks, file)?;
     not_data(&args.out)?;
     let piped = args.data.as_os_str() == "-";
     if ranks.is_some() && (piped || args.scale == Scale::Max) {
@@ -322,15 +323,15 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
         let message = format!("several ranks take files by name and --scale unit or none, found {found}");
         return Err(Error::Config(message).into());
     }
-    let path = existing(args.data)?;
-    let read_from = path.clone();
-    let mut engine = args.device.open_for(precision, out)?;
+    let data = agreed(ranks, existing(args.data))?;
+    let mut engine = agreed(ranks, args.device.open_for(precision, out))?;
     if config.solver == Solver::Auto {
         refuse_unused(&Config { solver: engine.fastest_solver(), ..config.clone() })?;
     }
 
     let start = Instant::now();
     let reading = LoadOptions { n_labels: args.labels.counts()?, ..args.reading.options() };
+    let reading = shared(reading, ranks);
     let on_gpu = engine.stats().is_some();
     let held = |n: usize, m: usize| {
         let m = if features == Features::Igo { m.saturating_mul(2) } else { m };
@@ -340,17 +341,21 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     };
     let need = Need { held: &held, coupled: config.coupled() };
     let mut set = match ranks {
-        None => read(&path, &reading, stream, &need, out)?,
-        Some(ranks) => several::read(&path, &reading, ranks, out)?,
+        None => read(&data, &reading, stream, &need, out)?,
+        Some(ranks) => read_by_all(&data, &reading, (ranks, stream), out)?,
     };
-    args.labels.take(&mut set, out)?;
-    DataArgs::check(reading.colour, &set, &path)?;
+    agreed(ranks, args.labels.take(&mut set, out))?;
+    DataArgs::check(reading.colour, &set, &data)?;
+    let (set, split) = match args.train_per_class {
+        Some(n) => split(set, n, args.split_seed, &data)?,
+        None => (set, None),
+    };
     let (n, m) = set.x.size();
-    let in_memory = held(n, m);
+    let (set, part) = own(set, &config, (stream, &need, &reading), out)?;
     if args.scratch != Path::new("auto") {
         config.scratch = Some(args.scratch);
     }
-    if set.x.in_file() && ranks.is_none() {
+    if set.x.in_file() {
         let needed = |config: &Config| host_bytes(&Config { stream: true, ..config.clone() }, n, m, on_gpu);
         if config.scratch.is_none() && !on_gpu && needed(&config) > reading.budget() {
             let folder = folder_of(&args.out);
@@ -367,13 +372,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
             ));
         }
     }
-    let (set, split) = match args.train_per_class {
-        Some(n) => split(set, n, args.split_seed, &path)?,
-        None => (set, None),
-    };
     let labels = args.labels.options();
-    let (set, part) = several::own(set, &config, (stream, in_memory, &reading), out)?;
-    let source = if piped { "standard input".into() } else { path.display().to_string() };
+    let source = if piped { "standard input".into() } else { data.display().to_string() };
     let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
     let (scale, path) = (args.scale, args.out.clone());
@@ -385,6 +385,6 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&read_from)) };
+    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&data)) };
     out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
 }

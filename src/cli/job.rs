@@ -19,8 +19,9 @@ use super::args::shape_text;
 use super::checkpoint::{self, CheckpointArgs};
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
+use super::part::Part;
 use super::progress::Reporter;
-use super::ranks::Part;
+use super::ranks::{agreed, same};
 use super::samples::{self, checked, streamed_json};
 use super::stages::Stages;
 
@@ -44,8 +45,9 @@ pub(crate) struct Job {
     pub(crate) until: Option<Instant>,
     /// Where the fit is written down; None where it is not.
     pub(crate) checkpoints: Option<CheckpointArgs>,
-    /// The model file; None where another process writes it.
+    /// Where the model goes.
     pub(crate) path: PathBuf,
+    /// Its file; None where another process writes it.
     pub(crate) file: Option<NewFile>,
 }
 
@@ -78,13 +80,22 @@ impl Job {
         let Job { mut set, part, source, reading, scale, features, split, precision, .. } = self;
         let Job { start, until, checkpoints, path, file, .. } = self;
         let (own, m) = set.x.size();
-        let zeros = if own > 0 { checked(&mut set, &source, config.model.signed, out)? } else { 0 };
-        let all = |part: Part| part.ranks.total(vec![zeros as f64]).map(|all| all[0] as usize);
-        let zero_samples = part.map_or(Ok(zeros), all)?;
+        let n = part.as_ref().map_or(own, |part| part.samples);
+        let ranks = part.as_ref().map(|part| part.ranks);
+        let settings =
+            json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
+        if let Some(ranks) = ranks {
+            same(ranks, "settings", &settings.to_string())?;
+        }
+        let zero_samples = checked(&mut set, &source, config.model.signed, part.as_ref(), out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
-        let (preprocess, flat) = set.preprocess_features(scale, features)?;
+        let (preprocess, flat) = agreed(ranks, set.preprocess_features(scale, features).map_err(Into::into))?;
         let ImageSet { x, image_shape, labels, classes, feature_names, notes, .. } = set;
-        let n = part.map_or(own, |part| part.samples);
+        let of_all = |flat: usize| match ranks {
+            None => Ok(flat),
+            Some(ranks) => ranks.total(vec![flat as f64]).map(|all| all[0] as usize),
+        };
+        let flat = flat.map(of_all).transpose()?;
         if let Some(flat) = flat.filter(|flat| *flat > zero_samples) {
             out.warn(&format!(
                 "{source}: {flat} of {n} images are of one shade: they have no gradients, their features are zero"
@@ -99,10 +110,13 @@ impl Job {
             Samples::Held(x) if on_gpu => config.x_storage.resolve(x.view())?,
             _ => config.x_storage,
         };
-        let x_storage = part.map_or(Ok(x_storage), |part| part.storage(x_storage))?;
+        let x_storage = part.as_ref().map_or(Ok(x_storage), |part| part.storage(x_storage))?;
         let config = &Config { x_storage, stream: x.in_file(), ..config.clone() };
-        engine.check_memory(config, n, m)?;
-        file.iter().try_for_each(|file| file.reserve(Model::expected_bytes(config, n, m)))?;
+        let room = engine.check_memory(config, n, m).and_then(|()| match &file {
+            None => Ok(()),
+            Some(file) => file.reserve(Model::expected_bytes(config, n, m)),
+        });
+        agreed(ranks, room.map_err(Into::into))?;
 
         if let Some(part) = config.pretrained_on(n) {
             out.note(&format!("pre-training on {part} of {n} samples (--pretrain-samples)"));
@@ -113,15 +127,13 @@ impl Job {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
         let (x, streamed) = samples::source(x)?;
-        let mut x = match part {
+        let mut x = match &part {
             None => x,
             Some(part) => part.placed(x),
         };
         let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
         let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
-        let settings =
-            json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
         let mut checkpoints = checkpoints.and_then(|args| args.open(&path, settings, out));
         let mut report = |p: &Progress| progress.go_on(p);
         let fit = match &mut checkpoints {
@@ -130,7 +142,7 @@ impl Job {
         };
         drop((progress, x));
         let checkpoint = checkpoints.map(|to| to.path);
-        let mut fit = checkpoint::finished(fit, checkpoint.as_deref(), out)?;
+        let mut fit = checkpoint::finished(fit, checkpoint.as_deref(), ranks, out)?;
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
@@ -158,7 +170,7 @@ impl Job {
         model.metadata.labels = labels;
         let writes = file.is_some();
         file.map_or(Ok(()), |file| save(&model, file))?;
-        let exchanged = part.map(Part::exchanged).transpose()?;
+        let exchanged = part.as_ref().map(Part::exchanged).transpose()?;
         if writes && !warnings.contains(&Warning::Stopped) {
             checkpoint.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }

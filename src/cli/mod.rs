@@ -15,6 +15,7 @@ mod job;
 mod labels;
 pub(crate) mod output;
 mod pack;
+mod part;
 mod progress;
 mod ranks;
 mod report;
@@ -31,7 +32,7 @@ use std::num::NonZeroUsize;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use deepnmf::Error;
-use deepnmf::ranks::Ranks;
+use deepnmf::ranks::{Connected, Ranks};
 
 pub(crate) use failure::{Failure, Result};
 use output::Output;
@@ -116,9 +117,8 @@ pub(crate) fn run() -> Result {
         Failure::Failed(error) => Failure::Failed(files::named_input(error)),
         other => other,
     });
-    if !matches!(done, Ok(()) | Err(Failure::Interrupted(_))) {
-        // To end the connection is to wait for the others.
-        std::mem::forget(connected);
+    if done.as_ref().err().is_none_or(Failure::is_no_fault) {
+        connected.into_iter().for_each(Connected::end);
     }
     files::forget_input();
     done

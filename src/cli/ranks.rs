@@ -2,130 +2,125 @@
 
 use std::path::Path;
 
+use crc32fast::Hasher;
 use deepnmf::Error;
-use deepnmf::backend::Storage;
 use deepnmf::data::{self, Dim, ImageSet, LoadOptions, Samples};
 use deepnmf::ranks::{Connected, Ranks};
-use deepnmf::train::{Config, Placed, Source};
-use flate2::Crc;
-use serde_json::{Value, json};
+use deepnmf::train::Config;
 
-use super::Result;
 use super::output::{self, Output, bytes};
-use super::samples::{Stream, hold};
+use super::part::Part;
+use super::samples::{Need, Stream, hold};
+use super::{Failure, Result};
 
 /// Connects to the processes that were started with this one; None where it was started alone.
 pub(super) fn connect(fits: bool) -> Result<Option<Connected>> {
-    let connected = deepnmf::ranks::connect()?;
-    let Some(ranks) = connected.as_ref().map(|connected| connected.ranks) else { return Ok(None) };
-    if !ranks.is_first() {
+    let launched = deepnmf::ranks::launched();
+    if launched.is_some_and(|(rank, _)| rank > 0) {
         output::mute();
     }
-    if !fits && ranks.size() > 1 {
-        let message =
-            format!("expected fit, which several processes do together, found another command in {}", ranks.size());
-        // To end the connection is to wait for the others.
-        std::mem::forget(connected);
-        return Err(Error::Config(message).into());
+    if fits {
+        return Ok(deepnmf::ranks::connect()?);
     }
-    Ok(connected)
+    match launched {
+        Some((_, size)) if size > 1 => Err(Error::Config(format!(
+            "{size} processes were started together, which do fit together, and no other command; start one, or set DEEPNMF_RANKS=no \
+             for each to work for itself"
+        ))
+        .into()),
+        _ => Ok(None),
+    }
+}
+
+/// [`Ranks::agreed`]; as it is for one process alone.
+pub(super) fn agreed<T>(ranks: Option<Ranks>, done: Result<T>) -> Result<T> {
+    let Some(ranks) = ranks else { return done };
+    match done {
+        Ok(done) => Ok(ranks.agreed(Ok(done))?),
+        Err(Failure::Failed(e)) => Ok(ranks.agreed(Err(e))?),
+        Err(other) => Err(other),
+    }
+}
+
+/// The options for reading by one of several processes, which share the memory of their machine.
+pub(super) fn shared(options: LoadOptions, ranks: Option<Ranks>) -> LoadOptions {
+    let share = || options.budget() / deepnmf::ranks::on_this_machine().1 as u64;
+    let memory = options.memory.or_else(|| ranks.map(|_| share()));
+    LoadOptions { memory, ..options }
 }
 
 /// The samples of all ranks: in their file where they lie in it by rows, so that each reads its own; else read whole.
-pub(super) fn read(path: &Path, options: &LoadOptions, ranks: Ranks, out: &Output) -> Result<ImageSet<Samples>> {
-    let set = match data::open(path, options) {
-        Ok(set) => set,
-        Err(_) => hold(path, options, out)?,
+pub(super) fn read_by_all(
+    path: &Path,
+    options: &LoadOptions,
+    (ranks, stream): (Ranks, Stream),
+    out: &Output,
+) -> Result<ImageSet<Samples>> {
+    let opened = data::open(path, options);
+    // By all of them in one way.
+    let in_file = !ranks.any([opened.is_err()])?[0];
+    let set = match opened {
+        Ok(set) if in_file => Ok(set),
+        Err(why) if stream == Stream::Yes => Err(why.into()),
+        _ => hold(path, options, out),
     };
+    let set = agreed(Some(ranks), set)?;
     set.notes.iter().filter(|_| set.x.in_file()).for_each(|note| out.note(&format!("{}: {note}", path.display())));
-    same(&set, ranks)?;
+    same(ranks, "data", &agreed(Some(ranks), ends_of(&set))?)?;
     Ok(set)
 }
 
-/// Refuses ranks that read other data than rank 0: of another shape, or with another first or last sample.
-fn same(set: &ImageSet<Samples>, ranks: Ranks) -> Result {
+/// The shape of a set, and its first and last sample: other data have others, most likely.
+fn ends_of(set: &ImageSet<Samples>) -> Result<String> {
     let (n, m) = set.x.size();
     let ends = set.select(&[0, n.saturating_sub(1)][..n.min(2)]).hold()?;
-    let mut sum = Crc::new();
+    let mut sum = Hasher::new();
     ends.x.iter().for_each(|v| sum.update(&v.to_le_bytes()));
-    let own = format!("{n} samples × {m} features, the first and the last with the checksum {:08x}", sum.sum());
-    let first = ranks.of_first(&own)?;
-    if ranks.total(vec![f64::from(u8::from(first != own))])?[0] == 0.0 {
-        return Ok(());
+    Ok(format!("{n} samples × {m} features, the first and the last with the checksum {:08x}", sum.finalize()))
+}
+
+/// Refuses ranks of which one has something else than rank 0.
+pub(super) fn same(ranks: Ranks, what: &str, own: &str) -> Result {
+    let all = ranks.all_of(&own.to_string())?;
+    match all.iter().enumerate().find(|(_, other)| **other != all[0]) {
+        None => Ok(()),
+        Some((rank, other)) => {
+            let message = format!("ranks fit the same {what}; rank {rank}: expected {}, found {other}", all[0]);
+            Err(Error::Config(message).into())
+        }
     }
-    let what = if first == own {
-        "the data of another rank are not these".into()
-    } else {
-        format!("expected {first}, found {own}")
-    };
-    Err(Error::Data(format!("ranks read the same data; {what}")).into())
 }
 
 /// Of several ranks the rows of this one; else all.
 pub(super) fn own(
-    set: ImageSet<Samples>,
+    mut set: ImageSet<Samples>,
     config: &Config,
-    (stream, needed, options): (Stream, u64, &LoadOptions),
+    (stream, need, options): (Stream, &Need<'_>, &LoadOptions),
     out: &Output,
 ) -> Result<(ImageSet<Samples>, Option<Part>)> {
     let Some(ranks) = config.ranks else { return Ok((set, None)) };
-    let (_, processes) = deepnmf::ranks::on_this_machine();
-    let budget = options.budget() / if options.memory.is_some() { 1 } else { processes as u64 };
     let (samples, m) = set.x.size();
-    let rows = config.own_rows(samples, m);
+    let (rows, needed) = (config.own_rows(samples, m), (need.held)(samples, m));
     let mut own = set.select(&rows.clone().collect::<Vec<_>>());
     // Those of the model are of all samples.
-    own.labels.clone_from(&set.labels);
+    own.labels = set.labels.take();
     let streams = match stream {
         Stream::Yes => true,
         Stream::No => false,
-        Stream::Auto => needed > budget,
+        Stream::Auto => needed > options.budget(),
     };
     // All of them do, or none.
-    let streams = set.x.in_file() && ranks.total(vec![f64::from(u8::from(streams))])?[0] > 0.0;
+    let [streams, held] = ranks.any([streams, !set.x.in_file()])?;
+    let streams = streams && !held;
     out.note(&format!(
-        "{} ranks; the first one has {} of {samples} samples{}, and takes about {} of memory",
+        "{} ranks; the first one has {} of {samples} samples{}",
         ranks.size(),
         rows.len(),
-        if streams { ", which are streamed" } else { "" },
-        bytes(needed)
+        if streams { ", which are streamed".into() } else { format!(", and takes about {} of memory", bytes(needed)) }
     ));
-    let part = Some(Part { ranks, first: rows.start, samples });
+    let part = Some(Part { ranks, first: rows.start, samples, names: set.names });
     if streams {
         return Ok((own, part));
     }
-    Ok((own.hold()?.with_x(Samples::Held), part))
-}
-
-/// The samples of this process among those of all of them.
-#[derive(Clone, Copy)]
-pub(super) struct Part {
-    pub(super) ranks: Ranks,
-    first: usize,
-    pub(super) samples: usize,
-}
-
-impl Part {
-    /// A source of these samples, as one of all of them.
-    pub(super) fn placed(self, source: Box<dyn Source<f32>>) -> Box<dyn Source<f32>> {
-        Box::new(Placed { source, first: self.first, samples: self.samples })
-    }
-
-    /// How samples are stored on all devices: as bytes where all can be.
-    pub(super) fn storage(self, own: Storage) -> Result<Storage> {
-        let others = self.ranks.total(vec![f64::from(u8::from(own != Storage::U8))])?[0];
-        Ok(if own == Storage::U8 && others > 0.0 { Storage::F32 } else { own })
-    }
-
-    /// What was exchanged, for `--json`: bytes that all ranks sent, and seconds in which they exchanged or waited for it.
-    pub(super) fn exchanged(self) -> Result<Value> {
-        let (ranks, traffic) = (self.ranks, self.ranks.traffic());
-        let sums = ranks.total(vec![traffic.sent as f64, traffic.seconds])?;
-        let most = ranks.largest(vec![traffic.seconds, -traffic.seconds])?;
-        Ok(json!({
-            "size": ranks.size(),
-            "bytes": sums[0] as u64,
-            "seconds": { "root": traffic.seconds, "least": -most[1], "mean": sums[1] / ranks.size() as f64, "most": most[0] },
-        }))
-    }
+    Ok((agreed(Some(ranks), own.hold().map_err(Into::into))?.with_x(Samples::Held), part))
 }

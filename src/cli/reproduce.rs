@@ -163,7 +163,7 @@ fn of_file(
     let reading = reading.options();
     let mut set = hold(&path, &reading, out)?;
     DataArgs::check(reading.colour, &set, &path)?;
-    checked(&mut set, &path.display().to_string(), false, out)?;
+    checked(&mut set, &path.display().to_string(), false, None, out)?;
     let set = set.hold()?;
     let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
     let attributes = match labels.or(beside) {

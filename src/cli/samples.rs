@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::args::named;
 use super::output::{Output, bytes};
+use super::part::Part;
 use super::progress::{Counter, Reporter};
 
 /// Whether samples are held in memory.
@@ -120,7 +121,13 @@ pub(crate) fn size(n: usize, m: usize) -> u64 {
 }
 
 /// Checks samples for a model; warns of all-zero samples and returns their number.
-pub(crate) fn checked(set: &mut ImageSet<Samples>, source: &str, signed: bool, out: &Output) -> Result<usize> {
+pub(crate) fn checked(
+    set: &mut ImageSet<Samples>,
+    source: &str,
+    signed: bool,
+    part: Option<&Part>,
+    out: &Output,
+) -> Result<usize> {
     let reading = match &set.x {
         Samples::Held(_) => None,
         Samples::InFile(x) => {
@@ -130,11 +137,17 @@ pub(crate) fn checked(set: &mut ImageSet<Samples>, source: &str, signed: bool, o
     };
     let said = set.notes.len();
     let progress = Reporter::new(out).reading(reading);
-    let zeros = set.validate(signed, source)?.zero_rows;
+    let zeros = match part {
+        None => set.validate(signed, source)?,
+        Some(part) => part.validate(set, signed, source)?,
+    }
+    .zero_rows;
     drop(progress);
     set.notes[said..].iter().for_each(|note| out.note(&format!("{source}: {note}")));
     if let Some(first) = zeros.first() {
-        let (count, n, name) = (zeros.len(), set.n_samples(), set.name(*first));
+        let named = || part.map_or_else(|| Some(set.name(*first).into_owned()), |part| part.name(*first));
+        let name = named().unwrap_or_else(|| first.to_string());
+        let (count, n) = (zeros.len(), part.map_or(set.n_samples(), |part| part.samples));
         out.warn(&format!("{source}: {count} of {n} samples are all zero (the first: {name}); they are kept"));
     }
     Ok(zeros.len())

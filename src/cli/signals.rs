@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use deepnmf::ranks::Ranks;
+
 /// What the next signal sets, instead of ending the program.
 static FINISHES: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 /// The last signal, 0 for none.
@@ -24,9 +26,13 @@ pub(super) fn finish_no_more() {
     *finishes() = None;
 }
 
-/// The exit code after the signal that set the flag.
-pub(super) fn exit_code() -> u8 {
-    u8::try_from(128 + RECEIVED.load(Ordering::Relaxed)).unwrap_or(1)
+/// The exit code after the signal that set the flag, of any of several ranks.
+pub(super) fn exit_code(ranks: Option<Ranks>) -> deepnmf::Result<u8> {
+    let mut signal = RECEIVED.load(Ordering::Relaxed);
+    if let Some(ranks) = ranks {
+        signal = ranks.all_of(&signal)?.into_iter().max().unwrap_or(signal);
+    }
+    Ok(u8::try_from(128 + signal).unwrap_or(1))
 }
 
 /// Watches for SIGINT, SIGTERM and SIGHUP. On other systems than Unix the program just ends; the next one removes its unfinished files.

@@ -177,7 +177,7 @@ pub(super) fn load(
     let mut set = read_for(path, options, &read, model, file, out)?;
     DataArgs::check(colour, &set, path)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
-    let zero_samples = checked(&mut set, &path.display().to_string(), signed, out)?;
+    let zero_samples = checked(&mut set, &path.display().to_string(), signed, None, out)?;
     Ok((set, zero_samples))
 }
 

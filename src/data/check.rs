@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ndarray::{ArrayView2, Axis};
 use pulp::Arch;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
@@ -36,8 +37,9 @@ pub fn validate_finite(x: ArrayView2<'_, f32>, names: &[String], source: &str) -
 }
 
 /// What is found in samples that are looked at once, block by block.
-#[derive(Debug, Default)]
-pub(super) struct Look {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// Whether negative values will be made 0.
     clip: bool,
     /// The samples so far, and the features of each.
     dim: (usize, usize),
@@ -63,11 +65,12 @@ fn extremes(row: &[f32]) -> (f32, bool) {
 }
 
 /// Values of a kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Found {
     count: usize,
-    /// Row, column and value of the first one.
-    first: Option<(usize, usize, f32)>,
+    /// Row, column and the bits of the first one: JSON has no NaN.
+    first: Option<(usize, usize, u32)>,
+    /// Of those that are finite.
     lowest: f32,
 }
 
@@ -100,7 +103,8 @@ impl Look {
             let (mut not_finite, mut negative) = (Found::default(), Found::default());
             let (mut largest, odd) = extremes(&row.to_slice().map_or_else(|| row.to_vec().into(), Cow::Borrowed));
             for (j, &v) in row.iter().enumerate().filter(|_| odd) {
-                let found = Found { count: 1, first: Some((start + i, j, v)), lowest: v };
+                let lowest = if v.is_finite() { v } else { 0.0 };
+                let found = Found { count: 1, first: Some((start + i, j, v.to_bits())), lowest };
                 if !v.is_finite() {
                     not_finite.add(found);
                 } else if v < 0.0 {
@@ -122,14 +126,37 @@ impl Look {
         }
     }
 
+    /// Adds what was seen of the samples that come next, by another look.
+    pub fn join(&mut self, next: Self) {
+        let after = |found: Found| Found {
+            first: found.first.map(|(row, column, bits)| (self.dim.0 + row, column, bits)),
+            ..found
+        };
+        let (not_finite, negative) = (after(next.not_finite), after(next.negative));
+        self.zero_rows.extend(next.zero_rows.iter().map(|row| self.dim.0 + row));
+        self.dim = (self.dim.0 + next.dim.0, self.dim.1.max(next.dim.1));
+        self.clip |= next.clip;
+        self.largest = self.largest.max(next.largest);
+        self.not_finite.add(not_finite);
+        self.negative.add(negative);
+    }
+
+    /// A note on what will be clipped, where that is known only now.
+    pub fn note(&self) -> Option<String> {
+        self.clip.then(|| self.clipped())
+    }
+
     /// A note on the negative values, which are made 0.
     pub(super) fn clipped(&self) -> String {
         format!("{} negative values were made 0, the lowest {}", self.negative.count, self.negative.lowest)
     }
 
-    /// What is refused: by a model that is not `signed` negative values, too. `name` is that of a sample, `features` are those of the
-    /// features, or empty.
-    pub(super) fn checked(
+    /// What is refused: by a model that is not `signed` negative values that are not clipped, too. `name` is what a sample is called,
+    /// where it has a name; `features` are the names of the features, or empty; `source` is the origin of them all.
+    ///
+    /// # Errors
+    /// As [`validate_finite`] and [`validate_nonnegative`].
+    pub fn checked(
         self,
         signed: bool,
         name: impl Fn(usize) -> Option<String>,
@@ -141,7 +168,8 @@ impl Look {
             return Err(Error::Data(format!("{source}: expected samples, found {n}×{m} values")));
         }
         let refused = |found: &Found, what: &str, consequence: &str| {
-            let (row, column, value) = found.first?;
+            let (row, column, bits) = found.first?;
+            let value = f32::from_bits(bits);
             let feature = features.get(column).map(|name| format!(" (`{name}`)")).unwrap_or_default();
             let name = name(row).map(|n| format!(" (`{n}`)")).unwrap_or_default();
             let (count, plural) = (found.count, if found.count == 1 { "value is" } else { "values are" });
@@ -160,7 +188,7 @@ impl Look {
             return Err(Error::Data(format!("{source}: all {n} {message}")));
         }
         let consequence = "a nonnegative factorization needs values of 0 or more; --model semi-nmf and deep-semi-nmf take any, --clip-negative makes them 0";
-        match refused(&self.negative, "negative", consequence).filter(|_| !signed) {
+        match refused(&self.negative, "negative", consequence).filter(|_| !(signed || self.clip)) {
             Some(error) => Err(error),
             None => Ok(Checked { zero_rows: self.zero_rows }),
         }

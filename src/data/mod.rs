@@ -56,7 +56,7 @@ mod stored;
 mod stream;
 mod table;
 
-pub use check::{Checked, validate_finite, validate_nonnegative};
+pub use check::{Checked, Look, validate_finite, validate_nonnegative};
 pub use inputs::{applicable, reads};
 pub use labels::minus_one;
 pub use load::{load, load_with};

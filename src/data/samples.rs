@@ -2,9 +2,8 @@
 
 use ndarray::{Array2, Axis};
 
-use super::check::Look;
 use super::shape::{PixelOrder, reorder};
-use super::{Checked, Dim, Features, FileSamples, ImageSet, Preprocess, Scale};
+use super::{Checked, Dim, Features, FileSamples, ImageSet, Look, Preprocess, Scale};
 use crate::{Error, Result};
 
 /// The samples of a set.
@@ -90,24 +89,33 @@ impl ImageSet<Samples> {
         self.image_shape = Some(shape.ordered(order));
     }
 
-    /// [`validate_finite`](super::validate_finite) for a model that is `signed`, else
-    /// [`validate_nonnegative`](super::validate_nonnegative). Samples in a file are all read, and what is
-    /// clipped is only known then: [`ImageSet::notes`] says so.
+    /// Looks at all samples once: those in a file are all read.
     ///
     /// # Errors
-    /// As these, and as [`FileSamples::rows`].
-    pub fn validate(&mut self, signed: bool, source: &str) -> Result<Checked> {
+    /// As [`FileSamples::rows`].
+    pub fn look(&self) -> Result<Look> {
         match &self.x {
-            Samples::Held(x) => {
-                let name = |row: usize| self.names.get(row).cloned();
-                Look::at(x.view()).checked(signed, name, &self.feature_names, source)
-            }
-            Samples::InFile(x) => {
-                let (checked, note) = x.validate(signed, &self.feature_names, source)?;
-                self.notes.extend(note);
-                Ok(checked)
-            }
+            Samples::Held(x) => Ok(Look::at(x.view())),
+            Samples::InFile(x) => x.look_at_all(),
         }
+    }
+
+    /// [`validate_finite`](super::validate_finite) for a model that is `signed`, else
+    /// [`validate_nonnegative`](super::validate_nonnegative). What is clipped of samples in a file is only known then:
+    /// [`ImageSet::notes`] says so.
+    ///
+    /// # Errors
+    /// As these, and as [`ImageSet::look`].
+    pub fn validate(&mut self, signed: bool, source: &str) -> Result<Checked> {
+        let look = self.look()?;
+        let note = look.note();
+        let name = |row: usize| match &self.x {
+            Samples::Held(_) => self.names.get(row).cloned(),
+            Samples::InFile(x) => x.name(row),
+        };
+        let checked = look.checked(signed, name, &self.feature_names, source)?;
+        self.notes.extend(note);
+        Ok(checked)
     }
 
     /// [`preprocess_features`](super::preprocess_features). Also returns how many samples are all zero then, where that may be

@@ -1,6 +1,6 @@
 //! What connects ranks.
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// How ranks reach each other: what a new kind of connection must implement. Messages between two ranks arrive in the order in
 /// which they were sent, and who receives knows how long they are.
@@ -32,5 +32,27 @@ pub trait Link: std::fmt::Debug + Sync {
             0 => (1..self.size()).try_for_each(|to| self.send(to, bytes)),
             _ => self.receive(0, bytes),
         }
+    }
+}
+
+/// No other ranks.
+#[derive(Debug)]
+pub(super) struct Alone;
+
+impl Link for Alone {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        1
+    }
+
+    fn send(&self, to: usize, _: &[u8]) -> Result<()> {
+        Err(Error::Data(format!("there is no rank {to}")))
+    }
+
+    fn receive(&self, from: usize, _: &mut [u8]) -> Result<()> {
+        Err(Error::Data(format!("there is no rank {from}")))
     }
 }

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, Destination, Root, Source};
+use mpi::traits::{Communicator, Destination, Equivalence, Root, Source};
 
 /// Bytes of a message, at most: MPI counts them in 31 bits.
 const MOST_BYTES: usize = 1 << 30;
@@ -64,7 +64,13 @@ impl Link for World {
     fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<()> {
         let world = SimpleCommunicator::world();
         for part in bytes.chunks_mut(MOST_BYTES) {
-            world.process_at_rank(Self::process(from)).receive_into(part);
+            let expected = part.len();
+            let found =
+                number(world.process_at_rank(Self::process(from)).receive_into(part).count(u8::equivalent_datatype()));
+            // More of them end all ranks.
+            if found != expected {
+                return Err(Error::Data(format!("rank {from}: expected {expected} bytes, found {found}")));
+            }
         }
         Ok(())
     }

@@ -2,6 +2,10 @@
 
 use super::link::Link;
 use crate::{Error, Result};
+use bytemuck::Pod;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -21,7 +25,7 @@ pub struct Ranks {
 }
 
 /// What a rank has exchanged.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Bytes that it sent; a broadcast counts once for every rank that it goes to, as sent by rank 0.
     pub sent: u64,
@@ -33,6 +37,10 @@ pub struct Traffic {
 struct Counters {
     sent: AtomicU64,
     nanoseconds: AtomicU64,
+}
+
+fn in_pieces() -> Error {
+    Error::Data("rows of a rank: expected one piece of memory".into())
 }
 
 impl Ranks {
@@ -80,6 +88,17 @@ impl Ranks {
         self.timed(0, |link| link.receive(from, bytes))
     }
 
+    /// Sends rows to another rank.
+    pub(crate) fn send_rows<E: Pod>(&self, to: usize, rows: ArrayView2<'_, E>) -> Result<()> {
+        let rows = rows.as_standard_layout();
+        self.send(to, bytemuck::cast_slice(rows.as_slice().ok_or_else(in_pieces)?))
+    }
+
+    /// Waits for rows of another rank.
+    pub(crate) fn receive_rows<E: Pod>(&self, from: usize, mut rows: ArrayViewMut2<'_, E>) -> Result<()> {
+        self.receive(from, bytemuck::cast_slice_mut(rows.as_slice_mut().ok_or_else(in_pieces)?))
+    }
+
     /// Gives all ranks the bytes of rank 0.
     pub(crate) fn broadcast(&self, bytes: &mut [u8]) -> Result<()> {
         let others = if self.is_first() { self.size() as u64 - 1 } else { 0 };
@@ -109,38 +128,68 @@ impl Ranks {
         (shards.start * shard_rows).min(n)..(shards.end * shard_rows).min(n)
     }
 
-    /// What rank 0 says.
+    /// What all ranks say, in their order.
     ///
     /// # Errors
-    /// As [`Link::broadcast`].
-    pub fn of_first(&self, said: &str) -> Result<String> {
-        let mut length = (said.len() as u64).to_le_bytes();
-        self.broadcast(&mut length)?;
-        let mut first = said.as_bytes().to_vec();
-        first.resize(usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX), 0);
-        self.broadcast(&mut first)?;
-        Ok(String::from_utf8_lossy(&first).into_owned())
+    /// As [`Link::send`] and [`Link::receive`]; [`Error::Data`] where another version says it.
+    pub fn all_of<T: Serialize + DeserializeOwned>(&self, own: &T) -> Result<Vec<T>> {
+        let unclear = |e: serde_json::Error| Error::Data(format!("what a rank says: {e}"));
+        let mut said = serde_json::to_vec(own).map_err(unclear)?;
+        let mut lengths = vec![0.0; self.size()];
+        lengths[self.rank()] = said.len() as f64;
+        let lengths: Vec<usize> = self.total(lengths)?.into_iter().map(|length| length as usize).collect();
+        if self.is_first() {
+            for (rank, length) in lengths.iter().enumerate().skip(1) {
+                let start = said.len();
+                said.resize(start + length, 0);
+                self.receive(rank, &mut said[start..])?;
+            }
+        } else {
+            self.send(0, &said)?;
+            said = vec![0; lengths.iter().sum()];
+        }
+        self.broadcast(&mut said)?;
+        let mut rest = &said[..];
+        let parts = lengths.iter().map(|length| {
+            let (part, others) = rest.split_at(*length);
+            rest = others;
+            serde_json::from_slice(part).map_err(unclear)
+        });
+        parts.collect()
     }
 
-    /// Rows of all ranks at rank 0, which has those of `mine` first; the others keep theirs. `rows` are those of a rank.
-    pub(crate) fn gather<E: bytemuck::Pod>(
-        &self,
-        mine: ndarray::Array2<E>,
-        rows: &dyn Fn(usize) -> Range<usize>,
-    ) -> Result<ndarray::Array2<E>> {
-        let cols = mine.ncols();
+    /// What a rank did before the next exchange: where it failed on any of them it is the failure of the first of these on all.
+    ///
+    /// # Errors
+    /// That failure, and as [`Ranks::all_of`].
+    pub fn agreed<T>(&self, done: Result<T>) -> Result<T> {
+        let failure = done.as_ref().err().map(|e| (matches!(e, Error::Config(_)), e.to_string()));
+        let failed = self.all_of(&failure)?.into_iter().enumerate().find_map(|(rank, failed)| Some((rank, failed?)));
+        match (failed, done) {
+            (None, done) => done,
+            (Some((rank, _)), Err(own)) if rank == self.rank() => Err(own),
+            (Some((rank, (of_settings, why))), _) => {
+                let message = format!("rank {rank} failed: {why}");
+                Err(if of_settings { Error::Config(message) } else { Error::Data(message) })
+            }
+        }
+    }
+
+    /// Rows of all ranks at rank 0; the others keep theirs. `rows` are those of a rank.
+    pub(crate) fn gather<E: Pod>(&self, mine: Array2<E>, rows: &dyn Fn(usize) -> Range<usize>) -> Result<Array2<E>> {
+        if self.size() == 1 {
+            return Ok(mine);
+        }
         if !self.is_first() {
-            let mine = mine.as_standard_layout();
-            self.send(0, bytemuck::cast_slice(mine.as_slice().unwrap_or_default()))?;
-            return Ok(mine.into_owned());
+            self.send_rows(0, mine.view())?;
+            return Ok(mine);
         }
-        let mut all = mine.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+        let mut all = Array2::from_elem((rows(self.size() - 1).end, mine.ncols()), E::zeroed());
+        all.slice_mut(s![rows(0), ..]).assign(&mine);
+        drop(mine);
         for rank in 1..self.size() {
-            let start = all.len();
-            all.resize(start + rows(rank).len() * cols, E::zeroed());
-            self.receive(rank, bytemuck::cast_slice_mut(&mut all[start..]))?;
+            self.receive_rows(rank, all.slice_mut(s![rows(rank), ..]))?;
         }
-        let n = if cols == 0 { 0 } else { all.len() / cols };
-        ndarray::Array2::from_shape_vec((n, cols), all).map_err(|e| Error::Data(e.to_string()))
+        Ok(all)
     }
 }

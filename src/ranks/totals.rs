@@ -20,7 +20,10 @@ impl Ranks {
     }
 
     /// Of each of these, whether it is true on any rank.
-    pub(crate) fn any<const N: usize>(&self, flags: [bool; N]) -> Result<[bool; N]> {
+    ///
+    /// # Errors
+    /// As [`Link::send`](super::Link::send) and [`Link::receive`](super::Link::receive).
+    pub fn any<const N: usize>(&self, flags: [bool; N]) -> Result<[bool; N]> {
         let most = self.largest(flags.map(|flag| f64::from(u8::from(flag))).to_vec())?;
         Ok(std::array::from_fn(|i| most.get(i).is_some_and(|flag| *flag > 0.0)))
     }

@@ -121,8 +121,9 @@ pub(crate) struct Keeper<'a> {
     pause: Duration,
     /// Whether the file that is there may be replaced.
     kept: bool,
-    /// The first of them writes; and whether one of them was told to end.
+    /// Of which the first one writes.
     ranks: Option<Ranks>,
+    /// Whether one of them was told to end, as all of them know.
     ends: bool,
 }
 
@@ -194,30 +195,36 @@ impl<'a> Keeper<'a> {
 
     /// A stage begins. `base` is what the stages before have left; it does not change while this one is under way. Where there is no
     /// room for it, the stage has no checkpoints.
-    pub(super) fn begin<B: Backend>(&mut self, b: &mut B, stage: usize, course: Course, base: &mut dyn State<B>) {
+    pub(super) fn begin<B: Backend>(
+        &mut self,
+        b: &mut B,
+        stage: usize,
+        course: Course,
+        base: &mut dyn State<B>,
+    ) -> Result<()> {
         (self.stage, self.course) = (stage, course);
         self.since.0 = Instant::now();
         if self.resumed.is_none() {
             self.spent.0 = 0.0;
         }
         self.loops.clear();
-        self.base = self.set_down(b, base).map_err(|why| (self.to.notice)(Notice::Failed(why))).ok();
+        self.base = self.set_down(b, base)?.map_err(|why| (self.to.notice)(Notice::Failed(why))).ok();
+        Ok(())
     }
 
-    /// Writes a state to a file of its own; of several ranks, the first one does, and the others send what they have. A write that
-    /// fails is an error in the end, so that all of them come to it.
-    fn set_down<B: Backend>(&self, b: &mut B, state: &mut dyn State<B>) -> Result<(Listed, Option<File>)> {
-        let failed = |e| Error::io(&self.to.path, e);
-        let mut listed = Listed::default();
-        state.visit(b, &mut Visitor::List(&mut listed))?;
-        if self.ranks.is_some_and(|ranks| !ranks.is_first()) {
-            state.visit(b, &mut Visitor::Write(&mut std::io::sink()))?;
-            return Ok((listed, None));
-        }
+    /// Writes a state to a file of its own; of several ranks, the first one does, and the others send what they have. The inner result is
+    /// that of the writing, which the others do not know of; what fails otherwise on one of several ranks, for the others wait for it.
+    fn set_down<B: Backend>(&self, b: &mut B, state: &mut dyn State<B>) -> Result<Result<(Listed, Option<File>)>> {
+        let writes = self.ranks.is_none_or(|ranks| ranks.is_first());
         // Without a name: it is gone with the process, however that ends.
-        let mut scratch = Scratch::new(tempfile::tempfile_in(crate::atomic::folder_of(&self.to.path)));
-        state.visit(b, &mut Visitor::Write(&mut scratch))?;
-        Ok((listed, Some(scratch.finish().map_err(failed)?)))
+        let file = writes.then(|| tempfile::tempfile_in(crate::atomic::folder_of(&self.to.path)).map(BufWriter::new));
+        let (mut file, mut listed) = (Deferred(file.transpose()), Listed::default());
+        let visited = state.visit(b, &mut Visitor::List(&mut listed));
+        match visited.and_then(|()| state.visit(b, &mut Visitor::Write(&mut file))) {
+            Err(e) if self.ranks.is_some() => Err(e),
+            Err(e) => Ok(Err(e)),
+            Ok(()) => Ok(file.finish().map(|file| (listed, file)).map_err(|e| Error::io(&self.to.path, e))),
+        }
     }
 
     /// Seconds that were spent on the stage, and on the fit, before it went on.
@@ -249,17 +256,14 @@ impl<'a> Keeper<'a> {
         self.loops.push(history.to_vec());
     }
 
-    fn is_interrupted(&self) -> bool {
+    /// Whether this process was told to end.
+    pub(super) fn is_interrupted(&self) -> bool {
         self.ends || self.to.interrupt.load(Ordering::Relaxed)
     }
 
-    /// Whether it is time for a checkpoint and whether the fit is to end, for all ranks where one of them says so; the first one has the
-    /// clock.
-    pub(super) fn agree(&mut self, ranks: Ranks, over: bool, stopped: bool) -> Result<(bool, bool)> {
-        let interrupted = self.to.interrupt.load(Ordering::Relaxed);
-        let [due, ends, stopped] = ranks.any([ranks.is_first() && self.is_due(over), interrupted, stopped])?;
-        self.ends = ends;
-        Ok((due || ends, stopped))
+    /// All ranks know that one of them was told to end.
+    pub(super) fn end(&mut self) {
+        self.ends = true;
     }
 
     /// Whether it is time for a checkpoint.
@@ -274,7 +278,8 @@ impl<'a> Keeper<'a> {
     /// [`Error::Interrupted`] where the fit is to end.
     pub(super) fn keep<B: Backend>(&mut self, b: &mut B, here: LoopState, state: &mut dyn State<B>) -> Result<()> {
         let begin = Instant::now();
-        let written = self.write(b, here, state);
+        let of_ranks = self.ranks.map(|_| self.set_down(b, state)).transpose()?;
+        let written = self.write(b, here, state, of_ranks.transpose());
         let took = begin.elapsed();
         self.last = Instant::now();
         if !self.to.every.is_zero() {
@@ -300,9 +305,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn write<B: Backend>(&mut self, b: &mut B, here: LoopState, state: &mut dyn State<B>) -> Result<u64> {
-        let of_ranks = self.ranks.map(|_| self.set_down(b, state)).transpose()?;
-        let path = &self.to.path;
+    /// Writes the file, with what [`Keeper::set_down`] has made of the state of several ranks.
+    fn write<B: Backend>(
+        &mut self,
+        b: &mut B,
+        here: LoopState,
+        state: &mut dyn State<B>,
+        of_ranks: Result<Option<(Listed, Option<File>)>>,
+    ) -> Result<u64> {
+        let (path, of_ranks) = (&self.to.path, of_ranks?);
         let Some((base, bytes)) = &mut self.base else {
             return Err(Error::format(path, "what the stage began with was not written down"));
         };
@@ -340,22 +351,21 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// A file without a name, that takes whatever is written to it, and says in the end what went wrong.
-struct Scratch(std::io::Result<BufWriter<File>>);
+/// A file that takes whatever is written to it, and says in the end what went wrong; None takes it, too.
+struct Deferred(std::io::Result<Option<BufWriter<File>>>);
 
-impl Scratch {
-    fn new(file: std::io::Result<File>) -> Self {
-        Self(file.map(BufWriter::new))
-    }
-
-    fn finish(self) -> std::io::Result<File> {
-        self.0?.into_inner().map_err(std::io::IntoInnerError::into_error)
+impl Deferred {
+    fn finish(self) -> std::io::Result<Option<File>> {
+        let into_file = |file: BufWriter<File>| file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        self.0?.map(into_file).transpose()
     }
 }
 
-impl Write for Scratch {
+impl Write for Deferred {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if let Some(Err(e)) = self.0.as_mut().ok().map(|file| file.write_all(bytes)) {
+        if let Ok(Some(file)) = &mut self.0
+            && let Err(e) = file.write_all(bytes)
+        {
             self.0 = Err(e);
         }
         Ok(bytes.len())

@@ -6,7 +6,6 @@ use crate::model::spec::Layers;
 use crate::model::{Activate, Activation, Depth, HPenalty, Init, Method, Metric, ModelSpec, Solver};
 use crate::ranks::Ranks;
 use crate::{Error, Result};
-use std::ops::Range;
 use std::path::PathBuf;
 
 /// What to fit and how. [`Config::new`] has the defaults.
@@ -166,16 +165,6 @@ impl Config {
         [self.max_shard_rows, self.online.map(|online| online.batch)].into_iter().flatten().fold(of_device, usize::min)
     }
 
-    /// The samples of n of m features that this rank has; a fit asks its source for no others. All of them without ranks.
-    pub fn own_rows(&self, n: usize, m: usize) -> Range<usize> {
-        self.ranks.map_or(0..n, |ranks| ranks.rows((n, self.block_rows((n, m))), ranks.rank()))
-    }
-
-    /// The rows of the shards that ranks share.
-    pub(crate) fn block_rows(&self, of: (usize, usize)) -> usize {
-        self.shard_rows(Ranks::shard_rows(of))
-    }
-
     /// Whether all layers are trained together after their pre-training.
     pub(crate) fn fine_tunes(&self) -> bool {
         !self.is_one_stage() && self.sweeps > 0 && matches!(self.model.method, Method::Blocks | Method::SemiNmf)
@@ -256,16 +245,7 @@ impl Config {
                 ));
             }
         }
-        if self.ranks.is_some() {
-            let other =
-                (self.model.method != Method::Blocks).then(|| format!("{} is not made of blocks", self.model.name));
-            let online = self.online.map(|_| "online training goes from sample to sample".to_string());
-            if let Some(why) = coupled.clone().or(other).or(online) {
-                return wrong(format!(
-                    "{why}: several ranks cannot fit it together; run it alone, without mpirun or srun"
-                ));
-            }
-        }
+        self.validate_ranks()?;
         self.model.check_ridge(self.projection_ridge(), self.activation)?;
         for (name, values) in [("mu", &self.mu), ("lambda", &self.lambda)] {
             self.one_per_layer(name, values)?;

@@ -17,7 +17,7 @@ pub(crate) struct Cut {
     ranks: Option<Ranks>,
     /// Rows of what ranks share.
     block: usize,
-    /// Whether sums over the samples are exchanged as they are over all samples of a rank, not as they are over a shard.
+    /// Whether the leaves of a sum over all samples are the ranks, not the shards: the device adds up the shards of a rank.
     by_rank: bool,
 }
 
@@ -80,6 +80,12 @@ impl Cut {
         Self { first, end, ..self }.shards()
     }
 
+    /// As many as the rank with the most has.
+    pub(super) fn most_shards(self) -> usize {
+        let Some(ranks) = self.ranks else { return self.shards().count() };
+        (0..ranks.size()).map(|rank| self.shards_of(ranks, rank).count()).max().unwrap_or(0)
+    }
+
     /// The rows of any rank, for [`Ranks::gather`].
     pub(super) fn rows_of(self, ranks: Ranks, rank: usize) -> Range<usize> {
         ranks.rows((self.samples, self.block), rank)
@@ -108,8 +114,9 @@ impl Cut {
     /// The leaves of this rank, each with its rows of a matrix that has those of this rank alone.
     pub(super) fn own_leaves(self) -> Vec<(usize, Range<usize>)> {
         match self.ranks {
+            None => vec![(0, 0..self.samples)],
             Some(ranks) if self.by_rank => vec![(ranks.rank(), 0..self.end - self.first)],
-            _ => self.own_shards().enumerate().map(|(s, rows)| (self.first / self.rows + s, rows)).collect(),
+            Some(_) => self.own_shards().enumerate().map(|(s, rows)| (self.first / self.rows + s, rows)).collect(),
         }
     }
 

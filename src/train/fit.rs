@@ -17,7 +17,7 @@ use crate::backend::{Backend, Rows};
 use crate::model::{Activate, Factors};
 use crate::{Error, Result};
 use ndarray::Array2;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -85,14 +85,14 @@ fn fit_kept<B: Backend>(
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Fit<B::Elem>> {
     config.validate()?;
-    let settings = checkpoints.as_ref().map(|to| to.settings.clone()).unwrap_or_default();
-    agree::<B>(b, x.shape(), config, settings)?;
+    same_fit(b, x.shape(), config, checkpoints.is_some())?;
     let (unit, look) = Unit::of_data(x, config)?;
     let start = start.map(|start| unit.divide_start(start, config));
     let mut report = |p: &Progress| progress(&unit.restored(p, config));
     let mut watch = Watch::of_ranks(&mut report, config.ranks);
     if let Some(to) = checkpoints {
-        watch.keep_by(Keeper::new(b, (x.shape(), look.checksum()), &of_device(b, config), to)?);
+        let keeper = Keeper::new(b, (x.shape(), look.checksum()), &of_device(b, config), to);
+        watch.keep_by(config.agreed(keeper)?);
     }
     let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut watch)?;
     unit.restore(&mut fit)?;
@@ -100,24 +100,21 @@ fn fit_kept<B: Backend>(
 }
 
 /// Refuses ranks whose fit is not that of rank 0.
-fn agree<B: Backend>(b: &B, shape: (usize, usize), config: &Config, mut settings: Map<String, Value>) -> Result<()> {
+fn same_fit<B: Backend>(b: &B, shape: (usize, usize), config: &Config, is_kept: bool) -> Result<()> {
     let Some(ranks) = config.ranks else { return Ok(()) };
+    let mut settings = Map::new();
     settings.insert("device".into(), device_of(&b.device_name()).into());
+    settings.insert("checkpoints".into(), is_kept.into());
     // Other instructions round otherwise.
     settings.insert("instructions".into(), format!("{:?}", pulp::Arch::new()).into());
     let own = Identity::of::<B::Elem>((shape, 0), &of_device(b, config), &settings)?;
-    let said = serde_json::to_string(&own).map_err(|e| Error::Data(e.to_string()))?;
-    let first = ranks.of_first(&said)?;
-    let differences = match serde_json::from_str::<Identity>(&first) {
-        Ok(first) => first.differences(&own),
-        Err(_) => vec!["another version of deepnmf".into()],
-    };
-    // All of them are there before one ends.
-    let alike = !ranks.any([!differences.is_empty()])?[0];
-    match differences.is_empty() {
-        true if alike => Ok(()),
-        true => Err(Error::Config("the fits of the ranks differ".into())),
-        false => Err(Error::Config(format!("the fit is not that of rank 0: {}", differences.join("; ")))),
+    let all = ranks.all_of(&own)?;
+    let differences = all.iter().enumerate().map(|(rank, other)| (rank, all[0].differences(other)));
+    match differences.into_iter().find(|(_, differences)| !differences.is_empty()) {
+        None => Ok(()),
+        Some((rank, differences)) => {
+            Err(Error::Config(format!("the fit of rank {rank} is not that of rank 0: {}", differences.join("; "))))
+        }
     }
 }
 
@@ -182,7 +179,7 @@ pub(super) fn fit_divided<B: Backend>(
     }
     course.seconds = seconds;
     if !config.is_one_stage() {
-        watch.begin(b, w.len(), &course, &mut hidden);
+        watch.begin(b, w.len(), &course, &mut hidden)?;
     }
     let Course { history, penalties, graph_penalty, halves, .. } = course;
     let mut history = History { pretrain: history, finetune: Vec::new() };

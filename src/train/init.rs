@@ -18,6 +18,7 @@ use crate::model::Method;
 use crate::ranks::{Tree, add};
 use crate::{Error, Result};
 use faer::Mat;
+use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
@@ -82,6 +83,7 @@ fn of_svd<B: Backend>(
     config: &Config,
     (rng, watch): (&mut ChaCha8Rng, &mut Watch<'_>),
 ) -> Result<Layer<B::Elem>> {
+    watch.meet()?;
     watch.goes_on()?;
     let ((n, m), k) = (v.shape(), config.layers[layer]);
     let mut steps = Steps { layer, done: 0, of: steps(v, k, config), watch };
@@ -213,17 +215,12 @@ impl<E: Element> Svd<E> {
         let inner = svd.V().subcols(0, rank);
         let to_left = Mat::from_fn(inner.nrows(), rank, |i, j| inner[(i, j)] / sigma[j]);
         let to_left = to_array::<E>(&to_left);
-        let left = match v.cut().ranks() {
-            None => image.dot(&to_left),
-            // As every rank would multiply them.
-            Some(_) => {
-                let mut left = Array2::zeros((image.nrows(), rank));
-                for (_, rows) in v.cut().own_leaves() {
-                    left.slice_mut(s![rows.clone(), ..]).assign(&image.slice(s![rows, ..]).dot(&to_left));
-                }
-                left
-            }
-        };
+        let mut left = Array2::zeros((image.nrows(), rank));
+        // As every rank would multiply them.
+        for (_, rows) in v.cut().own_leaves() {
+            let (of, to) = (image.slice(s![rows.clone(), ..]), &mut left.slice_mut(s![rows, ..]));
+            general_mat_mul(E::of(1.0), &of, &to_left, E::of(0.0), to);
+        }
         let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
         Ok(Self { sigma: sigma[..rank].to_vec(), right, left })
     }
@@ -317,6 +314,7 @@ fn subspace<B: Backend>(
             steps.made()
         })?;
         all.finish(b, &mut [&mut back], None)?;
+        steps.watch.meet()?;
         q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
     }
     Ok(q)

@@ -70,7 +70,7 @@ fn run<B: Backend, S: State<B>>(
         queued += turns;
         under_way.push_back((turns, b.start_read(&objective.scalars)?));
         // What is written down is what the last iteration left, so that all of them have to be done.
-        let due = queued < max && watch.is_due(stage, false)?;
+        let mut due = queued < max && watch.is_due(stage, false);
         let ahead = if due { 0 } else { cadence.ahead };
         while !here.over && !stopped && under_way.len() > ahead {
             if let Some(pending) = under_way.pop_front() {
@@ -78,6 +78,8 @@ fn run<B: Backend, S: State<B>>(
                 stopped = watch.stopped;
             }
         }
+        due |= watch.tell(stage, false, &mut here.over)? && queued < max;
+        stopped |= watch.stopped && !watch.is_alone();
         if due && !here.over && under_way.is_empty() {
             watch.keep(b, here, state)?;
         }
@@ -85,7 +87,7 @@ fn run<B: Backend, S: State<B>>(
     for pending in under_way {
         objective.look(b, pending, (bounds, stop), here, watch)?;
     }
-    if watch.is_due(stage, true)? {
+    if watch.is_due(stage, true) || watch.tell(stage, true, &mut here.over)? {
         watch.keep(b, here, state)?;
     }
     Ok(())

@@ -148,7 +148,7 @@ pub(super) fn pretrain_layers<B: Backend>(
         watch.report(&Progress { done: steps, of: steps, ..Progress::of(Stage::Init { layer }) });
         seconds.init += clock.elapsed().as_secs_f64();
         course.seconds = *seconds;
-        watch.begin(b, layer, &course, &mut trained);
+        watch.begin(b, layer, &course, &mut trained)?;
         seconds.pretrain += watch.spent_on_stage();
 
         let clock = Instant::now();

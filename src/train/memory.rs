@@ -28,7 +28,18 @@ use std::ops::Range;
 /// [`Error::Config`] for settings that make no sense, as [`Config::validate`].
 pub fn device_bytes(config: &Config, n: usize, m: usize) -> Result<u64> {
     config.validate()?;
-    peak(Rules::Gpu, config, config.own_rows(n, m).len(), m)
+    peak(Rules::Gpu, &of_rank(config, n, m), config.own_rows(n, m).len(), m)
+}
+
+/// The settings of a fit of the samples of one rank of several alone, which takes as much memory: of a part for the pre-training it has
+/// its share.
+fn of_rank(config: &Config, n: usize, m: usize) -> Config {
+    let mut config = config.clone();
+    if config.ranks.is_some() {
+        let share = config.pretrained_on(n).map(|part| config.own_rows(part, m).len());
+        config.pretrain_samples = Some(share.unwrap_or(usize::MAX));
+    }
+    config
 }
 
 /// How samples may lie on a device, from the fastest way on: as `config` says, or streamed to it in shards of
@@ -58,6 +69,7 @@ const FEW_ROWS: usize = 1024;
 /// in f32, what [`device_bytes`] is of a GPU. `u64::MAX` where it is beyond counting.
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     let (all, n) = (n, config.own_rows(n, m).len());
+    let config = &of_rank(config, all, m);
     let rows = [m].into_iter().chain(config.layers.iter().copied());
     let of = config.pretrained_on(n).unwrap_or(n);
     let start =

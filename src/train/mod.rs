@@ -28,6 +28,7 @@ mod pretrain;
 mod project;
 mod samples;
 mod settings;
+mod shared;
 mod source;
 mod state;
 mod transform;

@@ -142,15 +142,13 @@ fn exchanged<E: Element>(
                 continue;
             }
             if from == ranks.rank() {
-                let picked = part.rows(rows.clone())?.into_owned();
+                let picked = part.rows(rows.clone())?;
                 match to == from {
-                    true => all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]).assign(&picked),
-                    false => ranks.send(to, bytemuck::cast_slice(picked.as_slice().unwrap_or_default()))?,
+                    true => all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]).assign(&picked.view()),
+                    false => ranks.send_rows(to, picked.view())?,
                 }
             } else {
-                let mut picked = Array2::<E>::zeros((rows.len(), m));
-                ranks.receive(from, bytemuck::cast_slice_mut(picked.as_slice_mut().unwrap_or_default()))?;
-                all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]).assign(&picked);
+                ranks.receive_rows(from, all.slice_mut(s![rows.start - own.start..rows.end - own.start, ..]))?;
             }
         }
     }

@@ -131,8 +131,10 @@ pub(crate) fn project<B: Backend>(
         )?;
         (squares, left) = (squares + xx, left + objective.squared_residual(b, x, h, psi)?);
         steps = steps.max((history.len() - 1) * batch);
-        Ok(())
+        watch.meet()
     })?;
+    // As often as the ranks that have more shards.
+    (shards..cut.most_shards()).try_for_each(|_| watch.meet())?;
     watch.part = (0, 1);
     Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
 }

@@ -209,34 +209,32 @@ impl<B: Backend> Samples<B> {
     /// As part of a state, under that name. Into how many shards they are cut is not written down.
     pub(crate) fn visit_as(&mut self, b: &mut B, name: &str, visitor: &mut Visitor<'_>) -> Result<()> {
         visitor.begin(name, self.shape())?;
-        let (cut, row) = (self.cut, self.cols * size_of::<B::Elem>());
-        let (own, ranks) = (cut.own(), cut.ranks());
-        visitor.skip((own.start * row) as u64)?;
+        match visitor {
+            Visitor::List(_) => Ok(()),
+            Visitor::Write(_) => self.write(b, name, visitor),
+            Visitor::Read(_) => self.fill(b, name, visitor),
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.cols * size_of::<B::Elem>()
+    }
+
+    /// Those of all ranks, by the first one, to which the others send theirs.
+    fn write(&mut self, b: &mut B, name: &str, visitor: &mut Visitor<'_>) -> Result<()> {
+        let (cut, row, mut bytes) = (self.cut, self.row_bytes(), Vec::new());
         for s in 0..self.count() {
-            match visitor {
-                Visitor::List(_) => break,
-                Visitor::Write(_) => {
-                    let h = self.look(b, s)?;
-                    match ranks.filter(|ranks| !ranks.is_first()) {
-                        None => visitor.write(b, name, h)?,
-                        Some(ranks) => {
-                            let mut bytes = Vec::new();
-                            Visitor::Write(&mut bytes).write(b, name, h)?;
-                            ranks.send(0, &bytes)?;
-                        }
-                    }
-                }
-                Visitor::Read(_) => {
-                    let h = self.at(b, s)?;
-                    visitor.fill(b, name, h)?;
+            let h = self.look(b, s)?;
+            match cut.ranks().filter(|ranks| !ranks.is_first()) {
+                None => visitor.write(b, name, h)?,
+                Some(ranks) => {
+                    bytes.clear();
+                    Visitor::Write(&mut bytes).write(b, name, h)?;
+                    ranks.send(0, &bytes)?;
                 }
             }
         }
-        visitor.skip(((cut.samples - own.end) * row) as u64)?;
-        let Some(ranks) = ranks.filter(|ranks| ranks.is_first() && matches!(visitor, Visitor::Write(_))) else {
-            return Ok(());
-        };
-        let mut bytes = Vec::new();
+        let Some(ranks) = cut.ranks().filter(|ranks| ranks.is_first()) else { return Ok(()) };
         for rank in 1..ranks.size() {
             for shard in cut.shards_of(ranks, rank) {
                 bytes.resize(shard.len() * row, 0);
@@ -245,6 +243,16 @@ impl<B: Backend> Samples<B> {
             }
         }
         Ok(())
+    }
+
+    fn fill(&mut self, b: &mut B, name: &str, visitor: &mut Visitor<'_>) -> Result<()> {
+        let (own, row) = (self.cut.own(), self.row_bytes());
+        visitor.skip(own.start * row)?;
+        for s in 0..self.count() {
+            let h = self.at(b, s)?;
+            visitor.fill(b, name, h)?;
+        }
+        visitor.skip((self.cut.samples - own.end) * row)
     }
 }
 
@@ -349,6 +357,7 @@ pub(crate) fn hold<B: Backend>(
         Ok(shard)
     })?;
     if let Some(ranks) = cut.ranks() {
+        // One storage for the shards of all ranks, too.
         let others = found.is_some_and(|found| found != Storage::U8);
         mixed = ranks.any([mixed || found == Some(Storage::U8), mixed || others])? == [true; 2];
     }

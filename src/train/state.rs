@@ -3,7 +3,8 @@
 use crate::backend::Backend;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 
 /// What a loop, or a fit, carries from one iteration to the next. One method serves for writing and for reading, so that the two
 /// cannot differ.
@@ -52,13 +53,13 @@ pub(crate) enum Visitor<'a> {
 /// A state that is read: what was listed, up to where, and the bytes.
 pub(crate) struct Reading<'a> {
     pub(crate) listed: &'a Listed,
-    pub(crate) from: &'a mut dyn Read,
+    pub(crate) from: &'a mut BufReader<File>,
     matrices: usize,
     numbers: usize,
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn new(listed: &'a Listed, from: &'a mut dyn Read) -> Self {
+    pub(crate) fn new(listed: &'a Listed, from: &'a mut BufReader<File>) -> Self {
         Self { listed, from, matrices: 0, numbers: 0 }
     }
 
@@ -113,13 +114,10 @@ impl Visitor<'_> {
     }
 
     /// Passes over rows of another rank, where it reads.
-    pub(crate) fn skip(&mut self, bytes: u64) -> Result<()> {
+    pub(crate) fn skip(&mut self, bytes: usize) -> Result<()> {
         let Self::Read(reading) = self else { return Ok(()) };
-        let skipped = std::io::copy(&mut reading.from.take(bytes), &mut std::io::sink());
-        match skipped.map_err(|e| Error::io("checkpoint", e))? == bytes {
-            true => Ok(()),
-            false => Err(damaged("rows of other ranks")),
-        }
+        let by = i64::try_from(bytes).map_err(|_| damaged("rows of other ranks"))?;
+        reading.from.seek_relative(by).map_err(|e| Error::io("checkpoint", e))
     }
 
     /// Fills the next rows.

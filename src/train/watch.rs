@@ -19,8 +19,9 @@ pub(crate) struct Watch<'a> {
     /// Every loop then ends where it is. Of those that follow a layer still makes one iteration, so that the model has some
     /// use, and the fine-tuning none.
     pub(crate) stopped: bool,
-    /// Those that end together: one that is told to stop asks the others first.
+    /// Those that stop together.
     ranks: Option<Ranks>,
+    /// Whether this process was told to stop; of several ranks, all do so once they have told each other.
     asked: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
@@ -89,11 +90,18 @@ impl<'a> Watch<'a> {
     }
 
     /// A stage begins, from this; see [`Keeper::begin`].
-    pub(super) fn begin<B: Backend>(&mut self, b: &mut B, stage: usize, course: &Course, base: &mut dyn State<B>) {
+    pub(super) fn begin<B: Backend>(
+        &mut self,
+        b: &mut B,
+        stage: usize,
+        course: &Course,
+        base: &mut dyn State<B>,
+    ) -> Result<()> {
         if let Some(keeper) = &mut self.keeper {
-            keeper.begin(b, stage, course.clone(), base);
+            keeper.begin(b, stage, course.clone(), base)?;
             self.spent.0 = keeper.spent().0;
         }
+        Ok(())
     }
 
     /// A loop of a stage begins, at `start` or where it goes on.
@@ -113,24 +121,40 @@ impl<'a> Watch<'a> {
         Ok(entered)
     }
 
-    /// Whether the loop is to be written down now; at its end (`over`) that is so earlier. Where the fit was told to stop, too: it can
-    /// go on from there.
-    pub(super) fn is_due(&mut self, stage: Stage, over: bool) -> Result<bool> {
-        if !is_kept(stage) {
-            return Ok(false);
+    /// Whether a loop is to be written down now; at its end (`ends`) that is so earlier. Where the fit was told to stop, too: it can
+    /// go on from there. [`Watch::tell`] says it of several ranks.
+    pub(super) fn is_due(&self, stage: Stage, ends: bool) -> bool {
+        let due = |keeper: &Keeper<'_>| keeper.is_due(ends) || self.stopped;
+        self.ranks.is_none() && is_kept(stage) && self.keeper.as_ref().is_some_and(due)
+    }
+
+    /// Of several ranks: whether an iteration was the last one of its loop, as one of them finds, and whether it is to be written down,
+    /// as the first one says. One that was told to stop or to end tells the others.
+    pub(super) fn tell(&mut self, stage: Stage, ends: bool, over: &mut bool) -> Result<bool> {
+        let Some(ranks) = self.ranks.filter(|_| is_kept(stage)) else { return Ok(false) };
+        let due = ranks.is_first() && self.keeper.as_ref().is_some_and(|keeper| keeper.is_due(ends));
+        let (due, all_over) = self.exchange(ranks, due, *over)?;
+        *over = all_over;
+        Ok(due)
+    }
+
+    fn exchange(&mut self, ranks: Ranks, due: bool, over: bool) -> Result<(bool, bool)> {
+        let interrupted = self.keeper.as_ref().is_some_and(Keeper::is_interrupted);
+        let [due, over, stopped, interrupted] = ranks.any([due, over, self.asked, interrupted])?;
+        self.stopped |= stopped;
+        self.keeper.iter_mut().filter(|_| interrupted).for_each(Keeper::end);
+        Ok((due || stopped || interrupted, over))
+    }
+
+    /// Between two parts of what is not written down: ends it where any rank was told to.
+    ///
+    /// # Errors
+    /// As [`Watch::check`].
+    pub(super) fn meet(&mut self) -> Result<()> {
+        if let Some(ranks) = self.ranks {
+            self.exchange(ranks, false, false)?;
         }
-        match (self.ranks, &mut self.keeper) {
-            (None, keeper) => Ok(keeper.as_ref().is_some_and(|keeper| keeper.is_due(over) || self.stopped)),
-            (Some(ranks), None) => {
-                self.stopped = ranks.any([self.asked])?[0];
-                Ok(false)
-            }
-            (Some(ranks), Some(keeper)) => {
-                let (due, stopped) = keeper.agree(ranks, over, self.asked)?;
-                self.stopped = stopped;
-                Ok(due || stopped)
-            }
-        }
+        self.check()
     }
 
     /// Writes the loop down.

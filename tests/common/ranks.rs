@@ -1,11 +1,18 @@
 //! Ranks that are threads of one process.
 
 use deepnmf::Result;
+use deepnmf::backend::{Backend, Element, Rows};
 use deepnmf::ranks::{Link, Ranks};
+use deepnmf::train::{self, Config, Fit, Placed};
+use ndarray::{Array2, s};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// A channel from each to each; messages that were taken in part.
+/// A message that has not come by then is none: a test fails, and does not hang.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A channel from each to each.
 #[derive(Debug)]
 struct Threads {
     rank: usize,
@@ -28,7 +35,8 @@ impl Link for Threads {
     }
 
     fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<()> {
-        let found = self.from[from].lock().unwrap().recv().unwrap();
+        let found = self.from[from].lock().unwrap().recv_timeout(WAIT);
+        let found = found.unwrap_or_else(|e| panic!("rank {} waits for rank {from}: {e}", self.rank));
         assert_eq!(found.len(), bytes.len(), "bytes of rank {from} for rank {}", self.rank);
         bytes.copy_from_slice(&found);
         Ok(())
@@ -53,4 +61,16 @@ pub(crate) fn on_ranks<T: Send + 'static>(size: usize, work: impl Fn(Ranks) -> T
     };
     let threads: Vec<_> = to.into_iter().zip(from).enumerate().map(start).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+/// The rows of this rank of `x`, as a source.
+pub(crate) fn own<E: Element>(x: &Array2<E>, config: &Config) -> Placed<E> {
+    let (n, m) = x.dim();
+    let own = config.own_rows(n, m);
+    Placed { source: Box::new(Rows::from(x.slice(s![own.clone(), ..]).to_owned())), first: own.start, samples: n }
+}
+
+pub(crate) fn fit_of<B: Backend>(b: &mut B, x: &Array2<B::Elem>, config: &Config, ranks: Ranks) -> Fit<B::Elem> {
+    let config = Config { ranks: Some(ranks), ..config.clone() };
+    train::fit_samples(b, &mut own(x, &config), &config, None, &mut train::silent).unwrap()
 }

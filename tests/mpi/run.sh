@@ -1,25 +1,22 @@
 #!/usr/bin/env bash
-# Fits by 1, 2, 3 and 4 processes on this machine: installs OpenMPI where there is none (Debian, Ubuntu), builds the command with the
-# feature `mpi` and compares model files bit by bit.
+# Fits by 1 to 6 processes on this machine over MPI, compared bit by bit; what happens to them when one is stopped, killed, panics
+# or disagrees; and the lints of what is only built with the feature `mpi`. tests/run.sh installs MPI.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-if ! command -v mpirun >/dev/null || ! command -v mpicc >/dev/null; then
-    as_root=()
-    [[ "$(id -u)" -eq 0 ]] || as_root=(sudo)
-    echo "no MPI; installing OpenMPI" >&2
-    ${as_root[@]+"${as_root[@]}"} apt-get update
-    ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y --no-install-recommends openmpi-bin libopenmpi-dev libclang-dev clang
-fi
-
-cargo build --release --quiet --features mpi
+# Little optimised, which compiles in half the time: with the feature all of deepnmf is compiled anew anyway.
+little=(--release --quiet --features mpi --config 'profile.release.package.deepnmf.opt-level=1')
+# Which builds the command, too.
+panics="$(cargo test "${little[@]}" --test mpi --no-run --message-format json | grep -o '"executable":"[^"]*/mpi-[^"]*"' | cut -d '"' -f 4)"
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 # A copy: the plain command takes its place again.
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cp "$target/release/deepnmf" "$work/deepnmf"
+cargo clippy "${little[@]}" --lib --bins --test mpi -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc "${little[@]}" --no-deps
 cp assets/fashion-mnist-2000-images-idx3-ubyte.gz "$work/images.gz"
+cp assets/fashion-mnist-2000-labels-idx1-ubyte.gz "$work/labels.gz"
 cd "$work"
 ./deepnmf pack images.gz --out x.npy --quiet
 gzip -dk images.gz && mv images images-idx3-ubyte
@@ -30,11 +27,14 @@ fault() {
     failed=1
 }
 
-# ranks N ARGUMENTS…: the command as N processes.
+# processes N COMMAND…: the command as N processes; one that hangs fails.
+processes() {
+    timeout --kill-after 10 120 mpirun --oversubscribe --allow-run-as-root --bind-to none -n "$@"
+}
+
+# ranks N ARGUMENTS…: deepnmf as N processes.
 ranks() {
-    local count="$1"
-    shift
-    timeout 120 mpirun --oversubscribe --allow-run-as-root --bind-to none -n "$count" ./deepnmf "$@" --threads 1 --quiet
+    processes "$1" ./deepnmf "${@:2}" --threads 1 --quiet
 }
 
 # numbers FILE: a checksum of its tensors; what stands before them has the time of the fit.
@@ -57,9 +57,12 @@ same() {
 # 2000 samples are four shards, which three processes do not divide, and of six two have none.
 short=(--sweeps 5 --tol 0 --no-checkpoint --device cpu)
 i=0
-for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layers 24,16,8 --pretrain 4 --model sdnmf-rl1 --hidden" "--layers 20,8 --pretrain 4 --pretrain-samples 1100"; do
+for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layers 24,16,8 --pretrain 4 --model sdnmf-rl1 --hidden" \
+    "--layers 20,8 --pretrain 4 --pretrain-samples 1100" "--layers 20,8 --pretrain 4 --labels labels.gz --train-per-class 150"; do
     i=$((i + 1))
-    for count in 1 2 3 4 6; do
+    # shellcheck disable=SC2086
+    DEEPNMF_RANKS=yes ./deepnmf fit x.npy $how "${short[@]}" --quiet --out "fit-$i-1.safetensors"
+    for count in 2 3 4 6; do
         # shellcheck disable=SC2086
         ranks "$count" fit x.npy $how "${short[@]}" --out "fit-$i-$count.safetensors"
     done
@@ -67,62 +70,103 @@ for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layer
     ranks 3 fit x.npy $how "${short[@]}" --stream yes --out "fit-$i-streamed.safetensors"
     # shellcheck disable=SC2086
     ranks 2 fit images-idx3-ubyte $how "${short[@]}" --out "fit-$i-idx.safetensors"
+    # Held whole by each, as what lies in no rows.
+    # shellcheck disable=SC2086
+    ranks 2 fit images.gz $how "${short[@]}" --out "fit-$i-whole.safetensors"
     same "$how" "fit-$i-1.safetensors" fit-"$i"-*.safetensors
 done
 
-# Stopped after some iterations by one signal to the second of three processes, which the others hear of; it goes on by two, and by four.
-ranks 3 fit x.npy --layers 40,16 --tol 0 --sweeps 60 --device cpu --out whole.safetensors
-(
-    mpirun --oversubscribe --allow-run-as-root --bind-to none -n 3 bash -c \
-        'echo $$ >"pid-$OMPI_COMM_WORLD_RANK"; exec ./deepnmf fit x.npy --layers 40,16 --tol 0 --sweeps 60 --device cpu \
-         --checkpoint-every 0s --checkpoint stopped.checkpoint --out stopped.safetensors --threads 1 --quiet' 2>stopped.txt
-) &
-running=$!
-for _ in $(seq 200); do
-    [[ -e stopped.checkpoint ]] && break
-    sleep 0.1
-done
-sleep 1
-kill -INT "$(cat pid-1)" || true
-wait "$running" && fault "a fit that was stopped ended well"
-[[ -e stopped.checkpoint ]] || fault "no checkpoint: $(cat stopped.txt)"
-for count in 2 4; do
-    cp stopped.checkpoint "stopped-$count.checkpoint"
-    ranks "$count" fit x.npy --layers 40,16 --tol 0 --sweeps 60 --device cpu --resume "stopped-$count.checkpoint" \
-        --out "resumed-$count.safetensors"
-done
-same "a fit that went on" whole.safetensors resumed-2.safetensors resumed-4.safetensors
+# One process is alone, and so are several that are told to be.
+./deepnmf fit x.npy --layers 12 "${short[@]}" --quiet --out alone.safetensors
+ranks 1 fit x.npy --layers 12 "${short[@]}" --out alone-1.safetensors
+DEEPNMF_RANKS=no processes 2 bash -c 'exec ./deepnmf fit x.npy --layers 12 --sweeps 5 --tol 0 --no-checkpoint --device cpu --quiet \
+    --out "alone-no-$OMPI_COMM_WORLD_RANK.safetensors"'
+same "alone" alone.safetensors alone-1.safetensors alone-no-0.safetensors alone-no-1.safetensors
 
-# A process that is killed ends all of them within ten seconds.
-(
-    mpirun --oversubscribe --allow-run-as-root --bind-to none -n 3 bash -c \
-        'echo $$ >"pid-$OMPI_COMM_WORLD_RANK"; exec ./deepnmf fit x.npy --layers 100,25 --tol 0 --sweeps 100000 --device cpu \
-         --no-checkpoint --out killed.safetensors --threads 1 --quiet' 2>killed.txt
-) &
-running=$!
-sleep 3
-kill -KILL "$(cat pid-2)"
-begin="$SECONDS"
-wait "$running" && fault "a fit whose process was killed ended well"
-((SECONDS - begin <= 10)) || fault "the others lived for $((SECONDS - begin)) s"
-grep -q "killed\|signal 9" killed.txt || fault "nothing was said of the killed process: $(cat killed.txt)"
+# stop SIGNAL RANK NAME: starts a long fit by three processes, sends one of them a signal in the middle, and leaves the exit code in `code`,
+# what was said in NAME.txt and the checkpoint in NAME.checkpoint.
+long=(fit x.npy --layers 40,16 --tol 0 --sweeps 400 --device cpu)
+stop() {
+    local signal="$1" rank="$2" name="$3" running
+    rm -f pid-*
+    processes 3 bash -c "echo \$\$ >pid-\$OMPI_COMM_WORLD_RANK; exec ./deepnmf ${long[*]} --checkpoint-every 0s --threads 1 --quiet \
+        --checkpoint $name.checkpoint --out $name.safetensors" 2>"$name.txt" &
+    running=$!
+    for _ in $(seq 600); do
+        [[ -e "$name.checkpoint" ]] && break
+        sleep 0.1
+    done
+    kill "-$signal" "$(cat "pid-$rank")" || fault "$name: it was over before"
+    begin="$SECONDS" code=0
+    wait "$running" || code=$?
+    ((SECONDS - begin <= 10)) || fault "$name: the others lived for $((SECONDS - begin)) s"
+    [[ ! -e "$name.safetensors" ]] || fault "$name: it came to its end"
+}
+ranks 3 "${long[@]}" --no-checkpoint --out whole.safetensors
 
-# refused N MESSAGE ARGUMENTS…: ends with that message, said once, and an exit code.
+# Interrupted by one signal to the second process, which the others hear of.
+stop INT 1 interrupted
+[[ "$code" -eq 130 ]] || fault "interrupted: expected 130, found $code"
+[[ "$(grep -c "it goes on with" interrupted.txt)" -eq 1 ]] || fault "interrupted: $(cat interrupted.txt)"
+# Killed, which mpirun notices.
+stop KILL 2 killed
+[[ "$code" -ne 0 ]] || fault "killed: it ended well"
+grep -q "signal 9" killed.txt || fault "killed: nothing was said of it: $(cat killed.txt)"
+for name in interrupted killed; do
+    for count in 2 4; do
+        cp "$name.checkpoint" "$name-$count.checkpoint"
+        ranks "$count" "${long[@]}" --resume "$name-$count.checkpoint" --out "$name-$count.safetensors"
+    done
+    same "a fit that was $name and went on" whole.safetensors "$name-2.safetensors" "$name-4.safetensors"
+done
+
+# A panic ends all.
+begin="$SECONDS" code=0
+processes 3 "$panics" >panic.txt 2>&1 || code=$?
+((SECONDS - begin <= 10)) || fault "panic: the others lived for $((SECONDS - begin)) s"
+[[ "$code" -ne 0 && "$code" -ne 124 ]] || fault "panic: $code"
+grep -q "a rank that panics" panic.txt || fault "panic: $(cat panic.txt)"
+
+# refused N MESSAGE COMMAND…: ends with that message, said once.
 refused() {
     local count="$1" message="$2"
-    shift 2
-    ranks "$count" "$@" >refused.txt 2>&1 && fault "$*: expected a refusal"
-    [[ "$(grep -c "^error: .*$message" refused.txt)" -eq 1 ]] || fault "$*: expected \"$message\" once, found $(cat refused.txt)"
+    processes "$count" "${@:3}" >refused.txt 2>&1 && fault "${*:3}: expected a refusal"
+    [[ "$(grep -c "^error: .*$message" refused.txt)" -eq 1 ]] || fault "${*:3}: expected \"$message\" once, found $(cat refused.txt)"
 }
-refused 2 "gnmf couples all samples: several ranks cannot fit it together" fit x.npy --model gnmf --layers 8 --device cpu
-refused 2 "expected fit, which several processes do together" devices
-refused 3 "rank 0 of 3: missing.npy: No such file" fit missing.npy --layers 8
-# Other data on one of them.
-cp x.npy y.npy
-printf '\x07' | dd of=y.npy bs=1 seek="$(($(stat -c %s y.npy) - 400))" conv=notrunc status=none
-timeout 60 mpirun --oversubscribe --allow-run-as-root --bind-to none -n 2 bash -c \
-    'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo y.npy || echo x.npy) --layers 8 --device cpu --quiet' \
-    >refused.txt 2>&1 && fault "other data were taken"
-grep -q "ranks read the same data" refused.txt || fault "other data: $(cat refused.txt)"
+refused 2 "gnmf couples all samples: several ranks cannot fit it together" ./deepnmf fit x.npy --model gnmf --layers 8 --device cpu
+refused 2 "which do fit together, and no other command" ./deepnmf devices
+refused 3 "rank 0 of 3: missing.npy: No such file" ./deepnmf fit missing.npy --layers 8
+# What one of them has, or is told, all refuse.
+with_other() {
+    echo "exec ./deepnmf fit $1 --layers 8 --device cpu --quiet --no-checkpoint \$([[ \$OMPI_COMM_WORLD_RANK != 1 ]] || echo '$2')"
+}
+# overwrite FILE ROW BYTE: all of a row.
+row=$((($(stat -c %s x.npy) - 128) / 2000))
+overwrite() {
+    head -c "$row" /dev/zero | tr '\000' "$3" | dd of="$1" bs=1 seek="$((128 + $2 * row))" conv=notrunc status=none
+}
+cp x.npy y.npy && overwrite y.npy 1999 '\007'
+refused 2 "ranks fit the same data; rank 1: expected 2000 samples" bash -c \
+    'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo y.npy || echo x.npy) --layers 8 --device cpu --quiet'
+refused 2 "rank 1 failed: missing.npy: No such file" bash -c \
+    'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo missing.npy || echo x.npy) --layers 8 --device cpu --quiet'
+refused 2 "ranks fit the same settings; rank 1: expected .*unit.*found .*none" bash -c "$(with_other x.npy "--scale none")"
+refused 2 "the fit of rank 1 is not that of rank 0: seed: expected 0, found 7" bash -c "$(with_other x.npy "--seed 7")"
+# Processes that MPI does not know of each other.
+code=0
+PMI_RANK=1 PMI_SIZE=4 timeout 60 ./deepnmf fit x.npy --layers 8 --device cpu >refused.txt 2>&1 || code=$?
+[[ "$code" -eq 2 ]] && grep -q "this is process 1 of 4, MPI that it is 0 of 1" refused.txt || fault "launchers: $code, $(cat refused.txt)"
 
+# Samples are counted over all ranks.
+cp x.npy zeros.npy && overwrite zeros.npy 700 '\000' && overwrite zeros.npy 1500 '\000'
+for stream in yes no; do
+    ranks 3 fit zeros.npy --layers 8 "${short[@]}" --stream "$stream" --out zeros.safetensors 2>zeros.txt
+    grep -q "2 of 2000 samples are all zero (the first: 700)" zeros.txt || fault "zero samples: $(cat zeros.txt)"
+done
+
+# The help is printed once.
+processes 3 ./deepnmf fit --help >help.txt
+[[ "$(grep -c "Usage:" help.txt)" -eq 1 ]] || fault "help: $(grep -c "Usage:" help.txt) times"
+
+[[ "$failed" -eq 0 ]] && echo "all tests over MPI passed"
 exit "$failed"

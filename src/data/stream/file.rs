@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::super::check::Look;
 use super::super::preprocess::clip_negative;
 use super::super::source::too_large;
-use super::super::{Checked, ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
+use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
 use super::raw::RawRows;
 use super::reading::Reading;
 use crate::{Error, Result};
@@ -218,21 +218,16 @@ impl FileSamples {
         Ok(look)
     }
 
-    /// Looks at all samples once, before they are preprocessed: [`validate_finite`](crate::data::validate_finite) for a model that is
-    /// `signed`, else [`validate_nonnegative`](crate::data::validate_nonnegative); with the names of the features for messages. Also returns a note on what is clipped.
-    pub(in crate::data) fn validate(
-        &self,
-        signed: bool,
-        features: &[String],
-        source: &str,
-    ) -> Result<(Checked, Option<String>)> {
-        let clip = self.opts.clip_negative;
+    /// Looks at all samples once, before they are clipped and preprocessed.
+    pub(in crate::data) fn look_at_all(&self) -> Result<Look> {
         let unclipped = LoadOptions { clip_negative: false, ..self.opts.clone() };
         let unclipped = Self { opts: unclipped, preprocess: Preprocess::new(Scale::None, None), ..self.clone() };
-        let look = unclipped.look(Look::new(clip))?;
-        let note = clip.then(|| look.clipped());
-        let name = |row: usize| self.rows.as_ref().map(|rows| rows[row].to_string());
-        Ok((look.checked(signed || clip, name, features, source)?, note))
+        unclipped.look(Look::new(self.opts.clip_negative))
+    }
+
+    /// What a sample is called, where it is not by its number.
+    pub(in crate::data) fn name(&self, row: usize) -> Option<String> {
+        self.rows.as_ref().map(|rows| rows[row].to_string())
     }
 
     /// Learns `how` samples are preprocessed, and does so from now on; returns how many of them have no feature but zeros, if it

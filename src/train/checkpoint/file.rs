@@ -4,7 +4,7 @@ use crate::atomic::NewFile;
 use crate::tensor_file::{self, Entry};
 use crate::train::state::Listed;
 use crate::{Error, Result};
-use flate2::Crc;
+use crc32fast::Hasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -40,19 +40,19 @@ pub(super) fn write(
         .collect();
     entries.push(Entry { name: CHECKSUM.into(), dtype: "U32", shape: vec![1], size: 4 });
     tensor_file::write(NewFile::create(path)?, (KEY, &text), &entries, |out| {
-        let mut crc = Crc::new();
+        let mut crc = Hasher::new();
         crc.update(text.as_bytes());
         let mut summed = Summed { out, crc };
         body(&mut summed)?;
         let Summed { out, crc } = summed;
-        out.write_all(&crc.sum().to_le_bytes()).map_err(|e| Error::io(path, e))
+        out.write_all(&crc.finalize().to_le_bytes()).map_err(|e| Error::io(path, e))
     })
 }
 
 /// Adds up what is written.
 struct Summed<'a> {
     out: &'a mut dyn Write,
-    crc: Crc,
+    crc: Hasher,
 }
 
 impl Write for Summed<'_> {
@@ -114,7 +114,7 @@ fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     if expected != found {
         return Err(wrong(format!("{found} bytes instead of {expected}: a part of one")));
     }
-    let mut crc = Crc::new();
+    let mut crc = Hasher::new();
     crc.update(ours.as_bytes());
     let (mut left, mut buffer) = ((length - 8 - header).saturating_sub(4), vec![0; 1 << 16]);
     while left > 0 {
@@ -125,7 +125,7 @@ fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     }
     let mut sum = [0; 4];
     file.read_exact(&mut sum).map_err(failed)?;
-    if !entries.contains_key(CHECKSUM) || u32::from_le_bytes(sum) != crc.sum() {
+    if !entries.contains_key(CHECKSUM) || u32::from_le_bytes(sum) != crc.finalize() {
         return Err(wrong("one that was changed after it was written".into()));
     }
     let ours = ours.to_string();

@@ -27,11 +27,14 @@ impl Identity {
         settings: &Map<String, Value>,
     ) -> Result<Self> {
         let fine_tunes = config.fine_tunes();
+        // Sums over other shards are rounded otherwise.
+        let block = config.ranks.map(|_| config.block_rows((samples, features)));
         let config = serde_json::to_value(config).map_err(|e| Error::Data(format!("a checkpoint: {e}")))?;
         let mut all = config.as_object().cloned().unwrap_or_default();
         // Where it ends makes no difference to what was made before.
         all.remove("sweeps");
         all.insert("fine_tuning".into(), fine_tunes.into());
+        all.extend(block.map(|rows| ("rows_of_a_shard_of_ranks".into(), rows.into())));
         all.extend(settings.clone());
         let version = env!("CARGO_PKG_VERSION").into();
         Ok(Self { version, samples, features, checksum, bits: 8 * size_of::<E>(), settings: all })

@@ -1,9 +1,9 @@
 //! Tall matrices on the host, a block of rows at a time, and those of all ranks.
 
-use crate::Result;
 use crate::backend::Element;
 use crate::ranks::Tree;
 use crate::train::Cut;
+use crate::{Error, Result};
 use faer::{Mat, MatRef};
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayView2, Axis, s};
@@ -24,6 +24,13 @@ pub(super) fn triangle_of_all<E: Element>(
 ) -> Result<Mat<f64>> {
     let Some(ranks) = cut.ranks() else { return triangle(tall, made) };
     let p = tall.ncols();
+    if cut.samples < p {
+        // Fewer numbers than in triangles.
+        let mut all = vec![0.0; cut.samples * p];
+        all[cut.own().start * p..cut.own().end * p].iter_mut().zip(&tall).for_each(|(to, v)| *to = v.f64());
+        let all = ranks.total(all)?;
+        return triangle(ArrayView2::from_shape((cut.samples, p), &all).map_err(|e| Error::Data(e.to_string()))?, made);
+    }
     let mut tree = Tree::new(ranks, (cut.leaves(), p * p), |left, right| {
         let p = left.len().isqrt();
         let both = [&*left, right].concat();
