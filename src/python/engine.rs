@@ -1,23 +1,21 @@
 //! A device, and what Python asks of it.
 
 use super::errors::spelt;
-use super::model::{AS_IT_IS, AnyGiven, Arrays, arrays, config_of, factors, parse, text};
-use super::samples::{self, Samples};
+use super::model::{AnyGiven, Arrays, arrays, config_of, factors, parse, text};
+use super::samples::{self, AS_IT_IS, Prepared, Samples, Taken};
 use super::watch::Reporter;
+use crate::backend::Cpu;
 use crate::backend::gpu::GpuOptions;
-use crate::backend::{Cpu, Rows};
-use crate::data::Preprocess;
 use crate::element::Element;
 use crate::evaluate::KMeans;
 use crate::model::Factors;
 use crate::store::Metadata;
-use crate::train::{self, Checkpoints, Config, Fit, Memory, Progress, Source, Start, Warning};
+use crate::train::{self, Checkpoints, Config, Fit, Memory, Progress, Start, Warning};
 use crate::{DeviceRequest, Engine, Error, Result};
 use ndarray::{Array2, ArrayView2};
 use numpy::{IntoPyArray, PyReadonlyArray2};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -180,7 +178,8 @@ impl PyEngine {
                 let factors = factors(given, &metadata);
                 let work = |take: Take<'_, f32>| {
                     let Device::Single(engine) = &mut *self.device() else { return Err(other_precision()) };
-                    let mut x = Prepared { x: x.single(None, &|_, _| 0)?.0, how: metadata.preprocess };
+                    let x = x.single(&metadata.feature_names, None, &|_, _| 0)?.x;
+                    let mut x = Prepared { x, how: metadata.preprocess };
                     engine.transform_samples(&mut x, &factors, layer, &how, &mut |p| reporter.report(p), take)
                 };
                 py.detach(|| gather(work))?.into_pyarray(py).into_any()
@@ -189,7 +188,7 @@ impl PyEngine {
                 let factors = factors(given, &metadata);
                 let work = |take: Take<'_, f64>| {
                     let Device::Double(cpu) = &mut *self.device() else { return Err(other_precision()) };
-                    let mut x = x.double()?;
+                    let mut x = x.double(&metadata.feature_names)?;
                     train::transform_samples(cpu, &mut x, &factors, layer, &how, &mut |p| reporter.report(p), take)
                 };
                 py.detach(|| gather(work))?.into_pyarray(py).into_any()
@@ -219,7 +218,7 @@ impl PyEngine {
                 let (mut factors, mut memory) = (factors(given, &metadata), recalled(memory));
                 py.detach(|| {
                     let Device::Single(engine) = &mut *self.device() else { return Err(other_precision()) };
-                    let mut x = x.single(Some(false), &|_, _| 0)?.0;
+                    let mut x = x.single(&metadata.feature_names, Some(false), &|_, _| 0)?.x;
                     let (n, _) = x.shape();
                     let known = (&mut factors, &mut memory);
                     engine.learn(x.rows(0..n)?, &config, &metadata.penalties, known, &mut |p| reporter.report(p))
@@ -231,7 +230,14 @@ impl PyEngine {
                 py.detach(|| {
                     let Device::Double(cpu) = &mut *self.device() else { return Err(other_precision()) };
                     let known = (&mut factors, &mut memory);
-                    train::learn(cpu, x.double()?, &config, &metadata.penalties, known, &mut |p| reporter.report(p))
+                    train::learn(
+                        cpu,
+                        x.double(&metadata.feature_names)?,
+                        &config,
+                        &metadata.penalties,
+                        known,
+                        &mut |p| reporter.report(p),
+                    )
                 })?;
                 (arrays(py, factors), remembered(py, memory))
             }
@@ -277,29 +283,6 @@ fn other_precision() -> Error {
     Error::Config("the factors are of another precision than the engine".into())
 }
 
-/// Samples that are scaled as those of the training were.
-struct Prepared<'a> {
-    x: Box<dyn Source<f32> + 'a>,
-    how: Preprocess,
-}
-
-impl Source<f32> for Prepared<'_> {
-    fn shape(&self) -> (usize, usize) {
-        let (n, m) = self.x.shape();
-        (n, m * self.how.features_per_value())
-    }
-
-    fn rows(&mut self, rows: Range<usize>) -> Result<Rows<'_, f32>> {
-        let rows = self.x.rows(rows)?;
-        if self.how == AS_IT_IS {
-            return Ok(rows);
-        }
-        let mut rows = rows.into_owned();
-        self.how.apply(&mut rows)?;
-        Ok(rows.into())
-    }
-}
-
 /// How a fit is made.
 struct How<'a> {
     config: Config,
@@ -328,7 +311,7 @@ fn fit(engine: &PyEngine, x: Samples<'_>, how: How<'_>, reporter: &mut Reporter)
     let mut report = |p: &Progress| reporter.report(p);
     match &mut *engine.device() {
         Device::Single(device) => {
-            let (mut x, streamed) = x.single(stream, &samples::needed(&config, engine.on_gpu))?;
+            let Taken { mut x, streamed, names } = x.single(&[], stream, &samples::needed(&config, engine.on_gpu))?;
             let config = Config { stream: streamed, ..config };
             config.validate()?;
             has_memory(&config, x.shape(), engine.on_gpu)?;
@@ -337,10 +320,10 @@ fn fit(engine: &PyEngine, x: Samples<'_>, how: How<'_>, reporter: &mut Reporter)
                 (None, Some(start)) => device.fit_from(x.as_mut(), &config, &start, &mut report)?,
                 (None, None) => device.fit_samples(x.as_mut(), &config, &mut report)?,
             };
-            Ok(fitted(fit, &config, engine, AnyFactors::Single))
+            Ok(fitted(fit, &config, engine, names, AnyFactors::Single))
         }
         Device::Double(cpu) => {
-            let mut x = x.double()?;
+            let mut x = x.double(&[])?;
             let (n, m) = x.dim();
             let config = Config { stream: stream == Some(true), ..config };
             config.validate()?;
@@ -349,7 +332,7 @@ fn fit(engine: &PyEngine, x: Samples<'_>, how: How<'_>, reporter: &mut Reporter)
                 Some(to) => train::fit_with_checkpoints(cpu, &mut x, &config, to, &mut report)?,
                 None => train::fit_samples(cpu, &mut x, &config, double.as_ref(), &mut report)?,
             };
-            Ok(fitted(fit, &config, engine, AnyFactors::Double))
+            Ok(fitted(fit, &config, engine, Vec::new(), AnyFactors::Double))
         }
     }
 }
@@ -372,8 +355,9 @@ fn fitted<E: Element>(
     fit: Fit<E>,
     config: &Config,
     engine: &PyEngine,
+    feature_names: Vec<String>,
     form: impl FnOnce(Factors<E>) -> AnyFactors,
 ) -> Fitted {
-    let metadata = Metadata::of(config, &fit, AS_IT_IS, engine.name.clone());
+    let metadata = Metadata { feature_names, ..Metadata::of(config, &fit, AS_IT_IS, engine.name.clone()) };
     Fitted { factors: form(fit.factors), metadata, norm: fit.norm, warnings: fit.warnings }
 }

@@ -1,6 +1,7 @@
 //! Models between Python and their files.
 
-use crate::data::{ImageShape, Preprocess, Scale};
+use super::samples::{AS_IT_IS, Prepared, Taken};
+use crate::data::ImageShape;
 use crate::element::Element;
 use crate::evaluate::{self, Contingency, METRICS};
 use crate::model::spec::Layers;
@@ -52,9 +53,6 @@ pub(super) fn factors<E: Element + numpy::Element>((w, h, hidden): &Given<'_, E>
         activate: metadata.activate,
     }
 }
-
-/// Samples of an array are not scaled.
-pub(super) const AS_IT_IS: Preprocess = Preprocess { scale: Scale::None, factor: 1.0, igo: None };
 
 /// The settings that Python gives, over the defaults for their model and layers.
 pub(super) fn config_of(settings: &str) -> Result<Config> {
@@ -148,11 +146,13 @@ pub(super) fn reconstruct<'py>(
     let x = x.as_ref().map(|x| x.view());
     match &model {
         AnyGiven::Single(given) => {
-            let x = x.map(|x| x.single(None, &|_, _| 0)).transpose()?;
-            of(py, &factors(given, &metadata), x.map(|x| x.0))
+            let x = x.map(|x| x.single(&metadata.feature_names, None, &|_, _| 0)).transpose()?;
+            let how = metadata.preprocess;
+            // As the model was trained on them.
+            of(py, &factors(given, &metadata), x.map(|Taken { x, .. }| Box::new(Prepared { x, how }) as _))
         }
         AnyGiven::Double(given) => {
-            let x = x.map(|x| x.double()).transpose()?;
+            let x = x.map(|x| x.double(&metadata.feature_names)).transpose()?;
             of(py, &factors(given, &metadata), x.map(|x| Box::new(x) as _))
         }
     }

@@ -81,6 +81,9 @@ def test_a_file_scales_as_its_training_did(x, tmp_path):
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     np.testing.assert_allclose(m.transform(x), m.transform(unit), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(m.transform(3 * x), m.coefficients_, rtol=0.05, atol=0.02)
+    # What it explains is of the samples as they were scaled, too.
+    for samples in (x, 3 * x, tmp_path / "x.npy"):
+        assert m.score(samples) == pytest.approx(1 - m.relative_error_**2, abs=0.01)
 
 
 def test_a_path_and_a_memory_map_are_the_array(x, tmp_path):

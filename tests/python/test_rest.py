@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -131,9 +132,47 @@ def test_single_cell_data(x, fitted):
     assert np.array_equal(sparse.obsm["X_deepnmf"], data.obsm["X_deepnmf"])
 
 
+def test_features_are_taken_by_their_names(x, tmp_path):
+    import anndata
+
+    names = [f"g{i}" for i in range(36)]
+    frame = pd.DataFrame(x, columns=names)
+    turned = frame[names[::-1]]
+    frame.to_csv(tmp_path / "frame.csv", index=False)
+    turned.to_csv(tmp_path / "turned.csv", index=False)
+    turned.to_parquet(tmp_path / "turned.parquet")
+    turned.rename(columns={"g0": "other"}).to_csv(tmp_path / "other.csv", index=False)
+    model = DeepNMF([4], random_state=0, device="cpu", max_iter=5)
+    fitted = clone(model).fit(frame)
+    expected = fitted.transform(frame)
+    for name in ("turned.csv", "turned.parquet"):
+        np.testing.assert_allclose(fitted.transform(tmp_path / name), expected, rtol=1e-4, atol=1e-6)
+        assert fitted.score(tmp_path / name) == pytest.approx(fitted.score(frame), abs=1e-5)
+    with pytest.raises(ValueError, match="1 of 36 features are missing, the first `g0`"):
+        fitted.transform(tmp_path / "other.csv")
+
+    of_file = clone(model).fit(tmp_path / "frame.csv")
+    assert list(of_file.feature_names_in_) == names
+    with pytest.raises(ValueError, match="feature names"):
+        of_file.transform(turned)
+    np.save(tmp_path / "x.npy", x)
+    assert not hasattr(of_file.fit(tmp_path / "x.npy"), "feature_names_in_")
+
+    more = anndata.AnnData(turned.assign(unknown=np.float32(1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        deepnmf.annotate(more, fitted)
+    np.testing.assert_allclose(more.obsm["X_deepnmf"], expected, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(more.varm["deepnmf"][:36], fitted.components_.T[::-1]) and np.isnan(more.varm["deepnmf"][36]).all()
+    with pytest.raises(ValueError, match="1 of the 36 features of the model are not in var_names, the first 'g35'"):
+        deepnmf.annotate(anndata.AnnData(frame[names[:35]]), fitted)
+
+
 def test_sparse_coefficients(fitted):
     h = fitted.coefficients_
     assert np.array_equal(fitted.inverse_transform(scipy.sparse.csr_matrix(h)), fitted.inverse_transform(h))
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        fitted.inverse_transform(h * 1j)
 
 
 def test_a_model_of_a_file_warns_as_the_one_before(x, fitted, tmp_path):

@@ -202,6 +202,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         finally:
             watch.close()
         self._set_factors(arrays, metadata)
+        if is_path(X):
+            self._set_names()
         self.reconstruction_err_ = self.relative_error_ * norm
         if raised is not None:
             # What is fitted so far is kept.
@@ -242,6 +244,19 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.n_features_in_ = self.weights_[0].shape[0]
         self.n_iter_ = max(len(history["finetune"] or history["pretrain"][-1]) - 1, 0)
 
+    def _set_names(self) -> None:
+        """The names of the features that the engine knows, as scikit-learn has them."""
+        names = json.loads(self._metadata).get("feature_names")
+        self.__dict__.pop("feature_names_in_", None)
+        if names:
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+
+    def _described(self) -> str:
+        """The metadata of the model, with the names of its features."""
+        known = json.loads(self._metadata)
+        known["feature_names"] = [str(name) for name in getattr(self, "feature_names_in_", [])]
+        return json.dumps(known)
+
     def _layer(self, layer: Any) -> int:
         """The number of a layer, from 1; None is the last one."""
         return len(self.weights_) if layer is None else whole("layer", layer, 1, len(self.weights_))
@@ -273,7 +288,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         # In float64 up to where coefficients do not depend on the samples beside them.
         limits = (20_000, 1e-16) if double else (2_000, 1e-6)
         try:
-            h = engine.transform(X, self._arrays(), self._metadata, layer, ridge, limits, watch.function)
+            h = engine.transform(X, self._arrays(), self._described(), layer, ridge, limits, watch.function)
         finally:
             watch.close()
         return h.astype(wanted, copy=False)
@@ -284,7 +299,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Coefficients have the penalty that the fit had, and under a Semi-NMF model a small ridge, so that they differ a little from
         those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. In
         float32 they end where the objective changes by less than 1e-6, in float64 by less than 1e-16. Under a model with an activation
-        they end much sooner, by the objective of all samples, and so depend on the samples beside them.
+        they end much sooner, by the objective of all samples, and so depend on the samples beside them. The columns of a file that
+        has names for them are taken by the names of the model's features, where these have any.
 
         Parameters
         ----------
@@ -309,10 +325,13 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            ``H Psiᵀ``, or with an activation the nonlinear reconstruction.
+            ``H Psiᵀ``, or with an activation the nonlinear reconstruction; under a model that the command trained, of the samples as it
+            scaled them (``--scale``).
         """
         check_is_fitted(self)
         h = X.toarray() if issparse(X) else np.asarray(X)
+        if h.dtype.kind == "c":
+            raise ValueError("Complex data not supported")
         if h.ndim != 2:
             raise ValueError(f"expected a 2D array of coefficients, got {h.ndim}D")
         wanted = h.dtype if h.dtype.kind == "f" else self.weights_[0].dtype
@@ -324,7 +343,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def score(self, X: Samples, y: Any = None) -> float:
         """Share of ``‖X‖²`` that is explained, ``1 − ‖X − X̂‖²/‖X‖²``: the greater the better.
 
-        The coefficients are those of :meth:`transform`, with its penalty and ridge.
+        The coefficients are those of :meth:`transform`, with its penalty and ridge. Samples are scaled as those of the training were. The
+        columns of a file that has names for them are taken by the names of the model's features.
 
         Parameters
         ----------
@@ -341,7 +361,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         X = self._checked(X, reset=False)
         if not is_path(X) and (X.dtype != np.uint8 or h.dtype == np.float64):
             X = X.astype(h.dtype, copy=False)
-        _, error = _engine.reconstruct(self._arrays(h), self._metadata, X)
+        _, error = _engine.reconstruct(self._arrays(h), self._described(), X)
         assert error is not None
         return 1.0 - error**2
 

@@ -50,7 +50,8 @@ class Watch:
     """What the engine calls after every iteration."""
 
     def __init__(self, estimator: Any, verbose: int, X: Any = None) -> None:
-        self._bar = Bar() if verbose else None
+        # A program without a console has no place for it.
+        self._bar = Bar() if verbose and sys.stderr is not None else None
         self._estimator = estimator
         self._X = X
         self._context: Any = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from . import _engine
 from ._base import FactorModel, check_fitted, is_path
 from ._device import engine_for
 from ._settings import file_in_folder, image_shape_of, seed_of, whole
-from ._store import described, single
+from ._store import single
 from .metrics import classes_of
 
 
@@ -76,7 +77,7 @@ def report(
         height, width, channels = image_shape_of(image_shape, estimator.n_features_in_)
         shape = json.dumps({"height": height, "width": width, "channels": channels})
     _, missing = _engine.report(
-        path, type(estimator).__name__, single(estimator), described(estimator), samples, clustered, shape
+        path, type(estimator).__name__, single(estimator), estimator._described(), samples, clustered, shape
     )
     return dict(missing)
 
@@ -88,14 +89,36 @@ def annotate(adata: Any, estimator: FactorModel, key: str = "deepnmf") -> None:
     ----------
     adata : anndata.AnnData
         ``adata.X`` has the samples in the order of the fit, or other samples. A sparse one is made
-        dense for that.
+        dense for that. Where the features of the model have names, its variables are taken by ``var_names``.
     estimator : DeepNMF or NMF
         A fitted one.
     key : str, default="deepnmf"
-        ``.obsm["X_" + key]`` becomes the coefficients (n_obs × n_components), ``.varm[key]`` the components (n_vars × n_components).
+        ``.obsm["X_" + key]`` becomes the coefficients (n_obs × n_components), ``.varm[key]`` the components (n_vars × n_components), NaN
+        for variables that the model does not know.
+
+    Raises
+    ------
+    ValueError
+        A feature of the model is not among the variables.
     """
     check_fitted(estimator)
     x = adata.X.toarray() if issparse(adata.X) else np.asarray(adata.X)
-    # An array, whatever set_output says.
-    adata.obsm[f"X_{key}"] = estimator._compute_transform(x)
-    adata.varm[key] = np.ascontiguousarray(estimator.components_.T)
+    parts = np.ascontiguousarray(estimator.components_.T)
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        place = {str(name): at for at, name in enumerate(adata.var_names)}
+        missing = [name for name in names if str(name) not in place]
+        if missing:
+            raise ValueError(
+                f"{len(missing)} of the {len(names)} features of the model are not in var_names, the first {str(missing[0])!r}"
+            )
+        order = [place[str(name)] for name in names]
+        x, ordered = x[:, order], parts
+        parts = np.full((len(place), parts.shape[1]), np.nan, dtype=parts.dtype)
+        parts[order] = ordered
+    with warnings.catch_warnings():
+        # They were told by their names.
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        # An array, whatever set_output says.
+        adata.obsm[f"X_{key}"] = estimator._compute_transform(x)
+    adata.varm[key] = parts

@@ -26,14 +26,7 @@ def save(estimator: FactorModel, path: str | os.PathLike[str]) -> None:
         The file (``.safetensors``); one that is there is replaced, as a whole.
     """
     check_fitted(estimator)
-    _engine.save(file_in_folder(path), single(estimator), described(estimator))
-
-
-def described(estimator: FactorModel) -> str:
-    """The metadata of a model, with the names of its features."""
-    known = json.loads(estimator._metadata)
-    known["feature_names"] = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
-    return json.dumps(known)
+    _engine.save(file_in_folder(path), single(estimator), estimator._described())
 
 
 def single(estimator: FactorModel) -> Any:
@@ -92,7 +85,6 @@ def load(path: str | os.PathLike[str], *, device: str | int = "auto") -> DeepNMF
         options={name: of for name, of in {**known, **training}.items() if name in OPTIONS and of is not None},
     )
     model._set_factors(arrays, metadata)
-    if known.get("feature_names"):
-        model.feature_names_in_ = np.asarray(known["feature_names"], dtype=object)
+    model._set_names()
     model.reconstruction_err_ = float("nan")
     return model
