@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fs4::FileExt;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::{Error, Result};
 
@@ -17,20 +17,20 @@ const RANDOM: usize = 6;
 /// The most links that are followed to a file.
 const MAX_LINKS: usize = 40;
 
-/// The temporary files of this process.
+/// The temporary files and folders of this process.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every unfinished file of this process. While the returned guard lives, threads that create or finish a file block:
+/// Removes every unfinished file and folder of this process. While the returned guard lives, threads that create or finish a file block:
 /// for a process that is about to end.
 #[must_use = "files can be created again when the guard is dropped"]
 pub fn abandon_files() -> impl Sized {
     let unfinished = unfinished();
     for path in &*unfinished {
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
     }
     unfinished
 }
@@ -137,6 +137,38 @@ impl Spooled {
     }
 }
 
+/// A temporary folder, for files that are to be in another one all at once. It goes with what is still in it when this is dropped.
+#[derive(Debug)]
+pub struct NewFolder {
+    folder: TempDir,
+    _listed: Listed,
+}
+
+impl NewFolder {
+    /// In the folder `parent`, from where its files can be moved without a copy.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create_in(parent: &Path) -> Result<Self> {
+        let mut unfinished = unfinished();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+        // As any other folder of the user.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let folder = builder.tempdir_in(parent).map_err(|e| Error::io(parent, e))?;
+        unfinished.push(folder.path().to_path_buf());
+        drop(unfinished);
+        let listed = Listed(folder.path().to_path_buf());
+        Ok(Self { folder, _listed: listed })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// Writes the file `path` completely or not at all, as [`NewFile`] does.
 ///
 /// # Errors
@@ -154,8 +186,11 @@ pub fn write_atomically(
 /// [`Error::Format`] if that is no file, or its folder does not exist; [`Error::Io`] if it may not be written to.
 pub(crate) fn place(path: &Path) -> Result<(PathBuf, Option<Metadata>)> {
     let target = target_of(path)?;
-    if target.file_name().is_none() || target.exists() && !target.is_file() {
-        let found = if target.is_dir() { "a folder" } else { "something else" };
+    // Links like /dev/stdout lead to what has no path.
+    let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    let of_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
+    if of_folder || is_other || target.file_name().is_none() || target.exists() && !target.is_file() {
+        let found = if of_folder || target.is_dir() { "a folder" } else { "a device, a pipe or the like" };
         return Err(Error::format(path, format!("expected a file to write, found {found}")));
     }
     let folder = folder_of(&target);

@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ fn usage(e: &clap::Error) -> ExitCode {
         wait_for_first(code);
         return ExitCode::from(code);
     }
-    match e.print() {
+    match expected(e).map_or_else(|| e.print(), |text| write!(std::io::stderr(), "{text}")) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),
         _ => ExitCode::from(code),
     }
@@ -43,6 +44,24 @@ fn wait_for_first(code: u8) {
     if code != 0 {
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// What Rust says of text that is no number, and what is expected instead.
+const NUMBERS: [(&str, &str); 6] = [
+    ("invalid digit found in string", "expected a whole number"),
+    ("cannot parse integer from empty string", "expected a whole number, found nothing"),
+    ("number would be zero for non-zero type", "expected a whole number from 1 on"),
+    ("number too large to fit in target type", "the number is too large"),
+    ("invalid float literal", "expected a number"),
+    ("cannot parse float from empty string", "expected a number, found nothing"),
+];
+
+/// The text of an error about a value that is no number; None for others.
+fn expected(e: &clap::Error) -> Option<String> {
+    let styled = e.render();
+    let text = if cli::output::stderr_is_terminal() { styled.ansi().to_string() } else { styled.to_string() };
+    let (rust, ours) = NUMBERS.iter().find(|(rust, _)| text.contains(rust))?;
+    Some(text.replace(rust, ours))
 }
 
 /// Vulkan and GL layers look for a display. Without this variable each of them prints errors that look like ours; with any value

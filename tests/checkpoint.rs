@@ -221,7 +221,8 @@ fn a_fit_that_is_stopped_in_an_initialisation_can_go_on() {
                 let kept = (layer > 0).then(|| path.clone());
                 assert!(matches!(stopped, Err(Error::Interrupted { checkpoint }) if checkpoint == kept));
             } else {
-                assert_eq!(stopped.unwrap().warnings, [Warning::Stopped]);
+                let of_layer = Warning::Stopped { stage: Stage::Init { layer }, untrained: 3 - layer };
+                assert_eq!(stopped.unwrap().warnings, [of_layer]);
             }
             assert_eq!(path.exists(), layer > 0);
             if layer > 0 {

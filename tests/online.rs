@@ -173,7 +173,7 @@ fn a_stop_leaves_a_whole_model() {
         };
         let stopped = train::fit(&mut Cpu::<f64>::new(), x.view(), &config, None, &mut stop).unwrap();
         let two = fit(&x, &Config { sweeps: 2, ..config.clone() });
-        assert_eq!(stopped.warnings, [Warning::Stopped]);
+        assert_eq!(stopped.warnings, [Warning::Stopped { stage: Stage::Finetune, untrained: 0 }]);
         assert!(stopped.factors.w == two.factors.w && stopped.factors.h == two.factors.h, "{}", name(&config));
     }
 }

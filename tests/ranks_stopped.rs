@@ -53,7 +53,8 @@ fn one_that_is_told_to_stop_stops_all() {
     for (name, when) in stops {
         let fits = stopped(when);
         for fit in &fits {
-            assert_eq!(fit.warnings, [Warning::Stopped], "{name}");
+            assert!(matches!(fit.warnings[..], [Warning::Stopped { .. }]), "{name}: {:?}", fit.warnings);
+            assert_eq!(fit.warnings, fits[0].warnings, "{name}");
             assert_eq!((&fit.factors.w, &fit.history), (&fits[0].factors.w, &fits[0].history), "{name}");
         }
         assert_eq!(fits[0].factors.h.dim(), (301, 6), "{name}");

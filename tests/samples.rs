@@ -225,7 +225,13 @@ fn a_fit_that_is_told_to_stop_returns_what_it_has() {
             let name = format!("{} {stage} {done}", model.name);
             assert_eq!((fit.factors.h.dim(), fit.factors.w.len()), ((N, 6), layers.len()), "{name}");
             let reached = stage != Stage::Finetune || fit.history.finetune.len() > 1;
-            assert_eq!(fit.warnings.contains(&Warning::Stopped), reached, "{name}");
+            let untrained = match stage {
+                Stage::Init { .. } => layers.len(),
+                Stage::Pretrain { .. } => layers.len() - 1,
+                _ => 0,
+            };
+            let stopped = fit.warnings.contains(&Warning::Stopped { stage, untrained });
+            assert_eq!(stopped, reached, "{name}: {:?}", fit.warnings);
             let made = |history: &[f64]| history.len().saturating_sub(1);
             match stage {
                 Stage::Init { .. } => assert!(fit.history.pretrain.iter().all(|h| made(h) == 1), "{name}"),
@@ -276,7 +282,8 @@ fn an_initialisation_is_given_up_at_once() {
             // Of the layers above there is the beginning and the end.
             let above = later.iter().filter(|told| matches!(told.0, Stage::Init { layer: 1 })).count();
             assert_eq!(above, 2 * (layers.len() - 1), "{model} {after}");
-            assert_eq!(fit.warnings, [Warning::Stopped]);
+            let stopped = Warning::Stopped { stage: Stage::Init { layer: 0 }, untrained: layers.len() };
+            assert_eq!(fit.warnings, [stopped]);
             assert!(fit.history.pretrain.iter().all(|h| h.len() == 2) && fit.relative_error < 0.9, "{model} {after}");
         }
     }

@@ -20,7 +20,7 @@ pub enum DeviceRequest {
 impl std::str::FromStr for DeviceRequest {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
-        Ok(match s.trim() {
+        Ok(match &*s.trim().to_lowercase() {
             "" => {
                 return Err(Error::Config(
                     "the device is empty; expected auto, gpu, cpu, a number or part of a name".into(),
@@ -29,7 +29,7 @@ impl std::str::FromStr for DeviceRequest {
             "auto" => Self::Auto,
             "gpu" => Self::Gpu,
             "cpu" => Self::Cpu,
-            s => s.parse().map_or_else(|_| Self::Name(s.to_string()), Self::Index),
+            lower => lower.parse().map_or_else(|_| Self::Name(s.trim().to_string()), Self::Index),
         })
     }
 }

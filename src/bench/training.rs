@@ -178,7 +178,10 @@ pub(super) fn sweeps<B: Clock<Elem = f32>>(bench: &mut Bench<'_, B>) -> Result<(
         let expected = taken.seconds * (times * (first_run(bench.b) + 2)) as f64;
         let bytes = device_bytes(&config, times * n, m)?;
         let measured = if expected > 1.5 * share {
-            Err(format!("left out: it would take about {expected:.0} s"))
+            Err(format!(
+                "left out: it would take about {} s",
+                if expected < 10.0 { format!("{expected:.2}") } else { format!("{expected:.0}") }
+            ))
         } else if bench.bytes.is_some_and(|limit| bytes > limit) {
             Err(format!("left out: it would take {:.1} GB of memory", bytes as f64 * 1e-9))
         } else {

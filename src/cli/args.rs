@@ -1,10 +1,11 @@
 //! Arguments that several commands share.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use deepnmf::backend::Precision;
 use deepnmf::backend::gpu::{GpuOptions, Tune};
 use deepnmf::data::{self, ImageSet, ImageShape, LoadOptions, PixelOrder, SamplesAxis};
@@ -166,9 +167,25 @@ impl DataArgs {
         Ok(options)
     }
 
-    /// Refuses --colour for data without colours.
-    pub(crate) fn check<X>(colour: bool, set: &ImageSet<X>, path: &Path) -> Result {
-        if colour && set.image_shape.is_none_or(|shape| shape.channels != 3) {
+    /// What [`Asked::check`] needs of these options.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { colour: self.colour, leave_out: self.leave_out.clone() }
+    }
+}
+
+/// What was asked for of the data, and not taken over from a model.
+pub(crate) struct Asked {
+    colour: bool,
+    leave_out: Vec<String>,
+}
+
+impl Asked {
+    /// Refuses --colour for data without colours, and --leave-out of columns that are not there.
+    pub(crate) fn check<X>(&self, set: &ImageSet<X>, path: &Path) -> Result {
+        if let Some(name) = self.leave_out.iter().find(|name| set.notes.contains(&LoadOptions::no_column(name))) {
+            return Err(Error::format(path, format!("--leave-out: {}", LoadOptions::no_column(name))).into());
+        }
+        if self.colour && set.image_shape.is_none_or(|shape| shape.channels != 3) {
             return Err(
                 Error::format(path, "--colour: expected images in colour, found grey ones, or no images").into()
             );
@@ -206,6 +223,34 @@ where
     T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
 {
     names.into().try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
+}
+
+/// Parses a value by its name, one of `names`, with the errors of the library; shells complete the names.
+#[derive(Clone)]
+pub(crate) struct Known<T> {
+    names: Vec<&'static str>,
+    parse: fn(&str) -> deepnmf::Result<T>,
+}
+
+pub(crate) fn known<T: FromStr<Err = Error>>(names: impl Iterator<Item = &'static str>) -> Known<T> {
+    Known { names: names.collect(), parse: T::from_str }
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Known<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> std::result::Result<T, clap::Error> {
+        TypedValueParser::parse_ref(&self.parse, command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(PossibleValue::new)))
+    }
 }
 
 /// Parses an item of a list, which may have blanks around it.

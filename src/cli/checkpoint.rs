@@ -1,11 +1,13 @@
 //! Checkpoints of `fit`: where, how often, and the command that goes on from one.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
 use deepnmf::Error;
 use deepnmf::ranks::Ranks;
-use deepnmf::train::{Checkpoints, Fit, Notice, Warning};
+use deepnmf::train::{Checkpoints, Fit, Notice, Stage, Warning};
 use serde_json::{Value, json};
 
 use super::args::duration;
@@ -28,7 +30,7 @@ pub(crate) struct CheckpointArgs {
     #[arg(long)]
     no_checkpoint: bool,
     /// Go on from the checkpoint FILE, everything else as it was given before, but for --sweeps, of which there may be more. On the same kind
-    /// of device the model has the bits of one that was never stopped
+    /// of device the model has the bits of one that was never stopped. FILE stays, unless it is the default of --checkpoint
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "no_checkpoint"])]
     resume: Option<PathBuf>,
 }
@@ -36,18 +38,19 @@ pub(crate) struct CheckpointArgs {
 impl CheckpointArgs {
     fn path(&self, out: &Path) -> PathBuf {
         let given = self.resume.clone().or_else(|| self.checkpoint.clone());
-        given.unwrap_or_else(|| {
-            let mut name = out.as_os_str().to_owned();
-            name.push(".checkpoint");
-            name.into()
-        })
+        given.unwrap_or_else(|| Self::default_path(out))
+    }
+
+    fn default_path(out: &Path) -> PathBuf {
+        let mut name = out.as_os_str().to_owned();
+        name.push(".checkpoint");
+        name.into()
     }
 
     /// Refuses a checkpoint that is the model file `out`, or one that is there already and would be lost.
     pub(crate) fn check(&self, out: &Path) -> Result {
         let path = self.path(out);
         let at = path.display();
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
         if !self.no_checkpoint && absolute(&path) == absolute(out) {
             return Err(Error::Config(format!("--checkpoint: expected another file than the model, found {at}")).into());
         }
@@ -66,33 +69,89 @@ impl CheckpointArgs {
     }
 
     /// For the model file `out`; None where there are to be none.
-    pub(crate) fn open(&self, out: &Path, settings: Value, output: &Output) -> Option<Checkpoints> {
+    pub(crate) fn open(&self, out: &Path, settings: Value, output: &Output) -> Option<(Checkpoints, Written)> {
         if self.no_checkpoint {
             return None;
         }
         let path = self.path(out);
         let said = *output;
         let named = path.display().to_string();
-        Some(Checkpoints {
+        // What --resume names may be a copy that is to be kept.
+        let removed = self.resume.is_none() || absolute(&path) == absolute(&Self::default_path(out));
+        let written = Written { path: path.clone(), removed, stamp: Rc::default() };
+        let (seen, stamp) = (path.clone(), written.stamp.clone());
+        let checkpoints = Checkpoints {
             every: self.checkpoint_every,
             resume: self.resume.is_some(),
             settings: settings.as_object().cloned().unwrap_or_default(),
             interrupt: signals::finish_first(),
             notice: Box::new(move |notice| match notice {
                 Notice::GoesOn { stage, done } => {
+                    stamp.set(Stamp::of(&seen));
                     said.note(&format!("{named}: the fit goes on with its {stage}, after {done} iterations"));
                 }
                 Notice::OtherDevice { wrote } => {
                     said.warn(&format!("{named} was written on {wrote}: the fit goes on, but not to the same bits"));
                 }
                 Notice::Written { bytes: size, took } => {
+                    stamp.set(Stamp::of(&seen));
                     said.detail(&format!("checkpoint {named}: {}, {:.2} s", bytes(size), took.as_secs_f64()));
                 }
                 Notice::Failed(why) => said.warn(&format!("no checkpoint: {why}; the fit goes on")),
             }),
             ..Checkpoints::new(path)
-        })
+        };
+        Some((checkpoints, written))
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
+}
+
+/// What tells the file that a fit wrote from another one in its place: its length and its time.
+#[derive(Clone, Copy, PartialEq)]
+struct Stamp(u64, SystemTime);
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self(found.len(), found.modified().ok()?))
+    }
+}
+
+/// The checkpoint that a fit has written, or went on from.
+pub(crate) struct Written {
+    path: PathBuf,
+    /// Whether it goes once the model is there.
+    removed: bool,
+    /// Of the last one; None where there was none.
+    stamp: Rc<Cell<Option<Stamp>>>,
+}
+
+impl Written {
+    /// Its file, if that is there and nobody else has written it since.
+    fn is_there(&self) -> Option<&Path> {
+        let stamp = self.stamp.get();
+        Some(&*self.path).filter(|path| stamp.is_some() && Stamp::of(path) == stamp)
+    }
+
+    /// The model is there: removes the file if it is the fit's own.
+    pub(crate) fn done(&self, out: &Output) {
+        match self.is_there() {
+            Some(path) if self.removed => drop(std::fs::remove_file(path)),
+            Some(path) => out.note(&format!("{} stays; the fit is done and does not need it", path.display())),
+            None => {}
+        }
+    }
+}
+
+/// In which stage the fit was stopped, if it was.
+pub(crate) fn stopped(warnings: &[Warning]) -> Option<Stage> {
+    warnings.iter().find_map(|warning| match warning {
+        Warning::Stopped { stage, .. } => Some(*stage),
+        _ => None,
+    })
 }
 
 /// This command, going on from `checkpoint`.
@@ -113,7 +172,7 @@ pub(crate) fn command(checkpoint: &Path) -> String {
 /// the program at once.
 pub(crate) fn finished(
     fit: deepnmf::Result<Fit<f32>>,
-    checkpoint: Option<&Path>,
+    written: Option<&Written>,
     ranks: Option<Ranks>,
     out: &Output,
 ) -> Result<Fit<f32>> {
@@ -126,15 +185,15 @@ pub(crate) fn finished(
     };
     match fit {
         Ok(fit) => {
-            if let Some(at) = checkpoint.filter(|at| fit.warnings.contains(&Warning::Stopped) && at.exists()) {
-                goes_on(at);
+            if stopped(&fit.warnings).is_some() {
+                written.and_then(Written::is_there).map(goes_on);
             }
             Ok(fit)
         }
         Err(Error::Interrupted { checkpoint }) => {
             let command = checkpoint.as_deref().map(goes_on);
             if command.is_none() {
-                to_stderr("no checkpoint was written");
+                to_stderr("there is no checkpoint yet: the same command begins anew");
             }
             if out.is_json() {
                 let at = checkpoint.map(|at| at.display().to_string());
@@ -145,7 +204,7 @@ pub(crate) fn finished(
         Err(e) => {
             // It is no fault of the fit.
             let of_device = matches!(e, Error::DeviceLost(_) | Error::DeviceFault(_) | Error::OutOfMemory(_));
-            checkpoint.filter(|at| of_device && at.exists()).map(goes_on);
+            written.filter(|_| of_device).and_then(Written::is_there).map(goes_on);
             Err(e.into())
         }
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use deepnmf::Error;
 use deepnmf::atomic::NewFile;
 use deepnmf::backend::Precision;
 use deepnmf::data::{self, Features, LoadOptions, Samples, Scale};
@@ -14,7 +13,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::DeviceArg;
-use super::files::quoted;
+use super::files::{make_folder, quoted};
 use super::job::Job;
 use super::output::{Output, written};
 use super::report::about;
@@ -38,8 +37,8 @@ const SOURCE: &str = "Fashion-MNIST (built in)";
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let config = Config::new(ModelSpec::by_name(MODEL)?, LAYERS);
+    make_folder(&args.out)?;
     let mut engine = args.device.open(out)?;
-    std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
 
     let start = Instant::now();
     let set = data::embedded::fashion_mnist()?;

@@ -41,9 +41,9 @@ pub(crate) struct Args {
     /// is about; without one the lines are in the order of the samples
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// The column of that file with the labels; may be given more than once [default: the first of texts in which values are
-    /// repeated, else of numbers]
-    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    /// The column of that file with the labels, without --labels of labels.csv in the folder DATA or of the table DATA; may be given
+    /// more than once [default: the first of texts in which values are repeated, else of numbers]
+    #[arg(long, value_name = "COLUMN")]
     label: Vec<String>,
     #[arg(long, help = by_model("What is clustered: scaled-unit (components by what they stand for in a sample, samples to norm \
                                  1), unit or raw", |m| name_of(&m.features)),
@@ -85,6 +85,7 @@ struct Part {
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
     let path = existing(args.data)?;
+    let labels_file = labels::file_for(args.labels, !args.label.is_empty(), &path)?;
     let model = Model::load(&args.model)?;
     let layers = layers(args.layer.as_deref(), model.factors.depth())?;
     if args.kmeans_seeds == 0 {
@@ -101,19 +102,19 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     // The samples of a part, and coefficients, features and clusters, are copies.
     let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
     let (mut set, _) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
-    let given = match &args.labels {
+    let given = match labels_file {
         None => labels::of_set(&set).map(|own| vec![own]),
-        Some(file) => Some(labels::chosen(file, &args.label, &set, out)?),
+        Some(file) => Some(labels::chosen(&file, &args.label, &set, out)?),
     };
     let of_model = labels::of_model(&model).filter(|_| given.is_none() && model.metadata.split.is_none());
     if given.is_none() && of_model.is_none() {
-        return Err(labels::missing(&path).into());
+        return Err(labels::missing_beside(&model, &path).into());
     }
     set.apply(&model.metadata.preprocess)?;
     let mut parts = parts(&model, &set, &path)?;
     let its_own = parts.iter().all(|part| part.stored);
     let of_model = of_model.filter(|_| its_own).map(|of_model| vec![of_model]);
-    let attributes = given.or(of_model).ok_or_else(|| labels::missing(&path))?;
+    let attributes = given.or(of_model).ok_or_else(|| labels::missing_beside(&model, &path))?;
     if args.test_only {
         parts.retain(|part| !part.stored);
         if parts.is_empty() {

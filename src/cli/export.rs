@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use deepnmf::Error;
-use deepnmf::atomic::write_atomically;
+use deepnmf::atomic::{NewFolder, write_atomically};
 use deepnmf::data::npy_header;
 use deepnmf::model::ModelSpec;
 use deepnmf::report::montage::{GridOptions, grid, save_png};
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::Result;
 use super::args::layer_of;
-use super::files::{output_folder, refuse_input};
+use super::files::{make_folder, output_folder, refuse_input};
 use super::output::Output;
 use super::table::{Table, write_npy};
 
@@ -24,9 +24,10 @@ use super::table::{Table, write_npy};
 Example:
   deepnmf export faces.safetensors --out faces-parts
 
-For every layer l: components-l.npy, a row for every component, in the unit of the samples; of images components-l.png, all on one \
+For every layer l: components-l.npy, a row for every component, in the unit of the samples as the fit scaled them (--scale); of images components-l.png, all on one \
 sheet, and components-l/000.png, 001.png …, each on a scale of its own; of other samples components-l.csv, whose columns have the names \
-of the features. coefficients.npy has a row for every sample of the training. The numbers of components are those of the report.")]
+of the features. coefficients.npy has a row for every sample of the training; its product with the components of the last layer is what the model makes of the \
+scaled samples. The numbers of components are those of the report.")]
 pub(crate) struct Args {
     /// A model file that `deepnmf fit` wrote
     model: PathBuf,
@@ -52,8 +53,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             l..=l
         }
     };
-    let mut to = Folder { folder: args.out, inputs: vec![args.model], files: Vec::new() };
-    to.clear(args.layer)?;
+    make_folder(&args.out)?;
+    let mut to =
+        Folder { new: NewFolder::create_in(&args.out)?, folder: args.out, written: Vec::new(), said: Vec::new() };
     for layer in layers {
         let components = model.factors.components(layer)?;
         let name = format!("components-{layer}");
@@ -64,11 +66,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         }
     }
     to.array("coefficients.npy", model.factors.h.view())?;
+    let said = to.replace(&args.model)?;
     if out.is_json() {
-        let files: Vec<_> = to.files.iter().map(|(path, _)| path.display().to_string()).collect();
-        return out.json(&json!({ "model": to.inputs[0].display().to_string(), "written": files }));
+        let files: Vec<_> = said.iter().map(|(path, _)| path.display().to_string()).collect();
+        return out.json(&json!({ "model": args.model.display().to_string(), "written": files }));
     }
-    to.files.iter().try_for_each(|(path, what)| out.summary("written", &format!("{}: {what}", path.display())))
+    said.iter().try_for_each(|(path, what)| out.summary("written", &format!("{}: {what}", path.display())))
 }
 
 /// Pictures among images would later be read as samples.
@@ -84,46 +87,77 @@ fn refuse_images(folder: &Path) -> Result {
     }
 }
 
-/// The folder that is written to.
+/// The folder that is written to: first to a new one in it, so that an earlier export is there until this one is whole.
 struct Folder {
     folder: PathBuf,
-    inputs: Vec<PathBuf>,
-    /// With what is in them.
-    files: Vec<(PathBuf, String)>,
+    new: NewFolder,
+    /// The files in the new folder, by their names in it.
+    written: Vec<String>,
+    /// What is said of them.
+    said: Vec<(String, String)>,
 }
 
 impl Folder {
-    /// Removes what an earlier export has written, of this layer or of all: otherwise components of two models would lie side by side.
-    fn clear(&self, layer: Option<usize>) -> Result {
-        let number = |name: &str| name.parse::<usize>().is_ok_and(|l| layer.is_none_or(|layer| l == layer));
+    /// Puts the new files in the place of those of an earlier export, and says what they are.
+    fn replace(self, model: &Path) -> Result<Vec<(PathBuf, String)>> {
+        let earlier = self.earlier();
+        for file in earlier.iter().chain(&self.written.iter().map(|name| self.folder.join(name)).collect::<Vec<_>>()) {
+            refuse_input(file, &[model])?;
+            let folder = file.parent().unwrap_or(&self.folder);
+            if file.is_dir() || folder.exists() && !folder.is_dir() {
+                let (of, found) = if file.is_dir() { (&**file, "a folder") } else { (folder, "a file") };
+                return Err(Error::format(
+                    of,
+                    format!("--out: expected none, or that of an earlier export, found {found}"),
+                )
+                .into());
+            }
+        }
+        for file in &earlier {
+            std::fs::remove_file(file).map_err(|e| Error::io(file, e))?;
+        }
+        // Those that have something else in them stay.
+        earlier
+            .iter()
+            .filter_map(|file| file.parent().filter(|of| *of != self.folder))
+            .for_each(|of| drop(std::fs::remove_dir(of)));
+        for name in &self.written {
+            let to = self.folder.join(name);
+            let folder = to.parent().unwrap_or(&self.folder);
+            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            std::fs::rename(self.new.path().join(name), &to).map_err(|e| Error::io(&to, e))?;
+        }
+        Ok(self.said.into_iter().map(|(name, what)| (self.folder.join(name), what)).collect())
+    }
+
+    /// The files of components that an earlier export has written, of all layers: otherwise those of two models would lie side by side.
+    fn earlier(&self) -> Vec<PathBuf> {
+        let is_number = |name: &str| name.parse::<usize>().is_ok();
         let is_picture = |path: &Path| {
-            let number = path.file_stem().is_some_and(|stem| stem.to_string_lossy().parse::<usize>().is_ok());
+            let number = path.file_stem().is_some_and(|stem| is_number(&stem.to_string_lossy()));
             number && path.extension().is_some_and(|ending| ending == "png")
         };
         let entries =
             |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files = Vec::new();
         for path in entries(&self.folder) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(of_layer) = name.strip_prefix("components-") else { continue };
-            let own: Vec<PathBuf> = match of_layer.split_once('.') {
-                None if number(of_layer) && path.is_dir() => entries(&path).filter(|path| is_picture(path)).collect(),
-                Some((of_layer, "npy" | "png" | "csv")) if number(of_layer) => vec![path],
-                _ => continue,
-            };
-            for file in own {
-                refuse_input(&file, &self.inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-                std::fs::remove_file(&file).map_err(|e| Error::io(&file, e))?;
+            match of_layer.split_once('.') {
+                None if is_number(of_layer) => files.extend(entries(&path).filter(|path| is_picture(path))),
+                Some((of_layer, "npy" | "png" | "csv")) if is_number(of_layer) => files.push(path),
+                _ => {}
             }
         }
-        Ok(())
+        files
     }
 
-    /// A place in it that is no input; its folder is there.
-    fn place(&self, name: &str) -> Result<PathBuf> {
-        let path = self.folder.join(name);
-        refuse_input(&path, &self.inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+    /// Where a new file is written, in a folder that is there.
+    fn place(&mut self, name: &str) -> Result<PathBuf> {
+        let path = self.new.path().join(name);
+        let folder = path.parent().unwrap_or(self.new.path());
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        self.written.push(name.into());
         Ok(path)
     }
 
@@ -133,7 +167,7 @@ impl Folder {
             file.write_all(&npy_header("<f4", rows.dim()))?;
             write_npy(rows, file)
         })?;
-        self.files.push((path, format!("{} × {}", rows.nrows(), rows.ncols())));
+        self.said.push((name.into(), format!("{} × {}", rows.nrows(), rows.ncols())));
         Ok(())
     }
 
@@ -146,7 +180,7 @@ impl Folder {
             file.write_all(header.as_bytes())?;
             table.write(rows, file)
         })?;
-        self.files.push((path, format!("the same, with the names of {} features", rows.ncols())));
+        self.said.push((name.into(), format!("the same, with the names of {} features", rows.ncols())));
         Ok(())
     }
 
@@ -156,15 +190,15 @@ impl Folder {
             return Ok(false);
         };
         let options = GridOptions::of(&ModelSpec::by_name(&model.metadata.model)?, components.view());
-        let sheet = self.place(&format!("{name}.png"))?;
-        save_png(&sheet, &grid(components.view(), shape, &options)?)?;
-        self.files.push((sheet, "all on one sheet".into()));
+        let sheet = format!("{name}.png");
+        save_png(&self.place(&sheet)?, &grid(components.view(), shape, &options)?)?;
+        self.said.push((sheet, "all on one sheet".into()));
         let alone = GridOptions { gap: 0, min_side: 1, ..options };
         for (j, column) in components.columns().into_iter().enumerate() {
             let path = self.place(&format!("{name}/{j:03}.png"))?;
             save_png(&path, &grid(column.insert_axis(ndarray::Axis(1)), shape, &alone)?)?;
         }
-        self.files.push((self.folder.join(name), format!("{} pictures", components.ncols())));
+        self.said.push((name.into(), format!("{} pictures", components.ncols())));
         Ok(true)
     }
 }

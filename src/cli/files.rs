@@ -76,6 +76,7 @@ pub(super) fn not_data(out: &Path) -> Result {
 
 /// Checks the folder `out`, in which and in whose sub-folders a command with these inputs will write files called `name…`.
 pub(super) fn output_folder(out: &Path, name: &str, inputs: &[&Path]) -> Result {
+    refuse_file(out)?;
     for input in inputs.iter().filter(|input| input.is_dir()) {
         // Pictures written into a folder of images would later be read as samples.
         let picture = out.join(name).with_extension("png");
@@ -91,6 +92,20 @@ pub(super) fn output_folder(out: &Path, name: &str, inputs: &[&Path]) -> Result 
         refuse_input(&file.path(), inputs)?;
     }
     Ok(())
+}
+
+/// Refuses a folder that is a file, or would be in one.
+fn refuse_file(out: &Path) -> Result {
+    match out.ancestors().find(|part| part.exists() && !part.is_dir()) {
+        None => Ok(()),
+        Some(file) => Err(Error::Config(format!("--out: expected a folder, found the file {}", file.display())).into()),
+    }
+}
+
+/// Creates the folder `out` with those that it is in, where they are not there.
+pub(super) fn make_folder(out: &Path) -> Result {
+    refuse_file(out)?;
+    std::fs::create_dir_all(out).map_err(|e| Error::io(out, e).into())
 }
 
 /// Refuses an output that is one of the inputs.

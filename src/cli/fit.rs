@@ -1,7 +1,6 @@
 //! `deepnmf fit`: from a data set to a model file.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
@@ -18,7 +17,7 @@ use deepnmf::train::{
 };
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg, item, named, samples_or_all, time_limit};
+use super::args::{DataArgs, DeviceArg, item, known, named, samples_or_all, time_limit};
 use super::checkpoint::CheckpointArgs;
 use super::files::{existing, not_data, output, quoted};
 use super::job::Job;
@@ -91,12 +90,14 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "The model")]
 struct ModelArgs {
-    #[arg(long, default_value = "sdnmf-l", value_parser = ModelSpec::from_str, help = models_help())]
+    #[arg(long, default_value = "sdnmf-l", value_parser = known::<ModelSpec>(MODELS.iter().map(|m| m.name)), hide_possible_values = true,
+          help = models_help())]
     model: ModelSpec,
     /// Components of every layer, from the first one on
     #[arg(long, value_name = "K1,K2,…", required = true, value_delimiter = ',', value_parser = item::<usize>)]
     layers: Vec<usize>,
-    #[arg(long, value_name = "NAME", value_parser = Activation::from_str, help = activations_help())]
+    #[arg(long, value_name = "NAME", value_parser = known::<Activation>(ACTIVATIONS.iter().map(|(name, _)| *name)),
+          hide_possible_values = true, help = activations_help())]
     activation: Option<Activation>,
     /// Which coefficients pass through the activation: those between two layers (hidden) or the last ones too (all)
     #[arg(long, default_value = "hidden", value_parser = named::<Activate>(["hidden", "all"]), requires = "activation")]
@@ -330,7 +331,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     }
 
     let start = Instant::now();
-    let reading = LoadOptions { n_labels: args.labels.counts()?, ..args.reading.options() };
+    let (labels, asked) = (args.labels.of(&data)?, args.reading.asked());
+    let reading = LoadOptions { n_labels: labels.counts()?, ..args.reading.options() };
     let reading = shared(reading, ranks);
     let on_gpu = engine.stats().is_some();
     let held = |n: usize, m: usize| {
@@ -344,8 +346,8 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
         None => read(&data, &reading, stream, &need, out)?,
         Some(ranks) => read_by_all(&data, &reading, (ranks, stream), out)?,
     };
-    agreed(ranks, args.labels.take(&mut set, out))?;
-    DataArgs::check(reading.colour, &set, &data)?;
+    asked.check(&set, &data)?;
+    agreed(ranks, labels.take(&mut set, out))?;
     let (set, split) = match args.train_per_class {
         Some(n) => split(set, n, args.split_seed, &data)?,
         None => (set, None),
@@ -372,7 +374,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
             ));
         }
     }
-    let labels = args.labels.options();
+    let again = labels.options() + if reading.skip_broken { " --skip-broken" } else { "" };
     let source = if piped { "standard input".into() } else { data.display().to_string() };
     let until = time_limit.and_then(|limit| start.checked_add(limit));
     let checkpoints = Some(args.checkpoints);
@@ -385,6 +387,6 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     }
     fitted.summary(out)?;
     out.summary("written", &written(&args.out))?;
-    let data = if piped { String::new() } else { format!(" {}{labels}", quoted(&data)) };
+    let data = if piped { String::new() } else { format!(" {}{again}", quoted(&data)) };
     out.summary("next", &format!("deepnmf report {}{data}", quoted(&args.out)))
 }

@@ -10,7 +10,7 @@ use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scal
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
 use deepnmf::store::{Model, Split, Training};
-use deepnmf::train::{Config, Progress, Solver, Warning, device_bytes};
+use deepnmf::train::{Config, Progress, Solver, Stage, Warning, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
 
@@ -134,15 +134,14 @@ impl Job {
         let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
         let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
-        let mut checkpoints = checkpoints.and_then(|args| args.open(&path, settings, out));
+        let (mut checkpoints, checkpoint) = checkpoints.and_then(|args| args.open(&path, settings, out)).unzip();
         let mut report = |p: &Progress| progress.go_on(p);
         let fit = match &mut checkpoints {
             Some(to) => engine.fit_with_checkpoints(x.as_mut(), config, to, &mut report),
             None => engine.fit_samples(x.as_mut(), config, &mut report),
         };
         drop((progress, x));
-        let checkpoint = checkpoints.map(|to| to.path);
-        let mut fit = checkpoint::finished(fit, checkpoint.as_deref(), ranks, out)?;
+        let mut fit = checkpoint::finished(fit, checkpoint.as_ref(), ranks, out)?;
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
@@ -171,8 +170,8 @@ impl Job {
         let writes = file.is_some();
         file.map_or(Ok(()), |file| save(&model, file))?;
         let exchanged = part.as_ref().map(Part::exchanged).transpose()?;
-        if writes && !warnings.contains(&Warning::Stopped) {
-            checkpoint.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        if writes && checkpoint::stopped(&warnings).is_none() {
+            checkpoint.iter().for_each(|written| written.done(out));
         }
         Ok(Fitted {
             warnings,
@@ -237,7 +236,7 @@ impl Fitted {
             "objective": m.objective,
             "relative_error": m.relative_error,
             "history": m.history,
-            "stopped": self.warnings.contains(&Warning::Stopped),
+            "stopped": checkpoint::stopped(&self.warnings).is_some(),
             "warnings": self.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
             "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
@@ -262,22 +261,27 @@ impl Fitted {
         let of_layer = if one_stage { t.sweeps } else { t.pretrain };
         let layers = m.history.pretrain.iter().enumerate().map(|(l, f)| (format!("layer {}", l + 1), f, of_layer));
         let fine = (!m.history.finetune.is_empty()).then(|| ("fine-tuning".into(), &m.history.finetune, t.sweeps));
-        let mut stages: Vec<_> = layers.chain(fine).collect();
-        let last = stages.pop();
-        let text = |(name, objectives, most): &(String, &Vec<f64>, usize), ended: &str| {
-            // The first value is that before any iteration.
-            let made = objectives.len().saturating_sub(1);
-            format!("{name} {made} of {most}{}", if made < *most { ended } else { "" })
-        };
+        let stages: Vec<_> = layers.chain(fine).collect();
         let by_tol = if t.tol > 0.0 { format!(" (--tol {:e})", t.tol) } else { " (nothing changed any more)".into() };
-        let ended = match t.target_error {
-            _ if self.warnings.contains(&Warning::Stopped) => " (it was stopped)".into(),
-            Some(target) if m.relative_error <= target => format!(" (--target-error {target})"),
-            _ => by_tol.clone(),
+        let by_target = t.target_error.filter(|target| m.relative_error <= *target);
+        // From the stage on that was stopped.
+        let stopped = checkpoint::stopped(&self.warnings).map(|stage| match stage {
+            Stage::Init { layer } | Stage::Pretrain { layer } => layer,
+            Stage::Finetune | Stage::Project => m.layers.len(),
+        });
+        let text = |(i, (name, objectives, most)): (usize, &(String, &Vec<f64>, usize))| {
+            // The first value is that before any iteration, the last one of online training that of its pass for H alone.
+            let besides = if t.online.is_some() && i == m.layers.len() { 2 } else { 1 };
+            let made = objectives.len().saturating_sub(besides);
+            let ended = match by_target {
+                _ if made >= *most => String::new(),
+                _ if stopped.is_some_and(|from| i >= from) => " (it was stopped)".into(),
+                Some(target) if i + 1 == stages.len() => format!(" (--target-error {target})"),
+                _ => by_tol.clone(),
+            };
+            format!("{name} {made} of {most}{ended}")
         };
-        let mut all: Vec<_> = stages.iter().map(|stage| text(stage, &by_tol)).collect();
-        all.extend(last.map(|stage| text(&stage, &ended)));
-        all.join(", ")
+        stages.iter().enumerate().map(text).collect::<Vec<_>>().join(", ")
     }
 
     /// Prints the summary for people.

@@ -51,15 +51,15 @@ impl Attribute {
         json!({ "name": self.name, "classes": self.classes, "from": self.source, "missing": self.missing() })
     }
 
-    /// The class of every sample; an error if one has none.
-    pub(super) fn complete(self, path: &Path) -> Result<(String, Vec<usize>)> {
+    /// The class of every sample, and the names of the classes; an error if a sample has none.
+    pub(super) fn complete(self, path: &Path) -> Result<(String, Vec<usize>, Vec<String>)> {
         let missing = self.missing();
-        let Self { name, of, source, .. } = self;
+        let Self { name, of, source, names, .. } = self;
         let n = of.len();
         let all = of.into_iter().collect::<Option<_>>();
         let message =
             || format!("expected a label for every one of {n} samples, found {missing} without one in {source}");
-        Ok((name, all.ok_or_else(|| Error::format(path, message()))?))
+        Ok((name, all.ok_or_else(|| Error::format(path, message()))?, names))
     }
 }
 
@@ -84,10 +84,39 @@ pub(super) fn own<X>(set: &ImageSet<X>, path: &Path) -> Result<Attribute> {
     Ok(of_set(set).ok_or_else(|| missing(path))?)
 }
 
+/// The error for samples without labels; those of the fit are of its own samples only.
+pub(super) fn missing_beside(model: &Model, path: &Path) -> Error {
+    match model.metadata.labels {
+        None => missing(path),
+        Some(_) => Error::format(
+            path,
+            "the model has labels, but not for these samples: only for those that it was trained on; give --labels FILE",
+        ),
+    }
+}
+
 /// The error for data without labels.
 pub(super) fn missing(path: &Path) -> Error {
     let message = "expected labels (sub-folders, gnd or y, or --y-key), found none; --labels reads them from a file";
     Error::format(path, message)
+}
+
+/// labels.csv in the folder of the data, if it is there.
+pub(super) fn beside(data: &Path) -> Option<PathBuf> {
+    Some(data.join("labels.csv")).filter(|file| file.is_file())
+}
+
+/// The file of --labels; for --label without it that beside the data, or data that are a table themselves.
+pub(super) fn file_for(labels: Option<PathBuf>, label: bool, data: &Path) -> Result<Option<PathBuf>> {
+    if labels.is_some() || !label {
+        return Ok(labels);
+    }
+    let ending = data.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let itself = || Some(data.to_path_buf()).filter(|file| file.is_file() && ["csv", "tsv"].contains(&&*ending));
+    beside(data).or_else(itself).map(Some).ok_or_else(|| {
+        let of = "--labels FILE, labels.csv in the folder of the data, or data that are a .csv or .tsv table";
+        Error::Config(format!("--label: expected {of}, found {}", data.display())).into()
+    })
 }
 
 /// The labels in some columns of a table, or in all.
@@ -99,7 +128,7 @@ pub(super) fn from_table<X: Dim>(
 ) -> Result<Vec<Attribute>> {
     let table = Table::read(file)?.of_samples(set.n_samples());
     let join = table.join(set)?;
-    join.notes.iter().for_each(|note| out.note(&format!("{}: {note}", file.display())));
+    join.notes.iter().for_each(|note| out.warn(&format!("{}: {note}", file.display())));
     let by = join.by.as_ref().map_or("by position".into(), |column| format!("joined by `{column}`"));
     let columns = if columns.is_empty() { table.columns() } else { columns };
     let attribute = |name: &String| {
@@ -140,12 +169,18 @@ pub(super) struct LabelsArg {
     /// those in DATA]
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
-    /// The column of that file [default: the first of texts in which values are repeated, else of numbers]
-    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    /// The column of that file, without --labels of labels.csv in the folder DATA or of the table DATA [default: the first of texts in which
+    /// values are repeated, else of numbers]
+    #[arg(long, value_name = "COLUMN", requires = "data")]
     label: Option<String>,
 }
 
 impl LabelsArg {
+    /// With the file that --label is a column of.
+    pub(super) fn of(self, data: &Path) -> Result<Self> {
+        Ok(Self { labels: file_for(self.labels, self.label.is_some(), data)?, label: self.label })
+    }
+
     pub(super) fn file(&self) -> Option<&Path> {
         self.labels.as_deref()
     }

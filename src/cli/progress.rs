@@ -268,7 +268,7 @@ impl Running {
         self.said = Some((Instant::now(), self.last.done));
     }
 
-    /// `12/40, 22.1/s, ETA 1 s, all 9 s, error 26.10 %`, without what is unknown; of samples that are streamed also how many are read
+    /// `12/40, 22.1/s, ETA 1 s, of the fit 9 s, error 26.10 %`, without what is unknown; of samples that are streamed also how many are read
     /// in a second, the share of the time that is spent waiting for them, and how much of a pass over them was made since the
     /// last report.
     fn text(&self, stages: Option<&Stages>, reading: Option<&Reading>, pass: Option<f64>) -> String {
@@ -283,7 +283,7 @@ impl Running {
                 let left = (p.of - p.done) as f64 / rate;
                 parts.push(format!("ETA {left:.0} s"));
                 if let Some(later) = stages.and_then(|stages| stages.after(p.stage)).filter(|later| *later > 0.0) {
-                    parts.push(format!("all {:.0} s", left + later / rate));
+                    parts.push(format!("of the fit {:.0} s", left + later / rate));
                 }
             }
         }

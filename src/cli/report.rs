@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             let k = model.factors.h.ncols();
             let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
             let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
-            args.labels.take(&mut set, out)?;
+            args.labels.of(path)?.take(&mut set, out)?;
             taken = labels::of_set(&set);
             // Of a matrix, a shape may be given now: --image-shape.
             model.metadata.image_shape = model.metadata.image_shape.or(set.image_shape);
@@ -247,7 +247,7 @@ impl What<'_> {
             }
         };
         let (labels, classes) = labels.map_or((None, Vec::new()), |(of, names)| (Some(of.to_vec()), names.to_vec()));
-        Ok(Some(Clusters { of: best.of, classes, labels, scores }))
+        Ok(Some(Clusters { runs: how.runs, of: best.of, classes, labels, scores }))
     }
 }
 

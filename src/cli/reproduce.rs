@@ -11,7 +11,7 @@ use indicatif::HumanDuration;
 use serde_json::json;
 
 use super::Result;
-use super::args::{DataArgs, DeviceArg};
+use super::args::{DataArgs, DeviceArg, known};
 use super::files::{existing, output_folder};
 use super::labels;
 use super::output::{Output, written};
@@ -22,7 +22,7 @@ use super::samples::{checked, hold};
 #[command(after_help = experiments())]
 pub(crate) struct Args {
     /// Which one; the list is below
-    #[arg(value_name = "WHAT", value_parser = Which::from_str)]
+    #[arg(value_name = "WHAT", value_parser = known::<Which>(EXPERIMENTS.iter().map(|e| e.name)), hide_possible_values = true)]
     what: Which,
     /// The data set, as `deepnmf fit` takes it; which one is in the list below
     #[arg(long, value_name = "PATH")]
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     labels: Option<PathBuf>,
     /// The columns of that file that are attributes; clusters are compared with the first [default: all but those with a
     /// different value for every sample]
-    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    #[arg(long, value_name = "COLUMN", requires = "data")]
     label: Vec<String>,
     /// Random splits into training and test samples [default: 5, with --quick 1]
     #[arg(long, value_name = "N", alias = "runs")]
@@ -160,13 +160,14 @@ fn of_file(
     columns: &[String],
     out: &Output,
 ) -> Result<Samples> {
+    let asked = reading.asked();
     let reading = reading.options();
     let mut set = hold(&path, &reading, out)?;
-    DataArgs::check(reading.colour, &set, &path)?;
+    asked.check(&set, &path)?;
     checked(&mut set, &path.display().to_string(), false, None, out)?;
     let set = set.hold()?;
-    let beside = Some(path.join("labels.csv")).filter(|file| file.is_file());
-    let attributes = match labels.or(beside) {
+    let beside = labels::beside(&path);
+    let attributes = match labels::file_for(labels, !columns.is_empty(), &path)?.or(beside) {
         Some(file) => from_table(&file, columns, &set, out)?,
         None => {
             let own = labels::own(&set, &path)?;
@@ -174,10 +175,10 @@ fn of_file(
             vec![own.complete(&path)?]
         }
     };
-    if attributes.is_empty() {
-        return Err(labels::missing(&path).into());
-    }
-    Ok(Samples { source: path.display().to_string(), set, labels: attributes })
+    let Some((.., classes)) = attributes.first() else { return Err(labels::missing(&path).into()) };
+    let classes = classes.clone();
+    let labels = attributes.into_iter().map(|(name, of, _)| (name, of)).collect();
+    Ok(Samples { source: path.display().to_string(), set, labels, classes })
 }
 
 /// How long a fit may go on without a word.
@@ -216,7 +217,12 @@ impl<'a> Told<'a> {
 }
 
 /// The columns of the options; else all in which a value occurs more than once.
-fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<(String, Vec<usize>)>> {
+fn from_table(
+    file: &Path,
+    columns: &[String],
+    set: &ImageSet,
+    out: &Output,
+) -> Result<Vec<(String, Vec<usize>, Vec<String>)>> {
     let asked = !columns.is_empty();
     let mut attributes = Vec::new();
     for attribute in labels::from_table(file, columns, set, out)? {

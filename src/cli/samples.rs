@@ -72,11 +72,24 @@ pub(crate) fn read(
         Some(set) => set,
         None => {
             let mut counter = Counter::new("reading", Duration::from_secs(1), out);
-            data::load_with(path, options, &mut |p| counter.report(p))?.with_x(Samples::Held)
+            let set = data::load_with(path, options, &mut |p| counter.report(p));
+            set.map_err(|e| skippable(e, path, options))?.with_x(Samples::Held)
         }
     };
     set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
     Ok(set)
+}
+
+/// The error of an image that does not decode says how to leave it out.
+pub(super) fn skippable(error: Error, path: &Path, options: &LoadOptions) -> Error {
+    match error {
+        Error::Format { path: image, message }
+            if path.is_dir() && !options.skip_broken && message.contains("does not decode") =>
+        {
+            Error::format(image, format!("{message}; --skip-broken leaves out images that do not"))
+        }
+        other => other,
+    }
 }
 
 /// Reads a data set into memory; as [`read`].

@@ -59,9 +59,7 @@ pub(super) fn watch() {
             let line = if stderr_is_terminal() { "\n" } else { "" };
             if let Some(flag) = finishes().take() {
                 flag.store(true, Ordering::Relaxed);
-                to_stderr(&format!(
-                    "{line}{name}: ends after this iteration, which is written down; once more ends it at once"
-                ));
+                to_stderr(&format!("{line}{name}: ends after this iteration; once more ends it at once"));
                 continue;
             }
             let _no_more_files = abandon_files();

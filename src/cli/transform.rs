@@ -171,11 +171,11 @@ pub(super) fn load(
     file: &Path,
     out: &Output,
 ) -> Result<(ImageSet<Samples>, usize)> {
-    let colour = reading.colour;
+    let asked = reading.asked();
     let options = reading.over(&model.metadata.reading, path, out)?;
     let read = |options: &LoadOptions| read(path, options, stream.stream, &Need { held, coupled: None }, out);
     let mut set = read_for(path, options, &read, model, file, out)?;
-    DataArgs::check(colour, &set, path)?;
+    asked.check(&set, path)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
     let zero_samples = checked(&mut set, &path.display().to_string(), signed, None, out)?;
     Ok((set, zero_samples))

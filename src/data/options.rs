@@ -58,11 +58,15 @@ impl LoadOptions {
         self.leave_out.iter().any(|name| name.eq_ignore_ascii_case(heading))
     }
 
+    /// The note about a column of [`LoadOptions::leave_out`] that is not there.
+    pub fn no_column(name: &str) -> String {
+        format!("there is no column `{name}` to leave out")
+    }
+
     /// Notes about columns that are to be left out and are not there.
     pub(super) fn not_left_out(&self, headings: &[&str]) -> Vec<String> {
         let missing = |name: &&String| !headings.iter().any(|heading| name.eq_ignore_ascii_case(heading));
-        let note = |name| format!("there is no column `{name}` to leave out");
-        self.leave_out.iter().filter(missing).map(note).collect()
+        self.leave_out.iter().filter(missing).map(|name| Self::no_column(name)).collect()
     }
 }
 

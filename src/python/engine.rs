@@ -342,7 +342,7 @@ fn kind(warning: &Warning) -> &'static str {
     match warning {
         Warning::StillFalling { .. } | Warning::TargetMissed { .. } => "convergence",
         // Its user asked for it.
-        Warning::Stopped | Warning::UnusedComponents { .. } | Warning::Streamed { .. } => "note",
+        Warning::Stopped { .. } | Warning::UnusedComponents { .. } | Warning::Streamed { .. } => "note",
         _ => "warning",
     }
 }

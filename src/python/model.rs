@@ -245,7 +245,7 @@ pub(super) fn report(
     });
     let clusters = clustered.map(|(of, labels, classes)| {
         let scores = scores_of(&of, labels.as_deref())?;
-        Ok::<_, Error>(Clusters { of, classes, labels, scores })
+        Ok::<_, Error>(Clusters { runs: 0, of, classes, labels, scores })
     });
     let page =
         Report { model: &model, name, made: std::time::SystemTime::now(), samples, clusters: clusters.transpose()? }

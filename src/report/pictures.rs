@@ -108,7 +108,9 @@ fn list(values: ArrayView1<'_, f32>, names: &[String], top: f32, alt: &str) -> S
         let name = names.get(i).map_or_else(|| format!("feature {i}"), |name| escape(name));
         let share = (100.0 * value.abs() / top.max(f32::MIN_POSITIVE)).min(100.0);
         let class = if value < 0.0 { " class=\"negative\"" } else { "" };
-        format!("<li{class} style=\"--share:{share:.0}%\" title=\"{name}: {value:.4}\">{name}</li>")
+        format!(
+            "<li{class} style=\"--share:{share:.0}%\" title=\"{name}: {value:.4}\"><span>{value:.3}</span>{name}</li>"
+        )
     };
     let items: String = order.into_iter().map(item).collect();
     let items = if items.is_empty() { "<li>all are 0</li>".into() } else { items };

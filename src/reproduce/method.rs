@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::data::Features;
 use crate::evaluate::Scaling;
+use crate::model::spec::Layers;
 use crate::model::{self, Activate, Activation, ModelSpec};
 use crate::store::Training;
 use crate::train::{Config, Solver};
@@ -90,7 +91,11 @@ impl Method {
 
     /// Title and variant, such as `SDNMF/L, Square1`; `linear` is left out.
     pub(super) fn name(&self) -> String {
-        if self.variant == "linear" { self.title.clone() } else { format!("{}, {}", self.title, self.variant) }
+        if self.is_linear() { self.title.clone() } else { format!("{}, {}", self.title, self.variant) }
+    }
+
+    pub(super) fn is_linear(&self) -> bool {
+        self.variant == "linear"
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -118,10 +123,12 @@ impl Method {
     }
 
     /// The columns of [`Method::said`].
-    pub(super) const SAID: [&str; 9] = [
+    pub(super) const SAID: [&str; 11] = [
         "method",
         "layers",
         "factorized",
+        "activation",
+        "penalty constants",
         "start",
         "pre-training, per layer",
         "fine-tuning",
@@ -141,10 +148,22 @@ impl Method {
             (model::Method::Blocks, _) => "Nesterov",
             _ => "the model's own",
         };
+        let activation = match (c.activation, c.activate) {
+            (None, _) => "linear".into(),
+            (Some(activation), Activate::Hidden) => activation.to_string(),
+            (Some(activation), Activate::All) => format!("{activation}, also of what is clustered"),
+        };
+        let texts = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join("/");
+        let of =
+            |name: &str, on: Layers, values: &[f64]| (on != Layers::None).then(|| format!("{name} {}", texts(values)));
+        let penalties: Vec<_> =
+            [of("W", c.model.mu, &c.mu), of("H", c.model.lambda, &c.lambda)].into_iter().flatten().collect();
         vec![
             self.name(),
             self.layers(" → "),
             if self.features == Features::Igo { "gradient orientations" } else { "values" }.into(),
+            activation,
+            if penalties.is_empty() { "–".into() } else { penalties.join(", ") },
             spelt(&c.init),
             iterations(c.pretrain, deep),
             iterations(c.sweeps, !deep || fine_tuned),

@@ -5,6 +5,10 @@ use super::method::Method;
 /// Training faces per person, of 42, in GZ's experiments on PIE.
 pub(super) const PIE_TRAINING: usize = 36;
 
+/// The persons of PIE, pose 27, and its samples and their features.
+pub(super) const PERSONS: usize = 68;
+pub(super) const PIE: (usize, usize) = (42 * PERSONS, 32 * 32);
+
 /// A row of GZ Table III: PIE pose 27, layers 600 → 160 (one layer of 160 for PgNMF and NeNMF), 36 faces of every person for
 /// training and 6 for the scores.
 #[derive(Debug, Clone, Copy, PartialEq)]

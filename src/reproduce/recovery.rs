@@ -41,7 +41,7 @@ fn samples(source: &str, truth: Truth) -> Samples {
         feature_names: Vec::new(),
         notes: Vec::new(),
     };
-    Samples { source: source.into(), set, labels: Vec::new() }
+    Samples { source: source.into(), set, labels: Vec::new(), classes: Vec::new() }
 }
 
 /// Models that find the parts of swimmers.

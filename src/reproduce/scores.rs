@@ -28,6 +28,8 @@ pub(super) struct Comparison {
     pub(super) train: Option<usize>,
     /// The scores that there are box plots of.
     pub(super) charts: &'static [&'static str],
+    /// Whether the table says how sparse the factors are; all methods have as many layers then.
+    pub(super) sparsity: bool,
     pub(super) notes: &'static [&'static str],
 }
 
@@ -83,8 +85,17 @@ impl Comparison {
         // One-layer models have fewer layers than the others by their nature.
         let deep: Vec<String> = rows.iter().filter(|row| row.methods[0].config.layers.len() > 1).map(layers).collect();
         let varied = deep.iter().any(|of| *of != deep[0]);
+        let nonlinear: Vec<String> = rows
+            .iter()
+            .filter(|row| row.methods[0].config.activation.is_some())
+            .map(|row| row.methods[0].title.clone())
+            .collect();
         for row in &mut rows {
-            row.name = row.methods[0].name();
+            let method = &row.methods[0];
+            row.name = method.name();
+            if method.is_linear() && nonlinear.contains(&method.title) {
+                row.name += ", linear";
+            }
             if varied {
                 row.name += &format!(", {}", layers(row));
             }
@@ -143,6 +154,9 @@ pub(super) fn compare(s: &mut Session<'_>, comparison: &Comparison) -> Result<()
 }
 
 fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outcome>>> {
+    if let Some(per_class) = comparison.train {
+        s.splits_into(per_class)?;
+    }
     s.classes()?;
     let rows = comparison.rows(s)?;
     let splits = if comparison.train.is_some() { s.options.splits } else { 1 };
@@ -167,11 +181,14 @@ fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outc
                 line.extend([*split, *fit, run].map(|i| i.to_string()));
                 line.extend(METRICS.iter().map(|(_, of)| of(scores).to_string()));
                 line.extend([outcome.relative_error, outcome.scored_error, outcome.seconds].map(|v| v.to_string()));
+                if comparison.sparsity {
+                    line.extend(outcome.hoyer.iter().map(|hoyer| hoyer.map_or(String::new(), |v| v.to_string())));
+                }
                 lines.push(line);
             }
         }
     }
-    let header = [
+    let mut header = vec![
         "method",
         "variant",
         "layers",
@@ -187,8 +204,14 @@ fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outc
         "test_error",
         "seconds",
     ];
+    let factors = if comparison.sparsity { sparse_factors(&outcomes) } else { Vec::new() };
+    let columns: Vec<String> =
+        factors.iter().map(|of| format!("hoyer_{}", of.replace('_', "").to_lowercase())).collect();
+    header.extend(columns.iter().map(String::as_str));
     s.csv(&header, &lines)?;
-    let printed: Vec<Option<Printed>> = rows.iter().map(|row| table3(&row.methods[0], comparison.train)).collect();
+    let in_print: Vec<Option<Printed>> = rows.iter().map(|row| table3(&row.methods[0], comparison.train)).collect();
+    let is_printed = in_print.iter().any(Option::is_some);
+    let printed = if s.is_of_print()? { in_print } else { vec![None; rows.len()] };
     let how = match comparison.train {
         Some(n) => format!(
             "{n} samples of every class are trained on, the others are clustered, in as many clusters as there are \
@@ -198,13 +221,19 @@ fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outc
             .into(),
     };
     let mut notes = vec![how.as_str()];
-    notes.push(match printed.iter().any(Option::is_some) {
-        true => "Printed: GZ Table III, means over seven splits of PIE, pose 27.",
-        false => "GZ prints no numbers of this figure.",
-    });
+    let beside = beside_print(&rows, &outcomes, &printed);
+    match printed.iter().any(Option::is_some) {
+        true => notes.push("Printed: GZ Table III, means over seven splits of PIE, pose 27."),
+        false if is_printed => {
+            notes.push("GZ Table III prints values of PIE, pose 27: they are not beside those of other samples.")
+        }
+        false if s.experiment.name.starts_with("gz-") => notes.push("GZ prints no numbers of this figure."),
+        false => {}
+    }
+    notes.extend(beside.as_deref());
     notes.extend(comparison.notes);
     let methods = rows.iter().map(|row| &row.methods[0]);
-    s.markdown(&table(&rows, &outcomes, &printed), methods, &notes)?;
+    s.markdown(&table(&rows, &outcomes, &printed, &factors), methods, &notes)?;
     for name in comparison.charts {
         let groups = rows.iter().zip(&outcomes).zip(&printed).map(|((row, outcomes), printed)| Group {
             label: row.name.clone(),
@@ -214,13 +243,50 @@ fn outcomes(s: &mut Session<'_>, comparison: &Comparison) -> Result<Vec<Vec<Outc
         });
         let better = if *name == "ER" { "lower is better" } else { "higher is better" };
         let axis = Axis::new(format!("{name} ({better})"));
-        let chart = Chart::boxes(s.title(), axis, groups.collect(), "Printed, on PIE").sized(560, 0);
+        let chart = Chart::boxes(s.title_of(name), axis, groups.collect(), "Printed, on PIE").sized(560, 0);
+        let chart = chart.noted(format!("{BOXES} Values: {}.", s.repeats().unwrap_or_default()));
         s.chart(&format!("-{}", name.to_lowercase()), &chart)?;
     }
     Ok(outcomes)
 }
 
-fn table(rows: &[Row], outcomes: &[Vec<Outcome>], printed: &[Option<Printed>]) -> Table {
+/// What the marks of a box plot are.
+const BOXES: &str = "Box: the middle half of the values, with their median; whiskers: values up to 1.5 times its length away; circles: values \
+                     beyond.";
+
+/// W_1, W_2 … and H of outcomes.
+fn sparse_factors(outcomes: &[Vec<Outcome>]) -> Vec<String> {
+    let of = outcomes.first().and_then(|outcomes| outcomes.first()).map_or(0, |outcome| outcome.hoyer.len());
+    (1..of).map(|l| format!("W_{l}")).chain((of > 0).then(|| format!("H_{}", of - 1))).collect()
+}
+
+/// Where the NMI is below the printed one, and where another method is best.
+fn beside_print(rows: &[Row], outcomes: &[Vec<Outcome>], printed: &[Option<Printed>]) -> Option<String> {
+    let all = rows.iter().zip(outcomes).zip(printed);
+    let both: Vec<(&str, f64, f64)> = all
+        .filter_map(|((row, outcomes), printed)| {
+            Some((&*row.name, Statistic::of(values(outcomes, "NMI")).mean, printed.as_ref()?.nmi))
+        })
+        .collect();
+    let below: Vec<_> = both
+        .iter()
+        .filter(|(_, ours, printed)| ours < printed)
+        .map(|(name, ours, printed)| format!("{name} ({ours:.3}, printed {printed})"))
+        .collect();
+    let best =
+        |of: fn(&(&str, f64, f64)) -> f64| both.iter().max_by(|a, b| of(a).total_cmp(&of(b))).map(|(name, ..)| *name);
+    let (ours, theirs) = (best(|b| b.1)?, best(|b| b.2)?);
+    let mut text = match &*below {
+        [] => "No NMI is below the printed one.".to_string(),
+        below => format!("The NMI is below the printed one for {}.", below.join(", ")),
+    };
+    if ours != theirs {
+        text += &format!(" The best by NMI is {ours} here and {theirs} in print.");
+    }
+    Some(text)
+}
+
+fn table(rows: &[Row], outcomes: &[Vec<Outcome>], printed: &[Option<Printed>], factors: &[String]) -> Table {
     let any = printed.iter().any(Option::is_some);
     let mut table = Table::new(&["method"]);
     for (name, of_gz) in [("NMI", true), ("NP", true), ("ER", true), ("AC", false)] {
@@ -228,6 +294,7 @@ fn table(rows: &[Row], outcomes: &[Vec<Outcome>], printed: &[Option<Printed>]) -
         table.columns.extend((any && of_gz).then(|| "printed, PIE".to_string()));
     }
     table.columns.extend(["error", "seconds"].map(String::from));
+    table.columns.extend(factors.iter().map(|factor| format!("sparseness of {factor}")));
     for ((row, outcomes), printed) in rows.iter().zip(outcomes).zip(printed) {
         let mut cells = vec![row.name.clone()];
         for name in ["NMI", "NP", "ER", "AC"] {
@@ -241,6 +308,8 @@ fn table(rows: &[Row], outcomes: &[Vec<Outcome>], printed: &[Option<Printed>]) -
         let mean = |of: fn(&Outcome) -> f64| Statistic::of(outcomes.iter().map(of)).mean;
         cells.push(format!("{:.2} %", 100.0 * mean(|o| o.scored_error)));
         cells.push(format!("{:.1}", mean(|o| o.seconds)));
+        let hoyer = |at: usize| Statistic::of(outcomes.iter().map(|o| o.hoyer[at].unwrap_or(f64::NAN))).mean;
+        cells.extend((0..factors.len()).map(|at| format!("{:.3}", hoyer(at))));
         table.rows.push(cells);
     }
     table
@@ -271,7 +340,9 @@ pub(super) fn penalties(s: &mut Session<'_>, comparison: &Comparison) -> Result<
         over("Sparseness of W_2 (Hoyer)", &|o| o.hoyer[1].unwrap_or(f64::NAN)),
     ];
     let axis = Axis::new("Penalty constant c of W").log();
-    s.chart("-constants", &Chart::lines("SDNMF/L", axis, Axis::new("").limits(0.0, 1.0), series))
+    let title = s.title_of("NMI and sparseness of SDNMF/L");
+    let chart = Chart::lines(title, axis, Axis::new("NMI, and Hoyer's sparseness").limits(0.0, 1.0), series);
+    s.chart("-constants", &chart.noted("c = 0 has no place on a logarithmic axis: its values are in the table."))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::method::{Method, Settings};
+use super::printed::{PERSONS, PIE};
 use crate::data::{Features, ImageSet, Preprocess};
+use crate::evaluate::count_classes;
 use crate::train::{Fit, Init, Progress};
 use crate::{Engine, Error, Result};
 
@@ -70,6 +72,8 @@ pub struct Samples {
     /// Names of attributes, with the class of every sample. Clusters are compared with the first attribute. Samples that are made
     /// have none.
     pub labels: Vec<(String, Vec<usize>)>,
+    /// The names of the classes of the first attribute; empty where they have none.
+    pub classes: Vec<String>,
 }
 
 impl Samples {
@@ -189,6 +193,37 @@ impl Session<'_> {
         self.current = what;
         (self.progress)(Step { done: self.begun, made: self.made, of: self.of, what: &self.current, fit: None });
         self.begun += 1;
+    }
+
+    /// Whether the samples are those of GZ Table III, PIE, pose 27: by their number and size, and the number of persons.
+    pub(super) fn is_of_print(&self) -> Result<bool> {
+        let set = &self.samples.set;
+        Ok((set.n_samples(), set.n_features()) == PIE && count_classes(self.classes()?) == PERSONS)
+    }
+
+    /// An error where not every class has so many training samples, or none has more.
+    pub(super) fn splits_into(&self, per_class: usize) -> Result<()> {
+        let (of, Samples { source, classes, labels, .. }) = (self.classes()?, self.samples);
+        let mut counts = vec![0_usize; of.iter().max().map_or(0, |last| last + 1)];
+        of.iter().for_each(|class| counts[*class] += 1);
+        let name = |class: usize| classes.get(class).cloned().unwrap_or_else(|| format!("{class}"));
+        let attribute = labels.first().map_or("class", |(name, _)| name.as_str());
+        let few = counts.iter().enumerate().filter(|(_, n)| (1..per_class).contains(*n)).min_by_key(|(_, n)| **n);
+        let message = match few {
+            Some((class, n)) => {
+                let all = counts.iter().filter(|n| (1..per_class).contains(*n)).count();
+                let more = if all > 1 { format!(" and too few of {} more", all - 1) } else { String::new() };
+                format!("found {n} of `{}`{more}", name(class))
+            }
+            None if counts.iter().all(|n| *n <= per_class) => {
+                "found none with more, of which some could be left to be clustered".into()
+            }
+            None => return Ok(()),
+        };
+        Err(Error::Data(format!(
+            "{source}: {} trains on {per_class} samples of every class of `{attribute}`, {message}",
+            self.experiment.name
+        )))
     }
 
     /// The classes that clusters are compared with.

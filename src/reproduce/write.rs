@@ -44,7 +44,16 @@ fn no_formula(cell: &str) -> String {
 impl Session<'_> {
     /// The title of the experiment, and the data.
     pub(super) fn title(&self) -> String {
-        let (mut letters, source) = (self.experiment.title.chars(), Path::new(&self.samples.source));
+        self.title_of("scores")
+    }
+
+    /// The same of one score, or of what else is shown of the scores.
+    pub(super) fn title_of(&self, shown: &str) -> String {
+        let title = match shown {
+            "scores" => self.experiment.title.to_string(),
+            _ => self.experiment.title.replace("scores and sparsity", "scores").replace("scores", shown),
+        };
+        let (mut letters, source) = (title.chars(), Path::new(&self.samples.source));
         let first = letters.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
         let data = source.file_name().map_or_else(|| source.to_string_lossy(), |name| name.to_string_lossy());
         format!("{first}{} ({data})", letters.as_str())
@@ -99,8 +108,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A sentence on what the numbers are means over, and what ± covers.
-    fn spread(&self) -> String {
+    /// What a number is a mean over; None where it is one number.
+    pub(super) fn repeats(&self) -> Option<String> {
         let (Repeats { splits, fits, kmeans }, options) = (self.experiment.repeats, self.options);
         let counted = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
         let parts = [
@@ -116,15 +125,21 @@ impl Session<'_> {
             (kmeans, counted(options.kmeans_seeds, "run of k-means per fit", "runs of k-means per fit")),
         ];
         let parts: Vec<_> = parts.into_iter().filter(|(made, _)| *made).map(|(_, text)| text).collect();
-        if parts.is_empty() {
+        (!parts.is_empty()).then(|| parts.join(" × "))
+    }
+
+    /// A sentence on what the numbers are means over, and what ± covers.
+    fn spread(&self) -> String {
+        let Repeats { splits, kmeans, .. } = self.experiment.repeats;
+        let Some(repeats) = self.repeats() else {
             return "One fit of all samples by every method, seed 0; no number here has a spread.".into();
-        }
+        };
         let samples = match (splits, kmeans) {
             (true, _) => "",
             (false, true) => " All samples are fitted and clustered.",
             (false, false) => " All samples are fitted.",
         };
-        format!("Mean ± standard deviation over {}.{samples}", parts.join(" × "))
+        format!("Mean ± standard deviation over {repeats}.{samples}")
     }
 
     /// The method with the solver that `auto` is on this device.

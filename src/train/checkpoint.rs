@@ -142,8 +142,8 @@ impl<'a> Keeper<'a> {
             let (header, bytes) = file::read::<Header>(&to.path)?;
             let mut differences = header.identity.differences(&identity);
             if differences.is_empty() && !header.is_of_sweeps(config) {
-                let (made, found) = (header.sweeps, config.sweeps);
-                differences.push(format!("sweeps: expected {made} or more, found {found}"));
+                let (least, found) = (header.least_sweeps(), config.sweeps);
+                differences.push(format!("sweeps: expected {least} or more, found {found}"));
             }
             if !differences.is_empty() {
                 return Err(Error::Config(format!(

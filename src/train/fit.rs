@@ -44,7 +44,7 @@ pub fn fit<'x, B: Backend>(
 /// With [`Config::ranks`] the source is asked for [`Config::own_rows`] only, and rank 0 gets the H of all of them, the others their own.
 ///
 /// `progress` is told of every iteration, and of every step of the initialisation of a layer. Where it breaks, the fit ends with the
-/// factors that it has: layers that were still to come get one iteration from a random start, and [`Warning::Stopped`] says so.
+/// factors that it has: layers that were still to come get one iteration from a random start. [`Warning::Stopped`] says where it was.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Data`] for settings or data that make no sense, [`Error::Diverged`], and whatever
@@ -230,9 +230,14 @@ pub(super) fn fit_divided<B: Backend>(
     seconds.total = watch.spent() + begin.elapsed().as_secs_f64();
     let whole = config.ranks.is_none_or(|ranks| ranks.is_first());
     let mut warnings = if whole { warnings(&factors, &history, relative_error, config)? } else { Vec::new() };
-    if watch.stopped {
+    if let Some(stage) = watch.stopped_in() {
         // More iterations would mend the others.
-        warnings = vec![Warning::Stopped];
+        let untrained = match stage {
+            Stage::Init { layer } => depth - layer,
+            Stage::Pretrain { layer } => depth - layer - 1,
+            Stage::Finetune | Stage::Project => 0,
+        };
+        warnings = vec![Warning::Stopped { stage, untrained }];
     }
     Ok(Fit {
         factors,

@@ -148,13 +148,18 @@ pub enum Warning {
     StillFalling {
         /// Iterations of the last stage.
         iterations: usize,
-        /// The relative change per iteration at its end.
+        /// The share of the objective by which an iteration lowered it, a mean over the last ones.
         change: f64,
         /// What would have ended it.
         tol: f64,
     },
     /// It was told to stop before its end.
-    Stopped,
+    Stopped {
+        /// The stage that was under way.
+        stage: Stage,
+        /// How many layers, the last ones, had one iteration only, from a random start.
+        untrained: usize,
+    },
     /// The device had no room for X, which was brought to it anew in every pass.
     Streamed {
         /// Rows of X that were there at a time, at most.
@@ -193,10 +198,14 @@ impl std::fmt::Display for Warning {
                  not met); more --sweeps lower the error further",
                 100.0 * change
             ),
-            Self::Stopped => f.write_str(
-                "stopped before its end, as asked: the factors are those of the last iteration; layers that were still to come \
-                 had one, from a random start",
-            ),
+            Self::Stopped { stage, untrained } => {
+                write!(f, "stopped in the {stage}, as asked: the factors are those of the last iteration")?;
+                match untrained {
+                    0 => Ok(()),
+                    1 => f.write_str("; the last layer had one only, from a random start"),
+                    n => write!(f, "; the last {n} layers had one only, from a random start"),
+                }
+            }
             Self::Streamed { rows } => write!(
                 f,
                 "the device had no room for all samples at once: they were brought to it anew in every pass, {rows} at a time; with \

@@ -112,7 +112,7 @@ pub(crate) fn project<B: Backend>(
         block.set_rhs(b, x, psi)?;
         objective.record_entries_of_h(b, 0, Write::Replace, h)?;
         let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
-        watch.part = (shard.index, shards);
+        (watch.part, watch.each) = ((shard.index, shards), batch);
         let history = iterate(
             b,
             &mut objective,
@@ -135,6 +135,6 @@ pub(crate) fn project<B: Backend>(
     })?;
     // As often as the ranks that have more shards.
     (shards..cut.most_shards()).try_for_each(|_| watch.meet())?;
-    watch.part = (0, 1);
+    (watch.part, watch.each) = ((0, 1), 1);
     Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
 }

@@ -8,6 +8,8 @@ use ndarray::ArrayView2;
 
 /// The share of ‖X‖ above which next to nothing is explained.
 const NOTHING: f64 = 0.99;
+/// The share of ‖X‖ below which more iterations are of no use: that of rounding.
+const EVERYTHING: f64 = 5e-5;
 
 /// The warnings about a finished fit.
 ///
@@ -46,7 +48,9 @@ pub(crate) fn warnings<E: Element>(
     }
     let missed = config.target_error.filter(|target| relative_error > *target * (1.0 + 1e-6));
     warnings.extend(missed.map(|target| Warning::TargetMissed { target, relative_error }));
-    warnings.extend(still_falling(history, config));
+    if relative_error > EVERYTHING {
+        warnings.extend(still_falling(history, config));
+    }
     Ok(warnings)
 }
 
@@ -66,13 +70,14 @@ fn still_falling(history: &History, config: &Config) -> Option<Warning> {
         Some(course) => (course, config.sweeps),
         None => (history.pretrain.last()?, if config.layers.len() == 1 { config.sweeps } else { config.pretrain }),
     };
-    let iterations = course.len() - 1;
+    // The last value of online training is that of its pass for H alone.
+    let iterations = course.len() - if config.online.is_some() && tuned.is_some() { 2 } else { 1 };
     let over = (Stopping::PATIENCE as usize).min(iterations);
     if config.tol == 0.0 || config.target_error.is_some() || iterations < most || over == 0 {
         return None;
     }
     let (before, last) = (course[iterations - over], course[iterations]);
-    let change = (before / last - 1.0) / over as f64;
+    let change = 1.0 - (last / before).powf(1.0 / over as f64);
     (change > config.tol).then_some(Warning::StillFalling { iterations, change, tol: config.tol })
 }
 
@@ -107,7 +112,10 @@ mod tests {
         let missed = check(w.clone(), h.clone(), flat, 0.2, &aim).unwrap();
         assert_eq!(missed, [Warning::TargetMissed { target: 0.1, relative_error: 0.2 }]);
         let falling = check(w.clone(), h.clone(), vec![5.0, 4.0, 3.0, 2.0, 1.0], 0.2, &config).unwrap();
-        assert_eq!(falling, [Warning::StillFalling { iterations: 4, change: 1.0, tol: 1e-3 }]);
+        let change = 1.0 - 0.2_f64.powf(0.25);
+        assert_eq!(falling, [Warning::StillFalling { iterations: 4, change, tol: 1e-3 }]);
+        let exact = check(w.clone(), h.clone(), vec![5.0, 4.0, 3.0, 2.0, 1.0], 1e-6, &config).unwrap();
+        assert_eq!(exact, [], "nothing is left to explain");
         // It ended before its last iteration, or was to make just so many.
         let ended = check(w.clone(), h.clone(), vec![5.0, 4.0, 3.0], 0.2, &config).unwrap();
         let wanted = check(w, h, vec![5.0, 4.0, 3.0, 2.0, 1.0], 0.2, &Config { tol: 0.0, ..config }).unwrap();

@@ -19,12 +19,16 @@ pub(crate) struct Watch<'a> {
     /// Every loop then ends where it is. Of those that follow a layer still makes one iteration, so that the model has some
     /// use, and the fine-tuning none.
     pub(crate) stopped: bool,
+    /// The stage that is under way, or was when it was told so.
+    stage: Stage,
     /// Those that stop together.
     ranks: Option<Ranks>,
     /// Whether this process was told to stop; of several ranks, all do so once they have told each other.
     asked: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
+    /// Of how many reported iterations an iteration of a loop is made.
+    pub(crate) each: usize,
     /// Iterations of the same stage that an earlier loop has made.
     pub(crate) before: usize,
     /// Writes the fit down; None where it is not to be.
@@ -40,7 +44,18 @@ impl<'a> Watch<'a> {
 
     /// One of several.
     pub(super) fn of_ranks(progress: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>, ranks: Option<Ranks>) -> Self {
-        Self { progress, stopped: false, ranks, asked: false, part: (0, 1), before: 0, keeper: None, spent: (0.0, 0.0) }
+        Self {
+            progress,
+            stopped: false,
+            stage: Stage::Init { layer: 0 },
+            ranks,
+            asked: false,
+            part: (0, 1),
+            each: 1,
+            before: 0,
+            keeper: None,
+            spent: (0.0, 0.0),
+        }
     }
 
     /// Whether the device may go on by itself: ranks look at every iteration.
@@ -64,6 +79,11 @@ impl<'a> Watch<'a> {
         self.spent.1
     }
 
+    /// The stage in which the fit was told to stop; None where it was not.
+    pub(super) fn stopped_in(&self) -> Option<Stage> {
+        self.stopped.then_some(self.stage)
+    }
+
     /// The iterations of a stage that may make `max`.
     pub(crate) fn iterations(&self, stage: Stage, max: usize) -> usize {
         match self.stopped {
@@ -75,7 +95,11 @@ impl<'a> Watch<'a> {
     pub(crate) fn report(&mut self, progress: &Progress) {
         let (done, of) = (progress.done + self.before, progress.of + self.before);
         let (part, parts) = self.part;
-        self.asked |= (self.progress)(&Progress { done: part * of + done, of: parts * of, ..*progress }).is_break();
+        if !self.stopped {
+            self.stage = progress.stage;
+        }
+        let (done, of) = (self.each * (part * of + done), self.each * parts * of);
+        self.asked |= (self.progress)(&Progress { done, of, ..*progress }).is_break();
         self.stopped |= self.asked && self.ranks.is_none();
     }
 

@@ -199,3 +199,29 @@ fn data_of_another_shape_than_the_model_is_refused() {
     folder.refused("transform f.safetensors tall --out h.npy --device cpu", 1, &expected);
     folder.ok("transform f.safetensors tall --resize 8x6 --out h.npy --device cpu");
 }
+
+#[test]
+fn values_and_places_that_cannot_be_are_said_in_words() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    for (more, said) in [
+        ("--layers a", "expected a whole number"),
+        ("--layers 3 --threads 0", "expected a whole number from 1 on"),
+        ("--layers 3 --seed 1.5", "expected a whole number"),
+        ("--layers 3 --mu much", "expected a number"),
+    ] {
+        folder.refused(&format!("fit x.npy {more}"), 2, &["invalid value", said]);
+    }
+    let fit = "fit x.npy --layers 3 --device CPU -q";
+    folder.refused(&format!("{fit} --out models/"), 1, &["models/: expected a file to write, found a folder"]);
+    #[cfg(unix)]
+    folder.refused(
+        &format!("{fit} --out /dev/stdout"),
+        1,
+        &["/dev/stdout: expected a file to write, found a device, a pipe"],
+    );
+    folder.ok(&format!("{fit} --out m.safetensors"));
+    // Progress is in the steps that the summary counts.
+    let run = folder.ok("transform m.safetensors x.npy --device cpu --out h.npy -v");
+    assert!(run.stderr.contains("/2000"), "{}", run.stderr);
+}

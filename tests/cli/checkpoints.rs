@@ -30,7 +30,7 @@ fn bits(folder: &Folder, name: &str) -> Vec<u64> {
 /// Waits until there is a checkpoint.
 fn until_written(folder: &Folder) {
     let since = Instant::now();
-    while !folder.path("m.checkpoint").exists() {
+    while !folder.path("m.safetensors.checkpoint").exists() {
         assert!(since.elapsed() < Duration::from_secs(60), "no checkpoint");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -59,9 +59,12 @@ fn killed(device: &str, iterations: u64, kills: u64) {
     for i in 0..kills {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let at = takes.mul_f64((state >> 11) as f64 / (1_u64 << 53) as f64);
-        let mut child = start(&folder, &format!("{fit} --out m.safetensors --checkpoint m.checkpoint"));
+        let mut child = start(&folder, &format!("{fit} --out m.safetensors"));
         // Every other one as soon as there is a checkpoint, or a little later: it takes a while until there is one.
-        while i % 2 == 1 && !folder.path("m.checkpoint").exists() && child.try_wait().expect("asked").is_none() {
+        while i % 2 == 1
+            && !folder.path("m.safetensors.checkpoint").exists()
+            && child.try_wait().expect("asked").is_none()
+        {
             std::thread::sleep(Duration::from_millis(2));
         }
         std::thread::sleep(if i % 2 == 1 { at / 10 } else { at });
@@ -72,8 +75,8 @@ fn killed(device: &str, iterations: u64, kills: u64) {
             assert!(bits(&folder, "m.safetensors") == whole, "{i}: a model that is there is whole");
         }
         let rest =
-            if folder.path("m.checkpoint").exists() { "--resume m.checkpoint" } else { "--checkpoint m.checkpoint" };
-        went_on += u64::from(folder.path("m.checkpoint").exists());
+            if folder.path("m.safetensors.checkpoint").exists() { "--resume m.safetensors.checkpoint" } else { "" };
+        went_on += u64::from(folder.path("m.safetensors.checkpoint").exists());
         folder.ok(&format!("{fit} --out m.safetensors {rest}"));
         assert!(bits(&folder, "m.safetensors") == whole, "killed after {at:?}, number {i}: another model");
         assert_eq!(folder.names(), ["m.safetensors", "whole.safetensors", "x.npy"], "{i}: files are left");
@@ -110,7 +113,7 @@ fn ignores_hangups() -> bool {
 fn a_hangup_that_is_ignored_stays_so() {
     let folder = Folder::new();
     data(&folder);
-    let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint m.checkpoint --checkpoint-every 0 -q");
+    let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint-every 0 -q");
     let program = folder.command("").get_program().to_owned();
     let mut child = std::process::Command::new("nohup")
         .arg(program)
@@ -132,7 +135,7 @@ fn a_signal_finishes_the_iteration_and_says_how_to_go_on() {
     let folder = Folder::new();
     data(&folder);
     folder.ok(&format!("{FIT} --device cpu --out whole.safetensors -q"));
-    let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint m.checkpoint --checkpoint-every 0");
+    let fit = format!("{FIT} --device cpu --out m.safetensors --checkpoint-every 0");
     for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         if signal == "-HUP" && ignores_hangups() {
             // Who ignores it, as `nohup` does, has it ignored.
@@ -146,10 +149,10 @@ fn a_signal_finishes_the_iteration_and_says_how_to_go_on() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains(&format!("SIG{}: ends after this iteration", &signal[1..])), "{stderr}");
         let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!((&said["interrupted"], &said["checkpoint"]), (&true.into(), &"m.checkpoint".into()));
+        assert_eq!((&said["interrupted"], &said["checkpoint"]), (&true.into(), &"m.safetensors.checkpoint".into()));
         let command = said["resume"].as_str().expect("a command");
-        assert!(stderr.contains(command) && command.ends_with("--json --resume m.checkpoint"), "{command}");
-        assert_eq!(folder.names(), ["m.checkpoint", "whole.safetensors", "x.npy"]);
+        assert!(stderr.contains(command) && command.ends_with("--json --resume m.safetensors.checkpoint"), "{command}");
+        assert_eq!(folder.names(), ["m.safetensors.checkpoint", "whole.safetensors", "x.npy"]);
         let words = shlex::split(command).expect("words");
         folder.ok(&words[1..].join(" "));
         assert!(bits(&folder, "m.safetensors") == bits(&folder, "whole.safetensors"));
@@ -194,6 +197,76 @@ fn a_checkpoint_of_something_else_is_refused() {
     folder.refused(&fit, 2, &[at, "is there already", "--resume", "to begin anew"]);
     folder.refused(&format!("{fit} --checkpoint x.npy"), 2, &["x.npy is there already"]);
     folder.refused(&format!("{fit} --checkpoint m.safetensors"), 2, &["another file than the model"]);
+    // Fewer sweeps than were made are refused with the number of those.
+    let one = "fit x.npy --layers 12 --tol 0 --device cpu --out one.safetensors";
+    folder.ok(&format!("{one} --sweeps 1000000 --time-limit 0.3 -q"));
+    let run = folder.run(&format!("{one} --sweeps 1 --resume one.safetensors.checkpoint"));
+    let least =
+        run.stderr.split("sweeps: expected ").nth(1).and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    assert!(run.code == Some(2) && least.is_some_and(|least| (2..1_000_000).contains(&least)), "{}", run.stderr);
     folder.write("x.npy", npy("(500, 60)", &samples(501, 60)[60..]));
     folder.refused(&format!("{fit} --resume {at}"), 2, &["checksum of samples"]);
+}
+
+/// A fit removes the checkpoint that it wrote, and no other.
+#[cfg(unix)]
+#[test]
+fn a_fit_that_is_done_leaves_the_checkpoint_of_another_one() {
+    let folder = Folder::new();
+    data(&folder);
+    let at = "m.safetensors.checkpoint";
+    // It writes none of its own, and ends after the other one has written its first.
+    let mut second = start(&folder, &format!("{FIT} {LONG} --device cpu --out m.safetensors --checkpoint-every 1h"));
+    let mut first = start(
+        &folder,
+        &format!("{FIT} --pretrain 9000 --sweeps 9000 --device cpu --out m.safetensors --checkpoint-every 0"),
+    );
+    until_written(&folder);
+    first.kill().expect("killed");
+    first.wait().expect("ended");
+    let written = std::fs::read(folder.path(at)).expect("a checkpoint");
+    assert!(second.wait().expect("ended").success());
+    assert!(
+        std::fs::read(folder.path(at)).is_ok_and(|left| left == written),
+        "the checkpoint of the other fit is gone"
+    );
+}
+
+#[test]
+fn a_copy_of_a_checkpoint_stays() {
+    let folder = Folder::new();
+    data(&folder);
+    let fit = format!("{FIT} {LONG} --device cpu");
+    folder.ok(&format!("{fit} --out m.safetensors --time-limit 0.2 -q"));
+    std::fs::rename(folder.path("m.safetensors.checkpoint"), folder.path("backup")).expect("moved");
+    let run = folder.ok(&format!("{fit} --out other.safetensors --resume backup"));
+    assert!(run.stderr.contains("backup stays"), "{}", run.stderr);
+    assert_eq!(folder.names(), ["backup", "m.safetensors", "other.safetensors", "x.npy"]);
+}
+
+/// Why a stage ended is said of each, and only of layers that had no training that they had none.
+#[test]
+fn a_fit_that_ran_out_of_time_says_where() {
+    let folder = Folder::new();
+    data(&folder);
+    let of = |more: &str| folder.ok(&format!("fit x.npy --device cpu --out m.safetensors --no-checkpoint {more}"));
+    let run = of("--layers 12 --tol 0 --sweeps 1000000 --time-limit 0.2");
+    assert!(run.stderr.contains("warning: stopped in the pre-training of layer 1, as asked"), "{}", run.stderr);
+    assert!(!run.stderr.contains("random start"), "{}", run.stderr);
+    let iterations = |run: &Run| run.stdout.lines().find(|l| l.starts_with("iterations")).expect("a line").to_string();
+    assert!(iterations(&run).ends_with(" of 1000000 (it was stopped)"), "{}", run.stdout);
+    let run = of("--layers 12,6 --pretrain 1000000 --tol 0 --time-limit 0.2");
+    assert!(run.stderr.contains("; the last layer had one only, from a random start"), "{}", run.stderr);
+    let stages = iterations(&run);
+    assert_eq!(stages.matches("(it was stopped)").count(), 3, "{stages}");
+    assert!(!stages.contains("nothing changed"), "{stages}");
+    let run = of("--layers 12,6 --pretrain 3 --sweeps 1000000 --tol 0 --time-limit 0.3");
+    assert!(
+        run.stderr.contains("stopped in the fine-tuning") && !run.stderr.contains("random start"),
+        "{}",
+        run.stderr
+    );
+    assert!(iterations(&run).contains("layer 1 3 of 3, layer 2 3 of 3, fine-tuning"), "{}", run.stdout);
+    let run = of("--layers 6 --online --batch 50 --sweeps 4 --tol 0");
+    assert!(iterations(&run).ends_with("fine-tuning 4 of 4"), "{}", run.stdout);
 }

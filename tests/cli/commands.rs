@@ -84,6 +84,8 @@ fn shells_and_man_are_served() {
         let text = folder.ok(&format!("completions {shell}")).stdout;
         assert!(text.contains(expected) && text.contains("pretrain-samples"), "{shell}");
     }
+    let bash = folder.ok("completions bash").stdout;
+    assert!(["sdnmf-rl2", "gz-table3", "softplus"].iter().all(|name| bash.contains(name)), "names are completed");
     folder.refused("completions tcsh", 2, &["bash, elvish, fish"]);
     let man = folder.ok("man").stdout;
     assert!(man.contains(".TH deepnmf 1") && man.contains(".TH deepnmf-fit 1") && man.contains("pretrain"), "{man}");
@@ -96,7 +98,7 @@ fn a_fit_ends_at_its_time_limit() {
     folder.write("x.npy", x_npy());
     let endless = "fit x.npy --layers 5,3 --pretrain 3 --sweeps 100000000 --tol 0 --device cpu --out m.safetensors";
     let run = folder.ok(&format!("{endless} --time-limit 0.5"));
-    assert!(run.stderr.contains("stopped before its end"), "{}", run.stderr);
+    assert!(run.stderr.contains("stopped in the fine-tuning, as asked"), "{}", run.stderr);
     folder.ok("transform m.safetensors x.npy --device cpu --out h.npy");
     assert_eq!(read_npy(&folder, "h.npy").0, [60, 3]);
     // Nothing was trained yet: an iteration for every layer, none for the whole.
@@ -374,7 +376,7 @@ fn the_demo_writes_a_model_and_pictures() {
         assert!(picture.pixels().any(|p| p[0] == 255));
     }
     folder.write("file", "in the way");
-    folder.refused("demo --out file --device cpu", 1, &["file: "]);
+    folder.refused("demo --out file --device cpu", 2, &["--out: expected a folder, found the file file"]);
 }
 
 /// As in `deepnmf devices | head -1`, when the reader has left.

@@ -36,7 +36,7 @@ fn columns_are_known_by_their_names() {
     assert_eq!(more, own);
     assert!(said.contains("more.csv: 2 columns that the model does not know are left out"), "{said}");
     folder.write("fewer.csv", table(&["actb", "cd4", "gapdh", "other"]));
-    let missing = ["fewer.csv", "expected a feature `cd8`, found none of that name", "without a header line"];
+    let missing = ["fewer.csv", "1 of 4 features are missing, the first `cd8`", "without a header line"];
     folder.refused("transform m.safetensors fewer.csv --device cpu --out h.npy", 1, &missing);
     folder.refused("evaluate m.safetensors fewer.csv --device cpu", 1, &missing);
 
@@ -57,7 +57,7 @@ fn columns_are_known_by_their_names() {
     assert_eq!(read_npy(&folder, "parts/components-1.npy").1, cells);
     assert!(!folder.path("parts/components-1.png").exists());
     folder.ok("report p.safetensors x.csv --device cpu --out r.html");
-    assert!(std::fs::read_to_string(folder.path("r.html")).expect("a page").contains(">gapdh</li>"));
+    assert!(std::fs::read_to_string(folder.path("r.html")).expect("a page").contains("</span>gapdh</li>"));
 }
 
 #[test]
@@ -86,9 +86,32 @@ fn components_of_images_are_exported_as_pictures() {
     folder.ok("fit faces --layers 2 --device cpu --out small.safetensors -q");
     folder.ok("export small.safetensors --out parts -q");
     assert_eq!(list(&folder.path("parts/components-1")), ["000.png", "001.png", "mine.txt"]);
-    assert!(!folder.path("parts/components-2.npy").exists() && !folder.path("parts/components-2/000.png").exists());
+    let names = || list(&folder.path("parts"));
+    assert_eq!(names(), ["coefficients.npy", "components-1", "components-1.npy", "components-1.png"]);
     folder.refused("export m.safetensors --out parts --layer 3", 2, &["--layer: expected 1 to 2"]);
-    folder.refused("export m.safetensors --out m.safetensors", 1, &["m.safetensors"]);
+    folder.refused(
+        "export m.safetensors --out m.safetensors",
+        2,
+        &["--out: expected a folder, found the file m.safetensors"],
+    );
+    folder.refused("demo --out m.safetensors/sub", 2, &["--out: expected a folder, found the file m.safetensors"]);
+    // Of one layer: none of the other layers of another model stay either.
+    folder.ok("export m.safetensors --out parts -q");
+    folder.ok("export small.safetensors --out parts --layer 1 -q");
+    assert_eq!(names(), ["coefficients.npy", "components-1", "components-1.npy", "components-1.png"]);
+    // Tables in the place of pictures.
+    folder.write("x.npy", x_npy());
+    folder.ok("fit x.npy --layers 3 --device cpu --out x.safetensors -q");
+    std::fs::remove_file(folder.path("parts/components-1/mine.txt")).expect("removed");
+    folder.ok("export x.safetensors --out parts -q");
+    assert_eq!(names(), ["coefficients.npy", "components-1.csv", "components-1.npy"]);
+    // Where it cannot be written whole, that of before stays.
+    folder.write("parts/components-2.npy/in the way", "kept");
+    let before = std::fs::read(folder.path("parts/components-1.npy")).expect("there");
+    let all = names();
+    folder.refused("export m.safetensors --out parts", 1, &["components-2.npy: --out: expected none"]);
+    assert_eq!(names(), all);
+    assert_eq!(std::fs::read(folder.path("parts/components-1.npy")).expect("there"), before);
 }
 
 #[test]
@@ -131,4 +154,35 @@ fn data_come_by_standard_input() {
     let run = piped("pages.tif", "fit - --layers 1 --device cpu --json");
     let json: serde_json::Value = serde_json::from_slice(&run.stdout).expect("JSON");
     assert_eq!((&json["n_samples"], &json["n_features"]), (&2.into(), &4.into()));
+}
+
+#[test]
+fn a_column_to_leave_out_has_to_be_there() {
+    let folder = Folder::new();
+    folder.write("x.csv", table(&["a", "b", "c"]));
+    let no = ["x.csv: --leave-out: there is no column `nope` to leave out"];
+    folder.refused("fit x.csv --layers 2 --leave-out a --leave-out nope --device cpu", 1, &no);
+    folder.ok("fit x.csv --layers 2 --leave-out a --device cpu --out m.safetensors -q");
+    // The model's own is left out where it is.
+    folder.write("y.csv", table(&["b", "c"]));
+    folder.ok("transform m.safetensors y.csv --device cpu --out h.npy");
+    folder.refused(
+        "transform m.safetensors y.csv --leave-out nope --device cpu --out h2.npy",
+        1,
+        &["no column `nope`"],
+    );
+}
+
+#[test]
+fn broken_images_can_be_left_out_and_the_next_command_does_so_too() {
+    let folder = Folder::new();
+    faces(&folder);
+    folder.write("faces/s1/broken.png", "no picture");
+    let says = ["faces/s1/broken.png", "does not decode", "--skip-broken leaves out images that do not"];
+    folder.refused("fit faces --layers 2 --device cpu", 1, &says);
+    let run = folder.ok("fit faces --layers 2 --skip-broken --device cpu --out m.safetensors");
+    let next = run.stdout.lines().find_map(|line| line.strip_prefix("next")).expect("a command").trim().to_string();
+    assert_eq!(next, "deepnmf report m.safetensors faces --skip-broken");
+    folder.ok(&format!("{} --device cpu", next.trim_start_matches("deepnmf ")));
+    folder.refused("evaluate m.safetensors faces --device cpu", 1, &says);
 }

@@ -86,7 +86,7 @@ fn new_samples_need_no_labels() {
     let json = folder.ok("evaluate m.safetensors new.csv --device cpu --json").json();
     assert_eq!(json["labels"][0]["from"], "the model");
     folder.write("other.csv", frame(false).replace("\n0,", "\n0,1"));
-    folder.refused("evaluate m.safetensors other.csv --device cpu", 1, &["expected labels"]);
+    folder.refused("evaluate m.safetensors other.csv --device cpu", 1, &["has labels, but not for these samples"]);
     for out in ["o.npz", "h.npy.gz", "o.txt"] {
         let transform = format!("transform m.safetensors new.csv --out {out} --device cpu");
         folder.refused(&transform, 2, &["transform writes .npy, .csv and .tsv", out]);
@@ -156,4 +156,53 @@ fn labels_of_a_fit_come_from_other_files_too() {
         2,
         &["--out: expected another file"],
     );
+}
+
+#[test]
+fn a_column_alone_is_of_the_table_beside_the_data_or_of_the_data() {
+    let folder = Folder::new();
+    faces(&folder);
+    std::fs::create_dir(folder.path("flat")).expect("made");
+    let mut table = "file,who,when\n".to_string();
+    for (class, i) in (0..3).flat_map(|class| (0..6).map(move |i| (class, i))) {
+        let name = format!("{class}-{i}.pgm");
+        std::fs::copy(folder.path(&format!("faces/s{class}/{i}.pgm")), folder.path(&format!("flat/{name}")))
+            .expect("copied");
+        table += &format!("{name},p{class},t{}\n", i % 2);
+    }
+    folder.write("flat/labels.csv", &table);
+    folder.ok("fit flat --layers 4 --device cpu --out m.safetensors -q");
+    let evaluate = |more: &str| folder.ok(&format!("evaluate m.safetensors flat --device cpu --json {more}")).json();
+    let labels = evaluate("--label who --label when")["labels"].clone();
+    assert_eq!((&labels[0]["classes"], &labels[1]["classes"]), (&3.into(), &2.into()));
+    // With the labels of the fit.
+    folder.ok("fit flat --layers 4 --label who --device cpu --out labelled.safetensors -q");
+    folder.ok("evaluate labelled.safetensors flat --device cpu -q");
+    folder.refused(
+        "evaluate m.safetensors faces --label who --device cpu",
+        2,
+        &["--label: expected --labels FILE, labels.csv"],
+    );
+    // A table that is the data.
+    folder.write("x.csv", "a,b,kind\n1,2,u\n2,1,v\n3,1,u\n1,3,v\n");
+    folder.ok("fit x.csv --layers 1 --y-key kind --device cpu --out x.safetensors -q");
+    folder.ok("evaluate x.safetensors x.csv --label kind --device cpu -q");
+}
+
+#[test]
+fn labels_of_other_samples_are_not_those_of_the_fit() {
+    let folder = Folder::new();
+    folder.write("x.npy", x_npy());
+    folder.write("y.csv", format!("class\n{}", "a\nb\n".repeat(30)));
+    folder.ok("fit x.npy --labels y.csv --train-per-class 20 --layers 3 --device cpu --out m.safetensors -q");
+    for more in ["", "--test-only"] {
+        let parts = ["x.npy: the model has labels, but not for these samples", "give --labels FILE"];
+        folder.refused(&format!("evaluate m.safetensors x.npy --device cpu {more}"), 1, &parts);
+    }
+    // How lines find their samples is said even with -q.
+    let run = folder.ok("fit x.npy --labels y.csv --layers 3 --device cpu --out m.safetensors -q");
+    assert!(run.stderr.contains("warning: y.csv: its lines are taken in the order of the samples"), "{}", run.stderr);
+    folder.ok("fit x.npy --layers 3 --device cpu --out plain.safetensors -q");
+    let run = folder.ok("report plain.safetensors x.npy --device cpu --out r.html");
+    assert!(run.stdout.contains("no labels of several classes (--labels FILE)"), "{}", run.stdout);
 }

@@ -91,9 +91,7 @@ fn attributes_come_from_the_table_beside_the_images() {
         .map(|line| line[4].parse::<f64>().expect("a number"))
         .fold(0.0, f64::max);
     assert!(best > 0.8, "bars at different places are told apart: {best}");
-    folder.ok(
-        "reproduce attributes --data bars --labels bars/labels.csv --label shade --quick --out out --device cpu -q",
-    );
+    folder.ok("reproduce attributes --data bars --label shade --quick --out out --device cpu -q");
     assert!(csv(&folder, "out/attributes.csv")[1..].iter().all(|line| line[1] == "shade"));
 }
 
@@ -201,18 +199,12 @@ fn tables_say_what_their_numbers_are_of() {
     let markdown = std::fs::read_to_string(folder.path("out/tr-fig6.md")).expect("written");
     for part in [
         "over 2 fits of each, with other seeds × 3 runs of k-means per fit. All samples are fitted and clustered.",
-        "| Deep Semi-NMF, IGO | 80 → 20 | gradient orientations | svd | 60 | 100 | 1e-5 | the model's own | unit features |",
+        "| Deep Semi-NMF, IGO | 80 → 20 | gradient orientations | linear | – | svd | 60 | 100 | 1e-5 | the model's own | unit features |",
     ] {
         assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
     }
     // As few as the layers of the paper let be.
-    let (mut values, mut classes) = (samples(4 * 38, 30), "class\n".to_string());
-    for (i, row) in values.chunks_exact_mut(30).enumerate() {
-        row[i % 4 * 7] += 3.0;
-        classes += &format!("{}\n", i % 4);
-    }
-    folder.write("x.npy", npy("(152, 30)", &values));
-    folder.write("y.csv", classes);
+    four_classes(&folder, 0);
     let reproduce = "reproduce gz-fig4 --data x.npy --labels y.csv --label class --quick --splits 2 --kmeans-seeds 3";
     let run = folder.ok(&format!("{reproduce} --out out --device cpu --json"));
     assert_eq!((&run.json()["splits"], &run.json()["fits"]), (&2.into(), &1.into()));
@@ -224,7 +216,7 @@ fn tables_say_what_their_numbers_are_of() {
         "over 2 splits into training and test samples × 1 fit of each × 3 runs of k-means per fit.",
         "GZ prints no numbers of this figure.",
         // More components than 144 training samples of 30 values have for a start.
-        "| SDNMF/RL2 | 600 → 80 | values | random | 60 | 40 | 1e-4 | coordinate descent | scaled-unit features |",
+        "| SDNMF/RL2 | 600 → 80 | values | linear | W 0.001, H 0.0001 | random | 60 | 40 | 1e-4 | coordinate descent | scaled-unit features |",
         "| DNMF, 300 → 40 |",
     ] {
         assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
@@ -258,6 +250,65 @@ fn what_cannot_work_is_refused_before_the_first_fit() {
     folder.write("small.npy", npy("(90, 20)", &samples(90, 20)));
     folder.refused(&small, 2, &["DNMF does not go with this experiment", "at most 110 components, found 600"]);
     folder.refused(&format!("reproduce attributes {data} --out out"), 1, &["expected images", "--image-shape says it"]);
+}
+
+/// 38 samples of each of four classes; `small` of them are of another one.
+fn four_classes(folder: &Folder, small: usize) {
+    let (mut values, mut classes) = (samples(4 * 38, 30), "class\n".to_string());
+    for (i, row) in values.chunks_exact_mut(30).enumerate() {
+        row[i % 4 * 7] += 3.0;
+        classes += &(if i < small { "tiny\n".to_string() } else { format!("c{}\n", i % 4) });
+    }
+    folder.write("x.npy", npy("(152, 30)", &values));
+    folder.write("y.csv", classes);
+}
+
+#[test]
+fn penalties_and_activations_say_all_that_they_show() {
+    let folder = Folder::new();
+    four_classes(&folder, 0);
+    let reproduce = |what: &str| {
+        folder.ok(&format!(
+            "reproduce {what} --data x.npy --labels y.csv --quick --kmeans-seeds 2 --out out --device cpu -q"
+        ));
+        std::fs::read_to_string(folder.path(&format!("out/{what}.md"))).expect("written")
+    };
+    let markdown = reproduce("penalties");
+    for part in [
+        "| error | seconds | sparseness of W_1 | sparseness of W_2 | sparseness of H_2 |",
+        "| SDNMF/L, c = 0.003 | 600 → 160 | values | linear | W 0.003",
+        "Hoyer's measure",
+    ] {
+        assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
+    }
+    assert!(!markdown.contains("GZ prints"), "{markdown}");
+    let lines = csv(&folder, "out/penalties.csv");
+    let end = lines[0].len() - 3;
+    assert_eq!(lines[0][end..], ["hoyer_w1", "hoyer_w2", "hoyer_h2"]);
+    let sparseness: Vec<f64> = lines[1..].iter().map(|line| line[end].parse().expect("a number")).collect();
+    assert!(sparseness.iter().all(|v| (0.0..=1.0).contains(v)) && sparseness[0] != sparseness[12], "{sparseness:?}");
+    let picture = |name: &str| std::fs::read_to_string(folder.path(&format!("out/{name}"))).expect("written");
+    for part in ["NMI and sparseness of SDNMF/L over the penalty", "(x.npy)", "NMI, and Hoyer", "c = 0 has no place"] {
+        assert!(picture("penalties-constants.svg").contains(part), "expected `{part}`");
+    }
+    assert!(picture("penalties-er.svg").contains("style=\"max-width:100%;height:auto\""));
+    for part in ["ER over the penalty constant", "Box: the middle half", "2 runs of k-means"] {
+        assert!(picture("penalties-er.svg").contains(part), "expected `{part}`");
+    }
+
+    let markdown = reproduce("activations");
+    for part in ["Square1: the root stands", "sigmoid is not among them", "| SDNMF/L, linear |", "| tanh |"] {
+        assert!(markdown.contains(part), "expected `{part}` in: {markdown}");
+    }
+    // These samples are not the paper's.
+    assert!(markdown.contains("not beside those of other samples") && !markdown.contains("printed, PIE"), "{markdown}");
+    assert!(!picture("activations-nmi.svg").contains("Printed"));
+
+    // Too few samples of a class are found before the first fit, by the name of the class.
+    four_classes(&folder, 12);
+    let few =
+        ["x.npy: activations trains on 36 samples of every class of `class`, found 12 of `tiny` and too few of 4 more"];
+    folder.refused("reproduce activations --data x.npy --labels y.csv --out other --device cpu -q", 1, &few);
 }
 
 /// The share of parts that were found, by method, layers, and layer.

@@ -6,6 +6,7 @@ use super::kernels::class::Table;
 use super::kernels::matmul::Products;
 use super::kernels::matmul_tiled::VARIANTS;
 use super::options::GpuOptions;
+use super::predict::FIXED_BYTES;
 use super::recorder::Recorder;
 use super::tune;
 use crate::{Error, Result};
@@ -38,6 +39,10 @@ impl Gpu {
         if let Some(forced) = context.options.force_variant.filter(|i| runs.get(*i) != Some(&true)) {
             let message = format!("{}: products have no variant {forced} that it can run", context.name);
             return Err(Error::Config(message));
+        }
+        if let Some(limit) = context.options.max_bytes.filter(|limit| *limit < FIXED_BYTES) {
+            let message = format!("{FIXED_BYTES} bytes are needed whatever is computed, {limit} are allowed");
+            return Err(Error::OutOfMemory(message));
         }
         let products = Products { runs, measured: Table::new(), halves: false };
         Ok(Self { recorder: Recorder::new(context)?, products, residual: None })

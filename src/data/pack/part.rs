@@ -88,7 +88,11 @@ impl Part {
         // First the journal: there is no part without one, whenever this is killed.
         write_journal(&journal_path, &journal)?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(|e| Error::io(&path, e))?;
+        let file = file.map_err(|e| match e.kind() {
+            // Since it was looked for.
+            ErrorKind::AlreadyExists => Error::format(&path, "another process is writing this file"),
+            _ => Error::io(&path, e),
+        })?;
         lock(&file, &path)?;
         Ok(Self { out: out.into(), target, replaced, path, journal_path, file, journal, noted: None })
     }

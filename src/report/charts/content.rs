@@ -11,6 +11,8 @@ pub struct Chart {
     pub y: Axis,
     /// What is drawn.
     pub content: Content,
+    /// Below the chart, in as many lines as it needs; may be empty.
+    pub note: String,
     /// Width and height in pixels of the SVG; a PNG has [`PNG_SCALE`](super::PNG_SCALE) times as many. Height 0: as high as the content
     /// needs.
     pub size: (u32, u32),
@@ -124,19 +126,25 @@ const WIDTH: u32 = 480;
 impl Chart {
     /// A chart of lines.
     pub fn lines(title: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.into(), x, y, content: Content::Lines(series), size: (WIDTH, 0) }
+        Self { title: title.into(), x, y, content: Content::Lines(series), note: String::new(), size: (WIDTH, 0) }
     }
 
     /// A chart of box plots; `reference` says in the legend what the marks are.
     pub fn boxes(title: impl Into<String>, x: Axis, groups: Vec<Group>, reference: impl Into<String>) -> Self {
         let content = Content::Boxes { groups, reference: reference.into() };
-        Self { title: title.into(), x, y: Axis::default(), content, size: (WIDTH, 0) }
+        Self { title: title.into(), x, y: Axis::default(), content, note: String::new(), size: (WIDTH, 0) }
     }
 
     /// A chart of bars; `reference` says in the legend what the marks are.
     pub fn bars(title: impl Into<String>, x: Axis, bars: Vec<Bar>, reference: impl Into<String>) -> Self {
         let content = Content::Bars { bars, reference: reference.into() };
-        Self { title: title.into(), x, y: Axis::default(), content, size: (WIDTH, 0) }
+        Self { title: title.into(), x, y: Axis::default(), content, note: String::new(), size: (WIDTH, 0) }
+    }
+
+    /// The same with a note below it.
+    #[must_use]
+    pub fn noted(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
     }
 
     /// The same of another size; see [`Chart::size`].

@@ -39,7 +39,7 @@ fn lines<DB: DrawingBackend>(
     area: &Area<DB>,
     medium: Medium,
 ) -> Result<(), Failed<DB>> {
-    let Chart { title, x, y, .. } = chart;
+    let Chart { title, x, y, note, .. } = chart;
     // A point determines the range of an axis only if the other axis can show it.
     let shown = |axis: &Axis, v: f64| v.is_finite() && (!axis.log || v > 0.0);
     let points = || {
@@ -62,6 +62,7 @@ fn lines<DB: DrawingBackend>(
         y_label: &y_label,
         left_texts: ticks.iter().map(|(_, text)| text.as_str()).collect(),
         legend: legend.into_iter().filter(|(_, label)| !label.is_empty()).collect(),
+        note,
     };
     let frame = Frame::new(area, medium, &around)?;
     frame.x_axis(&of_x)?;
@@ -149,7 +150,11 @@ fn rows_frame<'a, DB: DrawingBackend>(
 ) -> Result<Frame<'a, DB>, Failed<DB>> {
     let legend = marked.map(|text| (Mark::Diamond, text)).into_iter().collect();
     let (title, x_label) = (chart.title.as_str(), Chart::title_of(&chart.x));
-    Frame::new(area, medium, &Around { title, x_label: &x_label, y_label: "", left_texts: names, legend })
+    Frame::new(
+        area,
+        medium,
+        &Around { title, x_label: &x_label, y_label: "", left_texts: names, legend, note: &chart.note },
+    )
 }
 
 /// The middle of a row, and half the height of its box or bar.

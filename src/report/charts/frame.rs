@@ -72,6 +72,12 @@ pub(super) fn lines_height(names: u32) -> u32 {
     names.div_ceil(2).saturating_mul(LINE as u32).saturating_add(300)
 }
 
+/// The height in pixels of a note below a chart that is `width` wide, about.
+pub(super) fn note_height(note: &str, width: u32) -> u32 {
+    let letters = u32::try_from(note.chars().count()).unwrap_or(u32::MAX);
+    letters.saturating_mul(LETTERS as u32 * 5 / 9).div_ceil(width.max(1)).saturating_mul(LINE as u32)
+}
+
 /// The mark of a name in the legend.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
@@ -99,6 +105,7 @@ pub(super) struct Around<'a> {
     /// Texts left of the plot, which determine the room there.
     pub(super) left_texts: Vec<&'a str>,
     pub(super) legend: Vec<(Mark, &'a str)>,
+    pub(super) note: &'a str,
 }
 
 impl<'a, DB: DrawingBackend> Frame<'a, DB> {
@@ -115,7 +122,11 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         // The last number of the horizontal axis goes beyond the plot.
         let right = width - gap - 6 * scale;
         let mut frame = Self { area, left: gap, right, top: gap, bottom: height - gap, scale };
-        for line in frame.wrapped(around.title, frame.right - gap) {
+        for line in frame.wrapped(around.note, LETTERS, frame.right - gap).iter().rev() {
+            frame.text(line, (gap, frame.bottom), LETTERS, HPos::Left, VPos::Bottom)?;
+            frame.bottom -= LINE * scale;
+        }
+        for line in frame.wrapped(around.title, TITLE, frame.right - gap) {
             frame.text(&line, (gap, frame.top), TITLE, HPos::Left, VPos::Top)?;
             frame.top += (TITLE + 5) * scale;
         }
@@ -148,12 +159,12 @@ impl<'a, DB: DrawingBackend> Frame<'a, DB> {
         size.map_or(0, |(w, _)| (f64::from(w) * 1.1) as i32)
     }
 
-    /// The lines of a title that is no wider than `width`, unless a word is.
-    fn wrapped(&self, title: &str, width: i32) -> Vec<String> {
+    /// The lines of a text that is no wider than `width`, unless a word is.
+    fn wrapped(&self, title: &str, size: i32, width: i32) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for word in title.split(' ').filter(|word| !word.is_empty()) {
             match lines.last_mut() {
-                Some(line) if self.width_of(&format!("{line} {word}"), TITLE) <= width => {
+                Some(line) if self.width_of(&format!("{line} {word}"), size) <= width => {
                     line.push(' ');
                     line.push_str(word);
                 }

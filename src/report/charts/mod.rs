@@ -90,17 +90,20 @@ impl Chart {
         let medium = Medium { scale: SVG_SCALE, background };
         self.draw_on(SVGBackend::with_string(&mut svg, size), medium)?;
         let drawn = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-        Ok(svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1))
+        // No wider than the window.
+        let said = format!("width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\"");
+        Ok(svg.replacen(&drawn, &said, 1))
     }
 
     /// Width and height in pixels; a height of 0 is computed from the content.
     fn measured(&self) -> Result<(u32, u32)> {
         let (width, height) = self.size;
+        let note = |height: u32| height.saturating_add(frame::note_height(&self.note, width));
         let count = |n: usize| u32::try_from(n).unwrap_or(MAX_SIDE);
         let height = match (height, &self.content) {
-            (0, Content::Lines(series)) => frame::lines_height(count(series.len())),
-            (0, Content::Boxes { groups, .. }) => frame::height(count(groups.len())),
-            (0, Content::Bars { bars, .. }) => frame::height(count(bars.len())),
+            (0, Content::Lines(series)) => note(frame::lines_height(count(series.len()))),
+            (0, Content::Boxes { groups, .. }) => note(frame::height(count(groups.len()))),
+            (0, Content::Bars { bars, .. }) => note(frame::height(count(bars.len()))),
             (height, _) => height,
         };
         let side = width.max(height);

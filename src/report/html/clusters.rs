@@ -24,7 +24,7 @@ const DENSE: usize = 30;
 
 pub(super) fn section(report: &Report<'_>, pictures: &Pictures<'_>) -> Result<Section> {
     let body = match &report.clusters {
-        None => Err("samples were not clustered".into()),
+        None => Err("samples were not clustered: there are no labels of several classes (--labels FILE) and no number of clusters (--clusters K)".into()),
         Some(clusters) => Ok(body(report, clusters, pictures)?),
     };
     Ok(Section { id: "clusters", title: "Clusters", body })
@@ -40,7 +40,15 @@ struct Cluster {
 
 fn body(report: &Report<'_>, c: &Clusters, pictures: &Pictures<'_>) -> Result<String> {
     let clusters = by_size(c);
-    let mut html = format!("<p>{} samples in {} clusters, found without labels.</p>\n", c.of.len(), clusters.len());
+    let of_runs = match c.runs {
+        0 | 1 => String::new(),
+        n => format!(
+            " Of {n} runs of k-means this is the one with the least sum of squared distances; all here is of this run. <code>deepnmf \
+             evaluate</code> says the scores of all runs, mean and deviation."
+        ),
+    };
+    let mut html =
+        format!("<p>{} samples in {} clusters, found without labels.{of_runs}</p>\n", c.of.len(), clusters.len());
     if !c.scores.is_empty() {
         let names: String = c.scores.iter().map(|(n, _)| format!("<th class=\"number\">{}</th>", escape(n))).collect();
         let values: String = c.scores.iter().map(|(_, v)| format!("<td class=\"number\">{v:.3}</td>")).collect();

@@ -39,6 +39,8 @@ pub struct Samples<'a> {
 /// Clusters of samples.
 #[derive(Debug, Clone, Default)]
 pub struct Clusters {
+    /// Of how many runs of k-means this is the one with the least sum of squared distances; 0 where that is not known.
+    pub runs: usize,
     /// The cluster of every sample, from 0.
     pub of: Vec<usize>,
     /// The names of the classes; empty without labels.

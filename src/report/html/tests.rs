@@ -46,6 +46,7 @@ fn model(name: &str, layers: &[usize]) -> Model {
 fn clusters() -> Clusters {
     let labels = (0..12).map(|i| Some(i % 2)).collect();
     Clusters {
+        runs: 10,
         of: (0..12).map(|i| if i == 11 { 4 } else { i % 2 }).collect(),
         classes: vec!["coats".into(), HOSTILE.into()],
         labels: Some(labels),

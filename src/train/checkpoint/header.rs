@@ -89,7 +89,12 @@ impl Header {
     /// Whether a fit of so many sweeps makes the iterations that were made.
     pub(super) fn is_of_sweeps(&self, config: &Config) -> bool {
         let of_sweeps = config.is_one_stage() || self.stage == config.layers.len();
-        self.sweeps == config.sweeps || !of_sweeps || self.loops.is_empty() && self.here.made() <= config.sweeps
+        self.sweeps == config.sweeps || !of_sweeps || self.loops.is_empty() && self.least_sweeps() <= config.sweeps
+    }
+
+    /// Those of a stage of sweeps that were made; all of them, where the loops after the first follow from their number.
+    pub(super) fn least_sweeps(&self) -> usize {
+        if self.loops.is_empty() { self.here.made() } else { self.sweeps }
     }
 
     /// What no fit writes.
