@@ -148,7 +148,7 @@ fn labels_from_a_file() {
     folder.refused(
         "evaluate m.safetensors x.npy --device cpu",
         1,
-        &["expected labels", "--labels reads them from a file"],
+        &["the model has labels, but not for these samples", "give --labels FILE"],
     );
     folder.refused("evaluate labels.csv faces --device cpu", 1, &["expected a safetensors file"]);
 }
