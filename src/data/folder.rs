@@ -170,7 +170,9 @@ fn in_pages(
 
 /// What becomes of images other than grey or coloured ones of 8 bits, and of how many of them.
 fn changed(images: &Named<Picture>) -> Vec<String> {
-    let of: Vec<_> = images.par_iter().flat_map_iter(|(picture, _)| changes(picture)).collect();
+    // A pipe has no beginning to look at before it is read.
+    let files = images.par_iter().filter(|(picture, _)| picture.path.is_file());
+    let of: Vec<_> = files.flat_map_iter(|(picture, _)| changes(picture)).collect();
     let counts = of.into_iter().fold(BTreeMap::new(), |mut counts, change| {
         *counts.entry(change).or_insert(0) += 1;
         counts
