@@ -39,10 +39,10 @@ fn usage(e: &clap::Error) -> ExitCode {
     }
 }
 
-/// A process that fails ends all, and what the first of them says, the others need not say again: it has a second for that.
+/// A process that fails ends all, and what the first of them says, the others need not say again: it has three seconds for that.
 fn wait_for_first(code: u8) {
     if code != 0 {
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(3));
     }
 }
 

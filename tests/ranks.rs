@@ -11,6 +11,7 @@ use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::model::{Activation, MODELS, ModelSpec};
 use deepnmf::train::{self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Solver};
 use ndarray::Array2;
+use std::time::{Duration, Instant};
 
 const N: usize = 301;
 const M: usize = 40;
@@ -198,6 +199,26 @@ fn a_sweep_exchanges_what_the_formula_says() {
         let messages = 2 * (size as u64 - 1);
         assert_eq!(sent(9) - sent(5), 4 * messages * 8 * (m * k + 2 * k * k + 1 + 4), "{size} ranks");
     }
+}
+
+/// Every phase has its time, and together they take no more than there was.
+#[test]
+fn time_is_counted_by_phase() {
+    let x = data();
+    let config = Config { stream: true, ..config("sdnmf-l", &[9, 6]) };
+    let counted = on_ranks(3, move |ranks| {
+        let begin = Instant::now();
+        // The others wait for this one.
+        std::thread::sleep(Duration::from_millis(if ranks.rank() == 1 { 100 } else { 0 }));
+        fit_of(&mut Cpu::new(), &x, &config, ranks);
+        (ranks.traffic(), begin.elapsed().as_secs_f64())
+    });
+    for (rank, (of, seconds)) in counted.iter().enumerate() {
+        let phases = [of.reading, of.solving, of.exchanging, of.waiting];
+        assert!(phases.iter().all(|of| *of > 0.0), "{rank}: {of:?}");
+        assert!(phases.iter().sum::<f64>() <= *seconds, "{rank}: {of:?} of {seconds}");
+    }
+    assert!(counted[0].0.waiting > counted[1].0.waiting + 0.05, "{counted:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::args::shape_text;
 use super::checkpoint::{self, CheckpointArgs};
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
-use super::part::Part;
+use super::part::{Part, phases};
 use super::progress::Reporter;
 use super::ranks::{agreed, same};
 use super::samples::{self, checked, streamed_json};
@@ -169,7 +169,7 @@ impl Job {
         model.metadata.labels = labels;
         let writes = file.is_some();
         file.map_or(Ok(()), |file| save(&model, file))?;
-        let exchanged = part.as_ref().map(Part::exchanged).transpose()?;
+        let exchanged = part.as_ref().map(|part| part.exchanged(model.metadata.seconds.total)).transpose()?;
         if writes && checkpoint::stopped(&warnings).is_none() {
             checkpoint.iter().for_each(|written| written.done(out));
         }
@@ -317,12 +317,16 @@ impl Fitted {
         out.summary("iterations", &self.iterations())?;
         if let Some(exchanged) = &self.exchanged {
             let number = |name: &str| exchanged[name].as_u64().unwrap_or_default();
-            let share = percent(exchanged["seconds"]["mean"].as_f64().unwrap_or_default() / m.seconds.total);
+            let mean = |phase: &str| exchanged["seconds"][phase]["mean"].as_f64().unwrap_or_default();
+            let share = percent((mean("exchanging") + mean("waiting")) / m.seconds.total);
             let (ranks, sent) = (number("size"), bytes(number("bytes")));
             out.summary(
                 "ranks",
-                &format!("{ranks}, which exchanged {sent}; {share} of the time of the fit went into that"),
+                &format!(
+                    "{ranks}, which exchanged {sent}; {share} of the time of the fit went into that and into waiting"
+                ),
             )?;
+            phases(exchanged).iter().for_each(|line| out.detail(line));
         }
         let error = percent(m.relative_error);
         let energy = percent(1.0 - m.relative_error.powi(2));

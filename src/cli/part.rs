@@ -2,11 +2,14 @@
 
 use deepnmf::backend::Storage;
 use deepnmf::data::{Checked, ImageSet, Samples};
-use deepnmf::ranks::Ranks;
+use deepnmf::ranks::{Ranks, Traffic};
 use deepnmf::train::{Placed, Source};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Result;
+
+/// What of a rank is counted.
+type Seconds<'a> = &'a dyn Fn(&Traffic) -> f64;
 
 /// The samples of this process among those of all of them.
 pub(super) struct Part {
@@ -49,19 +52,40 @@ impl Part {
         Ok(if own == Storage::U8 && others { Storage::F32 } else { own })
     }
 
-    /// What was exchanged, for `--json`: bytes that all ranks sent, and seconds in which they exchanged or waited for it.
-    pub(super) fn exchanged(&self) -> Result<Value> {
+    /// What was exchanged, and what the time of a fit of so many `seconds` went into on the ranks, for `--json`.
+    pub(super) fn exchanged(&self, seconds: f64) -> Result<Value> {
         let all = self.ranks.all_of(&self.ranks.traffic())?;
-        let seconds = || all.iter().map(|traffic| traffic.seconds);
-        Ok(json!({
-            "size": all.len(),
-            "bytes": all.iter().map(|traffic| traffic.sent).sum::<u64>(),
-            "seconds": {
-                "root": all[0].seconds,
-                "least": seconds().fold(f64::INFINITY, f64::min),
-                "mean": seconds().sum::<f64>() / all.len() as f64,
-                "most": seconds().fold(0.0, f64::max),
-            },
-        }))
+        let counted = |of: &Traffic| of.reading + of.solving + of.exchanging + of.waiting;
+        let phases: [(&str, Seconds<'_>); 5] = [
+            ("reading", &|of| of.reading),
+            ("products", &|of| (seconds - counted(of)).max(0.0)),
+            ("solving", &|of| of.solving),
+            ("exchanging", &|of| of.exchanging),
+            ("waiting", &|of| of.waiting),
+        ];
+        let statistics = |of: Seconds<'_>| {
+            let each = || all.iter().map(of);
+            json!({
+                "root": of(&all[0]),
+                "min": each().fold(f64::INFINITY, f64::min),
+                "mean": each().sum::<f64>() / all.len() as f64,
+                "max": each().fold(0.0, f64::max),
+            })
+        };
+        let bytes = all.iter().map(|of| of.sent).sum::<u64>();
+        let seconds: Map<_, _> = phases.iter().map(|(name, of)| ((*name).to_string(), statistics(of))).collect();
+        Ok(json!({ "size": all.len(), "bytes": bytes, "seconds": seconds }))
     }
+}
+
+/// What [`Part::exchanged`] says, a line for every phase.
+pub(super) fn phases(exchanged: &Value) -> Vec<String> {
+    let seconds = exchanged["seconds"].as_object().into_iter().flatten();
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap_or(f64::NAN);
+    let line = |(name, of): (&String, &Value)| {
+        let columns = ["root", "min", "mean", "max"].map(|column| format!("{:>10.3}", number(of, column)));
+        format!("{name:<12}{}", columns.concat())
+    };
+    let title = format!("{:<12}{:>10}{:>10}{:>10}{:>10}", "seconds", "root", "min", "mean", "max");
+    std::iter::once(title).chain(seconds.map(line)).collect()
 }

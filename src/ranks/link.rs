@@ -23,6 +23,23 @@ pub trait Link: std::fmt::Debug + Sync {
     /// Where the other rank is not reached.
     fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<()>;
 
+    /// Waits until all ranks have come here.
+    ///
+    /// # Errors
+    /// Where a rank is not reached.
+    fn barrier(&self) -> Result<()> {
+        match self.rank() {
+            0 => {
+                (1..self.size()).try_for_each(|from| self.receive(from, &mut []))?;
+                (1..self.size()).try_for_each(|to| self.send(to, &[]))
+            }
+            _ => {
+                self.send(0, &[])?;
+                self.receive(0, &mut [])
+            }
+        }
+    }
+
     /// Gives all ranks the bytes of rank 0.
     ///
     /// # Errors

@@ -14,5 +14,6 @@ mod tree;
 
 pub use launch::{Connected, abort, connect, launched, on_this_machine, threads};
 pub use link::Link;
+pub(crate) use shares::Phase;
 pub use shares::{Ranks, Traffic};
 pub(crate) use tree::{Tree, add};

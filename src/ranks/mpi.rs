@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, Destination, Equivalence, Root, Source};
+use mpi::traits::{Communicator, CommunicatorCollectives, Destination, Equivalence, Root, Source};
 
 /// Bytes of a message, at most: MPI counts them in 31 bits.
 const MOST_BYTES: usize = 1 << 30;
@@ -72,6 +72,11 @@ impl Link for World {
                 return Err(Error::Data(format!("rank {from}: expected {expected} bytes, found {found}")));
             }
         }
+        Ok(())
+    }
+
+    fn barrier(&self) -> Result<()> {
+        SimpleCommunicator::world().barrier();
         Ok(())
     }
 

@@ -24,19 +24,36 @@ pub struct Ranks {
     traffic: &'static Counters,
 }
 
-/// What a rank has exchanged.
+/// What a rank has exchanged, and the seconds that it spent. On a GPU, which works while they go on, those of reading and solving are only
+/// what it takes to tell it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Bytes that it sent; a broadcast counts once for every rank that it goes to, as sent by rank 0.
     pub sent: u64,
-    /// Seconds that it took, and in which it waited for others.
-    pub seconds: f64,
+    /// Seconds of reading samples that are streamed.
+    pub reading: f64,
+    /// Seconds of the solvers of blocks.
+    pub solving: f64,
+    /// Seconds of exchanging, all ranks being there.
+    pub exchanging: f64,
+    /// Seconds of waiting for the ranks that come last to an exchange.
+    pub waiting: f64,
+}
+
+/// What time is spent on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Phase {
+    Reading,
+    Solving,
+    Exchanging,
+    Waiting,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
     sent: AtomicU64,
-    nanoseconds: AtomicU64,
+    /// By phase.
+    nanoseconds: [AtomicU64; 4],
 }
 
 fn in_pieces() -> Error {
@@ -66,26 +83,42 @@ impl Ranks {
 
     /// What this rank has exchanged so far.
     pub fn traffic(&self) -> Traffic {
-        let nanoseconds = self.traffic.nanoseconds.load(Ordering::Relaxed);
-        Traffic { sent: self.traffic.sent.load(Ordering::Relaxed), seconds: nanoseconds as f64 * 1e-9 }
+        let seconds = |phase: Phase| self.traffic.nanoseconds[phase as usize].load(Ordering::Relaxed) as f64 * 1e-9;
+        Traffic {
+            sent: self.traffic.sent.load(Ordering::Relaxed),
+            reading: seconds(Phase::Reading),
+            solving: seconds(Phase::Solving),
+            exchanging: seconds(Phase::Exchanging),
+            waiting: seconds(Phase::Waiting),
+        }
     }
 
-    fn timed<T>(&self, sent: u64, exchange: impl FnOnce(&dyn Link) -> Result<T>) -> Result<T> {
+    /// Adds what this takes to the time of a phase.
+    pub(crate) fn timed<T>(&self, phase: Phase, work: impl FnOnce() -> T) -> T {
         let begin = Instant::now();
-        let done = exchange(self.link);
-        self.traffic.sent.fetch_add(sent, Ordering::Relaxed);
-        self.traffic.nanoseconds.fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        let done = work();
+        self.traffic.nanoseconds[phase as usize].fetch_add(begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
         done
+    }
+
+    fn exchange<T>(&self, sent: u64, work: impl FnOnce(&dyn Link) -> Result<T>) -> Result<T> {
+        self.traffic.sent.fetch_add(sent, Ordering::Relaxed);
+        self.timed(Phase::Exchanging, || work(self.link))
+    }
+
+    /// Waits for all ranks, so that what follows takes no longer than the exchange.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.timed(Phase::Waiting, || self.link.barrier())
     }
 
     /// Sends bytes to another rank.
     pub(crate) fn send(&self, to: usize, bytes: &[u8]) -> Result<()> {
-        self.timed(bytes.len() as u64, |link| link.send(to, bytes))
+        self.exchange(bytes.len() as u64, |link| link.send(to, bytes))
     }
 
     /// Waits for the next bytes of another rank.
     pub(crate) fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<()> {
-        self.timed(0, |link| link.receive(from, bytes))
+        self.exchange(0, |link| link.receive(from, bytes))
     }
 
     /// Sends rows to another rank.
@@ -102,7 +135,7 @@ impl Ranks {
     /// Gives all ranks the bytes of rank 0.
     pub(crate) fn broadcast(&self, bytes: &mut [u8]) -> Result<()> {
         let others = if self.is_first() { self.size() as u64 - 1 } else { 0 };
-        self.timed(bytes.len() as u64 * others, |link| link.broadcast(bytes))
+        self.exchange(bytes.len() as u64 * others, |link| link.broadcast(bytes))
     }
 
     /// The rows of a shard of n samples of m features: as many for any number of ranks.

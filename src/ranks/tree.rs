@@ -58,6 +58,7 @@ impl Tree {
 
     /// The sum over all leaves of all ranks.
     pub(crate) fn finish(mut self) -> Result<Vec<f64>> {
+        self.ranks.wait()?;
         let levels = self.leaves.next_power_of_two().trailing_zeros();
         let root = self.node(levels, 0)?;
         let mut root = root.unwrap_or_else(|| vec![0.0; self.length]);

@@ -10,7 +10,7 @@
 //! as in their (14) and (21): (25) lacks a norm and (20) a factor of ½. Or by coordinate descent, which the backends
 //! have as one operation: [`Backend::descend`].
 
-use super::cut::{Cut, Scratch};
+use super::cut::{Cut, Scratch, timed};
 use super::nesterov::{Block, Nesterov, Steps};
 
 use super::settings::Elastic;
@@ -19,6 +19,7 @@ use super::{Config, Metric, Solver};
 use crate::Result;
 use crate::backend::{Backend, Descent, MatMul, Part, Separate, Write};
 use crate::model::HPenalty;
+use crate::ranks::{Phase, Ranks};
 
 /// How a block is solved.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +71,8 @@ pub(crate) struct HBlock<B: Backend> {
     /// The constant of a penalty on the sum of H.
     l1: f64,
     shards: Scratch<Shard<B>>,
+    /// Whoever counts its time.
+    ranks: Option<Ranks>,
 }
 
 /// A method with what it needs for any shard.
@@ -152,6 +155,7 @@ impl<B: Backend> HBlock<B> {
             solver,
             extra: 0.0,
             l1,
+            ranks: cut.ranks(),
         })
     }
 
@@ -202,7 +206,7 @@ impl<B: Backend> HBlock<B> {
         let Shard { rhs, shifted, separate } = self.shards.rows(b.shape(h).0)?;
         let rhs = less(b, rhs, self.l1, shifted)?;
         let block = Block { left: None, gram, rhs, mu: 0.0, extra: self.extra };
-        self.solver.solve(b, &block, h, separate)
+        timed(self.ranks, Phase::Solving, || self.solver.solve(b, &block, h, separate))
     }
 }
 
@@ -250,6 +254,8 @@ pub(crate) struct WBlock<B: Backend> {
     elastic: Option<(Elastic, Option<B::Matrix>, B::Matrix)>,
     solver: Method<B>,
     separate: Option<Separate<B>>,
+    /// Whoever counts its time.
+    ranks: Option<Ranks>,
 }
 
 impl<B: Backend> WBlock<B> {
@@ -264,7 +270,13 @@ impl<B: Backend> WBlock<B> {
             elastic: None,
             separate: solver.separate(b, (rows, k), mu)?,
             solver,
+            ranks: None,
         })
+    }
+
+    /// Its time is counted by this rank.
+    pub(crate) fn of_ranks(self, ranks: Option<Ranks>) -> Self {
+        Self { ranks, ..self }
     }
 
     /// Penalises every entry.
@@ -305,7 +317,7 @@ impl<B: Backend> WBlock<B> {
             }
         }
         let block = Block { left, gram, rhs, mu, extra: mu * self.rows as f64 };
-        self.solver.solve(b, &block, w, &mut self.separate)
+        timed(self.ranks, Phase::Solving, || self.solver.solve(b, &block, w, &mut self.separate))
     }
 }
 

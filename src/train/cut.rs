@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::backend::{Backend, Cadence, Write};
-use crate::ranks::Ranks;
+use crate::ranks::{Phase, Ranks};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -152,6 +152,14 @@ impl<T> Scratch<T> {
     pub(crate) fn get(&self, rows: usize) -> Result<&T> {
         let found = self.of.iter().find(|(of, _)| *of == rows);
         found.map(|(_, scratch)| scratch).ok_or_else(|| no_shard(rows))
+    }
+}
+
+/// Counts the time of this as that of a phase, where there are ranks.
+pub(super) fn timed<T>(ranks: Option<Ranks>, phase: Phase, work: impl FnOnce() -> T) -> T {
+    match ranks {
+        None => work(),
+        Some(ranks) => ranks.timed(phase, work),
     }
 }
 

@@ -54,7 +54,8 @@ impl<B: Backend> Chain<B> {
             let (rows, k) = (if l == 0 { m } else { ranks[l - 1] }, ranks[last]);
             let inner = l < last;
             chain.push(Self {
-                block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, BlockSolver::in_chain(config))?,
+                block: WBlock::new(b, (rows, rank), penalties.mu[l], l > 0, BlockSolver::in_chain(config))?
+                    .of_ranks(config.ranks),
                 psi: b.zeros(m, rank)?,
                 tail: if inner { Some(b.zeros(rank, k)?) } else { None },
                 tail_gram: if inner { Some(b.zeros(rank, k)?) } else { None },

@@ -31,7 +31,7 @@ pub(crate) fn pretrain<B: Backend>(
     let Layer { mu, lambda, .. } = *layer;
     let (kind, net) = (config.h_penalty(), config.elastic_net);
     let mut h_block = HBlock::new(b, v.cut(), k, (kind, lambda, net.h.l1), BlockSolver::of(config, m, k))?;
-    let mut w_block = WBlock::new(b, (m, k), mu, false, BlockSolver::of(config, n, k))?;
+    let mut w_block = WBlock::new(b, (m, k), mu, false, BlockSolver::of(config, n, k))?.of_ranks(config.ranks);
     w_block.penalise_entries(b, net.w)?;
     let mut objective = Objective::new(b, vv, &[mu], &[k], kind, lambda)?;
     objective.penalise_entries(b, net)?;

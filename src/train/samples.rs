@@ -4,7 +4,7 @@
 //! the block of `H_s`, and its part of the sums that couple the samples, `C = Σ_s X_sᵀ H_s` and `S = Σ_s H_sᵀ H_s`. So X is
 //! read once per iteration, and the right side and the scratch of H have the size of a shard.
 
-use super::cut::{Cut, Shard};
+use super::cut::{Cut, Shard, timed};
 use super::kept::{Kept, Parked};
 use super::partials::Partials;
 use super::source::Source;
@@ -12,6 +12,7 @@ use super::state::{State, Visitor};
 use super::unit::Unit;
 use crate::backend::{Apply, Backend, By, ColumnSums, Device, Element, MatMul, Rows, Storage, Sum};
 use crate::model::Activation;
+use crate::ranks::Phase;
 use crate::{Error, Result};
 use ndarray::{ArcArray2, Array2, ArrayView2, s};
 use std::ops::Range;
@@ -330,8 +331,9 @@ impl<B: Backend> Shards<B> for Streamed<'_, B::Elem> {
 
     fn pass(&mut self, b: &mut B, visit: &mut Visit<'_, B>) -> Result<()> {
         for (s, rows) in self.cut.shards().enumerate() {
-            let storage = self.storage;
-            let (shard, _) = b.upload_data(self.rows(rows)?, storage)?;
+            let (storage, ranks) = (self.storage, self.cut.ranks());
+            let read = || b.upload_data(self.rows(rows)?, storage);
+            let (shard, _) = timed(ranks, Phase::Reading, read)?;
             visit(b, self.cut.shard(s), &shard)?;
         }
         Ok(())

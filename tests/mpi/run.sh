@@ -76,6 +76,14 @@ for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layer
     same "$how" "fit-$i-1.safetensors" fit-"$i"-*.safetensors
 done
 
+# What the time of the ranks went into.
+processes 3 ./deepnmf fit x.npy --layers 12 "${short[@]}" --threads 1 --json --out phases.safetensors >phases.json 2>/dev/null
+for phase in reading products solving exchanging waiting; do
+    grep -q "\"$phase\":{\"max\":[0-9.e-]*,\"mean\":[0-9.e-]*,\"min\":[0-9.e-]*,\"root\":" phases.json || fault "$phase: $(cat phases.json)"
+done
+processes 3 ./deepnmf fit x.npy --layers 12 "${short[@]}" --threads 1 -v --out phases.safetensors >phases.txt 2>&1
+grep -q "seconds .*root .*min .*mean .*max" phases.txt || fault "phases: $(cat phases.txt)"
+
 # One process is alone, and so are several that are told to be.
 ./deepnmf fit x.npy --layers 12 "${short[@]}" --quiet --out alone.safetensors
 ranks 1 fit x.npy --layers 12 "${short[@]}" --out alone-1.safetensors
