@@ -330,7 +330,12 @@ fn a_value_that_is_wrong_is_found_wherever_it_is() {
             let path = dir.put("x.npy", &npy("<f8", "False", &format!("({n}, {m})"), &values));
             let mut set = open(&path, &LoadOptions::default());
             let message = set.validate(false, "x.npy").unwrap_err().to_string();
-            let place = format!("row {}, column {}", at / m, at % m);
+            let (row, column) = (at / m + 1, at % m + 1);
+            let place = if value == 1e300 {
+                format!("row {row}, column {column}")
+            } else {
+                format!("sample {row}, feature {column}")
+            };
             assert!(message.contains(say) && message.contains(&place), "{message}");
             // Without that look, the first pass of a fit finds it.
             let config = Config { stream: true, ..Config::new(MODELS[0], [3]) };

@@ -90,9 +90,7 @@ impl Layout {
         };
         // R writes no header for the column of names.
         let shifted = header && second.is_some_and(|record| record.len() == first.len() + 1);
-        let names = if shifted || header && called && label != Some(0) {
-            Names::Header
-        } else if header && padded && label != Some(0) {
+        let names = if shifted || header && (called || padded) && label != Some(0) {
             Names::Header
         } else if label != Some(0) && (only_first && !header || header && second.is_some_and(is_name)) {
             Names::Text
