@@ -154,11 +154,11 @@ fn what_is_missing_is_left_out_and_the_page_says_so() {
     let unlabelled = Clusters { labels: None, classes: Vec::new(), scores: Vec::new(), ..clusters() };
     let found = page(&bare, None, Some(unlabelled));
     assert_eq!(found.shown, ["What was run", "Sparsity", "Components", "Clusters"]);
-    // The strongest features of every component, by name, the strongest first.
+    // The strongest features of every component, with value and name, the strongest first.
     let psi = bare.factors.components(1).unwrap();
     let mut order: Vec<usize> = (0..12).collect();
     order.sort_by(|&a, &b| psi[[b, 0]].total_cmp(&psi[[a, 0]]));
-    let expected: String = order.iter().take(8).map(|i| format!("gene {i} <&>")).collect();
+    let expected: String = order.iter().take(8).map(|&i| format!("{:.3}gene {i} <&>", psi[[i, 0]])).collect();
     assert!(text_of(&found, "components").contains(&expected), "{expected}: {}", text_of(&found, "components"));
     assert!(text_of(&found, "course").contains("no history"));
     let clusters = text_of(&found, "clusters");
