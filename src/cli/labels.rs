@@ -25,6 +25,9 @@ pub(super) struct Attribute {
     source: String,
 }
 
+/// The name of labels that no sample is without, the class of every sample, and the names of the classes.
+pub(super) type Complete = (String, Vec<usize>, Vec<String>);
+
 impl Attribute {
     /// The number of classes.
     pub(super) fn classes(&self) -> usize {
@@ -52,7 +55,7 @@ impl Attribute {
     }
 
     /// The class of every sample, and the names of the classes; an error if a sample has none.
-    pub(super) fn complete(self, path: &Path) -> Result<(String, Vec<usize>, Vec<String>)> {
+    pub(super) fn complete(self, path: &Path) -> Result<Complete> {
         let missing = self.missing();
         let Self { name, of, source, names, .. } = self;
         let n = of.len();

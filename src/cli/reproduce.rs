@@ -217,12 +217,7 @@ impl<'a> Told<'a> {
 }
 
 /// The columns of the options; else all in which a value occurs more than once.
-fn from_table(
-    file: &Path,
-    columns: &[String],
-    set: &ImageSet,
-    out: &Output,
-) -> Result<Vec<(String, Vec<usize>, Vec<String>)>> {
+fn from_table(file: &Path, columns: &[String], set: &ImageSet, out: &Output) -> Result<Vec<labels::Complete>> {
     let asked = !columns.is_empty();
     let mut attributes = Vec::new();
     for attribute in labels::from_table(file, columns, set, out)? {
