@@ -131,7 +131,13 @@ pub(super) fn from_table<X: Dim>(
 ) -> Result<Vec<Attribute>> {
     let table = Table::read(file)?.of_samples(set.n_samples());
     let join = table.join(set)?;
-    join.notes.iter().for_each(|note| out.warn(&format!("{}: {note}", file.display())));
+    // Of samples and lines without names there is nothing else to go by.
+    let alone = table.columns().len() == 1 && set.names.is_empty();
+    let say = |note: &String| {
+        let note = format!("{}: {note}", file.display());
+        if alone { out.note(&note) } else { out.warn(&note) }
+    };
+    join.notes.iter().for_each(say);
     let by = join.by.as_ref().map_or("by position".into(), |column| format!("joined by `{column}`"));
     let columns = if columns.is_empty() { table.columns() } else { columns };
     let attribute = |name: &String| {
