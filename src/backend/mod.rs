@@ -38,6 +38,7 @@ pub use device::{DeviceInfo, DeviceRequest};
 pub use elementwise::{By, Domain, Elementwise, MultiplicativeStep};
 pub use formula::{Apply, Formula, Operand, Part, Rule};
 pub(crate) use host::inverse;
+pub(crate) use host::products::multiply;
 pub(crate) use nesterov::momentum;
 pub use nesterov::{Curvature, Momentum, NesterovBlock, NesterovStep};
 pub use rows::Rows;

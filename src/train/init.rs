@@ -13,12 +13,11 @@ use super::partials::Partials;
 use super::samples::Shards;
 use super::watch::Watch;
 use super::{Config, Init, Progress, Stage};
-use crate::backend::{Backend, Element, MatMul};
+use crate::backend::{Backend, Element, MatMul, Write, multiply};
 use crate::model::Method;
 use crate::ranks::{Tree, add};
 use crate::{Error, Result};
 use faer::Mat;
-use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
@@ -218,8 +217,8 @@ impl<E: Element> Svd<E> {
         let mut left = Array2::zeros((image.nrows(), rank));
         // As every rank would multiply them.
         for (_, rows) in v.cut().own_leaves() {
-            let (of, to) = (image.slice(s![rows.clone(), ..]), &mut left.slice_mut(s![rows, ..]));
-            general_mat_mul(E::of(1.0), &of, &to_left, E::of(0.0), to);
+            let (of, to) = (image.slice(s![rows.clone(), ..]), left.slice_mut(s![rows, ..]));
+            multiply(MatMul::NN, of, to_left.view(), Write::Replace, to)?;
         }
         let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
         Ok(Self { sigma: sigma[..rank].to_vec(), right, left })

@@ -37,7 +37,7 @@ pub(in super::super) fn not_row_major() -> Error {
 }
 
 /// `out = op(a) op(b)`, or that added to `out`, of matrices that fit each other.
-pub(in super::super) fn multiply<E: Element>(
+pub(crate) fn multiply<E: Element>(
     op: MatMul,
     a: ArrayView2<'_, E>,
     b: ArrayView2<'_, E>,
