@@ -50,8 +50,8 @@ pub(crate) fn pretrain<B: Backend>(
     let extrapolated = config.extrapolated() != Extrapolate::None;
     if config.solver == Solver::Cd && extrapolated && layer.iterations > 0 {
         let ahead = Extrapolation::new(b, h, std::slice::from_ref(w), config.balance.lengths, false)?;
-        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors; more of them
-        // follow where the trials ended before they came to rest.
+        // Where no fine-tuning follows, a plain iteration makes the end of the history the objective of the factors, of a fit that was
+        // told to stop, too; more of them follow where the trials ended before they came to rest.
         let trials = layer.iterations - usize::from(one_layer);
         let (all, stop) = ((stage, trials), stop.of_trials(Stopping::PATIENCE));
         let mut state = Extrapolated { w, h, ahead };
@@ -83,7 +83,7 @@ pub(crate) fn pretrain<B: Backend>(
         })?;
         state.ahead.finish(b, state.h)?;
         let made = history.len() - 1;
-        plain = if one_layer && !(watch.stopped && made > 0) { layer.iterations.saturating_sub(made) } else { 0 };
+        plain = if one_layer { layer.iterations.saturating_sub(made) } else { 0 };
         watch.before = made;
         last = (history[history.len() - 1], f64::INFINITY);
     }
