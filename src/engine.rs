@@ -275,7 +275,7 @@ impl Engine {
         }
     }
 
-    /// What [`Solver::Auto`] means on the device.
+    /// What [`Solver::Auto`] means on the device, for [`Config::solver_on`].
     pub fn fastest_solver(&self) -> Solver {
         match &self.device {
             Device::Cpu(cpu) => cpu.fastest_solver(),

@@ -119,7 +119,7 @@ pub trait Backend: Elementwise + Sized {
 
     // ---- Coordinate descent and the extrapolation between its iterations.
 
-    /// The solver that reaches an objective first on this device, as measured; what [`Solver::Auto`] means.
+    /// The solver that reaches an objective first on this device where a penalty or the chain couples rows, as measured.
     fn fastest_solver(&self) -> Solver {
         Solver::Nesterov
     }

@@ -327,7 +327,7 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     let data = agreed(ranks, existing(args.data))?;
     let mut engine = agreed(ranks, args.device.open_for(precision, out))?;
     if config.solver == Solver::Auto {
-        refuse_unused(&Config { solver: engine.fastest_solver(), ..config.clone() })?;
+        refuse_unused(&Config { solver: config.solver_on(engine.fastest_solver()), ..config.clone() })?;
     }
 
     let start = Instant::now();

@@ -131,7 +131,7 @@ impl Job {
             None => x,
             Some(part) => part.placed(x),
         };
-        let solver = if config.solver == Solver::Auto { engine.fastest_solver() } else { config.solver };
+        let solver = config.solver_on(engine.fastest_solver());
         let stages = Stages::of(&Config { solver, ..config.clone() }, n, m);
         let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
         let (mut checkpoints, checkpoint) = checkpoints.and_then(|args| args.open(&path, settings, out)).unzip();

@@ -32,8 +32,7 @@ pub enum Metric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// The one that reaches an objective first on the device:
-    /// [`fastest_solver`](crate::backend::Backend::fastest_solver).
+    /// The one that reaches an objective first on the device: [`Config::solver_on`](crate::train::Config::solver_on).
     Auto,
     /// The papers': Nesterov's method with projection.
     Nesterov,

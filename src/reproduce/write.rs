@@ -8,7 +8,6 @@ use super::session::{Data, Repeats, Session, Written};
 use crate::atomic::write_atomically;
 use crate::report::charts::Chart;
 use crate::report::one_line;
-use crate::train::Solver;
 use crate::{Error, Result};
 
 /// A table for people, with formatted values.
@@ -145,9 +144,7 @@ impl Session<'_> {
     /// The method with the solver that `auto` is on this device.
     fn method_on_this_device(&self, method: &Method) -> Method {
         let mut method = method.clone();
-        if method.config.solver == Solver::Auto {
-            method.config.solver = self.engine.fastest_solver();
-        }
+        method.config.solver = method.config.solver_on(self.engine.fastest_solver());
         method
     }
 

@@ -11,7 +11,7 @@ use super::samples::{Samples, Shards, Streamed, download, hold, totals};
 use super::source::Source;
 use super::warnings::warnings;
 use super::watch::Watch;
-use super::{Config, Fit, History, Penalties, Progress, Seconds, Solver, Stage, Unit, Warning};
+use super::{Config, Fit, History, Penalties, Progress, Seconds, Stage, Unit, Warning};
 use super::{method, nonlinear};
 use crate::backend::{Backend, Rows};
 use crate::model::{Activate, Factors};
@@ -120,8 +120,7 @@ fn same_fit<B: Backend>(b: &B, shape: (usize, usize), config: &Config, is_kept: 
 
 /// The solver that `auto` means.
 pub(super) fn of_device<B: Backend>(b: &B, config: &Config) -> Config {
-    let solver = if config.solver == Solver::Auto { b.fastest_solver() } else { config.solver };
-    Config { solver, ..config.clone() }
+    Config { solver: config.solver_on(b.fastest_solver()), ..config.clone() }
 }
 
 /// [`fit_samples`] in the unit of `x/unit`.

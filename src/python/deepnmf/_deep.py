@@ -36,7 +36,8 @@ class DeepNMF(FactorModel):
         None: a linear model. Else ``X ≈ p(… p(H W_Lᵀ) …) W_1ᵀ``, entry by entry: ``p(y) = y²`` for "root", ``tanh y``,
         ``2/(1 + exp(−y)) − 1`` for "sigmoid", ``log(1 + exp(y)) − log 2`` for "softplus".
     solver : {"auto", "nesterov", "cd"}, default="auto"
-        How blocks are solved. "auto" is the one that is faster on the device.
+        How blocks are solved: by Nesterov's method or coordinate descent. "auto" is the one that is faster: "cd" on the CPU, and for one
+        layer without a penalty on W on a GPU, too.
     init : {"nndsvd", "nndsvda", "nndsvdar", "random", "svd"}, default=None
         The start of every layer. None: "nndsvd", of the Semi-NMF models "svd".
     mu : float or sequence of float, default=None

@@ -31,8 +31,7 @@ class NMF(FactorModel):
     init : {"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}, default=None
         The start. None: "nndsvda" for n_components ≤ min(n_samples, n_features), else "random".
     solver : {"auto", "cd", "nesterov", "mu"}, default="auto"
-        Coordinate descent, Nesterov's method, or multiplicative updates, which take no penalties. "auto" is the one of the first two
-        that is faster on the device.
+        Coordinate descent, Nesterov's method, or multiplicative updates, which take no penalties. "auto" is "cd", on any device.
     beta_loss : "frobenius" or 2, default="frobenius"
         The only loss there is.
     tol : float, default=1e-4
