@@ -99,6 +99,13 @@ enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether several processes share its work.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Fit(_) | Self::Transform(_) | Self::Evaluate(_))
+    }
+}
+
 pub(crate) fn run() -> Result {
     let given = Cli::command().try_get_matches().map_err(Failure::Usage)?;
     let Cli { how, command } = Cli::from_arg_matches(&given).map_err(Failure::Usage)?;
@@ -107,7 +114,7 @@ pub(crate) fn run() -> Result {
         limit_threads(threads)?;
     }
     // MPI may start threads: after the variable was set.
-    let connected = ranks::connect(matches!(command, Command::Fit(_)))?;
+    let connected = ranks::connect(command.is_shared())?;
     let ranks = connected.as_ref().map(|connected| connected.ranks);
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
@@ -127,8 +134,8 @@ pub(crate) fn run() -> Result {
 fn run_command(command: Command, (given, ranks): (Option<&clap::ArgMatches>, Option<Ranks>), out: &Output) -> Result {
     match command {
         Command::Fit(args) => fit::run(*args, given, ranks, out),
-        Command::Transform(args) => transform::run(args, out),
-        Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Transform(args) => transform::run(args, ranks, out),
+        Command::Evaluate(args) => evaluate::run(args, ranks, out),
         Command::Report(args) => report::run(args, out),
         Command::Export(args) => export::run(args, out),
         Command::Pack(args) => pack::run(args, out),
