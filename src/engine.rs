@@ -298,6 +298,17 @@ impl Engine {
         }
     }
 
+    /// How fast the devices of several ranks are together, in about `seconds`; see [`bench::together`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn bench_ranks(&mut self, ranks: Ranks, seconds: f64) -> Result<bench::Together> {
+        match &mut self.device {
+            Device::Cpu(cpu) => bench::together(cpu, ranks, seconds),
+            Device::Gpu(gpu) => bench::together(gpu.as_mut(), ranks, seconds),
+        }
+    }
+
     /// Classes of products that were measured on the device, by one of them (rows × terms × columns), each with the fastest way to compute
     /// it.
     pub fn tuned(&self) -> Vec<(String, &'static str)> {

@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod bench_ranks;
 mod checkpoint;
 mod completions;
 mod demo;
@@ -102,7 +103,11 @@ enum Command {
 impl Command {
     /// Whether several processes share its work.
     fn is_shared(&self) -> bool {
-        matches!(self, Self::Fit(_) | Self::Transform(_) | Self::Evaluate(_))
+        match self {
+            Self::Fit(_) | Self::Transform(_) | Self::Evaluate(_) => true,
+            Self::Bench(args) => args.ranks,
+            _ => false,
+        }
     }
 }
 
@@ -142,6 +147,7 @@ fn run_command(command: Command, (given, ranks): (Option<&clap::ArgMatches>, Opt
         Command::Reproduce(args) => reproduce::run(args, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Devices(args) => devices::run(args, out),
+        Command::Bench(args) if args.ranks => bench_ranks::run(args, ranks, out),
         Command::Bench(args) => bench::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Completions(args) => completions::run(args, Cli::command(), out),

@@ -26,7 +26,7 @@ pub(super) fn connect(shares: bool) -> Result<Option<Connected>> {
     }
     match launched {
         Some((_, size)) if size > 1 => Err(Error::Config(format!(
-            "{size} processes were started together, which share the work of fit, transform and evaluate, and of no other \
+            "{size} processes were started together, which share the work of fit, transform, evaluate and bench --ranks, and of no other \
              command; start one, or set DEEPNMF_RANKS=no for each to work for itself"
         ))
         .into()),

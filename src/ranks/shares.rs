@@ -1,6 +1,6 @@
 //! What ranks share: the rows of the samples, and what they tell each other.
 
-use super::link::Link;
+use super::link::{Alone, Link};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -64,6 +64,11 @@ impl Ranks {
     /// Those that this connects.
     pub fn new(link: impl Link + 'static) -> Self {
         Self { link: Box::leak(Box::new(link)), traffic: Box::leak(Box::default()) }
+    }
+
+    /// One alone.
+    pub fn alone() -> Self {
+        Self::new(Alone)
     }
 
     /// The number of this rank, from 0.

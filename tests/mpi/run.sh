@@ -91,6 +91,12 @@ cmp h.csv h-3.csv || fault "transform to a table"
 processes 3 ./deepnmf "${scores[@]}" 2>/dev/null >scores-3.json
 cmp scores.json scores-3.json || fault "evaluate: $(cat scores.json scores-3.json)"
 
+# The sums, iterations, and what they say of more processes.
+processes 2 ./deepnmf bench --ranks --seconds 3 --device cpu --threads 1 --json 2>/dev/null >bench.json
+for found in '"components":100' '"ranks":1024' '"samples":1000000000' '"ranks":2,"samples":16384'; do
+    grep -q "$found" bench.json || fault "bench --ranks: no $found in $(cat bench.json)"
+done
+
 # What the time of the ranks went into.
 processes 3 ./deepnmf fit x.npy --layers 12 "${short[@]}" --threads 1 --json --out phases.safetensors >phases.json 2>/dev/null
 for phase in reading products solving exchanging waiting; do
@@ -157,7 +163,7 @@ refused() {
     [[ "$(grep -c "^error: .*$message" refused.txt)" -eq 1 ]] || fault "${*:3}: expected \"$message\" once, found $(cat refused.txt)"
 }
 refused 2 "gnmf couples all samples: several ranks cannot fit it together" ./deepnmf fit x.npy --model gnmf --layers 8 --device cpu
-refused 2 "share the work of fit, transform and evaluate, and of no other" ./deepnmf devices
+refused 2 "share the work of fit, transform, evaluate and bench --ranks, and of no other" ./deepnmf devices
 refused 3 "rank 0 of 3: missing.npy: No such file" ./deepnmf fit missing.npy --layers 8
 # What one of them has, or is told, all refuse.
 with_other() {
