@@ -5,6 +5,7 @@ use crate::backend::{Backend, Cpu, Device as _, DeviceInfo, DeviceRequest, Preci
 use crate::bench::{self, Limits};
 use crate::evaluate::{Clustering, KMeans};
 use crate::model::Factors;
+use crate::ranks::Ranks;
 use crate::train::{
     self, Checkpoints, Config, Fit, Memory, Penalties, Progress, Projected, Projection, Solver, Source, Start, Warning,
 };
@@ -243,7 +244,7 @@ impl Engine {
     /// See there.
     pub fn transform_samples(
         &mut self,
-        x: &mut dyn Source<f32>,
+        x: (&mut dyn Source<f32>, Option<Ranks>),
         factors: &Factors<f32>,
         layer: usize,
         how: &[Projection],
@@ -294,6 +295,17 @@ impl Engine {
         match &mut self.device {
             Device::Cpu(cpu) => bench::run(cpu, limits, progress),
             Device::Gpu(gpu) => bench::run(gpu.as_mut(), limits, progress),
+        }
+    }
+
+    /// How fast the devices of several ranks are together, in about `seconds`; see [`bench::together`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn bench_ranks(&mut self, ranks: Ranks, seconds: f64) -> Result<bench::Together> {
+        match &mut self.device {
+            Device::Cpu(cpu) => bench::together(cpu, ranks, seconds),
+            Device::Gpu(gpu) => bench::together(gpu.as_mut(), ranks, seconds),
         }
     }
 

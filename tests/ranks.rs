@@ -6,11 +6,13 @@ mod common;
 
 use common::ranks::{fit_of, on_ranks, own};
 use common::{gpu, parts, scattered};
-use deepnmf::backend::Cpu;
 use deepnmf::backend::gpu::GpuOptions;
-use deepnmf::model::{Activation, MODELS, ModelSpec};
-use deepnmf::train::{self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Solver};
-use ndarray::Array2;
+use deepnmf::backend::{Cpu, Rows};
+use deepnmf::model::{Activation, Factors, MODELS, ModelSpec};
+use deepnmf::train::{
+    self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Projection, Solver, Source,
+};
+use ndarray::{Array2, ArrayView2, s};
 use std::time::{Duration, Instant};
 
 const N: usize = 301;
@@ -219,6 +221,84 @@ fn time_is_counted_by_phase() {
         assert!(phases.iter().sum::<f64>() <= *seconds, "{rank}: {of:?} of {seconds}");
     }
     assert!(counted[0].0.waiting > counted[1].0.waiting + 0.05, "{counted:?}");
+}
+
+/// What came of a transform on every rank: the coefficients that it took, the error, and the steps.
+fn transform(size: usize, x: &Array2<f64>, factors: &Factors<f64>, layer: usize) -> Vec<(Vec<u64>, u64, usize)> {
+    let (x, factors) = (x.clone(), factors.clone());
+    on_ranks(size, move |ranks| {
+        let how = vec![Projection::default(); factors.depth()];
+        let (mut taken, mut cpu) = (Vec::new(), Cpu::with_shard_rows(16));
+        let mut take = |h: ArrayView2<'_, f64>| {
+            taken.extend(h.iter().map(|v| v.to_bits()));
+            Ok(())
+        };
+        let mut x = Rows::from(x.view());
+        let x = (&mut x as &mut dyn Source<f64>, Some(ranks));
+        let made = train::transform_samples(&mut cpu, x, &factors, layer, &how, &mut train::silent, &mut take);
+        let (error, steps) = made.unwrap();
+        (taken, error.to_bits(), steps)
+    })
+}
+
+/// 19 shards, of which one is zero; of 25 ranks some have none.
+#[test]
+fn coefficients_have_the_bits_of_one_process() {
+    let mut x = data();
+    x.slice_mut(s![32..48, ..]).fill(0.0);
+    let linear = config("sdnmf-rl2", &[9, 6]);
+    let tanh = Config { activation: Some(Activation::Tanh), ..config("dnmf", &[9, 6]) };
+    for (config, layer) in [(&linear, 1), (&linear, 2), (&tanh, 2)] {
+        let factors = train::fit(&mut Cpu::new(), x.view(), config, None, &mut train::silent).unwrap().factors;
+        let how = vec![Projection::default(); 2];
+        let (mut alone, mut cpu) = (Vec::new(), Cpu::with_shard_rows(16));
+        let mut take = |h: ArrayView2<'_, f64>| {
+            alone.extend(h.iter().map(|v| v.to_bits()));
+            Ok(())
+        };
+        let mut source = Rows::from(x.view());
+        let x_alone = (&mut source as &mut dyn Source<f64>, None);
+        let (error, steps) =
+            train::transform_samples(&mut cpu, x_alone, &factors, layer, &how, &mut train::silent, &mut take).unwrap();
+        assert_eq!(alone.len(), N * factors.layer_sizes()[layer - 1]);
+        if config.activation.is_none() {
+            let held = train::transform(&mut cpu, x.view(), &factors, layer, &how, &mut train::silent).unwrap();
+            assert_eq!(held.h.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), alone, "held, layer {layer}");
+        }
+        for size in [1, 2, 3, 25] {
+            for (rank, (taken, of_error, of_steps)) in transform(size, &x, &factors, layer).into_iter().enumerate() {
+                let expected = if rank == 0 { &alone[..] } else { &[] };
+                assert_eq!(taken, expected, "rank {rank} of {size}, layer {layer}");
+                assert_eq!((of_error, of_steps), (error.to_bits(), steps), "rank {rank} of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_with_another_model_or_shape_do_not_transform() {
+    let x = data();
+    let factors =
+        train::fit(&mut Cpu::new(), x.view(), &config("sdnmf-l", &[9, 6]), None, &mut train::silent).unwrap().factors;
+    for what in ["W with the checksum", "300 samples", "layer 1"] {
+        let (x, factors) = (x.clone(), factors.clone());
+        let refused = on_ranks(3, move |ranks| {
+            let (mut factors, odd) = (factors.clone(), ranks.rank() == 1);
+            factors.w[0][[0, 0]] += if odd && what.starts_with('W') { 1.0 } else { 0.0 };
+            let n = if odd && what.starts_with('3') { N - 1 } else { N };
+            let layer = if odd && what.starts_with('l') { 1 } else { 2 };
+            let mut x = Rows::from(x.slice(s![..n, ..]));
+            let x = (&mut x as &mut dyn Source<f64>, Some(ranks));
+            let how = vec![Projection::default(); 2];
+            train::transform_samples(&mut Cpu::new(), x, &factors, layer, &how, &mut train::silent, &mut |_| Ok(()))
+                .unwrap_err()
+                .to_string()
+        });
+        for message in refused {
+            let (expected, found) = message.split_once("found").unwrap();
+            assert!(expected.contains("the same task; rank 1") && found.contains(what), "{message}");
+        }
+    }
 }
 
 #[test]

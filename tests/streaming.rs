@@ -272,7 +272,7 @@ fn coefficients_are_made_a_shard_at_a_time() {
             Ok(())
         };
         let (error, steps) = engine
-            .transform_samples(&mut ahead(set.clone()), &factors, layer, &how, &mut train::silent, &mut take)
+            .transform_samples((&mut ahead(set.clone()), None), &factors, layer, &how, &mut train::silent, &mut take)
             .unwrap();
         assert_eq!((shards, rows.len()), (3, n));
         assert!(rows.iter().zip(all.h.rows()).all(|(a, b)| a[..] == b.to_vec()[..]), "layer {layer}");

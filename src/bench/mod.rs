@@ -7,11 +7,13 @@
 mod clock;
 mod data;
 mod operations;
+mod ranks;
 mod row;
 mod stopwatch;
 mod training;
 
 pub use clock::cpu_seconds;
+pub use ranks::{AllReduce, Iterations, Predicted, Together, together};
 pub use row::{Limits, Row};
 
 use crate::Result;

@@ -19,6 +19,7 @@ use super::{Failure, Result};
 Example:
   deepnmf bench                              a real GPU and the CPU, in a minute and a half
   deepnmf bench --quick --device cpu
+  mpirun -n 4 deepnmf bench --ranks          what several processes exchange, and how fast they are together
   deepnmf bench --device 0 --json > bench.json
   deepnmf bench --all --json > bench.json    all that there is to know of a new GPU; benches/peers/markdown.py makes tables of it
 
@@ -27,7 +28,7 @@ medians. `device` is the time by the device's own clock, `host` what the host di
 of this process ÷ wall time: on a shared machine a CPU figure means something only if that is near the number of threads.")]
 pub(crate) struct Args {
     #[command(flatten)]
-    device: DeviceArg,
+    pub(super) device: DeviceArg,
     /// As --seconds 24
     #[arg(long, conflicts_with = "seconds")]
     quick: bool,
@@ -37,6 +38,17 @@ pub(crate) struct Args {
     /// Verify the device first, which --seconds does not count, and tell the way that every product was found fastest in
     #[arg(long)]
     all: bool,
+    /// Measure several processes together, which mpirun or srun starts: how fast they sum up over all of them and how many samples they
+    /// train on in a second; from that, what more of them would take for an iteration over 10⁸ and 10⁹ samples
+    #[arg(long, conflicts_with = "all")]
+    pub(super) ranks: bool,
+}
+
+impl Args {
+    /// Seconds for all measurements.
+    pub(super) fn limit(&self) -> f64 {
+        if self.quick { QUICK } else { self.seconds }
+    }
 }
 
 const QUICK: f64 = 24.0;
@@ -55,7 +67,7 @@ struct Measured {
 }
 
 pub(crate) fn run(args: Args, out: &Output) -> Result {
-    let seconds = if args.quick { QUICK } else { args.seconds };
+    let seconds = args.limit();
     // With tensor cores where there are some.
     let mut engines = vec![args.device.clone().open_for(Precision::F16, out).or_else(|_| args.device.open(out))?];
     if engines[0].adapter().is_some() {
@@ -182,7 +194,7 @@ fn remark(row: &Row) -> Option<String> {
 }
 
 /// Three significant digits.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value {
         v if v >= 100.0 => {
             let digits = format!("{v:.0}");
@@ -199,7 +211,7 @@ fn number(value: f64) -> String {
     }
 }
 
-fn time(seconds: f64) -> String {
+pub(super) fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{} µs", number(1e6 * s)),
         s if s < 1.0 => format!("{} ms", number(1e3 * s)),

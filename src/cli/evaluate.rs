@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use deepnmf::data::{ImageSet, Samples};
 use deepnmf::evaluate::{self, KMeans, METRICS, Scaling, Scores, Statistic};
 use deepnmf::model::{Activate, Factors, ModelSpec};
+use deepnmf::ranks::Ranks;
 use deepnmf::store::Model;
 use deepnmf::train::{self, Projection};
 use deepnmf::{Engine, Error};
@@ -13,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, named};
-use super::files::existing;
 use super::fit::by_model;
 use super::labels::{self, Attribute};
 use super::output::{Output, name_of, percent, printable};
+use super::ranks::{self, agreed};
 use super::samples::{StreamArg, coefficients, is_of, size, source};
 use super::transform::{RidgeArg, load};
 
@@ -83,10 +84,10 @@ struct Part {
     stored: bool,
 }
 
-pub(crate) fn run(args: Args, out: &Output) -> Result {
-    let path = existing(args.data)?;
+pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
+    let path = ranks::data(args.data, ranks)?;
     let labels_file = labels::file_for(args.labels, !args.label.is_empty(), &path)?;
-    let model = Model::load(&args.model)?;
+    let model = ranks::model(&args.model, ranks)?;
     let layers = layers(args.layer.as_deref(), model.factors.depth())?;
     if args.kmeans_seeds == 0 {
         return Err(Error::Config("--kmeans-seeds: expected at least 1, found 0".into()).into());
@@ -96,12 +97,16 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         None => ModelSpec::by_name(&model.metadata.model)?.features,
     };
     let projections = model.metadata.projections(args.ridge.ridge)?;
-    let mut engine = args.device.open(out)?;
+    let mut engine = agreed(ranks, args.device.open(out))?;
+    if let Some(ranks) = ranks {
+        ranks.same("settings", &format!("layers {layers:?}, --test-only {}", args.test_only))?;
+    }
 
     let k = model.factors.h.ncols();
     // The samples of a part, and coefficients, features and clusters, are copies.
     let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
-    let (mut set, _) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
+    let from = (&model, &*args.model);
+    let (mut set, _) = load(&path, (args.reading, args.stream), (&held, ranks), from, out)?;
     let given = match labels_file {
         None => labels::of_set(&set).map(|own| vec![own]),
         Some(file) => Some(labels::chosen(&file, &args.label, &set, out)?),
@@ -111,7 +116,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         return Err(labels::missing_beside(&model, &path).into());
     }
     set.apply(&model.metadata.preprocess)?;
-    let mut parts = parts(&model, &set, &path)?;
+    let mut parts = parts(&model, &set, (&path, ranks))?;
     let its_own = parts.iter().all(|part| part.stored);
     let of_model = of_model.filter(|_| its_own).map(|of_model| vec![of_model]);
     let attributes = given.or(of_model).ok_or_else(|| labels::missing_beside(&model, &path))?;
@@ -127,7 +132,12 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     let mut rows = Vec::new();
     for part in &parts {
         for &layer in &layers {
-            let (h, error_of_part) = coefficients_of(&mut engine, &model, layer, part, &set, &projections, out)?;
+            let of_part = (part, &set, ranks);
+            let (h, error_of_part) = coefficients_of(&mut engine, &model, layer, of_part, &projections, out)?;
+            // Of several processes the first one has all coefficients, and clusters them.
+            if ranks.is_some_and(|ranks| !ranks.is_first()) {
+                continue;
+            }
             for attribute in &attributes {
                 let label = attribute.name.as_str();
                 // Samples without a label are not clustered: they may be of other classes.
@@ -181,6 +191,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "layers": model.metadata.layers,
             "data": path.display().to_string(),
             "device": engine.device_name(),
+            "ranks": ranks.map(|ranks| json!({ "size": ranks.size() })),
             "features": scaling,
             "ridge": projections[0].ridge,
             "labels": attributes.iter().map(Attribute::json).collect::<Vec<_>>(),
@@ -222,11 +233,11 @@ fn layers(text: Option<&str>, depth: usize) -> Result<Vec<usize>> {
 
 /// Training and test samples if the model has a split; else all samples, which are those of the model by [`Model::is_of`] or
 /// others.
-fn parts(model: &Model, set: &ImageSet<Samples>, path: &Path) -> Result<Vec<Part>> {
+fn parts(model: &Model, set: &ImageSet<Samples>, (path, ranks): (&Path, Option<Ranks>)) -> Result<Vec<Part>> {
     let n = set.n_samples();
     let Some(split) = &model.metadata.split else {
         let rows: Vec<usize> = (0..n).collect();
-        let stored = is_of(model, &set.x)?;
+        let stored = is_of(model, &set.x, ranks)?;
         return Ok(vec![Part { name: if stored { "training" } else { "new" }, rows, stored }]);
     };
     let Some((train, test)) = split.parts(n) else {
@@ -236,7 +247,7 @@ fn parts(model: &Model, set: &ImageSet<Samples>, path: &Path) -> Result<Vec<Part
         );
         return Err(Error::format(path, message).into());
     };
-    if !is_of(model, &set.select(&train).x)? {
+    if !is_of(model, &set.select(&train).x, ranks)? {
         let message = "expected the samples that the model was split from, found others: its training samples are not at \
                        their places";
         return Err(Error::format(path, message).into());
@@ -253,8 +264,7 @@ fn coefficients_of(
     engine: &mut Engine,
     model: &Model,
     layer: usize,
-    part: &Part,
-    set: &ImageSet<Samples>,
+    (part, set, ranks): (&Part, &ImageSet<Samples>, Option<Ranks>),
     how: &[Projection],
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
@@ -262,7 +272,7 @@ fn coefficients_of(
     if part.stored && layer == f.depth() {
         return Ok((f.h.clone(), model.metadata.relative_error));
     }
-    coefficients(engine, set.select(&part.rows).x, (f, layer), how, out)
+    coefficients(engine, (set.select(&part.rows).x, ranks), (f, layer), how, out)
 }
 
 /// The first layers of a model, without coefficients. Only coefficients of the last layer may have passed through g.

@@ -19,11 +19,11 @@ use deepnmf::train::{
 use super::Result;
 use super::args::{DataArgs, DeviceArg, item, known, named, samples_or_all, time_limit};
 use super::checkpoint::CheckpointArgs;
-use super::files::{existing, not_data, output, quoted};
+use super::files::{not_data, output, quoted};
 use super::job::Job;
 use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
-use super::ranks::{agreed, own, read_by_all, shared};
+use super::ranks::{self, agreed, by_first, own, read_by_all, shared};
 use super::samples::{Need, Stream, StreamArg, read, size, split};
 use super::unused;
 
@@ -314,17 +314,13 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     }
     args.checkpoints.check(&args.out)?;
     let inputs = [Some(args.data.as_path()), args.labels.file()];
-    let writes = ranks.is_none_or(|ranks| ranks.is_first());
-    let file = writes.then(|| output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>())).transpose();
-    let file = agreed(ranks, file)?;
+    let file = by_first(ranks, || output(&args.out, &inputs.into_iter().flatten().collect::<Vec<_>>()))?;
     not_data(&args.out)?;
-    let piped = args.data.as_os_str() == "-";
-    if ranks.is_some() && (piped || args.scale == Scale::Max) {
-        let found = if piped { "standard input, which one of them reads" } else { "--scale max" };
-        let message = format!("several ranks take files by name and --scale unit or none, found {found}");
-        return Err(Error::Config(message).into());
+    if ranks.is_some() && args.scale == Scale::Max {
+        return Err(Error::Config("several ranks take --scale unit or none, found --scale max".into()).into());
     }
-    let data = agreed(ranks, existing(args.data))?;
+    let piped = args.data.as_os_str() == "-";
+    let data = ranks::data(args.data, ranks)?;
     let mut engine = agreed(ranks, args.device.open_for(precision, out))?;
     if config.solver == Solver::Auto {
         refuse_unused(&Config { solver: config.solver_on(engine.fastest_solver()), ..config.clone() })?;

@@ -21,7 +21,7 @@ use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
 use super::part::{Part, phases};
 use super::progress::Reporter;
-use super::ranks::{agreed, same};
+use super::ranks::agreed;
 use super::samples::{self, checked, streamed_json};
 use super::stages::Stages;
 
@@ -85,7 +85,7 @@ impl Job {
         let settings =
             json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
         if let Some(ranks) = ranks {
-            same(ranks, "settings", &settings.to_string())?;
+            ranks.same("settings", &settings.to_string())?;
         }
         let zero_samples = checked(&mut set, &source, config.model.signed, part.as_ref(), out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));

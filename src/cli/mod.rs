@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod bench_ranks;
 mod checkpoint;
 mod completions;
 mod demo;
@@ -99,6 +100,17 @@ enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether several processes share its work.
+    fn is_shared(&self) -> bool {
+        match self {
+            Self::Fit(_) | Self::Transform(_) | Self::Evaluate(_) => true,
+            Self::Bench(args) => args.ranks,
+            _ => false,
+        }
+    }
+}
+
 pub(crate) fn run() -> Result {
     let given = Cli::command().try_get_matches().map_err(Failure::Usage)?;
     let Cli { how, command } = Cli::from_arg_matches(&given).map_err(Failure::Usage)?;
@@ -107,7 +119,7 @@ pub(crate) fn run() -> Result {
         limit_threads(threads)?;
     }
     // MPI may start threads: after the variable was set.
-    let connected = ranks::connect(matches!(command, Command::Fit(_)))?;
+    let connected = ranks::connect(command.is_shared())?;
     let ranks = connected.as_ref().map(|connected| connected.ranks);
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
@@ -127,14 +139,15 @@ pub(crate) fn run() -> Result {
 fn run_command(command: Command, (given, ranks): (Option<&clap::ArgMatches>, Option<Ranks>), out: &Output) -> Result {
     match command {
         Command::Fit(args) => fit::run(*args, given, ranks, out),
-        Command::Transform(args) => transform::run(args, out),
-        Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Transform(args) => transform::run(args, ranks, out),
+        Command::Evaluate(args) => evaluate::run(args, ranks, out),
         Command::Report(args) => report::run(args, out),
         Command::Export(args) => export::run(args, out),
         Command::Pack(args) => pack::run(args, out),
         Command::Reproduce(args) => reproduce::run(args, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Devices(args) => devices::run(args, out),
+        Command::Bench(args) if args.ranks => bench_ranks::run(args, ranks, out),
         Command::Bench(args) => bench::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Completions(args) => completions::run(args, Cli::command(), out),

@@ -1,31 +1,33 @@
-//! `fit` by several processes: each reads and has rows of its own, the first one prints and writes.
+//! Commands by several processes: each reads and has rows of its own, the first one prints and writes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crc32fast::Hasher;
 use deepnmf::Error;
-use deepnmf::data::{self, Dim, ImageSet, LoadOptions, Samples};
+use deepnmf::data::{Dim, ImageSet, LoadOptions, Samples};
 use deepnmf::ranks::{Connected, Ranks};
+use deepnmf::store::Model;
 use deepnmf::train::Config;
 
+use super::files::existing;
 use super::output::{self, Output, bytes};
 use super::part::Part;
 use super::samples::{Need, Stream, hold};
 use super::{Failure, Result};
 
 /// Connects to the processes that were started with this one; None where it was started alone.
-pub(super) fn connect(fits: bool) -> Result<Option<Connected>> {
+pub(super) fn connect(shares: bool) -> Result<Option<Connected>> {
     let launched = deepnmf::ranks::launched();
     if launched.is_some_and(|(rank, _)| rank > 0) {
         output::mute();
     }
-    if fits {
+    if shares {
         return Ok(deepnmf::ranks::connect()?);
     }
     match launched {
         Some((_, size)) if size > 1 => Err(Error::Config(format!(
-            "{size} processes were started together, which do fit together, and no other command; start one, or set DEEPNMF_RANKS=no \
-             for each to work for itself"
+            "{size} processes were started together, which share the work of fit, transform, evaluate and bench --ranks, and of no other \
+             command; start one, or set DEEPNMF_RANKS=no for each to work for itself"
         ))
         .into()),
         _ => Ok(None),
@@ -42,6 +44,30 @@ pub(super) fn agreed<T>(ranks: Option<Ranks>, done: Result<T>) -> Result<T> {
     }
 }
 
+/// What only the first of several processes does.
+pub(super) fn by_first<T>(ranks: Option<Ranks>, work: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    agreed(ranks, ranks.is_none_or(|ranks| ranks.is_first()).then(work).transpose())
+}
+
+/// [`existing`] data, of several processes for each of them.
+pub(super) fn data(path: PathBuf, ranks: Option<Ranks>) -> Result<PathBuf> {
+    if ranks.is_some() && path.as_os_str() == "-" {
+        let message = "several ranks take files by name, found standard input, which one of them reads";
+        return Err(Error::Config(message.into()).into());
+    }
+    agreed(ranks, existing(path))
+}
+
+/// A model, which has to be the same for all processes.
+pub(super) fn model(path: &Path, ranks: Option<Ranks>) -> Result<Model> {
+    let model = agreed(ranks, Model::load(path).map_err(Into::into))?;
+    if let Some(ranks) = ranks {
+        let metadata = serde_json::to_vec(&model.metadata).map_err(|e| Error::Data(format!("a model: {e}")))?;
+        ranks.same("model", &format!("one whose metadata have the checksum {:08x}", crc32fast::hash(&metadata)))?;
+    }
+    Ok(model)
+}
+
 /// The options for reading by one of several processes, which share the memory of their machine.
 pub(super) fn shared(options: LoadOptions, ranks: Option<Ranks>) -> LoadOptions {
     let share = || options.budget() / deepnmf::ranks::on_this_machine().1 as u64;
@@ -56,7 +82,7 @@ pub(super) fn read_by_all(
     (ranks, stream): (Ranks, Stream),
     out: &Output,
 ) -> Result<ImageSet<Samples>> {
-    let opened = data::open(path, options);
+    let opened = deepnmf::data::open(path, options);
     // By all of them in one way.
     let in_file = !ranks.any([opened.is_err()])?[0];
     let set = match opened {
@@ -66,7 +92,7 @@ pub(super) fn read_by_all(
     };
     let set = agreed(Some(ranks), set)?;
     set.notes.iter().filter(|_| set.x.in_file()).for_each(|note| out.note(&format!("{}: {note}", path.display())));
-    same(ranks, "data", &agreed(Some(ranks), ends_of(&set))?)?;
+    ranks.same("data", &agreed(Some(ranks), ends_of(&set))?)?;
     Ok(set)
 }
 
@@ -77,18 +103,6 @@ fn ends_of(set: &ImageSet<Samples>) -> Result<String> {
     let mut sum = Hasher::new();
     ends.x.iter().for_each(|v| sum.update(&v.to_le_bytes()));
     Ok(format!("{n} samples × {m} features, the first and the last with the checksum {:08x}", sum.finalize()))
-}
-
-/// Refuses ranks of which one has something else than rank 0.
-pub(super) fn same(ranks: Ranks, what: &str, own: &str) -> Result {
-    let all = ranks.all_of(&own.to_string())?;
-    match all.iter().enumerate().find(|(_, other)| **other != all[0]) {
-        None => Ok(()),
-        Some((rank, other)) => {
-            let message = format!("ranks fit the same {what}; rank {rank}: expected {}, found {other}", all[0]);
-            Err(Error::Config(message).into())
-        }
-    }
 }
 
 /// Of several ranks the rows of this one; else all.

@@ -67,7 +67,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
         Some(path) => {
             let k = model.factors.h.ncols();
             let held = |n: usize, m: usize| size(n, m).saturating_mul(2).saturating_add(size(n, 4 * k));
-            let (mut set, _) = load(path, (args.reading, args.stream), &held, &model, &args.model, out)?;
+            let (mut set, _) = load(path, (args.reading, args.stream), (&held, None), (&model, &*args.model), out)?;
             args.labels.of(path)?.take(&mut set, out)?;
             taken = labels::of_set(&set);
             // Of a matrix, a shape may be given now: --image-shape.
@@ -129,7 +129,7 @@ impl Shown {
         out: &Output,
     ) -> Result<Self> {
         let (f, how) = (&model.factors, model.metadata.projections(None)?);
-        let stored = is_of(model, &set.x)?;
+        let stored = is_of(model, &set.x, None)?;
         if !set.x.in_file() {
             let mut set = set.hold()?;
             let mut h = None;
@@ -150,7 +150,7 @@ impl Shown {
         let source = format!("{source} ({most} of {n} samples, evenly spread)");
         let h = match stored {
             true => f.h.select(Axis(0), &rows),
-            false => coefficients(engine, Samples::Held(set.x.clone()), (f, f.depth()), &how, out)?.0,
+            false => coefficients(engine, (Samples::Held(set.x.clone()), None), (f, f.depth()), &how, out)?.0,
         };
         Ok(Self { set, source, h: Some(h), stored })
     }

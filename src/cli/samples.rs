@@ -7,6 +7,7 @@ use std::time::Duration;
 use deepnmf::backend::Rows;
 use deepnmf::data::{self, Dim, ImageSet, LoadOptions, ReadAhead, Reading, Samples};
 use deepnmf::model::Factors;
+use deepnmf::ranks::Ranks;
 use deepnmf::store::{Model, Split};
 use deepnmf::train::{Progress, Projection, Source};
 use deepnmf::{Engine, Error};
@@ -18,6 +19,7 @@ use super::args::named;
 use super::output::{Output, bytes};
 use super::part::Part;
 use super::progress::{Counter, Reporter};
+use super::ranks::by_first;
 
 /// Whether samples are held in memory.
 #[derive(clap::Args, Clone, Copy)]
@@ -180,12 +182,16 @@ pub(crate) fn source(x: Samples) -> Result<Opened> {
     })
 }
 
-/// [`Model::is_of`].
-pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
-    Ok(match x {
-        Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
-        Samples::InFile(x) => model.is_of(&mut ReadAhead::new((**x).clone())?)?,
-    })
+/// [`Model::is_of`]; of several processes the first one looks.
+pub(crate) fn is_of(model: &Model, x: &Samples, ranks: Option<Ranks>) -> Result<bool> {
+    let found = by_first(ranks, || {
+        Ok(match x {
+            Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
+            Samples::InFile(x) => model.is_of(&mut ReadAhead::new((**x).clone())?)?,
+        })
+    })?;
+    let found = found.unwrap_or(false);
+    Ok(ranks.map_or(Ok([found]), |ranks| ranks.any([found]))?[0])
 }
 
 /// What was read in all passes, for `--json`.
@@ -193,11 +199,11 @@ pub(crate) fn streamed_json(read: &Reading) -> Value {
     json!({ "samples": read.samples(), "bytes": read.bytes(), "waited": read.waited().as_secs_f64() })
 }
 
-/// The coefficients of samples on a layer of a model, handed to `take` in order; those in a file a shard at a time. Returns the relative
-/// error and the number of steps.
+/// The coefficients of samples on a layer of a model, handed to `take` in order; those in a file a shard at a time, and those of several
+/// processes, of which the first one takes them. Returns the relative error and the number of steps.
 pub(crate) fn project(
     engine: &mut Engine,
-    x: Samples,
+    (x, ranks): (Samples, Option<Ranks>),
     (factors, layer): (&Factors<f32>, usize),
     how: &[Projection],
     out: &Output,
@@ -206,29 +212,36 @@ pub(crate) fn project(
     let reading = if let Samples::InFile(x) = &x { Some(x.reading()) } else { None };
     let mut progress = Reporter::new(out).reading(reading);
     let mut report = |p: &Progress| progress.go_on(p);
-    match x {
-        Samples::Held(x) => {
+    let (mut held, mut ahead);
+    let x: &mut dyn Source<f32> = match x {
+        Samples::Held(x) if ranks.is_none() => {
             let projected = engine.transform(x, factors, layer, how, &mut report)?;
             take(projected.h.view())?;
-            Ok((projected.relative_error, projected.steps))
+            return Ok((projected.relative_error, projected.steps));
+        }
+        Samples::Held(x) => {
+            held = Rows::from(x);
+            &mut held
         }
         Samples::InFile(x) => {
-            engine.transform_samples(&mut ReadAhead::new(*x)?, factors, layer, how, &mut report, take)
+            ahead = ReadAhead::new(*x)?;
+            &mut ahead
         }
-    }
+    };
+    engine.transform_samples((x, ranks), factors, layer, how, &mut report, take)
 }
 
-/// [`project`], with all coefficients in memory.
+/// [`project`], with all coefficients in memory; of several processes, in that of the first.
 pub(crate) fn coefficients(
     engine: &mut Engine,
-    x: Samples,
+    (x, ranks): (Samples, Option<Ranks>),
     model: (&Factors<f32>, usize),
     how: &[Projection],
     out: &Output,
 ) -> Result<(Array2<f32>, f64)> {
     let (n, _) = x.size();
     let (mut h, mut done) = (Array2::zeros((0, 0)), 0);
-    let (error, _) = project(engine, x, model, how, out, &mut |part| {
+    let (error, _) = project(engine, (x, ranks), model, how, out, &mut |part| {
         if h.is_empty() {
             h = Array2::zeros((n, part.ncols()));
         }

@@ -7,14 +7,17 @@ use deepnmf::Error;
 use deepnmf::atomic::{NewFile, write_atomically};
 use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples, npy_header};
 use deepnmf::model::ModelSpec;
+use deepnmf::ranks::Ranks;
 use deepnmf::store::Model;
 use ndarray::ArrayView2;
 use serde_json::json;
 
 use super::args::{DataArgs, DeviceArg, layer_of, shape_text};
-use super::files::{existing, output, refuse_input};
+use super::files::{output, refuse_input};
 use super::output::{Output, name_of, percent, printable, written};
-use super::samples::{Need, StreamArg, checked, project, read, size};
+use super::part::Part;
+use super::ranks::{self, agreed, by_first, read_by_all, shared};
+use super::samples::{Need, Stream, StreamArg, checked, project, read, size};
 use super::table::{Table, write_npy};
 use super::{Failure, Result};
 
@@ -46,8 +49,8 @@ pub(crate) struct Args {
     stream: StreamArg,
 }
 
-pub(crate) fn run(args: Args, out: &Output) -> Result {
-    let file = output(&args.out, &[&args.model, &args.data])?;
+pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
+    let file = by_first(ranks, || output(&args.out, &[&args.model, &args.data]))?;
     refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     let ending = args.out.extension().map_or("npy".into(), |e| e.to_string_lossy().to_lowercase());
     let separator = match ending.as_str() {
@@ -62,33 +65,39 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             return Err(Error::Config(message).into());
         }
     };
-    let path = existing(args.data)?;
-    let model = Model::load(&args.model)?;
+    let path = ranks::data(args.data, ranks)?;
+    let model = ranks::model(&args.model, ranks)?;
     let Model { factors, metadata } = &model;
     let depth = factors.depth();
     let layer = layer_of(args.layer.unwrap_or(depth), depth, &args.model)?;
-    let mut engine = args.device.open(out)?;
+    let mut engine = agreed(ranks, args.device.open(out))?;
 
     let k = metadata.layers[layer - 1];
     let held = |n: usize, m: usize| size(n, m).saturating_add(size(n, 2 * k));
-    let (mut set, zero_samples) = load(&path, (args.reading, args.stream), &held, &model, &args.model, out)?;
+    let from = (&model, &*args.model);
+    let (mut set, zero_samples) = load(&path, (args.reading, args.stream), (&held, ranks), from, out)?;
     set.apply(&metadata.preprocess)?;
     let (samples, features) = set.x.size();
     let streamed = set.x.in_file();
-    file.reserve(NPY_HEADER + size(samples, k))?;
+    let file = by_first(ranks, || {
+        let room = NPY_HEADER + size(samples, k);
+        file.map(|file| file.reserve(room).map(|()| file)).transpose().map_err(Into::into)
+    })?;
 
     let how = metadata.projections(args.ridge.ridge)?;
     let ridge = how[layer - 1].ridge;
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
-    let make = |take: &mut Take<'_>| project(&mut engine, set.x, (factors, layer), &how, out, take);
+    let make = |take: &mut Take<'_>| project(&mut engine, (set.x, ranks), (factors, layer), &how, out, take);
     let mut names_file = None;
-    let (error, steps) = match separator {
-        None => {
+    let (error, steps) = match (file.flatten(), separator) {
+        // Another process writes it.
+        (None, _) => make(&mut |_| Ok(()))?,
+        (Some(file), None) => {
             let made = save(file, &npy_header("<f4", (samples, k)), &mut write_npy, make)?;
             names_file = save_names(&args.out, &set.names, out)?;
             made
         }
-        Some(separator) => {
+        (Some(file), Some(separator)) => {
             let (header, mut table) = Table::new(separator, &set.names, (0..k).map(|j| format!("h{j}")));
             save(file, header.as_bytes(), &mut |h, out| table.write(h, out), make)?
         }
@@ -109,6 +118,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
             "zero_samples": zero_samples,
             "ridge": ridge,
             "streamed": streamed,
+            "ranks": ranks.map(|ranks| json!({ "size": ranks.size() })),
             "relative_error": error,
             "steps": steps,
             "out": args.out.display().to_string(),
@@ -118,6 +128,9 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.summary("data", &format!("{}: {samples} samples × {features} features", path.display()))?;
     out.summary("layer", &format!("{layer} of {depth}, {k} components"))?;
     out.summary("device", &engine.device_name())?;
+    if let Some(ranks) = ranks {
+        out.summary("ranks", &ranks.size().to_string())?;
+    }
     if ridge > 0.0 {
         out.summary("ridge", &format!("{ridge} tr(G)/k on the coefficients (--ridge 0: exact least squares)"))?;
     }
@@ -161,23 +174,41 @@ pub(super) struct RidgeArg {
     pub(super) ridge: Option<f64>,
 }
 
-/// Reads and checks samples for a model, which is in `file`; not scaled yet. `held` says what memory is needed if they are held. Also
-/// returns the number of all-zero samples.
+/// Reads and checks samples for a model, which is in a file; not scaled yet. `held` says what memory is needed if they are held. Also
+/// returns the number of all-zero samples. Several processes all have all of them, and each checks its share.
 pub(super) fn load(
     path: &Path,
     (reading, stream): (DataArgs, StreamArg),
-    held: &dyn Fn(usize, usize) -> u64,
-    model: &Model,
-    file: &Path,
+    (held, ranks): (&dyn Fn(usize, usize) -> u64, Option<Ranks>),
+    (model, file): (&Model, &Path),
     out: &Output,
 ) -> Result<(ImageSet<Samples>, usize)> {
     let asked = reading.asked();
-    let options = reading.over(&model.metadata.reading, path, out)?;
-    let read = |options: &LoadOptions| read(path, options, stream.stream, &Need { held, coupled: None }, out);
+    let options = shared(reading.over(&model.metadata.reading, path, out)?, ranks);
+    let read = |options: &LoadOptions| match ranks {
+        None => read(path, options, stream.stream, &Need { held, coupled: None }, out),
+        Some(ranks) => {
+            let set = read_by_all(path, options, (ranks, stream.stream), out)?;
+            // In their file each reads the shards that it has, and nobody all of them.
+            if stream.stream != Stream::No {
+                return Ok(set);
+            }
+            Ok(agreed(Some(ranks), set.hold().map_err(Into::into))?.with_x(Samples::Held))
+        }
+    };
     let mut set = read_for(path, options, &read, model, file, out)?;
     asked.check(&set, path)?;
     let signed = ModelSpec::by_name(&model.metadata.model)?.signed;
-    let zero_samples = checked(&mut set, &path.display().to_string(), signed, None, out)?;
+    let source = path.display().to_string();
+    let zero_samples = match ranks {
+        None => checked(&mut set, &source, signed, None, out)?,
+        Some(ranks) => {
+            let (n, _) = set.x.size();
+            let (rows, names) = (ranks.share(n, ranks.rank()), set.names.clone());
+            let part = Part { ranks, first: rows.start, samples: n, names };
+            checked(&mut set.select(&rows.collect::<Vec<_>>()), &source, signed, Some(&part), out)?
+        }
+    };
     Ok((set, zero_samples))
 }
 

@@ -180,7 +180,7 @@ impl PyEngine {
                     let Device::Single(engine) = &mut *self.device() else { return Err(other_precision()) };
                     let x = x.single(&metadata.feature_names, None, &|_, _| 0)?.x;
                     let mut x = Prepared { x, how: metadata.preprocess };
-                    engine.transform_samples(&mut x, &factors, layer, &how, &mut |p| reporter.report(p), take)
+                    engine.transform_samples((&mut x, None), &factors, layer, &how, &mut |p| reporter.report(p), take)
                 };
                 py.detach(|| gather(work))?.into_pyarray(py).into_any()
             }
@@ -189,7 +189,15 @@ impl PyEngine {
                 let work = |take: Take<'_, f64>| {
                     let Device::Double(cpu) = &mut *self.device() else { return Err(other_precision()) };
                     let mut x = x.double(&metadata.feature_names)?;
-                    train::transform_samples(cpu, &mut x, &factors, layer, &how, &mut |p| reporter.report(p), take)
+                    train::transform_samples(
+                        cpu,
+                        (&mut x, None),
+                        &factors,
+                        layer,
+                        &how,
+                        &mut |p| reporter.report(p),
+                        take,
+                    )
                 };
                 py.detach(|| gather(work))?.into_pyarray(py).into_any()
             }

@@ -1,6 +1,5 @@
 //! How this process was started: by `mpirun` or `srun` with others, or alone.
 
-use super::link::Alone;
 use super::shares::Ranks;
 use crate::{Error, Result};
 
@@ -16,7 +15,7 @@ impl Connected {
     /// One process, as the only rank.
     fn alone() -> Self {
         Self {
-            ranks: Ranks::new(Alone),
+            ranks: Ranks::alone(),
             #[cfg(feature = "mpi")]
             mpi: None,
         }

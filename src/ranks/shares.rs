@@ -1,6 +1,6 @@
 //! What ranks share: the rows of the samples, and what they tell each other.
 
-use super::link::Link;
+use super::link::{Alone, Link};
 use crate::{Error, Result};
 use bytemuck::Pod;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -64,6 +64,11 @@ impl Ranks {
     /// Those that this connects.
     pub fn new(link: impl Link + 'static) -> Self {
         Self { link: Box::leak(Box::new(link)), traffic: Box::leak(Box::default()) }
+    }
+
+    /// One alone.
+    pub fn alone() -> Self {
+        Self::new(Alone)
     }
 
     /// The number of this rank, from 0.
@@ -145,7 +150,7 @@ impl Ranks {
     }
 
     /// Of `count` things in a row, those of a rank.
-    pub(crate) fn share(&self, count: usize, rank: usize) -> Range<usize> {
+    pub fn share(&self, count: usize, rank: usize) -> Range<usize> {
         let start = |rank: usize| (rank as u128 * count as u128).div_ceil(self.size() as u128) as usize;
         start(rank)..start(rank + 1)
     }
@@ -191,7 +196,23 @@ impl Ranks {
         parts.collect()
     }
 
-    /// What a rank did before the next exchange: where it failed on any of them it is the failure of the first of these on all.
+    /// Refuses ranks of which one has something else than the first, as it says of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] on all of them with what the first of these has, and as [`Ranks::all_of`].
+    pub fn same(&self, what: &str, own: &str) -> Result<()> {
+        let all = self.all_of(&own.to_string())?;
+        match all.iter().enumerate().find(|(_, other)| **other != all[0]) {
+            None => Ok(()),
+            Some((rank, other)) => Err(Error::Config(format!(
+                "ranks have to have the same {what}; rank {rank}: expected {}, found {other}",
+                all[0]
+            ))),
+        }
+    }
+
+    /// What a rank did before the next exchange: where it failed on any of them all fail, each with its own failure or with that of the
+    /// first of these.
     ///
     /// # Errors
     /// That failure, and as [`Ranks::all_of`].
@@ -200,7 +221,7 @@ impl Ranks {
         let failed = self.all_of(&failure)?.into_iter().enumerate().find_map(|(rank, failed)| Some((rank, failed?)));
         match (failed, done) {
             (None, done) => done,
-            (Some((rank, _)), Err(own)) if rank == self.rank() => Err(own),
+            (Some(_), Err(own)) => Err(own),
             (Some((rank, (of_settings, why))), _) => {
                 let message = format!("rank {rank} failed: {why}");
                 Err(if of_settings { Error::Config(message) } else { Error::Data(message) })

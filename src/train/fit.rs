@@ -1,6 +1,6 @@
 //! A whole fit: pre-training layer by layer, then fine-tuning.
 
-use super::checkpoint::{Checkpoints, Course, Identity, Keeper, device_of};
+use super::checkpoint::{Checkpoints, Course, Identity, Keeper};
 use super::cut::Cut;
 use super::layer::Start;
 use super::layers::{Pretrained, pretrain_layers, psi, refined};
@@ -8,6 +8,7 @@ use super::objective::Objective;
 use super::part::Part;
 use super::project::{Projection, project};
 use super::samples::{Samples, Shards, Streamed, download, hold, totals};
+use super::shared::machine;
 use super::source::Source;
 use super::warnings::warnings;
 use super::watch::Watch;
@@ -103,10 +104,8 @@ fn fit_kept<B: Backend>(
 fn same_fit<B: Backend>(b: &B, shape: (usize, usize), config: &Config, is_kept: bool) -> Result<()> {
     let Some(ranks) = config.ranks else { return Ok(()) };
     let mut settings = Map::new();
-    settings.insert("device".into(), device_of(&b.device_name()).into());
+    settings.insert("machine".into(), machine(b).into());
     settings.insert("checkpoints".into(), is_kept.into());
-    // Other instructions round otherwise.
-    settings.insert("instructions".into(), format!("{:?}", pulp::Arch::new()).into());
     let own = Identity::of::<B::Elem>((shape, 0), &of_device(b, config), &settings)?;
     let all = ranks.all_of(&own)?;
     let differences = all.iter().enumerate().map(|(rank, other)| (rank, all[0].differences(other)));

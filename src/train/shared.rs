@@ -1,6 +1,8 @@
 //! What several ranks share of a fit.
 
 use super::Config;
+use super::checkpoint::device_of;
+use crate::backend::Backend;
 use crate::model::Method;
 use crate::ranks::Ranks;
 use crate::{Error, Result};
@@ -40,4 +42,9 @@ impl Config {
             ))),
         }
     }
+}
+
+/// What has to be the same of the machines of all ranks: the kind of device, and the instructions, of which others round otherwise.
+pub(super) fn machine<B: Backend>(b: &B) -> String {
+    format!("{} with {:?} instructions", device_of(&b.device_name()), pulp::Arch::new())
 }

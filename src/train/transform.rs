@@ -5,12 +5,15 @@ use super::cut::Cut;
 use super::nonlinear::layers::project_layers;
 use super::project::{Projection, project};
 use super::samples::{Samples, Streamed, hold};
+use super::shared::machine;
 use super::source::{Source, squares};
 use super::unit::Unit;
 use super::watch::Watch;
 use crate::backend::{Apply, Backend, Element, Rows, Storage};
 use crate::model::{Activation, Factors};
+use crate::ranks::Ranks;
 use crate::{Error, Result};
+use crc32fast::Hasher;
 use ndarray::{Array2, ArrayView2};
 use std::ops::ControlFlow;
 
@@ -57,14 +60,19 @@ pub fn transform<'x, B: Backend>(
 }
 
 /// [`transform`] of samples from any source, which are read once, a shard after the other; `take` is handed their
-/// coefficients in order. Returns the relative error, NaN where all samples are zero, and the most steps of a shard. The steps of a nonlinear model are those of a
-/// shard, not of all samples.
+/// coefficients in order. Returns the relative error, NaN where all samples are zero, and the most steps of a shard. The steps of a
+/// nonlinear model are those of a shard, not of all samples.
+///
+/// Of P ranks each has every P-th shard, so that all of them work at the same time and none keeps more than one. The first rank is
+/// sent the coefficients of the others, and hands all of them to its `take`, that of the others is not called. Shards are those of one
+/// process, and so are the bits that come of them.
 ///
 /// # Errors
-/// As [`transform`], and whatever the source and `take` report.
+/// As [`transform`], and whatever the source and `take` report; [`Error::Config`] for ranks of which one has another model, shape,
+/// setting or kind of device.
 pub fn transform_samples<B: Backend>(
     b: &mut B,
-    x: &mut dyn Source<B::Elem>,
+    (x, ranks): (&mut dyn Source<B::Elem>, Option<Ranks>),
     factors: &Factors<B::Elem>,
     layer: usize,
     how: &[Projection],
@@ -72,23 +80,63 @@ pub fn transform_samples<B: Backend>(
     take: &mut dyn FnMut(ArrayView2<'_, B::Elem>) -> Result<()>,
 ) -> Result<(f64, usize)> {
     let (n, m) = x.shape();
-    let rows = b.shard_rows(m);
+    let (rows, k) = (b.shard_rows(m), factors.components(layer)?.ncols());
     let (shards, of) = (Cut::new(n, rows).shards(), n.div_ceil(rows));
-    let (mut squares_of_all, mut left, mut steps) = (0.0, 0.0, 0);
-    for (shard, rows) in shards.enumerate() {
-        let x = x.rows(rows.clone())?;
-        let norm = squares(x.view());
-        if norm == 0.0 {
-            take(Array2::zeros((rows.len(), factors.components(layer)?.ncols())).view())?;
-            continue;
-        }
-        let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
-        let projected = transform(b, x, factors, layer, how, &mut part)?;
-        take(projected.h.view())?;
-        (squares_of_all, left) = (squares_of_all + norm, left + norm * projected.relative_error.powi(2));
-        steps = steps.max(projected.steps);
+    if let Some(ranks) = ranks {
+        let weights = checksum(factors.w.iter().flatten().map(|v| v.f64()));
+        let what = format!(
+            "version {}, {n} samples × {m} features, W with the checksum {weights:08x}, layer {layer}, {how:?}",
+            env!("CARGO_PKG_VERSION")
+        );
+        ranks.same("task", &format!("{what}, {}", machine(b)))?;
     }
-    Ok(((left / squares_of_all).sqrt(), steps))
+    let (rank, size) = ranks.map_or((0, 1), |ranks| (ranks.rank(), ranks.size()));
+    let (mut squares_of_all, mut left, mut steps) = (0.0, 0.0, 0.0);
+    for (shard, rows) in shards.enumerate() {
+        let owner = shard % size;
+        let (mut h, mut numbers) = (Array2::zeros((0, k)), [0.0; 3]);
+        if owner == rank {
+            let x = x.rows(rows.clone())?;
+            let norm = squares(x.view());
+            let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
+            (h, numbers) = if norm == 0.0 {
+                (Array2::zeros((rows.len(), k)), numbers)
+            } else {
+                let projected = transform(b, x, factors, layer, how, &mut part)?;
+                (projected.h, [norm, projected.relative_error, projected.steps as f64])
+            };
+        }
+        match ranks {
+            Some(ranks) if owner == rank && rank > 0 => {
+                ranks.send(0, bytemuck::cast_slice(&numbers))?;
+                ranks.send_rows(0, h.view())?;
+            }
+            Some(ranks) if owner != rank && rank == 0 => {
+                h = Array2::zeros((rows.len(), k));
+                ranks.receive(owner, bytemuck::cast_slice_mut(&mut numbers))?;
+                ranks.receive_rows(owner, h.view_mut())?;
+            }
+            _ => {}
+        }
+        if rank == 0 {
+            take(h.view())?;
+            let [norm, error, made] = numbers;
+            (squares_of_all, left) = (squares_of_all + norm, left + norm * error.powi(2));
+            steps = made.max(steps);
+        }
+    }
+    let mut came_to = [(left / squares_of_all).sqrt(), steps];
+    if let Some(ranks) = ranks {
+        ranks.broadcast(bytemuck::cast_slice_mut(&mut came_to))?;
+    }
+    Ok((came_to[0], came_to[1] as usize))
+}
+
+/// Tells numbers from others.
+fn checksum(numbers: impl Iterator<Item = f64>) -> u32 {
+    let mut sum = Hasher::new();
+    numbers.for_each(|v| sum.update(&v.to_le_bytes()));
+    sum.finalize()
 }
 
 /// Nonnegative least squares of `x` (samples × features) on `psi` (features × k), from H = 0.

@@ -133,3 +133,8 @@ fn fit_tells_the_memory_of_the_device() {
     let memory = &folder.ok(&format!("{fit} --activation root --json")).json()["device_memory"];
     assert!(memory["peak_bytes"].is_u64() && memory["peak_bytes"] == memory["expected_bytes"], "{memory}");
 }
+
+#[test]
+fn ranks_are_measured_where_there_are_several() {
+    Folder::new().refused("bench --ranks", 2, &["found one", "mpirun -n 4 deepnmf bench --ranks"]);
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fits by 1 to 6 processes on this machine over MPI, compared bit by bit; what happens to them when one is stopped, killed, panics
+# Fits, transforms and scores by 1 to 6 processes on this machine over MPI, compared bit by bit; what happens to them when one is stopped, killed, panics
 # or disagrees; and the lints of what is only built with the feature `mpi`. tests/run.sh installs MPI.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -62,7 +62,7 @@ for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layer
     i=$((i + 1))
     # shellcheck disable=SC2086
     DEEPNMF_RANKS=yes ./deepnmf fit x.npy $how "${short[@]}" --quiet --out "fit-$i-1.safetensors"
-    for count in 2 3 4 6; do
+    for count in 2 3 6; do
         # shellcheck disable=SC2086
         ranks "$count" fit x.npy $how "${short[@]}" --out "fit-$i-$count.safetensors"
     done
@@ -74,6 +74,27 @@ for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layer
     # shellcheck disable=SC2086
     ranks 2 fit images.gz $how "${short[@]}" --out "fit-$i-whole.safetensors"
     same "$how" "fit-$i-1.safetensors" fit-"$i"-*.safetensors
+done
+
+# Coefficients are those of one process, which is no rank: of four shards of 64 MiB, which three do not divide; the last is small.
+./deepnmf fit x.npy --resize 160x160 --layers 8,4 --pretrain 1 --sweeps 1 --no-checkpoint --device cpu --quiet --out large.safetensors
+scores=(evaluate large.safetensors x.npy --labels labels.gz --layer all --kmeans-seeds 2 --device cpu --threads 1 --json)
+./deepnmf transform large.safetensors x.npy --device cpu --quiet --out h.npy
+./deepnmf transform large.safetensors x.npy --device cpu --quiet --out h.csv
+./deepnmf "${scores[@]}" 2>/dev/null | sed 's/"ranks":null/"ranks":{"size":3}/' >scores.json
+for count in 2 3; do
+    ranks "$count" transform large.safetensors x.npy --device cpu --out "h-$count.npy"
+    cmp h.npy "h-$count.npy" || fault "transform by $count"
+done
+ranks 3 transform large.safetensors x.npy --device cpu --stream no --out h-3.csv
+cmp h.csv h-3.csv || fault "transform to a table"
+processes 3 ./deepnmf "${scores[@]}" 2>/dev/null >scores-3.json
+cmp scores.json scores-3.json || fault "evaluate: $(cat scores.json scores-3.json)"
+
+# The sums, iterations, and what they say of more processes.
+processes 2 ./deepnmf bench --ranks --seconds 3 --device cpu --threads 1 --json 2>/dev/null >bench.json
+for found in '"components":100' '"ranks":1024' '"samples":1000000000' '"ranks":2,"samples":16384'; do
+    grep -q "$found" bench.json || fault "bench --ranks: no $found in $(cat bench.json)"
 done
 
 # What the time of the ranks went into.
@@ -142,7 +163,7 @@ refused() {
     [[ "$(grep -c "^error: .*$message" refused.txt)" -eq 1 ]] || fault "${*:3}: expected \"$message\" once, found $(cat refused.txt)"
 }
 refused 2 "gnmf couples all samples: several ranks cannot fit it together" ./deepnmf fit x.npy --model gnmf --layers 8 --device cpu
-refused 2 "which do fit together, and no other command" ./deepnmf devices
+refused 2 "share the work of fit, transform, evaluate and bench --ranks, and of no other" ./deepnmf devices
 refused 3 "rank 0 of 3: missing.npy: No such file" ./deepnmf fit missing.npy --layers 8
 # What one of them has, or is told, all refuse.
 with_other() {
@@ -154,12 +175,19 @@ overwrite() {
     head -c "$row" /dev/zero | tr '\000' "$3" | dd of="$1" bs=1 seek="$((128 + $2 * row))" conv=notrunc status=none
 }
 cp x.npy y.npy && overwrite y.npy 1999 '\007'
-refused 2 "ranks fit the same data; rank 1: expected 2000 samples" bash -c \
+refused 2 "ranks have to have the same data; rank 1: expected 2000 samples" bash -c \
     'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo y.npy || echo x.npy) --layers 8 --device cpu --quiet'
 refused 2 "rank 1 failed: missing.npy: No such file" bash -c \
     'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo missing.npy || echo x.npy) --layers 8 --device cpu --quiet'
-refused 2 "ranks fit the same settings; rank 1: expected .*unit.*found .*none" bash -c "$(with_other x.npy "--scale none")"
+refused 2 "ranks have to have the same settings; rank 1: expected .*unit.*found .*none" bash -c "$(with_other x.npy "--scale none")"
 refused 2 "the fit of rank 1 is not that of rank 0: seed: expected 0, found 7" bash -c "$(with_other x.npy "--seed 7")"
+refused 2 "ranks have to have the same model; rank 1" bash -c \
+    'exec ./deepnmf transform $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo fit-1-1 || echo fit-2-1).safetensors x.npy --out o.npy --device cpu'
+refused 2 "ranks have to have the same task; rank 1: expected .*layer 2.*found .*layer 1" bash -c \
+    'exec ./deepnmf transform fit-2-1.safetensors x.npy --layer $((2 - OMPI_COMM_WORLD_RANK)) --out o.npy --device cpu'
+refused 2 "rank 1 failed: missing.npy: No such file" bash -c \
+    'exec ./deepnmf evaluate fit-1-1.safetensors $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo missing.npy || echo x.npy) --device cpu'
+[[ ! -e o.npy ]] || fault "a transform that was refused has written something"
 # Processes that MPI does not know of each other.
 code=0
 PMI_RANK=1 PMI_SIZE=4 timeout 60 ./deepnmf fit x.npy --layers 8 --device cpu >refused.txt 2>&1 || code=$?
@@ -171,6 +199,8 @@ for stream in yes no; do
     ranks 3 fit zeros.npy --layers 8 "${short[@]}" --stream "$stream" --out zeros.safetensors 2>zeros.txt
     grep -q "2 of 2000 samples are all zero (the first: 700)" zeros.txt || fault "zero samples: $(cat zeros.txt)"
 done
+ranks 3 transform fit-1-1.safetensors zeros.npy --device cpu --out zeros-h.npy 2>zeros.txt
+grep -q "2 of 2000 samples are all zero (the first: 700)" zeros.txt || fault "zero samples of a transform: $(cat zeros.txt)"
 
 # The help is printed once.
 processes 3 ./deepnmf fit --help >help.txt

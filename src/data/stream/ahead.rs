@@ -12,8 +12,8 @@ use super::file::FileSamples;
 use super::reading::Reading;
 use crate::{Error, Result};
 
-/// Samples of a file in shards, read one ahead as long as they are asked for in order; after the last one comes the first again,
-/// for the next pass.
+/// Samples of a file in shards, read one ahead as long as they are asked for in order, or with gaps that are all the same; after the
+/// last one comes the first again, for the next pass.
 ///
 /// Two shards are in memory: the one that was asked for last, and the next one. Their memory is used again as soon as the
 /// shard before is no longer held by anybody else.
@@ -28,9 +28,11 @@ pub struct ReadAhead {
     pending: Option<Range<usize>>,
     /// What was asked for last.
     given: Option<ArcArray2<f32>>,
-    /// Rows of the shards of this pass, and where the next one begins.
+    /// Rows of the shards of this pass.
     shard: usize,
-    next: usize,
+    /// Those that were asked for last, and how far they are from those before.
+    last: Range<usize>,
+    step: usize,
     reading: Arc<Reading>,
 }
 
@@ -63,7 +65,8 @@ impl ReadAhead {
             pending: None,
             given: None,
             shard: 0,
-            next: 0,
+            last: 0..0,
+            step: 0,
             reading,
         })
     }
@@ -86,16 +89,20 @@ impl ReadAhead {
         let begin = Instant::now();
         let x = self.wait_for(rows.clone())?.into_shared();
         self.reading.hand_out(rows.len(), begin.elapsed());
-        if rows.start == 0 {
+        let in_order = rows.start == 0 || rows.start == self.last.end;
+        let step = if in_order { rows.len() } else { rows.start.saturating_sub(self.last.start) };
+        if rows.start == 0 || self.shard == 0 {
             self.shard = rows.len();
         }
         let before = self.given.take().and_then(|before| before.try_into_owned_nocopy().ok());
-        if rows.start == 0 || rows.start == self.next {
-            let (n, _) = self.dim;
-            let ahead = if rows.end < n { rows.end..n.min(rows.end + self.shard.max(1)) } else { 0..self.shard };
-            self.want(ahead, before)?;
+        let (n, _) = self.dim;
+        let next = rows.start + step;
+        if in_order && rows.end == n {
+            self.want(0..self.shard, before)?;
+        } else if next < n && (in_order || step == self.step) {
+            self.want(next..n.min(next + self.shard.max(1)), before)?;
         }
-        self.next = rows.end;
+        (self.last, self.step) = (rows, step);
         self.given = Some(x.clone());
         Ok(x)
     }
