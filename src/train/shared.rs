@@ -48,5 +48,5 @@ impl Config {
 pub(super) fn machine<B: Backend>(b: &B) -> String {
     let instructions = format!("{:?}", pulp::Arch::new());
     let kind = instructions.split('(').next().unwrap_or_default();
-    format!("{}, instructions {kind}", device_of(&b.device_name()).replace(" (", " "))
+    format!("{}, instructions {kind}", device_of(&b.device_name()).replace(['(', ')'], ""))
 }
