@@ -17,8 +17,8 @@ use super::args::{DataArgs, DeviceArg, named};
 use super::fit::by_model;
 use super::labels::{self, Attribute};
 use super::output::{Output, name_of, percent, printable};
-use super::ranks::{self, agreed};
-use super::samples::{StreamArg, coefficients, is_of, size, source};
+use super::ranks::{self, agreed, is_of};
+use super::samples::{StreamArg, coefficients, size, source};
 use super::transform::{RidgeArg, load};
 
 /// Score a model: cluster the coefficients of samples by k-means and compare the clusters with labels.

@@ -12,7 +12,7 @@ use deepnmf::train::Config;
 use super::files::existing;
 use super::output::{self, Output, bytes};
 use super::part::Part;
-use super::samples::{Need, Stream, hold};
+use super::samples::{self, Need, Stream, hold};
 use super::{Failure, Result};
 
 /// Connects to the processes that were started with this one; None where it was started alone.
@@ -66,6 +66,12 @@ pub(super) fn model(path: &Path, ranks: Option<Ranks>) -> Result<Model> {
         ranks.same("model", &format!("one whose metadata have the checksum {:08x}", crc32fast::hash(&metadata)))?;
     }
     Ok(model)
+}
+
+/// [`samples::is_of`]; of several processes the first one looks.
+pub(super) fn is_of(model: &Model, x: &Samples, ranks: Option<Ranks>) -> Result<bool> {
+    let found = by_first(ranks, || samples::is_of(model, x))?.unwrap_or(false);
+    Ok(ranks.map_or(Ok([found]), |ranks| ranks.any([found]))?[0])
 }
 
 /// The options for reading by one of several processes, which share the memory of their machine.

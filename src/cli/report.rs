@@ -129,7 +129,7 @@ impl Shown {
         out: &Output,
     ) -> Result<Self> {
         let (f, how) = (&model.factors, model.metadata.projections(None)?);
-        let stored = is_of(model, &set.x, None)?;
+        let stored = is_of(model, &set.x)?;
         if !set.x.in_file() {
             let mut set = set.hold()?;
             let mut h = None;

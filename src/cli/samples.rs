@@ -19,7 +19,6 @@ use super::args::named;
 use super::output::{Output, bytes};
 use super::part::Part;
 use super::progress::{Counter, Reporter};
-use super::ranks::by_first;
 
 /// Whether samples are held in memory.
 #[derive(clap::Args, Clone, Copy)]
@@ -182,16 +181,12 @@ pub(crate) fn source(x: Samples) -> Result<Opened> {
     })
 }
 
-/// [`Model::is_of`]; of several processes the first one looks.
-pub(crate) fn is_of(model: &Model, x: &Samples, ranks: Option<Ranks>) -> Result<bool> {
-    let found = by_first(ranks, || {
-        Ok(match x {
-            Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
-            Samples::InFile(x) => model.is_of(&mut ReadAhead::new((**x).clone())?)?,
-        })
-    })?;
-    let found = found.unwrap_or(false);
-    Ok(ranks.map_or(Ok([found]), |ranks| ranks.any([found]))?[0])
+/// [`Model::is_of`].
+pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
+    Ok(match x {
+        Samples::Held(x) => model.is_of(&mut Rows::from(x.view()))?,
+        Samples::InFile(x) => model.is_of(&mut ReadAhead::new((**x).clone())?)?,
+    })
 }
 
 /// What was read in all passes, for `--json`.

@@ -46,5 +46,7 @@ impl Config {
 
 /// What has to be the same of the machines of all ranks: the kind of device, and the instructions, of which others round otherwise.
 pub(super) fn machine<B: Backend>(b: &B) -> String {
-    format!("{} with {:?} instructions", device_of(&b.device_name()), pulp::Arch::new())
+    let instructions = format!("{:?}", pulp::Arch::new());
+    let kind = instructions.split('(').next().unwrap_or_default();
+    format!("{}, instructions {kind}", device_of(&b.device_name()).replace(['(', ')'], ""))
 }
