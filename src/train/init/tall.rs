@@ -16,20 +16,21 @@ pub(super) fn block_of(cols: usize) -> usize {
     BLOCK.max(2 * cols)
 }
 
-/// R of a QR decomposition of the rows of all ranks; `made` is told of every block, and ends it.
+/// R of a QR decomposition of the rows of all ranks; `of_block` makes that of a block, and may end it.
 pub(super) fn triangle_of_all<E: Element>(
     tall: ArrayView2<'_, E>,
     cut: Cut,
-    made: &mut dyn FnMut() -> Result<()>,
+    of_block: &mut dyn FnMut(Mat<f64>) -> Result<Mat<f64>>,
 ) -> Result<Mat<f64>> {
-    let Some(ranks) = cut.ranks() else { return triangle(tall, made) };
+    let Some(ranks) = cut.ranks() else { return triangle(tall, of_block) };
     let p = tall.ncols();
     if cut.samples < p {
         // Fewer numbers than in triangles.
         let mut all = vec![0.0; cut.samples * p];
         all[cut.own().start * p..cut.own().end * p].iter_mut().zip(&tall).for_each(|(to, v)| *to = v.f64());
         let all = ranks.total(all)?;
-        return triangle(ArrayView2::from_shape((cut.samples, p), &all).map_err(|e| Error::Data(e.to_string()))?, made);
+        let all = ArrayView2::from_shape((cut.samples, p), &all).map_err(|e| Error::Data(e.to_string()))?;
+        return triangle(all, of_block);
     }
     let mut tree = Tree::new(ranks, (cut.leaves(), p * p), |left, right| {
         let p = left.len().isqrt();
@@ -39,11 +40,11 @@ pub(super) fn triangle_of_all<E: Element>(
     for (leaf, rows) in cut.own_leaves() {
         let mut r = vec![0.0; p * p];
         // A leaf is over before anybody would give it up.
-        square(triangle(tall.slice(s![rows, ..]), &mut || Ok(()))?.as_ref(), &mut r);
+        let of_leaf = triangle(tall.slice(s![rows, ..]), &mut |both| Ok(both.qr().thin_R().to_owned()))?;
+        square(of_leaf.as_ref(), &mut r);
         tree.add(leaf, r);
     }
     let r = tree.finish()?;
-    made()?;
     Ok(Mat::from_fn(p, p, |i, j| r[i * p + j]))
 }
 
@@ -54,15 +55,17 @@ fn square(r: MatRef<'_, f64>, to: &mut [f64]) {
 }
 
 /// R of a QR decomposition, a block of rows at a time.
-fn triangle<E: Element>(tall: ArrayView2<'_, E>, made: &mut dyn FnMut() -> Result<()>) -> Result<Mat<f64>> {
+fn triangle<E: Element>(
+    tall: ArrayView2<'_, E>,
+    of_block: &mut dyn FnMut(Mat<f64>) -> Result<Mat<f64>>,
+) -> Result<Mat<f64>> {
     let mut r = Mat::<f64>::zeros(0, tall.ncols());
     for block in tall.axis_chunks_iter(Axis(0), block_of(tall.ncols())) {
         let top = r.nrows();
         let both = Mat::from_fn(top + block.nrows(), block.ncols(), |i, j| {
             if i < top { r[(i, j)] } else { block[[i - top, j]].f64() }
         });
-        r = both.qr().thin_R().to_owned();
-        made()?;
+        r = of_block(both)?;
     }
     Ok(r)
 }
