@@ -78,7 +78,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Config`] with what is needed and what is available.
     pub fn check_memory(&self, config: &Config, n: usize, m: usize) -> Result<()> {
-        train::check_memory(config, n, m, matches!(self.device, Device::Gpu(_)))
+        train::check_memory(config, (n, m), (matches!(self.device, Device::Gpu(_)), size_of::<f32>()))
     }
 
     /// Fits the model of `config` to `x` (samples × features, nonnegative unless the model is signed). The CPU backend

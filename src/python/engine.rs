@@ -182,7 +182,7 @@ impl PyEngine {
                     let mut x = Prepared { x, how: metadata.preprocess };
                     engine.transform_samples((&mut x, None), &factors, layer, &how, &mut |p| reporter.report(p), take)
                 };
-                py.detach(|| gather(work))?.into_pyarray(py).into_any()
+                py.detach(|| gather(work)).map(|h| h.into_pyarray(py).into_any())
             }
             AnyGiven::Double(given) => {
                 let factors = factors(given, &metadata);
@@ -199,10 +199,11 @@ impl PyEngine {
                         take,
                     )
                 };
-                py.detach(|| gather(work))?.into_pyarray(py).into_any()
+                py.detach(|| gather(work)).map(|h| h.into_pyarray(py).into_any())
             }
         };
-        reporter.raised.map_or(Ok(h), Err)
+        // What ended it says more than that it was ended.
+        reporter.raised.map_or_else(|| Ok(h?), Err)
     }
 
     /// Lets the W of a model follow after batches of `x`: the factors, and the sums that it remembers with their weight.
@@ -322,7 +323,7 @@ fn fit(engine: &PyEngine, x: Samples<'_>, how: How<'_>, reporter: &mut Reporter)
             let Taken { mut x, streamed, names } = x.single(&[], stream, &samples::needed(&config, engine.on_gpu))?;
             let config = Config { stream: streamed, ..config };
             config.validate()?;
-            has_memory(&config, x.shape(), engine.on_gpu)?;
+            has_memory(&config, x.shape(), (engine.on_gpu, size_of::<f32>()))?;
             let fit = match (&mut checkpoints, single) {
                 (Some(to), _) => device.fit_with_checkpoints(x.as_mut(), &config, to, &mut report)?,
                 (None, Some(start)) => device.fit_from(x.as_mut(), &config, &start, &mut report)?,
@@ -332,10 +333,9 @@ fn fit(engine: &PyEngine, x: Samples<'_>, how: How<'_>, reporter: &mut Reporter)
         }
         Device::Double(cpu) => {
             let mut x = x.double(&[])?;
-            let (n, m) = x.dim();
             let config = Config { stream: stream == Some(true), ..config };
             config.validate()?;
-            has_memory(&config, (n.saturating_mul(2), m), false)?;
+            has_memory(&config, x.dim(), (false, size_of::<f64>()))?;
             let fit = match &mut checkpoints {
                 Some(to) => train::fit_with_checkpoints(cpu, &mut x, &config, to, &mut report)?,
                 None => train::fit_samples(cpu, &mut x, &config, double.as_ref(), &mut report)?,
@@ -355,8 +355,8 @@ fn kind(warning: &Warning) -> &'static str {
     }
 }
 
-fn has_memory(config: &Config, (n, m): (usize, usize), on_gpu: bool) -> PyResult<()> {
-    train::check_memory(config, n, m, on_gpu).map_err(|e| PyMemoryError::new_err(e.to_string()))
+fn has_memory(config: &Config, shape: (usize, usize), how: (bool, usize)) -> PyResult<()> {
+    train::check_memory(config, shape, how).map_err(|e| PyMemoryError::new_err(e.to_string()))
 }
 
 fn fitted<E: Element>(

@@ -30,7 +30,7 @@ impl From<Error> for PyErr {
 }
 
 /// Settings as the command spells them, and as an estimator does.
-const SPELLINGS: [(&str, &str); 9] = [
+const SPELLINGS: [(&str, &str); 11] = [
     ("--scale max", "X divided by its largest value"),
     ("--penalties scale-free", "penalty_scale='scale-free'"),
     ("--init random", "init='random'"),
@@ -40,9 +40,16 @@ const SPELLINGS: [(&str, &str); 9] = [
     ("--device ", "device="),
     ("--pretrain-samples", "pretrain_samples"),
     ("--stream yes", "stream=True"),
+    ("--seed", "random_state"),
+    (", or --memory SIZE", ""),
 ];
 
-/// A message that names settings as an estimator does.
+/// A message that names settings as an estimator does. Of how files are read an estimator has none.
 pub(super) fn spelt(message: &str) -> String {
-    SPELLINGS.iter().fold(message.to_string(), |text, (command, estimator)| text.replace(command, estimator))
+    let text =
+        SPELLINGS.iter().fold(message.to_string(), |text, (command, estimator)| text.replace(command, estimator));
+    if text.contains(" --") {
+        return format!("{text} (options of the command: `deepnmf pack` makes a file of it that needs none)");
+    }
+    text
 }

@@ -5,6 +5,7 @@
 //! products with X run on the backend, only matrices of `features × p` and `samples × p` come to the host. Where the
 //! smaller side of X is small, the SVD is exact.
 
+mod progress;
 mod signed;
 mod tall;
 
@@ -12,7 +13,7 @@ use super::cut::{Cut, Scratch};
 use super::partials::Partials;
 use super::samples::Shards;
 use super::watch::Watch;
-use super::{Config, Init, Progress, Stage};
+use super::{Config, Init};
 use crate::backend::{Backend, Element, MatMul, Write, multiply};
 use crate::model::Method;
 use crate::ranks::{Tree, add};
@@ -20,6 +21,7 @@ use crate::{Error, Result};
 use faer::Mat;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
+use progress::Steps;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tall::{BLOCK, block_of, squares, squares_of_columns, triangle_of_all};
@@ -129,23 +131,6 @@ fn triplets(k: usize, config: &Config) -> usize {
     if config.init == Init::Svd { k + k.div_ceil(2) } else { k }
 }
 
-/// Steps of an initialisation, after each of which its progress is told and it may be given up.
-struct Steps<'a, 'w> {
-    layer: usize,
-    done: usize,
-    of: usize,
-    watch: &'a mut Watch<'w>,
-}
-
-impl Steps<'_, '_> {
-    fn made(&mut self) -> Result<()> {
-        self.done += 1;
-        let Self { layer, done, of, .. } = *self;
-        self.watch.report(&Progress { done, of, ..Progress::of(Stage::Init { layer }) });
-        self.watch.goes_on()
-    }
-}
-
 /// How many steps [`start`] makes for k components: shards of the passes of an SVD, and blocks of its image.
 pub(crate) fn steps<B: Backend>(v: &dyn Shards<B>, k: usize, config: &Config) -> usize {
     if config.init == Init::Random {
@@ -207,19 +192,25 @@ impl<E: Element> Svd<E> {
             (Some(q), image)
         };
         let r = triangle_of_all(image.view(), v.cut(), &mut || steps.made())?;
-        let svd = r.thin_svd().map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
+        let svd = steps
+            .beside(move || r.thin_svd())?
+            .map_err(|e| Error::Data(format!("the SVD of the data failed: {e:?}")))?;
         let sigma: Vec<f64> = svd.S().column_vector().iter().copied().collect();
         let threshold = sigma.first().map_or(0.0, |s| s * 2.0 * E::UNIT * (n.max(m) as f64).sqrt());
         let rank = sigma.iter().take(k).filter(|s| **s > threshold).count();
         let inner = svd.V().subcols(0, rank);
         let to_left = Mat::from_fn(inner.nrows(), rank, |i, j| inner[(i, j)] / sigma[j]);
         let to_left = to_array::<E>(&to_left);
-        let mut left = Array2::zeros((image.nrows(), rank));
         // As every rank would multiply them.
-        for (_, rows) in v.cut().own_leaves() {
-            let (of, to) = (image.slice(s![rows.clone(), ..]), left.slice_mut(s![rows, ..]));
-            multiply(MatMul::NN, of, to_left.view(), Write::Replace, to)?;
-        }
+        let leaves = v.cut().own_leaves();
+        let left = steps.beside(move || {
+            let mut left = Array2::zeros((image.nrows(), rank));
+            for (_, rows) in leaves {
+                let (of, to) = (image.slice(s![rows.clone(), ..]), left.slice_mut(s![rows, ..]));
+                multiply(MatMul::NN, of, to_left.view(), Write::Replace, to)?;
+            }
+            Ok::<_, Error>(left)
+        })??;
         let right = basis.map_or_else(|| inner.to_owned(), |q| &q * inner);
         Ok(Self { sigma: sigma[..rank].to_vec(), right, left })
     }
@@ -314,7 +305,8 @@ fn subspace<B: Backend>(
         })?;
         all.finish(b, &mut [&mut back], None)?;
         steps.watch.meet()?;
-        q = to_mat(b.download(&back)?.view()).qr().compute_thin_Q();
+        let of_all = to_mat(b.download(&back)?.view());
+        q = steps.beside(move || of_all.qr().compute_thin_Q())?;
     }
     Ok(q)
 }

@@ -146,20 +146,21 @@ impl Source<f32> for Shape {
 }
 
 /// Refuses a fit of `n × m` data, which the caller has in memory, that this machine has no more memory for: nothing can be done once
-/// an allocation fails.
+/// an allocation fails. `bytes` are those of a number.
 ///
 /// # Errors
 /// [`Error::Config`] with what is needed and what is available.
-pub(crate) fn check_memory(config: &Config, n: usize, m: usize, on_gpu: bool) -> Result<()> {
-    let needed = host_bytes(config, n, m, on_gpu);
+pub(crate) fn check_memory(config: &Config, (n, m): (usize, usize), (on_gpu, bytes): (bool, usize)) -> Result<()> {
+    let needed = host_bytes(config, n, m, on_gpu).saturating_mul((bytes / size_of::<f32>()) as u64);
     let Some(available) = memory::available().filter(|available| *available < needed) else { return Ok(()) };
     let size = |bytes: u64| match bytes as f64 / f64::from(1 << 30) {
-        gib if gib >= 0.1 => format!("{gib:.1} GiB"),
-        gib => format!("{:.1} MiB", 1024.0 * gib),
+        _ if bytes == u64::MAX => "more than can be counted".into(),
+        gib if gib >= 0.1 => format!("about {gib:.1} GiB"),
+        gib => format!("about {:.1} MiB", 1024.0 * gib),
     };
     let layers = config.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     Err(Error::Config(format!(
-        "layers {layers} of {n} samples × {m} features need about {} of memory, and {} are available; choose smaller layers, \
+        "layers {layers} of {n} samples × {m} features need {} of memory, and {} are available; choose smaller layers, \
          or fewer samples or features",
         size(needed),
         size(available)
@@ -177,12 +178,20 @@ mod tests {
             for model in MODELS {
                 for on_gpu in [false, true] {
                     let config = Config::new(*model, layers.clone());
-                    let message = check_memory(&config, 60, 36, on_gpu).unwrap_err().to_string();
-                    assert!(message.contains("60 samples × 36 features need about"), "{message}");
+                    for bytes in [4, 8] {
+                        let message = check_memory(&config, (60, 36), (on_gpu, bytes)).unwrap_err().to_string();
+                        let sizes = ["need about", "need more than can be counted of memory"];
+                        assert!(
+                            sizes.iter().any(|size| message.contains(&format!("60 samples × 36 features {size}"))),
+                            "{message}"
+                        );
+                        assert!(!message.contains("17179869184"), "{message}");
+                    }
                 }
             }
         }
-        assert!(check_memory(&Config::new(MODELS[0], [4, 2]), usize::MAX, usize::MAX, false).is_err());
-        assert!(check_memory(&Config::new(MODELS[0], [4, 2]), 60, 36, false).is_ok());
+        let config = Config::new(MODELS[0], [4, 2]);
+        assert!(check_memory(&config, (usize::MAX, usize::MAX), (false, 4)).is_err());
+        assert!(check_memory(&config, (60, 36), (false, 4)).is_ok());
     }
 }

@@ -26,6 +26,7 @@ mod part;
 mod partials;
 mod pretrain;
 mod project;
+mod rows;
 mod samples;
 mod settings;
 mod shared;

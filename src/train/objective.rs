@@ -14,7 +14,7 @@ use super::samples::{Samples, Shards};
 use super::settings::ElasticNet;
 use super::watch::Watch;
 use crate::backend::{
-    Backend, ColumnSums, Combination, Course, Element, MatMul, Standing, StopCheck, Stopping, Sum, VERDICT, Write,
+    Backend, ColumnSums, Combination, Course, Element, Standing, StopCheck, Stopping, Sum, VERDICT, Write,
 };
 use crate::model::HPenalty;
 use crate::{Error, Result};
@@ -304,29 +304,6 @@ impl<B: Backend> Objective<B> {
         })?;
         all.finish(b, &mut [], Some((&mut self.scalars, &[QUADRATIC])))?;
         self.of_residual(b)
-    }
-
-    /// ‖X_s‖² of a shard that has the objective for itself, with its `(f, relative error)`; `s` becomes `H_sᵀH_s`. Waits.
-    pub(crate) fn of_shard(
-        &mut self,
-        b: &mut B,
-        x: &B::Matrix,
-        (h, psi): (&B::Matrix, &B::Matrix),
-        s: &mut B::Matrix,
-    ) -> Result<(f64, (f64, f64))> {
-        b.matmul(MatMul::TN, h, h, s)?;
-        self.record_penalties(b, 0, [], s)?;
-        b.sum(Sum::Dot(x, x), &mut self.scalars, CROSS)?;
-        self.record_residual(b, Write::Replace, x, h, psi)?;
-        let sums = b.read(&self.scalars)?;
-        self.xx = sums[CROSS];
-        Ok((self.xx, self.exact_value(&sums)))
-    }
-
-    /// ‖X − H Ψᵀ‖² itself, of a shard. Waits.
-    pub(crate) fn squared_residual(&mut self, b: &mut B, x: &B::Matrix, h: &B::Matrix, psi: &B::Matrix) -> Result<f64> {
-        self.record_residual(b, Write::Replace, x, h, psi)?;
-        Ok(b.read(&self.scalars)?[QUADRATIC])
     }
 
     /// [`Objective::exact`] for samples in one matrix.

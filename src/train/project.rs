@@ -1,17 +1,17 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
 use super::block::{BlockSolver, HBlock};
-use super::iterate::iterate;
+use super::cut::Cut;
 use super::nesterov::Steps;
-use super::objective::Objective;
+use super::rows::{Group, settle};
 use super::samples::{Samples, Shards};
-use super::settings::{Elastic, ElasticNet};
 use super::unit::Unit;
 use super::watch::Watch;
-use super::{Metric, Solver, Stage};
+use super::{Metric, Solver};
 use crate::Result;
-use crate::backend::{Backend, MatMul, Stopping, Sum, Write};
+use crate::backend::{Backend, Sum, Write};
 use crate::model::HPenalty;
+use ndarray::Axis;
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -26,7 +26,8 @@ pub struct Projection {
     pub ridge: f64,
     /// Passes of coordinate descent, Nesterov steps or gradient steps, at most.
     pub max_steps: usize,
-    /// It stops when the relative change of the objective over a batch of them is at most this.
+    /// A sample is done when a batch of them moves its coefficients by no more than this share of their length; never, where it is 0.
+    /// That is for every sample to say: what comes of it does not depend on the samples beside it.
     pub tol: f64,
     /// Whether samples and components may have negative entries; the coefficients never have.
     pub signed: bool,
@@ -40,7 +41,7 @@ impl Default for Projection {
             l1: 0.0,
             ridge: 0.0,
             max_steps: 2000,
-            tol: 1e-6,
+            tol: 1e-4,
             signed: false,
         }
     }
@@ -59,10 +60,13 @@ impl Projection {
     }
 }
 
-/// Nesterov steps between two looks at the objective; the momentum restarts there too.
+/// Nesterov steps before the momentum begins anew.
 const BATCH: usize = 25;
-/// Passes of coordinate descent between two looks.
+/// Passes of coordinate descent before the host first looks.
 const PASSES: usize = 10;
+/// Power iterations for the bound on the curvature, which is that of all steps.
+const POWER_ITERATIONS: usize = 50;
+
 /// What came of a projection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
@@ -72,7 +76,7 @@ pub(crate) struct Outcome {
 
 /// `min_{H ≥ 0} ½‖X − H Ψᵀ‖² + pen_H + ½ ridge tr(G)/k ‖H‖²` from `h` (n × k), which is replaced. `x: n × m`, `psi: m × k`.
 ///
-/// One pass over X: a shard is done with before the next one is read, and ends by its own objective.
+/// One pass over X: a shard is done with before the next one is read.
 pub(crate) fn project<B: Backend>(
     b: &mut B,
     x: &mut dyn Shards<B>,
@@ -82,59 +86,82 @@ pub(crate) fn project<B: Backend>(
     watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
     let (cut, k) = (x.cut(), b.shape(psi).1);
-    let (solver, batch) = match b.fastest_solver() {
-        Solver::Cd => (BlockSolver::Descent { passes: PASSES }, PASSES),
+    let (solver, batch, least) = match b.fastest_solver() {
+        // One at a time: there may be many large rows, and whoever waits for them may give up.
+        Solver::Cd => (BlockSolver::Descent { passes: 1 }, 1, PASSES),
         _ => {
-            let steps = Steps { inner: BATCH, metric: Metric::Diagonal, restart: true, power_iterations: 12 };
-            (BlockSolver::Nesterov(steps), BATCH)
+            // A restart of all momentum where it points uphill on the whole would couple the samples.
+            let metric = Metric::Diagonal;
+            let steps = Steps { inner: BATCH, metric, restart: false, power_iterations: POWER_ITERATIONS };
+            (BlockSolver::Nesterov(steps), BATCH, 1)
         }
     };
     let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda, how.l1), solver)?;
-    if how.signed {
-        block.allow_signs(b)?;
-    }
-    let mut s = b.zeros(k, k)?;
     block.set_gram(b, psi)?;
     if how.ridge > 0.0 {
         // In the Gram, from where the objective has it too.
         let mut trace = b.scalars(1)?;
         b.sum(Sum::Trace(&block.gram), &mut trace, 0)?;
         let ridge = how.ridge * b.read(&trace)?[0] / k as f64;
-        b.add_penalty(&block.gram, HPenalty::Ridge, ridge, &mut s)?;
-        b.copy(&s, &mut block.gram)?;
+        let mut plain = b.zeros(k, k)?;
+        b.copy(&block.gram, &mut plain)?;
+        b.add_penalty(&plain, HPenalty::Ridge, ridge, &mut block.gram)?;
     }
-    let mut objective = Objective::new(b, 0.0, &[], &[], how.h_penalty, how.lambda)?;
-    objective.penalise_entries(b, ElasticNet { h: Elastic { l1: how.l1, l2: 0.0 }, ..Default::default() })?;
-    let (stop, batches) = (Stopping::new(how.tol, None), how.max_steps.div_ceil(batch));
+    let mut rows = Rows { block, solver, how };
+    rows.prepare(b)?;
+    let batches = how.max_steps.div_ceil(batch);
     let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
+    let mut sums = b.scalars(2)?;
     x.pass(b, &mut |b, shard, x| {
         let h = h.at(b, shard.index)?;
-        block.set_rhs(b, x, psi)?;
-        objective.record_entries_of_h(b, 0, Write::Replace, h)?;
-        let (xx, start) = objective.of_shard(b, x, (h, psi), &mut s)?;
+        rows.block.set_rhs(b, x, psi)?;
         (watch.part, watch.each) = ((shard.index, shards), batch);
-        let history = iterate(
-            b,
-            &mut objective,
-            (Stage::Project, batches),
-            (start, stop),
-            &mut (),
-            watch,
-            |b, objective, (), turn| {
-                block.prepare(b)?;
-                block.solve(b, h)?;
-                b.matmul(MatMul::TN, h, h, &mut s)?;
-                objective.record_fit(b, turn, (block.rhs(b.shape(h).0)?, h), (&block.gram, &s))?;
-                objective.record_entries_of_h(b, turn, Write::Replace, h)?;
-                objective.record_penalties(b, turn, [], &s)
-            },
-        )?;
-        (squares, left) = (squares + xx, left + objective.squared_residual(b, x, h, psi)?);
-        steps = steps.max((history.len() - 1) * batch);
+        steps = steps.max(batch * settle(b, &mut rows, h, (how.tol, least, batches), watch)?);
+        b.sum(Sum::Dot(x, x), &mut sums, 0)?;
+        b.residual(x, h, psi, Write::Replace, &mut sums, 1)?;
+        let of_shard = b.read(&sums)?;
+        (squares, left) = (squares + of_shard[0], left + of_shard[1]);
         watch.meet()
     })?;
     // As often as the ranks that have more shards.
     (shards..cut.most_shards()).try_for_each(|_| watch.meet())?;
     (watch.part, watch.each) = ((0, 1), 1);
     Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
+}
+
+/// Rows of H whose right side is set.
+struct Rows<'a, B: Backend> {
+    block: HBlock<B>,
+    solver: BlockSolver,
+    how: &'a Projection,
+}
+
+impl<B: Backend> Rows<'_, B> {
+    fn prepare(&mut self, b: &mut B) -> Result<()> {
+        if self.how.signed {
+            self.block.allow_signs(b)?;
+        }
+        self.block.prepare(b)
+    }
+}
+
+impl<B: Backend> Group<B> for Rows<'_, B> {
+    fn step(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
+        self.block.solve(b, h)
+    }
+
+    fn part(&self, b: &mut B, of: usize, rows: &[usize]) -> Result<Self> {
+        let &Self { ref block, solver, how } = self;
+        let k = b.shape(&block.gram).0;
+        let penalty = (how.h_penalty, how.lambda, how.l1);
+        let mut part = Self { block: HBlock::new(b, Cut::whole(rows.len()), k, penalty, solver)?, solver, how };
+        b.copy(&block.gram, &mut part.block.gram)?;
+        part.prepare(b)?;
+        let pick = |b: &mut B, (from, to): (&B::Matrix, &mut HBlock<B>)| {
+            let rhs = b.download(from)?.select(Axis(0), rows);
+            to.write_rhs(b, rhs.view())
+        };
+        b.by_host((block.rhs(of)?, &mut part.block), pick, |_, _| Ok(()))?;
+        Ok(part)
+    }
 }

@@ -35,7 +35,7 @@ pub struct Projected<E> {
 ///
 /// # Errors
 /// [`Error::Shape`] where x and the model differ in features, [`Error::Data`] for values that are not finite, or negative where
-/// that is not allowed; [`Error::Config`] for a layer that there is not.
+/// that is not allowed; [`Error::Config`] for a layer that there is not; [`Error::Interrupted`] where `progress` says not to go on.
 pub fn transform<'x, B: Backend>(
     b: &mut B,
     x: impl Into<Rows<'x, B::Elem>>,
@@ -155,7 +155,9 @@ pub(crate) fn on_components<B: Backend>(
     let psi = b.upload(of_psi.divide(psi).view())?;
     let mut h = Samples::zeros(b, cut, b.shape(&psi).1)?;
     let how = how.divided(of_x, of_psi);
-    let outcome = project(b, &mut x, &psi, &mut h, &how, &mut Watch::new(progress))?;
+    let mut watch = Watch::new(progress);
+    let outcome = project(b, &mut x, &psi, &mut h, &how, &mut watch)?;
+    watch.goes_on()?;
     let mut h = h.into_host(b)?;
     of_x.per(of_psi).multiply(&mut h)?;
     Ok(Projected { h, relative_error: outcome.relative_error, steps: outcome.steps })
@@ -183,7 +185,9 @@ fn on_layers<B: Backend>(
     let signed = how.iter().all(|how| how.signed);
     let typical = (signed && how.len() == factors.depth()).then(|| factors.typical());
     let how = (how, typical.as_ref().map(|h| h.view()));
-    let (mut h, outcome) = project_layers(b, &mut x, &w, activation, how, &mut Watch::new(progress))?;
+    let mut watch = Watch::new(progress);
+    let (mut h, outcome) = project_layers(b, &mut x, &w, activation, how, &mut watch)?;
+    watch.goes_on()?;
     if let Some(activation) = factors.of_last().filter(|_| w.len() == factors.depth()) {
         h = h.activated(b, activation, Apply::G)?;
     }

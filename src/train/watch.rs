@@ -7,6 +7,12 @@ use crate::backend::Backend;
 use crate::ranks::Ranks;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// Of work that says nothing of its own.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(200);
 
 /// For fits that nobody watches: `train::fit(b, x, &config, None, &mut train::silent)`.
 pub fn silent(_: &Progress) -> ControlFlow<()> {
@@ -214,6 +220,37 @@ impl<'a> Watch<'a> {
             return Err(Error::Interrupted { checkpoint: None });
         }
         Ok(())
+    }
+
+    /// What `work` makes, in a thread of its own: it may take long, and cannot be told to end. Whoever gives it up leaves it to end by
+    /// itself. `progress` is reported now and then. Ranks, which stop together, wait for it.
+    ///
+    /// # Errors
+    /// As [`Watch::goes_on`]; [`Error::Data`] where it has panicked.
+    pub(super) fn beside<T: Send + 'static>(
+        &mut self,
+        progress: &Progress,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        if !self.is_alone() {
+            return Ok(work());
+        }
+        let (send, made) = channel();
+        // Nobody takes what was given up.
+        let thread = Builder::new().spawn(move || drop(send.send(work())));
+        thread.map_err(|e| Error::OutOfMemory(format!("a thread: {e}")))?;
+        loop {
+            match made.recv_timeout(BETWEEN_REPORTS) {
+                Ok(made) => return Ok(made),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.report(progress);
+                    self.goes_on()?;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Data("the decomposition of the data failed".into()));
+                }
+            }
+        }
     }
 
     /// Ends a fit that was interrupted, between two iterations of what is not written down.

@@ -14,7 +14,7 @@ fn layers_that_need_more_memory_than_there_is_are_refused() {
         ("gnmf", "100000000000"),
         ("deep-semi-nmf", "100000000000,3"),
     ] {
-        let parts = [&format!("layers {layers} of 60 samples × 36 features need about"), "are available"];
+        let parts = [&format!("layers {layers} of 60 samples × 36 features need"), "are available"];
         for init in ["nndsvd", "random"] {
             folder.refused(
                 &format!("fit x.npy --model {model} --layers {layers} --init {init} --device cpu"),

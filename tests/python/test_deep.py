@@ -342,6 +342,35 @@ def test_control_c_in_the_start(tmp_path):
     assert "given up" in done.stdout, done.stdout + done.stderr
 
 
+SOON = """
+import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import numpy as np
+from deepnmf import NMF, DeepNMF
+
+rng = np.random.default_rng(0)
+if sys.argv[1] == "transform":
+    x = rng.random((40_000, 500), dtype=np.float32)
+    work = DeepNMF([300], model="dnmf", device="cpu", max_iter=1, init="random").fit(x[:600]).transform
+else:
+    x = rng.random((20_000, 300), dtype=np.float32)
+    work = DeepNMF([10], model="gnmf", device="cpu", max_iter=2, init="random").fit
+threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
+begin = time.time()
+try:
+    work(x)
+except KeyboardInterrupt:
+    print("late by", time.time() - begin - 2)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+@pytest.mark.parametrize("work", ["transform", "graph"])
+def test_control_c_comes_soon(work, tmp_path):
+    done = subprocess.run([sys.executable, "-c", SOON, work], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "late by" in done.stdout, done.stdout + done.stderr
+
+
 FORKED = """
 import multiprocessing, numpy as np
 from deepnmf import DeepNMF
@@ -402,6 +431,22 @@ def test_scikit_learns_callbacks(x):
     errors = [told["relative_error"] for told in callback.seen if told["stage"] == "finetune"]
     assert len(errors) >= 3 and errors[-1] <= errors[0] and m.n_iter_ < 40
     pickle.dumps(clone(m))
+
+
+class Scorer(Stopper):
+    """A callback that asks the fitted estimator, as scikit-learn's own monitor of scores does."""
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        self.seen.append((y, fitted_estimator and fitted_estimator.score(X)))
+
+
+@BY_CALLBACKS
+def test_callbacks_get_the_fitted_estimator(x):
+    for estimator in (model(), deepnmf.NMF(3, random_state=0)):
+        callback, y = Scorer(), np.arange(120)
+        estimator.set_callbacks(callback).fit(x, y)
+        assert len(callback.seen) > 2 and all(of is y for of, _ in callback.seen)
+        assert callback.seen[-1][1] == pytest.approx(estimator.score(x))
 
 
 class Raiser(Stopper):

@@ -97,6 +97,22 @@ def test_a_start_of_ones_own(x):
         NMF(4, init="custom").fit(x, W=w, H=h[:, :5])
 
 
+def test_a_start_of_nothing(x):
+    w, h = np.ones((80, 4)), np.ones((4, 30))
+    # As scikit-learn's.
+    for of in (NMF, sklearn.decomposition.NMF):
+        for start in ({"W": 0 * w, "H": h}, {"W": w, "H": 0 * h}):
+            with pytest.raises(ValueError, match="all zero|full of zeros"):
+                of(4, init="custom").fit_transform(x, **start)
+
+
+def test_components_of_its_layer(x):
+    m = NMF(4, random_state=0, max_iter=5).fit(x)
+    assert np.array_equal(m.components(1), m.components_)
+    with pytest.raises(ValueError, match="layer must be an int from 1 to 1, got 2"):
+        m.components(2)
+
+
 def test_multiplicative_updates(x):
     assert NMF(4, solver="mu", max_iter=1000).fit(x).reconstruction_err_ < 0.2 * np.linalg.norm(x)
     with pytest.raises(ValueError, match="mu"):

@@ -19,9 +19,9 @@ BAD = [
     ({"layers": [0]}, ValueError, "layers must be .* got"),
     ({"layers": [8, -1]}, ValueError, "layers must be"),
     ({"layers": -1}, ValueError, "layers must be .* got .*-1"),
-    ({"layers": 2.0}, ValueError, "layers must be .* got 2.0"),
-    ({"layers": True}, ValueError, "layers must be .* got True"),
-    ({"layers": "4,2"}, ValueError, "layers must be .* got '4,2'"),
+    ({"layers": 2.0}, TypeError, "layers must be .* got 2.0"),
+    ({"layers": True}, TypeError, "layers must be .* got True"),
+    ({"layers": "4,2"}, TypeError, "layers must be .* got '4,2'"),
     ({"solver": "best"}, ValueError, "solver must be one of 'auto', 'nesterov', 'cd', got 'best'"),
     ({"solver": 3}, ValueError, "solver must be one of"),
     ({"activation": "relu"}, ValueError, "activation must be one of"),
@@ -42,7 +42,7 @@ BAD = [
     ({"mu": [1.0, 2.0, 3.0]}, ValueError, "mu must be one number or one for each of 2 layers, got 3"),
     ({"online": "yes"}, TypeError, "online must be True or False"),
     ({"verbose": "a"}, TypeError, "verbose must be an int"),
-    ({"stream": "x"}, TypeError, "stream must be True or False"),
+    ({"stream": "x"}, TypeError, "stream must be 'auto', True or False"),
     ({"random_state": -1}, ValueError, "random_state"),
     ({"device": "abacus"}, ValueError, "no usable adapter has `abacus`"),
     ({"device": "abacus", "precision": "float64"}, ValueError, "no usable adapter has `abacus`"),
@@ -74,6 +74,28 @@ BAD = [
 def test_what_it_does_not_take(x, settings, error, message):
     with pytest.raises(error, match=message):
         DeepNMF(**{"layers": [4, 2], "device": "cpu", **settings}).fit(x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_memory_has_no_room_for(x, dtype):
+    with pytest.raises(MemoryError, match="of 120 samples × 36 features need") as raised:
+        DeepNMF([10**9], device="cpu").fit(x.astype(dtype))
+    assert "17179869184" not in str(raised.value)
+    with pytest.raises(MemoryError, match="n_components=1000000000 of 120 samples .* choose a smaller n_components"):
+        NMF(10**9, device="cpu").fit(x.astype(dtype))
+
+
+def test_files_that_cannot_be_written(x, tmp_path):
+    m = DeepNMF([4, 2], random_state=0, device="cpu", max_iter=2).fit(x)
+    (tmp_path / "file").write_text("")
+    for write in (lambda path: deepnmf.save(m, path), lambda path: deepnmf.report(m, path=path)):
+        for path, error in [
+            (tmp_path, IsADirectoryError),
+            (tmp_path / "file" / "m", NotADirectoryError),
+            (tmp_path / "no" / "m", FileNotFoundError),
+        ]:
+            with pytest.raises(error, match=str(tmp_path)):
+                write(path)
 
 
 def test_numpys_numbers(x):

@@ -95,8 +95,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     history_: dict[str, Any]
     device_: str
     _metadata: str
-    #: What penalties are called here.
-    _penalties = "mu and lam"
+    #: What the engine calls otherwise.
+    _names = {"--mu and --lambda": "mu and lam"}
 
     def _is_signed(self) -> bool:
         return False
@@ -177,8 +177,9 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         start: list[tuple[Array, Array]] | None = None,
         warn_of_iterations: bool = True,
         zeros: bool = False,
+        y: Any = None,
     ) -> None:
-        """Fit to samples; where these are all zero, which is to be said by `zeros`, the model is zero."""
+        """Fit to samples; where these are all zero, which is to be said by `zeros`, the model is zero. `y` is for callbacks."""
         dtype = self._dtype_for(X)
         if is_path(X):
             if dtype == np.float64:
@@ -187,7 +188,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             X = X.astype(dtype, copy=False)
         precision = "f16" if self.precision == "float16" else f"f{8 * dtype.itemsize}"
         engine = engine_for(self.device, precision)
-        watch = Watch(self, self.verbose, None if is_path(X) else X)
+        watch = Watch(self, self.verbose, None if is_path(X) else X, y)
         said = json.dumps(plain(settings))
         try:
             if zeros:
@@ -197,8 +198,8 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 arrays, metadata, norm, notes, raised = engine.fit(
                     X, said, stream=stream, keep=keep, start=start, progress=watch.function
                 )
-        except ValueError as error:
-            raise ValueError(self._spelt(str(error))) from None
+        except (ValueError, MemoryError) as error:
+            raise type(error)(self._spelt(str(error))) from None
         finally:
             watch.close()
         self._set_factors(arrays, metadata)
@@ -218,7 +219,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _spelt(self, text: str) -> str:
         """A message of the engine with the names of parameters instead of the command's options."""
         names = {
-            "--mu and --lambda": self._penalties,
+            **self._names,
             "--init random": "init='random'",
             "take more sweeps or": "raise max_iter, or take",
             "more sweeps": "a larger max_iter",
@@ -274,6 +275,22 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             h = self.coefficients_ if known["activation"] else self.coefficients_[:0]
         return (self.weights_, h, [])
 
+    def components(self, layer: int) -> Array:
+        """The components of a layer.
+
+        Parameters
+        ----------
+        layer : int
+            From 1 to the number of layers.
+
+        Returns
+        -------
+        components : ndarray of shape (k_l, n_features)
+            ``(W_1 … W_l)ᵀ``.
+        """
+        check_is_fitted(self)
+        return self._components_of(whole("layer", layer, 1, len(self.weights_)))
+
     def _compute_transform(self, X: Samples, layer: int | None = None, ridge: float | None = None) -> Array:
         check_is_fitted(self)
         layer = self._layer(layer)
@@ -285,8 +302,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         double = dtype == np.float64
         engine = engine_for("cpu" if double else self.device, f"f{8 * dtype.itemsize}")
         watch = Watch(None, self.verbose)
-        # In float64 up to where coefficients do not depend on the samples beside them.
-        limits = (20_000, 1e-16) if double else (2_000, 1e-6)
+        limits = (20_000, 1e-9) if double else (2_000, 1e-4)
         try:
             h = engine.transform(X, self._arrays(), self._described(), layer, ridge, limits, watch.function)
         finally:
@@ -297,10 +313,10 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Describe samples by the components of the last layer.
 
         Coefficients have the penalty that the fit had, and under a Semi-NMF model a small ridge, so that they differ a little from
-        those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. In
-        float32 they end where the objective changes by less than 1e-6, in float64 by less than 1e-16. Under a model with an activation
-        they end much sooner, by the objective of all samples, and so depend on the samples beside them. The columns of a file that
-        has names for them are taken by the names of the model's features, where these have any.
+        those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. Those of a
+        sample end where ten steps or more move them by less than 1e-4 of their length, in float64 by less than 1e-9, whatever other samples
+        there are; under a model with an activation much sooner, by the objective of all samples, and so they depend on the samples
+        beside them. The columns of a file that has names for them are taken by the names of the model's features, where these have any.
 
         Parameters
         ----------

@@ -135,7 +135,8 @@ class DeepNMF(FactorModel):
     Ctrl-C ends a fit after the iteration under way, and raises KeyboardInterrupt. The estimator then has the factors so far; layers
     that were still to come have one iteration from a random start. With `checkpoint` and `resume` the fit goes on as if it had not been
     stopped. A callback (``set_callbacks``, scikit-learn 1.9) is called after every iteration with a dict `metadata` of "stage", "layer",
-    "iteration", "objective" and "relative_error"; the fit ends where its ``on_fit_task_end`` returns True.
+    "iteration", "objective" and "relative_error"; the fit ends where its ``on_fit_task_end`` returns True. It gets a
+    ``fitted_estimator`` at the end of the whole fit: during an iteration the factors are on the device.
 
     References
     ----------
@@ -228,8 +229,8 @@ class DeepNMF(FactorModel):
         return check.constants(name, value, depth)
 
     def _settings(self, shape: tuple[int, int] | None, seed: int | None = None) -> dict[str, Any]:
-        layers = self._layers_for(shape)
         check.word("model", self.model)
+        layers = self._layers_for(shape)
         # A model with one solver has its own "auto".
         check.one_of("solver", self.solver, ["auto", "nesterov", "cd"])
         check.one_of("activation", self.activation, [None, "root", "tanh", "sigmoid", "softplus"])
@@ -275,7 +276,7 @@ class DeepNMF(FactorModel):
         -------
         self : DeepNMF
         """
-        self.fit_transform(X)
+        self.fit_transform(X, y)
         return self
 
     @with_callbacks
@@ -296,7 +297,7 @@ class DeepNMF(FactorModel):
         """
         check.verbosity(self.verbose)
         if self.stream != "auto":
-            check.flag("stream", self.stream)
+            check.flag("stream", self.stream, "'auto', True or False")
         keep, seed = check.checkpoints_of(self.checkpoint, self.checkpoint_every, self.resume, self.random_state)
         mapped = isinstance(X, np.memmap)
         X = self._checked(X, reset=True)
@@ -304,7 +305,7 @@ class DeepNMF(FactorModel):
         stream = bool(self.stream) if self.stream != "auto" else None if mapped or is_path(X) else False
         # As many iterations as there are by default are not meant to be the last word.
         asked = any(value is not None for value in (self.max_iter, self.tol, self.target_error))
-        self._fit_engine(X, self._settings(shape, seed), stream=stream, keep=keep, warn_of_iterations=asked)
+        self._fit_engine(X, self._settings(shape, seed), stream=stream, keep=keep, warn_of_iterations=asked, y=y)
         return self.coefficients_
 
     @if_online
@@ -332,7 +333,7 @@ class DeepNMF(FactorModel):
         X = self._checked(X, reset=first)
         settings = {**self._settings(X.shape), "online": self._online()}
         if first:
-            self._fit_engine(X, settings, warn_of_iterations=False)
+            self._fit_engine(X, settings, warn_of_iterations=False, y=y)
             dtype = self.weights_[0].dtype
             X = X.astype(dtype, copy=False)
             self._memory = (X.T @ self.coefficients_, *self._gram())
@@ -363,22 +364,6 @@ class DeepNMF(FactorModel):
         gram = self.coefficients_.T @ self.coefficients_
         explained = float(np.sum((self.components_ @ self.components_.T) * gram, dtype=np.float64))
         return gram, 1.0, explained / max(1.0 - self.relative_error_**2, 1e-9)
-
-    def components(self, layer: int) -> Array:
-        """The components of a layer.
-
-        Parameters
-        ----------
-        layer : int
-            From 1 to the number of layers.
-
-        Returns
-        -------
-        components : ndarray of shape (k_l, n_features)
-            ``(W_1 … W_l)ᵀ``.
-        """
-        check_is_fitted(self)
-        return self._components_of(check.whole("layer", layer, 1, len(self.weights_)))
 
     def transform_layer(self, X: Samples, layer: int, ridge: float | None = None) -> Array:
         """Describe samples by the components of any layer.

@@ -89,7 +89,11 @@ class NMF(FactorModel):
     (6, 2)
     """
 
-    _penalties = "alpha_W and alpha_H"
+    _names = {
+        "--mu and --lambda": "alpha_W and alpha_H",
+        "choose smaller layers": "choose a smaller n_components",
+        "layers ": "n_components=",
+    }
 
     def __init__(
         self,
@@ -186,6 +190,9 @@ class NMF(FactorModel):
         for name, of in (("W", w), ("H", h)):
             if of.ndim != 2 or not np.isfinite(of).all() or of.min(initial=0) < 0:
                 raise ValueError(f"{name} must be a 2D array of finite numbers of at least 0")
+            if not of.any():
+                # As in scikit-learn: from there nothing has a direction to go.
+                raise ValueError(f"{name} must not be all zero: it is what the fit starts from")
         return [(h, w)]
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> NMF:
@@ -204,7 +211,7 @@ class NMF(FactorModel):
         -------
         self : NMF
         """
-        self.fit_transform(X, W=W, H=H)
+        self.fit_transform(X, y, W=W, H=H)
         return self
 
     @with_callbacks
@@ -233,7 +240,7 @@ class NMF(FactorModel):
         k = m if self.n_components in (None, "auto") else int(self.n_components)
         if start is not None and self.n_components in (None, "auto"):
             k = start[0][0].shape[1]
-        self._fit_engine(X, self._settings(n, m, k), start=start, zeros=not X.any())
+        self._fit_engine(X, self._settings(n, m, k), start=start, zeros=not X.any(), y=y)
         return self.coefficients_
 
     @property

@@ -49,15 +49,15 @@ class Bar:
 class Watch:
     """What the engine calls after every iteration."""
 
-    def __init__(self, estimator: Any, verbose: int, X: Any = None) -> None:
+    def __init__(self, estimator: Any, verbose: int, X: Any = None, y: Any = None) -> None:
         # A program without a console has no place for it.
         self._bar = Bar() if verbose and sys.stderr is not None else None
         self._estimator = estimator
-        self._X = X
+        self._samples = {"X": X, "y": y}
         self._context: Any = None
         if getattr(estimator, "_skl_callbacks", None):
             self._context = estimator._init_callback_context(max_subtasks=None)
-            self._context.call_on_fit_task_begin(estimator=estimator, X=X)
+            self._context.call_on_fit_task_begin(estimator=estimator, **self._samples)
 
     @property
     def function(self) -> Watch | None:
@@ -71,8 +71,8 @@ class Watch:
             return False
         told = {"stage": stage, "layer": layer, "iteration": done, "objective": objective, "relative_error": error}
         task = self._context.subcontext(task_name=stage)
-        task.call_on_fit_task_begin(estimator=self._estimator, X=self._X, metadata=told)
-        return bool(task.call_on_fit_task_end(estimator=self._estimator, X=self._X, metadata=told))
+        task.call_on_fit_task_begin(estimator=self._estimator, **self._samples, metadata=told)
+        return bool(task.call_on_fit_task_end(estimator=self._estimator, **self._samples, metadata=told))
 
     def close(self) -> None:
         """The fit is over."""
@@ -82,4 +82,5 @@ class Watch:
     def finish(self) -> None:
         """The estimator is fitted."""
         if self._context is not None:
-            self._context.call_on_fit_task_end(estimator=self._estimator, X=self._X)
+            # It has all attributes itself.
+            self._context.call_on_fit_task_end(estimator=self._estimator, **self._samples, reconstruction_attributes={})

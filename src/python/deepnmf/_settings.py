@@ -76,10 +76,10 @@ def word(name: str, value: Any) -> str:
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any, wanted: str = "True or False") -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be {wanted}, got {value!r}")
     return bool(value)
 
 
@@ -100,13 +100,12 @@ def one_of(name: str, value: Any, known: Iterable[Any]) -> Any:
 def layers(value: Any) -> list[int]:
     """Components of every layer."""
     wanted = "layers must be an int or a sequence of ints of at least 1"
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        value = [value]
-    given = plain(value) if isinstance(value, (list, tuple, range, np.ndarray)) else None
-    given = list(given) if isinstance(given, (list, range)) else []
-    if not given:
-        raise ValueError(f"{wanted}, got {value!r}")
-    if any(not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= sys.maxsize for k in given):
+    given = [value] if isinstance(value, Integral) else value
+    given = plain(given) if isinstance(given, (list, tuple, range, np.ndarray)) else None
+    given = list(given) if isinstance(given, (list, range)) else None
+    if given is None or any(not isinstance(k, int) or isinstance(k, bool) for k in given):
+        raise TypeError(f"{wanted}, got {value!r}")
+    if not given or any(not 1 <= k <= sys.maxsize for k in given):
         raise ValueError(f"{wanted}, got {value!r}")
     return given
 
@@ -124,15 +123,22 @@ def path_of(name: str, value: Any) -> str:
     """A path."""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a path, got {value!r}")
-    return os.fspath(value)
+    path = os.fspath(value)
+    if not isinstance(path, str):
+        raise TypeError(f"{name} must be a path of text, got {value!r}")
+    return path
 
 
 def file_in_folder(path: Any, name: str = "path") -> str:
-    """A path whose folder is there."""
+    """The path of a file to write, whose folder is there."""
     file = path_of(name, path)
     folder = os.path.dirname(file) or "."
-    if not os.path.isdir(folder):
+    if not os.path.exists(folder):
         raise FileNotFoundError(f"{name}: there is no folder {folder}")
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"{name}: {folder} is no folder")
+    if os.path.isdir(file):
+        raise IsADirectoryError(f"{name}: {file} is a folder, expected a file")
     return file
 
 

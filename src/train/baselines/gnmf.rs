@@ -39,7 +39,8 @@ pub(crate) fn train<B: Backend>(
 ) -> Result<Trained> {
     let ((n, m), k) = (b.shape(v), b.shape(w).1);
     let lambda = config.graph.lambda;
-    let graph = b.by_host(v, |b, v| Graph::of(b, v, &config.graph), |b, v| Graph::shapes(b, v))?;
+    let graph =
+        b.by_host(v, |b, v| Graph::of(b, v, &config.graph, (layer.index, watch)), |b, v| Graph::shapes(b, v))?;
     let edges = Graph::most_edges(n, &config.graph);
     let weights = b.sparse_of((n, n), edges, || graph.weights(lambda))?;
     let laplacian = b.sparse_of((n, n), edges.saturating_add(n), || graph.laplacian())?;

@@ -1,8 +1,8 @@
 //! Neighbour graphs over samples.
 
-use crate::Result;
 use crate::backend::{Backend, Element, MatMul, Sparse};
-use crate::train::{GraphConfig, GraphWeights};
+use crate::train::{GraphConfig, GraphWeights, Progress, Stage, Watch};
+use crate::{Error, Result};
 use ndarray::{Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 
@@ -21,8 +21,14 @@ impl Graph {
     /// The samples `x: n × m` with as many nearest neighbours each as `how` says; an edge is there if either end has chosen
     /// the other.
     ///
-    /// Brute force: the inner products of all pairs, a block of rows at a time, on the backend; the choice on the host.
-    pub(super) fn of<B: Backend>(b: &mut B, x: &B::Matrix, how: &GraphConfig) -> Result<Self> {
+    /// Brute force: the inner products of all pairs, a block of rows at a time, on the backend; the choice on the host. A fit of `layer`
+    /// that is told to stop meanwhile has the edges of the samples before.
+    pub(super) fn of<B: Backend>(
+        b: &mut B,
+        x: &B::Matrix,
+        how: &GraphConfig,
+        (layer, watch): (usize, &mut Watch<'_>),
+    ) -> Result<Self> {
         let host = b.download(x)?;
         let n = host.nrows();
         let squares: Vec<f64> =
@@ -30,6 +36,11 @@ impl Graph {
         let mut chosen: Vec<Vec<(usize, f64)>> = Vec::with_capacity(n);
         let rows = rows_at_a_time(n);
         for start in (0..n).step_by(rows) {
+            watch.report(&Progress { done: start, of: n, ..Progress::of(Stage::Init { layer }) });
+            match watch.goes_on() {
+                Err(Error::Interrupted { .. }) if watch.stopped => break,
+                goes_on => goes_on?,
+            }
             let end = n.min(start + rows);
             let block = b.upload(host.slice(s![start..end, ..]))?;
             // X first: only from there is it read however it is stored.
@@ -44,6 +55,7 @@ impl Graph {
                     .map(|(i, row)| nearest(row, start + i, &squares, how)),
             );
         }
+        chosen.resize(n, Vec::new());
         Ok(Self::joined(chosen, how.weights))
     }
 
@@ -155,10 +167,15 @@ mod tests {
     use super::*;
     use crate::backend::Cpu;
 
+    fn graph(x: Array2<f64>, how: GraphConfig) -> Graph {
+        let mut silent = crate::train::silent;
+        Graph::of(&mut Cpu::<f64>::new(), &x.into(), &how, (0, &mut Watch::new(&mut silent))).unwrap()
+    }
+
     /// Points on a line, one of them far away.
     fn line(weights: GraphWeights, neighbors: usize) -> Graph {
         let x = ndarray::arr2(&[[0.0], [1.0], [3.0], [100.0]]);
-        Graph::of(&mut Cpu::<f64>::new(), &x.into(), &GraphConfig { neighbors, weights, lambda: 1.0 }).unwrap()
+        graph(x, GraphConfig { neighbors, weights, lambda: 1.0 })
     }
 
     fn neighbours(graph: &Graph, i: usize) -> Vec<usize> {
@@ -195,7 +212,7 @@ mod tests {
     fn cosines_choose_by_direction() {
         let x = ndarray::arr2(&[[1.0, 0.0], [9.0, 1.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]);
         let how = GraphConfig { neighbors: 1, weights: GraphWeights::Cosine, lambda: 1.0 };
-        let graph = Graph::of(&mut Cpu::<f64>::new(), &x.into(), &how).unwrap();
+        let graph = graph(x, how);
         assert!(neighbours(&graph, 0).contains(&1));
         assert!((graph.edges[1].iter().find(|(j, _)| *j == 0).unwrap().1 - 9.0 / 82.0_f64.sqrt()).abs() < 1e-12);
         // A sample of zeros has no direction, and no weight.

@@ -17,7 +17,7 @@ pub(super) const BLOCK: usize = 2048;
 const LEAST: usize = 1024;
 /// Blocks that are decomposed side by side, at most, and bytes of them.
 const SIDE_BY_SIDE: usize = 16;
-const BYTES: usize = 64 << 20;
+const BYTES: usize = 128 << 20;
 
 /// Rows of a block of a tall matrix that is decomposed a block at a time.
 pub(super) fn block_of(cols: usize) -> usize {
@@ -65,8 +65,9 @@ fn square(r: MatRef<'_, f64>, to: &mut [f64]) {
 fn triangle<E: Element>(tall: ArrayView2<'_, E>, made: &mut dyn FnMut() -> Result<()>) -> Result<Mat<f64>> {
     let (rows, p) = (block_of(tall.ncols()), tall.ncols());
     let blocks: Vec<_> = tall.axis_chunks_iter(Axis(0), rows).collect();
+    let side_by_side = (BYTES / (8 * rows * p).max(1)).clamp(1, SIDE_BY_SIDE);
     let mut r = Mat::zeros(0, p);
-    for some in blocks.chunks((BYTES / (8 * rows * p).max(1)).clamp(1, SIDE_BY_SIDE)) {
+    for some in blocks.chunks(side_by_side) {
         let of = |block: &ArrayView2<'_, E>| qr(Mat::from_fn(block.nrows(), p, |i, j| block[[i, j]].f64()));
         let mut triangles: Vec<Mat<f64>> = some.par_iter().map(of).collect();
         while triangles.len() > 1 {
