@@ -433,6 +433,24 @@ def test_scikit_learns_callbacks(x):
     pickle.dumps(clone(m))
 
 
+class Until(Stopper):
+    """Ends a fit of one layer at an error."""
+
+    def on_fit_task_end(self, estimator, context, *, metadata=None):
+        self.seen.append(metadata["relative_error"])
+        return self.seen[-1] <= 0.3
+
+
+@BY_CALLBACKS
+@pytest.mark.parametrize("solver", ["cd", "nesterov"])
+def test_a_fit_that_is_ended_has_the_error_that_was_told(x, solver):
+    callback = Until()
+    m = deepnmf.NMF(5, init="nndsvd", solver=solver, tol=0, device="cpu").set_callbacks(callback).fit(x)
+    error = np.linalg.norm(x - m.coefficients_ @ m.components_) / np.linalg.norm(x)
+    assert error <= 0.3 and m.n_iter_ < 50
+    assert m.history_["pretrain"][0][-1] == pytest.approx(0.5 * (error * np.linalg.norm(x)) ** 2, rel=1e-4)
+
+
 class Scorer(Stopper):
     """A callback that asks the fitted estimator, as scikit-learn's own monitor of scores does."""
 

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import sklearn.decomposition
 from sklearn.exceptions import ConvergenceWarning
 
@@ -80,6 +81,22 @@ def test_by_default_it_gets_as_far(x):
     assert ours.reconstruction_err_ <= 1.005 * theirs.reconstruction_err_
     assert ours.n_components_ == 4 and ours.components_.shape == (4, 30)
     assert ours.reconstruction_err_ == pytest.approx(np.linalg.norm(x - ours.coefficients_ @ ours.components_))
+
+
+@pytest.mark.parametrize("solver", ["cd", "nesterov"])
+@pytest.mark.parametrize("data, k, alpha", [("iris", 2, 0.004), ("wine", 4, 0.2266), ("breast_cancer", 5, 0.2365)])
+def test_penalties_leave_the_components_of_a_random_start(data, k, alpha, solver):
+    x = getattr(sklearn.datasets, f"load_{data}")().data
+    penalties = {"alpha_W": alpha, "l1_ratio": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs = sklearn.decomposition.NMF(k, init="random", random_state=0, max_iter=1000, **penalties)
+        best = objective(x, theirs.fit_transform(x), theirs.components_, **penalties)
+        for seed in range(4):
+            ours = NMF(k, init="random", solver=solver, random_state=seed, max_iter=1000, **penalties)
+            w = ours.fit_transform(x)
+            # Before, with Nesterov's method: up to nine times as much.
+            assert objective(x, w, ours.components_, **penalties) <= 1.25 * best, (seed, ours.n_iter_)
 
 
 def test_a_start_of_ones_own(x):
