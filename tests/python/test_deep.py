@@ -437,8 +437,9 @@ class Until(Stopper):
     """Ends a fit of one layer at an error."""
 
     def on_fit_task_end(self, estimator, context, *, metadata=None):
-        self.seen.append(metadata["relative_error"])
-        return self.seen[-1] <= 0.3
+        if metadata:
+            self.seen.append(metadata["relative_error"])
+        return metadata is not None and self.seen[-1] <= 0.3
 
 
 @BY_CALLBACKS

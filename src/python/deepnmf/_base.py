@@ -382,6 +382,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return 1.0 - error**2
 
     def __getstate__(self) -> Any:
-        state = super().__getstate__()
+        # A copy: the state is what the estimator itself has, which a callback may copy during a fit.
+        state = dict(super().__getstate__())
         state.pop("_skl_callbacks_to_teardown", None)
         return state
