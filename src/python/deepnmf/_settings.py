@@ -100,14 +100,14 @@ def one_of(name: str, value: Any, known: Iterable[Any]) -> Any:
 def layers(value: Any) -> list[int]:
     """Components of every layer."""
     wanted = "layers must be an int or a sequence of ints of at least 1"
-    given = [value] if isinstance(value, Integral) else value
+    given: Any = [value] if isinstance(value, Integral) else value
     given = plain(given) if isinstance(given, (list, tuple, range, np.ndarray)) else None
-    given = list(given) if isinstance(given, (list, range)) else None
-    if given is None or any(not isinstance(k, int) or isinstance(k, bool) for k in given):
+    sizes: list[int] | None = list(given) if isinstance(given, (list, range)) else None
+    if sizes is None or any(not isinstance(k, int) or isinstance(k, bool) for k in sizes):
         raise TypeError(f"{wanted}, got {value!r}")
-    if not given or any(not 1 <= k <= sys.maxsize for k in given):
+    if not sizes or any(not 1 <= k <= sys.maxsize for k in sizes):
         raise ValueError(f"{wanted}, got {value!r}")
-    return given
+    return sizes
 
 
 def constants(name: str, value: Any, depth: int) -> list[float]:
