@@ -30,7 +30,8 @@ impl From<Error> for PyErr {
 }
 
 /// Settings as the command spells them, and as an estimator does.
-const SPELLINGS: [(&str, &str); 11] = [
+const SPELLINGS: [(&str, &str); 12] = [
+    ("--mu and --lambda", "mu and lam"),
     ("--scale max", "X divided by its largest value"),
     ("--penalties scale-free", "penalty_scale='scale-free'"),
     ("--init random", "init='random'"),

@@ -169,8 +169,13 @@ def test_what_is_said_of_samples(x):
     with pytest.raises(ValueError, match="got W only"):
         NMF(4, init="custom").fit(x, W=np.ones((80, 4)))
     # Penalties that leave nothing.
-    with pytest.raises(ValueError, match="lower alpha_W and alpha_H"):
+    with pytest.raises(ValueError, match="lower alpha_W and alpha_H") as raised:
         NMF(2, alpha_W=10, l1_ratio=1).fit(x)
+    assert "of the command" not in str(raised.value)
+    m = NMF(2).fit(x)
+    m.components_[1, 3] = np.nan
+    with pytest.raises(ValueError, match="the components contain NaN"):
+        m.transform(x)
 
 
 def test_components_of_ones_own(x):

@@ -273,7 +273,11 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if h is None:
             known = json.loads(self._metadata)
             h = self.coefficients_ if known["activation"] else self.coefficients_[:0]
-        return (self.weights_, h, [])
+        weights = self.weights_
+        # They may have been assigned to.
+        if not all(np.isfinite(w).all() for w in weights):
+            raise ValueError("the components contain NaN or infinity")
+        return (weights, h, [])
 
     def components(self, layer: int) -> Array:
         """The components of a layer.
