@@ -29,7 +29,8 @@ class NMF(FactorModel):
     n_components : int, "auto" or None, default="auto"
         The number of components; "auto" and None: as many as features, or as the H of ``init="custom"`` has.
     init : {"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}, default=None
-        The start. None: "nndsvda" for n_components ≤ min(n_samples, n_features), else "random".
+        The start. None: "nndsvda" for n_components ≤ min(n_samples, n_features), else "random". Where entries have penalties a random
+        start gets three iterations without them first.
     solver : {"auto", "cd", "nesterov", "mu"}, default="auto"
         Coordinate descent, Nesterov's method, or multiplicative updates, which take no penalties. "auto" is "cd", on any device.
     beta_loss : "frobenius" or 2, default="frobenius"
