@@ -96,7 +96,7 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     device_: str
     _metadata: str
     #: What the engine calls otherwise.
-    _names = {"--mu and --lambda": "mu and lam"}
+    _names: dict[str, str] = {}
 
     def _is_signed(self) -> bool:
         return False

@@ -91,7 +91,6 @@ class NMF(FactorModel):
     """
 
     _names = {
-        "--mu and --lambda": "alpha_W and alpha_H",
         "lower mu and lam)": "lower alpha_W and alpha_H)",
         "choose smaller layers": "choose a smaller n_components",
         "layers ": "n_components=",
