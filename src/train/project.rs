@@ -1,9 +1,8 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
 use super::block::{BlockSolver, HBlock};
-use super::cut::Cut;
 use super::nesterov::Steps;
-use super::rows::{Group, settle};
+use super::rows::Rows;
 use super::samples::{Samples, Shards};
 use super::unit::Unit;
 use super::watch::Watch;
@@ -11,7 +10,6 @@ use super::{Metric, Solver};
 use crate::Result;
 use crate::backend::{Backend, Sum, Write};
 use crate::model::HPenalty;
-use ndarray::Axis;
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -96,7 +94,8 @@ pub(crate) fn project<B: Backend>(
             (BlockSolver::Nesterov(steps), BATCH, 1)
         }
     };
-    let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda, how.l1), solver)?;
+    let penalty = (how.h_penalty, how.lambda, how.l1);
+    let mut block = HBlock::new(b, cut, k, penalty, solver)?;
     block.set_gram(b, psi)?;
     if how.ridge > 0.0 {
         // In the Gram, from where the objective has it too.
@@ -107,7 +106,7 @@ pub(crate) fn project<B: Backend>(
         b.copy(&block.gram, &mut plain)?;
         b.add_penalty(&plain, HPenalty::Ridge, ridge, &mut block.gram)?;
     }
-    let mut rows = Rows { block, solver, how };
+    let mut rows = Rows { block, solver, penalty, signed: how.signed };
     rows.prepare(b)?;
     let batches = how.max_steps.div_ceil(batch);
     let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
@@ -116,7 +115,7 @@ pub(crate) fn project<B: Backend>(
         let h = h.at(b, shard.index)?;
         rows.block.set_rhs(b, x, psi)?;
         (watch.part, watch.each) = ((shard.index, shards), batch);
-        steps = steps.max(batch * settle(b, &mut rows, h, (how.tol, least, batches), watch)?);
+        steps = steps.max(batch * rows.settle(b, h, (how.tol, least, batches), watch)?);
         b.sum(Sum::Dot(x, x), &mut sums, 0)?;
         b.residual(x, h, psi, Write::Replace, &mut sums, 1)?;
         let of_shard = b.read(&sums)?;
@@ -127,41 +126,4 @@ pub(crate) fn project<B: Backend>(
     (shards..cut.most_shards()).try_for_each(|_| watch.meet())?;
     (watch.part, watch.each) = ((0, 1), 1);
     Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
-}
-
-/// Rows of H whose right side is set.
-struct Rows<'a, B: Backend> {
-    block: HBlock<B>,
-    solver: BlockSolver,
-    how: &'a Projection,
-}
-
-impl<B: Backend> Rows<'_, B> {
-    fn prepare(&mut self, b: &mut B) -> Result<()> {
-        if self.how.signed {
-            self.block.allow_signs(b)?;
-        }
-        self.block.prepare(b)
-    }
-}
-
-impl<B: Backend> Group<B> for Rows<'_, B> {
-    fn step(&mut self, b: &mut B, h: &mut B::Matrix) -> Result<()> {
-        self.block.solve(b, h)
-    }
-
-    fn part(&self, b: &mut B, of: usize, rows: &[usize]) -> Result<Self> {
-        let &Self { ref block, solver, how } = self;
-        let k = b.shape(&block.gram).0;
-        let penalty = (how.h_penalty, how.lambda, how.l1);
-        let mut part = Self { block: HBlock::new(b, Cut::whole(rows.len()), k, penalty, solver)?, solver, how };
-        b.copy(&block.gram, &mut part.block.gram)?;
-        part.prepare(b)?;
-        let pick = |b: &mut B, (from, to): (&B::Matrix, &mut HBlock<B>)| {
-            let rhs = b.download(from)?.select(Axis(0), rows);
-            to.write_rhs(b, rhs.view())
-        };
-        b.by_host((block.rhs(of)?, &mut part.block), pick, |_, _| Ok(()))?;
-        Ok(part)
-    }
 }
