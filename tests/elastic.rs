@@ -128,8 +128,7 @@ fn new_samples_are_penalised_too() {
     let mut cpu = Cpu::<f64>::new();
     let factors = fit(&mut cpu, &config(Solver::Cd, 50)).factors;
     let of_h = Elastic { l1: 3.0, l2: 0.5 };
-    let how =
-        Projection { h_penalty: HPenalty::Ridge, lambda: of_h.l2, l1: of_h.l1, tol: 0.0, ..Projection::default() };
+    let how = Projection { h_penalty: HPenalty::Ridge, lambda: of_h.l2, l1: of_h.l1, ..Projection::default() };
     let h = train::transform(&mut cpu, x.view(), &factors, 1, &[how], &mut silent).unwrap().h;
     let w = &factors.w[0];
     is_least("H", &h, &(h.dot(&w.t()) - &x).dot(w), of_h);

@@ -171,7 +171,7 @@ fn a_ridge_is_what_it_says() {
     for (seed, c, k) in [(50, 0.01, 6), (53, 0.3, 9), (56, 2.0, 4)] {
         let psi = Array2::from_shape_fn((30, k), |(i, j)| hash(i, j, seed) - 0.4);
         let x = parts(25, 30, 5, 0.1, seed);
-        let how = Projection { ridge: c, signed: true, tol: 1e-12, ..Projection::default() };
+        let how = Projection { ridge: c, signed: true, ..Projection::default() };
         let (x32, psi32) = (x.mapv(|v| v as f32), psi.mapv(|v| v as f32));
         let h = engine.project(x32.view(), psi32.view(), &how, &mut deepnmf::train::silent).unwrap().h.mapv(f64::from);
         let mut gram = psi.t().dot(&psi);

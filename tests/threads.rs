@@ -76,8 +76,7 @@ fn projections_and_clusters() {
     let (x, psi) = (data(3000, 260), data(260, 40));
     the_same("projection", || {
         let mut engine = Engine::open(&DeviceRequest::Cpu).unwrap();
-        let how = Projection { max_steps: 40, ..Projection::default() };
-        vec![engine.project(x.view(), psi.view(), &how, &mut deepnmf::train::silent).unwrap().h]
+        vec![engine.project(x.view(), psi.view(), &Projection::default(), &mut deepnmf::train::silent).unwrap().h]
     });
     the_same("k-means", || {
         let mut engine = Engine::open(&DeviceRequest::Cpu).unwrap();

@@ -20,7 +20,6 @@ use crate::Result;
 use crate::backend::{Backend, Descent, MatMul, Part, Separate, Write};
 use crate::model::HPenalty;
 use crate::ranks::{Phase, Ranks};
-use ndarray::ArrayView2;
 
 /// How a block is solved.
 #[derive(Debug, Clone, Copy)]
@@ -194,11 +193,6 @@ impl<B: Backend> HBlock<B> {
     pub(crate) fn set_rhs(&mut self, b: &mut B, x: &B::Matrix, psi: &B::Matrix) -> Result<()> {
         let rhs = &mut self.shards.rows(b.shape(x).0)?.rhs;
         b.matmul(MatMul::NN, x, psi, rhs)
-    }
-
-    /// B as the host has it, of a shard.
-    pub(crate) fn write_rhs(&mut self, b: &mut B, rhs: ArrayView2<'_, B::Elem>) -> Result<()> {
-        b.write(rhs, &mut self.shards.rows(rhs.nrows())?.rhs)
     }
 
     /// The right side as it was last set for a shard of that many rows.

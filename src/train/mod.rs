@@ -1,5 +1,6 @@
 //! The algorithm, written once over [`Backend`](crate::backend::Backend).
 
+mod active_set;
 mod baselines;
 mod block;
 mod checkpoint;
@@ -26,7 +27,6 @@ mod part;
 mod partials;
 mod pretrain;
 mod project;
-mod rows;
 mod samples;
 mod settings;
 mod shared;

@@ -17,9 +17,6 @@ use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Passes of coordinate descent, or Nesterov steps, on H_L of all samples before it is fine-tuned.
-const STEPS: usize = 20;
-
 /// What was pre-trained on a part.
 pub(super) struct Part<B: Backend> {
     /// Its H is that of the part.
@@ -103,16 +100,14 @@ impl<B: Backend> Part<B> {
         let depth = trained.w.len();
         let psi = psi(b, &trained.w, depth)?;
         trained.last = Samples::zeros_in(b, x.cut(), b.shape(&psi).1, config.scratch.as_deref())?;
-        let mut how = Projection {
+        let how = Projection {
             h_penalty: config.model.h_penalty,
             lambda: trained.course.penalties.lambda[depth - 1],
             signed: config.model.signed,
+            // The fine-tuning goes on from there.
+            exact: !config.fine_tunes(),
             ..Projection::default()
         };
-        if config.fine_tunes() {
-            // As many for every shard, so that it makes no difference how the samples are cut.
-            (how.max_steps, how.tol) = (STEPS, 0.0);
-        }
         if config.online.is_none() {
             project(b, x, &psi, &mut trained.last, &how, watch)?;
         }

@@ -1,15 +1,16 @@
 //! Coefficients under fixed components: nonnegative least squares, every sample for itself.
 
+use super::active_set::ActiveSet;
 use super::block::{BlockSolver, HBlock};
 use super::nesterov::Steps;
-use super::rows::Rows;
 use super::samples::{Samples, Shards};
 use super::unit::Unit;
 use super::watch::Watch;
-use super::{Metric, Solver};
+use super::{Metric, Progress, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, Sum, Write};
+use crate::backend::{Backend, Cpu, Device, Element, Elementwise, MatMul, Sum, Write};
 use crate::model::HPenalty;
+use ndarray::{ArrayView2, Axis};
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -22,10 +23,11 @@ pub struct Projection {
     pub l1: f64,
     /// C of a ridge `½ C tr(G)/k ‖H‖²` besides, `G = ΨᵀΨ` of the k components; 0 for none. Of linear models only.
     pub ridge: f64,
-    /// Passes of coordinate descent, Nesterov steps or gradient steps, at most.
+    /// Whether a linear model gets the least squares themselves; otherwise what a few passes of coordinate descent come to.
+    pub exact: bool,
+    /// Gradient steps on a model with an activation, at most.
     pub max_steps: usize,
-    /// A sample is done when a batch of them moves its coefficients by no more than this share of their length; never, where it is 0.
-    /// That is for every sample to say: what comes of it does not depend on the samples beside it.
+    /// They end when ten of them lower the objective by no more than this share of it.
     pub tol: f64,
     /// Whether samples and components may have negative entries; the coefficients never have.
     pub signed: bool,
@@ -38,6 +40,7 @@ impl Default for Projection {
             lambda: 0.0,
             l1: 0.0,
             ridge: 0.0,
+            exact: true,
             max_steps: 2000,
             tol: 1e-4,
             signed: false,
@@ -58,10 +61,10 @@ impl Projection {
     }
 }
 
-/// Nesterov steps before the momentum begins anew.
-const BATCH: usize = 25;
-/// Passes of coordinate descent before the host first looks.
-const PASSES: usize = 10;
+/// Passes of coordinate descent, or Nesterov steps, before the least squares are taken to their end.
+const PASSES: usize = 20;
+/// Rows of Ψ whose Gram the host takes at a time.
+const BLOCK: usize = 4096;
 /// Power iterations for the bound on the curvature, which is that of all steps.
 const POWER_ITERATIONS: usize = 50;
 
@@ -84,38 +87,63 @@ pub(crate) fn project<B: Backend>(
     watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
     let (cut, k) = (x.cut(), b.shape(psi).1);
-    let (solver, batch, least) = match b.fastest_solver() {
+    let (solver, passes) = match b.fastest_solver() {
         // One at a time: there may be many large rows, and whoever waits for them may give up.
-        Solver::Cd => (BlockSolver::Descent { passes: 1 }, 1, PASSES),
+        Solver::Cd => (BlockSolver::Descent { passes: 1 }, PASSES),
         _ => {
             // A restart of all momentum where it points uphill on the whole would couple the samples.
             let metric = Metric::Diagonal;
-            let steps = Steps { inner: BATCH, metric, restart: false, power_iterations: POWER_ITERATIONS };
-            (BlockSolver::Nesterov(steps), BATCH, 1)
+            let steps = Steps { inner: PASSES, metric, restart: false, power_iterations: POWER_ITERATIONS };
+            (BlockSolver::Nesterov(steps), 1)
         }
     };
-    let penalty = (how.h_penalty, how.lambda, how.l1);
-    let mut block = HBlock::new(b, cut, k, penalty, solver)?;
+    let mut block = HBlock::new(b, cut, k, (how.h_penalty, how.lambda, how.l1), solver)?;
     block.set_gram(b, psi)?;
-    if how.ridge > 0.0 {
-        // In the Gram, from where the objective has it too.
-        let mut trace = b.scalars(1)?;
-        b.sum(Sum::Trace(&block.gram), &mut trace, 0)?;
-        let ridge = how.ridge * b.read(&trace)?[0] / k as f64;
-        let mut plain = b.zeros(k, k)?;
-        b.copy(&block.gram, &mut plain)?;
-        b.add_penalty(&plain, HPenalty::Ridge, ridge, &mut block.gram)?;
+    add_ridge(b, &mut block.gram, how.ridge)?;
+    if how.signed {
+        block.allow_signs(b)?;
     }
-    let mut rows = Rows { block, solver, penalty, signed: how.signed };
-    rows.prepare(b)?;
-    let batches = how.max_steps.div_ceil(batch);
-    let (shards, mut squares, mut left, mut steps) = (cut.shards().count(), 0.0, 0.0, 0);
+    block.prepare(b)?;
+    let exact = if how.exact {
+        b.by_host((), |b, ()| Ok(Some(active_set(b.download(psi)?.view(), how)?)), |_, ()| Ok(None))?
+    } else {
+        None
+    };
+    let (shards, mut squares, mut left, mut changes) = (cut.shards().count(), 0.0, 0.0, 0);
     let mut sums = b.scalars(2)?;
     x.pass(b, &mut |b, shard, x| {
         let h = h.at(b, shard.index)?;
-        rows.block.set_rhs(b, x, psi)?;
-        (watch.part, watch.each) = ((shard.index, shards), batch);
-        steps = steps.max(batch * rows.settle(b, h, (how.tol, least, batches), watch)?);
+        block.set_rhs(b, x, psi)?;
+        watch.part = (shard.index, shards);
+        let at_a_time = exact.as_ref().map_or(0, ActiveSet::rows_at_a_time);
+        let parts = exact.as_ref().map_or(0, |_| b.shape(h).0.div_ceil(at_a_time));
+        let (mut done, stopped) = (0, watch.stopped);
+        // Whether it goes on.
+        let mut made = |watch: &mut Watch<'_>| {
+            done += 1;
+            watch.report(&Progress { done, of: passes + parts, ..Progress::of(Stage::Project) });
+            watch.check()?;
+            Ok(!watch.stopped)
+        };
+        for _ in 0..watch.iterations(Stage::Project, passes) {
+            block.solve(b, h)?;
+            if !made(watch)? && !stopped {
+                break;
+            }
+        }
+        if let Some(set) = exact.as_ref().filter(|_| !watch.stopped) {
+            let rhs = block.rhs(b.shape(h).0)?;
+            changes = changes.max(b.by_host(
+                &mut *h,
+                |b, h| {
+                    let (rhs, mut rows) = (b.download(rhs)?, b.download(h)?);
+                    let changes = set.solve(rhs.view(), rows.view_mut(), &mut || made(watch))?;
+                    b.write(rows.view(), h)?;
+                    Ok(changes)
+                },
+                |_, _| Ok(0),
+            )?);
+        }
         b.sum(Sum::Dot(x, x), &mut sums, 0)?;
         b.residual(x, h, psi, Write::Replace, &mut sums, 1)?;
         let of_shard = b.read(&sums)?;
@@ -124,6 +152,32 @@ pub(crate) fn project<B: Backend>(
     })?;
     // As often as the ranks that have more shards.
     (shards..cut.most_shards()).try_for_each(|_| watch.meet())?;
-    (watch.part, watch.each) = ((0, 1), 1);
-    Ok(Outcome { relative_error: (left / squares).sqrt(), steps })
+    watch.part = (0, 1);
+    Ok(Outcome { relative_error: (left / squares).sqrt(), steps: PASSES + changes })
+}
+
+/// Adds the ridge of a projection to a Gram, where the objective has it too.
+fn add_ridge<B: Backend>(b: &mut B, gram: &mut B::Matrix, ridge: f64) -> Result<()> {
+    if ridge == 0.0 {
+        return Ok(());
+    }
+    let (k, _) = b.shape(gram);
+    let (mut trace, mut plain) = (b.scalars(1)?, b.zeros(k, k)?);
+    b.sum(Sum::Trace(gram), &mut trace, 0)?;
+    let ridge = ridge * b.read(&trace)?[0] / k as f64;
+    b.copy(gram, &mut plain)?;
+    b.add_penalty(&plain, HPenalty::Ridge, ridge, gram)
+}
+
+/// The problem of every row in f64: a Gram of f32 need not even be positive where Ψ is ill-conditioned.
+fn active_set<E: Element>(psi: ArrayView2<'_, E>, how: &Projection) -> Result<ActiveSet> {
+    let (mut cpu, k) = (Cpu::<f64>::new(), psi.ncols());
+    let (mut plain, mut gram) = (cpu.zeros(k, k)?, cpu.zeros(k, k)?);
+    for rows in psi.axis_chunks_iter(Axis(0), BLOCK) {
+        let rows = cpu.upload(rows.mapv(E::f64).view())?;
+        cpu.product(MatMul::TN, &rows, &rows, Write::Add, &mut plain)?;
+    }
+    add_ridge(&mut cpu, &mut plain, how.ridge)?;
+    cpu.add_penalty(&plain, how.h_penalty, how.lambda, &mut gram)?;
+    Ok(ActiveSet::new(&cpu.download(&gram)?, how.l1, E::UNIT))
 }

@@ -33,8 +33,6 @@ pub(crate) struct Watch<'a> {
     asked: bool,
     /// Which part of how many equal ones the iterations that are reported are of.
     pub(crate) part: (usize, usize),
-    /// Of how many reported iterations an iteration of a loop is made.
-    pub(crate) each: usize,
     /// Iterations of the same stage that an earlier loop has made.
     pub(crate) before: usize,
     /// Writes the fit down; None where it is not to be.
@@ -57,7 +55,6 @@ impl<'a> Watch<'a> {
             ranks,
             asked: false,
             part: (0, 1),
-            each: 1,
             before: 0,
             keeper: None,
             spent: (0.0, 0.0),
@@ -104,7 +101,7 @@ impl<'a> Watch<'a> {
         if !self.stopped {
             self.stage = progress.stage;
         }
-        let (done, of) = (self.each * (part * of + done), self.each * parts * of);
+        let (done, of) = (part * of + done, parts * of);
         self.asked |= (self.progress)(&Progress { done, of, ..*progress }).is_break();
         self.stopped |= self.asked && self.ranks.is_none();
     }

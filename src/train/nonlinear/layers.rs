@@ -9,10 +9,6 @@ use crate::train::samples::{Samples, Shards, totals};
 use crate::train::watch::Watch;
 use ndarray::{Array2, ArrayView2};
 
-/// The tolerance of the projections that a nonlinear one starts from, at least: it goes on from them, and ends no better
-/// where they are exact (PIE, `root`, layers 600,160: by one and the same
-/// stopping rule 4.74 % from this, 4.73 % from 1e-6, for two thirds of the time).
-const START: f64 = 1e-4;
 /// The tolerance of the gradient steps from there, at least: what they gain later is not worth their time.
 const SETTLED: f64 = 2e-3;
 /// The same from coefficients that are the same for every sample, which are further away.
@@ -35,8 +31,8 @@ pub(crate) fn project_layers<B: Backend>(
     let cut = x.cut();
     let (_, xx) = totals(b, x)?;
     let settled = if typical.is_some() { SETTLED_FROM_AFAR } else { SETTLED };
-    let to = |tol: f64, how: &Projection| Projection { tol: how.tol.max(tol), ..how.clone() };
-    let last = to(settled, &how[w.len() - 1]);
+    let how_last = &how[w.len() - 1];
+    let last = Projection { tol: how_last.tol.max(settled), ..how_last.clone() };
     if let Some(typical) = typical {
         let all = Array2::from_shape_fn((x.shape().0, typical.ncols()), |(_, j)| typical[[0, j]]);
         let mut h = Samples::upload(b, cut, all.view())?;
@@ -48,11 +44,13 @@ pub(crate) fn project_layers<B: Backend>(
         let outcome = project(b, x, &w[0], &mut h, &how[0], watch)?;
         return Ok((h, outcome));
     }
-    let mut steps = project(b, x, &w[0], &mut h, &to(START, &how[0]), watch)?.steps;
+    // The refinement goes on from there, and ends no better where these are exact.
+    let start = |how: &Projection| Projection { exact: false, ..how.clone() };
+    let mut steps = project(b, x, &w[0], &mut h, &start(&how[0]), watch)?.steps;
     for (w, how) in w[1..].iter().zip(&how[1..]) {
         let mut v = h.activated(b, activation, Apply::G)?;
         h = Samples::zeros(b, cut, b.shape(w).1)?;
-        steps += project(b, &mut v, w, &mut h, &to(START, how), watch)?.steps;
+        steps += project(b, &mut v, w, &mut h, &start(how), watch)?.steps;
     }
     let refined = refine(b, (x.whole()?, xx), w, &mut h, (&last, activation), watch)?;
     Ok((h, Outcome { steps: steps + refined.steps, ..refined }))

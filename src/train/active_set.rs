@@ -1,0 +1,213 @@
+//! Nonnegative least squares to the end, a row at a time, by active sets: Lawson & Hanson 1974, chapter 23, on the Gram as Bro &
+//! de Jong 1997 have it, from a feasible row near the solution instead of 0.
+//!
+//! ```text
+//! min_{h ≥ 0} ½ hᵀ G h − bᵀ h          G = ΨᵀΨ (k × k, penalties and ridge in it), b = Ψᵀx − l1 (k)
+//! ```
+//!
+//! Coordinate descent needs as many passes as Ψ is ill-conditioned. This needs as many changes of the set of positive coefficients as the
+//! row is away from it, each O(k²). Every change lowers the objective.
+
+use crate::Result;
+use crate::backend::Element;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, aview1};
+use rayon::prelude::*;
+
+/// The problem of all rows, of components of length 1.
+pub(super) struct ActiveSet {
+    /// Of f64: an ill-conditioned one of f32 need not even be positive.
+    gram: Array2<f64>,
+    /// The lengths of the components, with what penalties add; 0 for one that is zero.
+    lengths: Vec<f64>,
+    l1: f64,
+    /// The share of the largest |b| below which a gradient is rounding.
+    zero: f64,
+    /// The squared distance from the others below which a component of length 1 is one of theirs: coefficients that roundings of b
+    /// would move further than the objective is worth.
+    dependent: f64,
+}
+
+impl ActiveSet {
+    /// With this G, the constant l1, and the unit roundoff of what b was computed with.
+    pub(super) fn new(gram: &Array2<f64>, l1: f64, unit: f64) -> Self {
+        let lengths: Vec<f64> = gram.diag().iter().map(|d| d.max(0.0).sqrt()).collect();
+        let share = |of: f64, v: f64| if of > 0.0 { v / of } else { 0.0 };
+        let gram = Array2::from_shape_fn(gram.dim(), |(i, j)| share(lengths[i], share(lengths[j], gram[[i, j]])));
+        Self { gram, lengths, l1, zero: 8.0 * unit, dependent: (1e3 * unit).powi(2).max(1e-14) }
+    }
+
+    /// Rows that one thread solves in a moment.
+    pub(super) fn rows_at_a_time(&self) -> usize {
+        ((1 << 26) / self.gram.len().max(1)).clamp(16, 4096)
+    }
+
+    /// The solutions for these right sides XΨ (rows × k), from `h`, which is replaced. `go_on` is asked after every
+    /// [`ActiveSet::rows_at_a_time`] rows. Returns how often the set of a row changed at most.
+    pub(super) fn solve<E: Element>(
+        &self,
+        rhs: ArrayView2<'_, E>,
+        mut h: ArrayViewMut2<'_, E>,
+        go_on: &mut dyn FnMut() -> Result<bool>,
+    ) -> Result<usize> {
+        let (rows, mut changes) = (self.rows_at_a_time(), 0);
+        for (rhs, mut h) in rhs.axis_chunks_iter(Axis(0), rows).zip(h.axis_chunks_iter_mut(Axis(0), rows)) {
+            let rows = rhs.axis_iter(Axis(0)).into_par_iter().zip(h.axis_iter_mut(Axis(0)));
+            let made = rows.map_init(Positive::default, |set, (rhs, h)| self.solve_row(rhs, h, set));
+            changes = made.max().map_or(changes, |made| changes.max(made));
+            if !go_on()? {
+                break;
+            }
+        }
+        Ok(changes)
+    }
+
+    fn solve_row<E: Element>(
+        &self,
+        rhs: ArrayView1<'_, E>,
+        mut h: ArrayViewMut1<'_, E>,
+        set: &mut Positive,
+    ) -> usize {
+        let Self { gram, lengths, l1, zero, dependent } = self;
+        let lengths = || lengths.iter().copied();
+        let b = rhs.iter().zip(lengths()).map(|(b, of)| if of > 0.0 { (b.f64() - l1) / of } else { 0.0 });
+        let b: Vec<f64> = b.collect();
+        let mut x: Vec<f64> = h.iter().zip(lengths()).map(|(h, of)| h.f64() * of).collect();
+        let zero = zero * b.iter().fold(0.0, |most: f64, b| most.max(b.abs()));
+        set.clear();
+        for (j, x) in x.iter_mut().enumerate() {
+            if *x > 0.0 && !set.add(gram, j, *dependent) {
+                *x = 0.0;
+            }
+        }
+        // Those whose gradient is not theirs alone to lower, or only by rounding.
+        let mut refused = vec![false; b.len()];
+        let (mut changes, mut gradient) = (0, vec![0.0; b.len()]);
+        loop {
+            changes += set.descend(&b, &mut x);
+            gradient.copy_from_slice(&b);
+            for &j in &set.members {
+                gradient.iter_mut().zip(gram.row(j)).for_each(|(of, g)| *of -= x[j] * g);
+            }
+            let mut added = None;
+            // Every change of the set lowers the objective: this many are made by roundings alone.
+            while changes <= 10 * b.len() + 100 && added.is_none() {
+                let free = (0..b.len()).filter(|&j| gradient[j] > zero && !refused[j] && !set.members.contains(&j));
+                let Some(j) = free.max_by(|&i, &j| gradient[i].total_cmp(&gradient[j])) else { break };
+                refused[j] = !set.add(gram, j, *dependent);
+                added = Some(j).filter(|&j| !refused[j]);
+            }
+            let Some(j) = added else { break };
+            changes += 1;
+            set.least_squares(&b);
+            if set.solution.last().is_some_and(|s| *s > 0.0) {
+                refused.fill(false);
+            } else {
+                refused[j] = true;
+                set.remove(set.members.len() - 1);
+            }
+        }
+        for ((h, x), of) in h.iter_mut().zip(&x).zip(lengths()) {
+            *h = if of > 0.0 { E::of(x / of) } else { E::zero() };
+        }
+        changes
+    }
+}
+
+/// The coefficients that may be positive, with the Cholesky factor `L Lᵀ` of their Gram.
+#[derive(Default)]
+struct Positive {
+    members: Vec<usize>,
+    /// Row i of L begins at i (i + 1)/2.
+    factor: Vec<f64>,
+    solution: Vec<f64>,
+    rotations: Vec<(f64, f64)>,
+}
+
+fn row(i: usize) -> std::ops::Range<usize> {
+    i * (i + 1) / 2..(i + 1) * (i + 2) / 2
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    aview1(a).dot(&aview1(b))
+}
+
+impl Positive {
+    fn clear(&mut self) {
+        self.members.clear();
+        self.factor.clear();
+    }
+
+    /// Takes j in as the last one; not if that is nearly a combination of the others.
+    fn add(&mut self, gram: &Array2<f64>, j: usize, dependent: f64) -> bool {
+        let Self { members, factor, .. } = self;
+        let start = factor.len();
+        for (i, &member) in members.iter().enumerate() {
+            let of = row(i);
+            let with = (gram[[j, member]] - dot(&factor[of.start..of.end - 1], &factor[start..])) / factor[of.end - 1];
+            factor.push(with);
+        }
+        let pivot = gram[[j, j]] - dot(&factor[start..], &factor[start..]);
+        if pivot <= dependent {
+            factor.truncate(start);
+            return false;
+        }
+        factor.push(pivot.sqrt());
+        members.push(j);
+        true
+    }
+
+    /// Leaves out the one at this place: the rows below it move up, and rotations make them a triangle again.
+    fn remove(&mut self, at: usize) {
+        let Self { members, factor, rotations, .. } = self;
+        members.remove(at);
+        rotations.clear();
+        for i in at..members.len() {
+            let (from, to) = (row(i + 1), row(i));
+            let of = &mut factor[from.clone()];
+            for (r, &(cos, sin)) in rotations.iter().enumerate() {
+                let (a, b) = (of[at + r], of[at + r + 1]);
+                (of[at + r], of[at + r + 1]) = (cos * a + sin * b, cos * b - sin * a);
+            }
+            let (a, b) = (of[i], of[i + 1]);
+            of[i] = a.hypot(b);
+            rotations.push((a / of[i], b / of[i]));
+            factor.copy_within(from.start..from.end - 1, to.start);
+        }
+        factor.truncate(row(members.len()).start);
+    }
+
+    /// Sets the solution: s with `G s = b` of the members, in their order.
+    fn least_squares(&mut self, b: &[f64]) {
+        let Self { members, factor, solution: s, .. } = self;
+        s.clear();
+        for (i, &member) in members.iter().enumerate() {
+            let of = row(i);
+            s.push((b[member] - dot(&factor[of.start..of.end - 1], s)) / factor[of.end - 1]);
+        }
+        for i in (0..members.len()).rev() {
+            let of = row(i);
+            s[i] /= factor[of.end - 1];
+            let (before, last) = (&mut s[..=i]).split_at_mut(i);
+            before.iter_mut().zip(&factor[of]).for_each(|(s, l)| *s -= last[0] * l);
+        }
+    }
+
+    /// From `x` to the least squares of the members; those that become 0 on the way are left out. Returns how many.
+    fn descend(&mut self, b: &[f64], x: &mut [f64]) -> usize {
+        let before = self.members.len();
+        loop {
+            self.least_squares(b);
+            let Self { members, solution, .. } = self;
+            let steps = members.iter().zip(&*solution).enumerate().filter(|(_, (_, s))| **s <= 0.0);
+            let steps = steps.map(|(at, (&j, s))| (at, if x[j] > 0.0 { x[j] / (x[j] - s) } else { 0.0 }));
+            let first = steps.min_by(|(_, a), (_, b)| a.total_cmp(b));
+            let step = first.map_or(1.0, |(_, step)| step);
+            for (&j, s) in members.iter().zip(&*solution) {
+                x[j] = if step == 1.0 { *s } else { (x[j] + step * (s - x[j])).max(0.0) };
+            }
+            let Some((at, _)) = first else { return before - self.members.len() };
+            x[members[at]] = 0.0;
+            self.remove(at);
+        }
+    }
+}
