@@ -12,7 +12,7 @@ use deepnmf::model::{Activation, Factors, MODELS, ModelSpec};
 use deepnmf::train::{
     self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Projection, Solver, Source,
 };
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use std::time::{Duration, Instant};
 
 const N: usize = 301;
@@ -28,7 +28,7 @@ fn config(model: &str, layers: &[usize]) -> Config {
     Config { pretrain: 4, sweeps: 5, tol: 0.0, max_shard_rows: Some(16), ..Config::new(model, layers) }
 }
 
-/// On that many ranks; what rank 0 has. The others have the same W.
+/// On that many ranks, with the H of all. They have the same W.
 fn fit(size: usize, x: &Array2<f64>, config: &Config) -> Fit<f64> {
     let (x, config) = (x.clone(), config.clone());
     let mut fits = on_ranks(size, move |ranks| fit_of(&mut Cpu::new(), &x, &config, ranks));
@@ -36,7 +36,16 @@ fn fit(size: usize, x: &Array2<f64>, config: &Config) -> Fit<f64> {
         assert_eq!(bits(&other.factors.w), bits(&fits[0].factors.w), "W of rank {rank} of {size}");
         assert_eq!(other.history, fits[0].history, "history of rank {rank} of {size}");
     }
-    fits.swap_remove(0)
+    let of_all = |h: &dyn Fn(&Factors<f64>) -> Array2<f64>| {
+        let parts: Vec<_> = fits.iter().map(|fit| h(&fit.factors)).collect();
+        concatenate(Axis(0), &parts.iter().map(|h| h.view()).collect::<Vec<_>>()).unwrap()
+    };
+    let h = of_all(&|factors| factors.h.clone());
+    let hidden = (0..fits[0].factors.hidden.len()).map(|l| of_all(&|factors| factors.hidden[l].clone())).collect();
+    let mut first = fits.swap_remove(0);
+    assert_eq!(first.n_samples, h.nrows());
+    (first.factors.h, first.factors.hidden) = (h, hidden);
+    first
 }
 
 fn bits(factors: &[Array2<f64>]) -> Vec<u64> {
@@ -161,7 +170,8 @@ fn gpus_fit_as_one_but_for_roundings() {
             gpu("vulkan", GpuOptions::default()).map(|mut gpu| fit_of(&mut gpu, &x, &config, ranks))
         });
         let first = fits[0].as_ref().unwrap();
-        assert_eq!(first.factors.h.dim(), alone.factors.h.dim());
+        let rows: usize = fits.iter().flatten().map(|fit| fit.factors.h.nrows()).sum();
+        assert_eq!((rows, first.n_samples), (N, N));
         assert!((first.objective / alone.objective - 1.0).abs() < 1e-4, "{} {}", first.objective, alone.objective);
         for other in fits.iter().flatten() {
             assert_eq!(other.factors.w, first.factors.w);

@@ -87,7 +87,7 @@ struct Part {
 pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
     let path = ranks::data(args.data, ranks)?;
     let labels_file = labels::file_for(args.labels, !args.label.is_empty(), &path)?;
-    let model = ranks::model(&args.model, ranks)?;
+    let model = ranks::model(&args.model, ranks, true)?;
     let layers = layers(args.layer.as_deref(), model.factors.depth())?;
     if args.kmeans_seeds == 0 {
         return Err(Error::Config("--kmeans-seeds: expected at least 1, found 0".into()).into());

@@ -9,7 +9,7 @@ use deepnmf::backend::{Precision, Storage};
 use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
-use deepnmf::store::{Model, Split, Training};
+use deepnmf::store::{Model, Split, Training, Writer};
 use deepnmf::train::{Config, Progress, Solver, Stage, Warning, device_bytes};
 use deepnmf::{Engine, Error};
 use serde_json::{Value, json};
@@ -56,6 +56,8 @@ pub(crate) struct Fitted {
     /// Warnings of the fit.
     warnings: Vec<Warning>,
     pub(crate) model: Model,
+    /// The share of zeros in the H of all samples.
+    zeros_of_h: f64,
     source: String,
     /// The labels, described for people and as JSON.
     labels: Option<(String, Value)>,
@@ -168,7 +170,19 @@ impl Job {
         model.metadata.classes = classes;
         model.metadata.labels = labels;
         let writes = file.is_some();
-        file.map_or(Ok(()), |file| save(&model, file))?;
+        let zeros_of_h = match ranks {
+            None => {
+                file.map_or(Ok(()), |file| save(|file| model.write_to(file), file))?;
+                zeros(&model.factors.h)
+            }
+            Some(ranks) => {
+                let save = |writer: &Writer<'_>| file.map_or(Ok(()), |file| save(|file| writer.write_to(file), file));
+                agreed(Some(ranks), model.write_by(ranks, save)?.unwrap_or(Ok(())))?;
+                let h = &model.factors.h;
+                let of_all = ranks.total(vec![zeros(h) * h.len() as f64, h.len() as f64])?;
+                of_all[0] / of_all[1].max(1.0)
+            }
+        };
         let exchanged = part.as_ref().map(|part| part.exchanged(model.metadata.seconds.total)).transpose()?;
         if writes && checkpoint::stopped(&warnings).is_none() {
             checkpoint.iter().for_each(|written| written.done(out));
@@ -176,6 +190,7 @@ impl Job {
         Ok(Fitted {
             warnings,
             model,
+            zeros_of_h,
             source,
             labels: taken,
             notes,
@@ -192,11 +207,11 @@ impl Job {
 }
 
 /// Writes the model to `file`. If that fails, it writes it to another folder, which the error names, so that it is not lost.
-fn save(model: &Model, file: NewFile) -> Result {
-    let Err(failure) = model.write_to(file) else { return Ok(()) };
+fn save(write: impl Fn(NewFile) -> deepnmf::Result<()>, file: NewFile) -> Result {
+    let Err(failure) = write(file) else { return Ok(()) };
     let name = format!("deepnmf-{}.safetensors", std::process::id());
     let elsewhere = [PathBuf::from("."), std::env::temp_dir()].map(|folder| folder.join(&name));
-    match elsewhere.iter().find(|path| !path.exists() && model.save(path).is_ok()) {
+    match elsewhere.iter().find(|path| !path.exists() && NewFile::create(path).and_then(&write).is_ok()) {
         Some(path) => Err(Error::Data(format!("{failure}; the model is in {} instead", path.display())).into()),
         None => Err(failure.into()),
     }
@@ -239,7 +254,7 @@ impl Fitted {
             "stopped": checkpoint::stopped(&self.warnings).is_some(),
             "warnings": self.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "device_memory": self.memory.map(|(peak, expected)| json!({ "peak_bytes": peak, "expected_bytes": expected })),
-            "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": zeros(&f.h) },
+            "zeros": { "w": f.w.iter().map(zeros).collect::<Vec<_>>(), "h": self.zeros_of_h },
             "seconds": {
                 "load": self.load_seconds,
                 "init": m.seconds.init,
@@ -336,7 +351,7 @@ impl Fitted {
             &format!("{error} of ‖X‖ is not explained, {energy} of ‖X‖² is (objective {objective:.6e})"),
         )?;
         let w: Vec<_> = f.w.iter().enumerate().map(|(l, w)| format!("W_{} {}", l + 1, percent(zeros(w)))).collect();
-        out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(zeros(&f.h))))?;
+        out.summary("zeros", &format!("{}, H_{} {}", w.join(", "), f.depth(), percent(self.zeros_of_h)))?;
         let (s, load, total) = (&m.seconds, self.load_seconds, self.total_seconds());
         let parts = [("read", load), ("init", s.init), ("pre-training", s.pretrain), ("fine-tuning", s.finetune)];
         let parts: Vec<_> = parts.iter().map(|(name, s)| format!("{name} {s:.1}")).collect();

@@ -58,9 +58,11 @@ pub(super) fn data(path: PathBuf, ranks: Option<Ranks>) -> Result<PathBuf> {
     agreed(ranks, existing(path))
 }
 
-/// A model, which has to be the same for all processes.
-pub(super) fn model(path: &Path, ranks: Option<Ranks>) -> Result<Model> {
-    let model = agreed(ranks, Model::load(path).map_err(Into::into))?;
+/// A model, which has to be the same for all processes; the first one has the `coefficients` of its samples, if that is asked for.
+pub(super) fn model(path: &Path, ranks: Option<Ranks>, coefficients: bool) -> Result<Model> {
+    let whole = coefficients && ranks.is_none_or(|ranks| ranks.is_first());
+    let model = if whole { Model::load(path) } else { Model::load_components(path) };
+    let model = agreed(ranks, model.map_err(Into::into))?;
     if let Some(ranks) = ranks {
         let metadata = serde_json::to_vec(&model.metadata).map_err(|e| Error::Data(format!("a model: {e}")))?;
         ranks.same("model", &format!("one whose metadata have the checksum {:08x}", crc32fast::hash(&metadata)))?;

@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
         }
     };
     let path = ranks::data(args.data, ranks)?;
-    let model = ranks::model(&args.model, ranks)?;
+    let model = ranks::model(&args.model, ranks, false)?;
     let Model { factors, metadata } = &model;
     let depth = factors.depth();
     let layer = layer_of(args.layer.unwrap_or(depth), depth, &args.model)?;

@@ -102,6 +102,7 @@ pub(super) fn zeros<'py>(
             history: History { pretrain: vec![vec![0.0; 2]; config.layers.len()], finetune: Vec::new() },
             objective: 0.0,
             relative_error: 0.0,
+            n_samples: n,
             norm: 0.0,
             seconds: Seconds::default(),
             warnings: Vec::new(),

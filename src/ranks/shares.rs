@@ -3,7 +3,7 @@
 use super::link::{Alone, Link};
 use crate::{Error, Result};
 use bytemuck::Pod;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -227,23 +227,5 @@ impl Ranks {
                 Err(if of_settings { Error::Config(message) } else { Error::Data(message) })
             }
         }
-    }
-
-    /// Rows of all ranks at rank 0; the others keep theirs. `rows` are those of a rank.
-    pub(crate) fn gather<E: Pod>(&self, mine: Array2<E>, rows: &dyn Fn(usize) -> Range<usize>) -> Result<Array2<E>> {
-        if self.size() == 1 {
-            return Ok(mine);
-        }
-        if !self.is_first() {
-            self.send_rows(0, mine.view())?;
-            return Ok(mine);
-        }
-        let mut all = Array2::from_elem((rows(self.size() - 1).end, mine.ncols()), E::zeroed());
-        all.slice_mut(s![rows(0), ..]).assign(&mine);
-        drop(mine);
-        for rank in 1..self.size() {
-            self.receive_rows(rank, all.slice_mut(s![rows(rank), ..]))?;
-        }
-        Ok(all)
     }
 }

@@ -4,8 +4,9 @@ use super::metadata::Metadata;
 use super::tensors::ROWS;
 use crate::model::{Factors, ModelSpec};
 
-/// Checks that factors and metadata fit each other. The error says what was expected and what was found.
-pub(super) fn check(f: &Factors<f32>, m: &Metadata) -> Result<(), String> {
+/// Checks that factors and metadata fit each other; `rows` are those of H, of which other ranks may have more. The error says what
+/// was expected and what was found.
+pub(super) fn check(f: &Factors<f32>, m: &Metadata, rows: usize) -> Result<(), String> {
     if f.w.is_empty() || m.layers.contains(&0) {
         return Err(format!("layers: expected at least one and none of size 0, found {:?}", m.layers));
     }
@@ -40,7 +41,7 @@ pub(super) fn check(f: &Factors<f32>, m: &Metadata) -> Result<(), String> {
     }
     let all_h = f.hidden.iter().enumerate().map(|(l, h)| (l + 1, h)).chain([(depth, &f.h)]);
     for (l, h) in all_h.clone() {
-        same(&format!("rows of H_{l} (samples)"), m.n_samples, h.nrows())?;
+        same(&format!("rows of H_{l} (samples)"), rows, h.nrows())?;
         same(&format!("columns of H_{l} (the columns of W_{l})"), m.layers[l - 1], h.ncols())?;
     }
     // JSON has no NaN: it would come back as nothing.

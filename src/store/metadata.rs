@@ -210,7 +210,7 @@ impl Metadata {
             layers: fit.factors.layer_sizes(),
             activation: fit.factors.activation,
             activate: fit.factors.activate,
-            n_samples: fit.factors.h.nrows(),
+            n_samples: fit.n_samples,
             penalties: fit.penalties.clone(),
             h_penalty: config.h_penalty(),
             ridge: Some(config.projection_ridge()),

@@ -7,10 +7,11 @@
 mod check;
 mod metadata;
 mod model;
+mod others;
 mod tensors;
 
 pub use metadata::{FORMAT, Metadata, Split, Training};
-pub use model::Model;
+pub use model::{Model, Writer};
 
 #[cfg(test)]
 mod tests;

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use safetensors::SafeTensors;
+use ndarray::Array2;
 
 use super::check::check;
 use super::metadata::{FORMAT, Metadata};
-use super::tensors::{ROWS, Tensor, matrix, not_safetensors, rows, write};
+use super::others::{Others, answer};
+use super::tensors::{ROWS, Tensor, Tensors, write};
 use crate::atomic::NewFile;
 use crate::data::Preprocess;
-use crate::model::Factors;
+use crate::model::{Factors, ModelSpec};
+use crate::ranks::Ranks;
 use crate::train::{Config, Fit, Source, relative_error};
 use crate::{Error, Result};
 
@@ -18,7 +20,7 @@ pub(super) const KEY: &str = "deepnmf";
 /// The content of a model file: factors and metadata.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The factors.
+    /// The factors. Of several ranks that fitted them together each has the H of its own samples.
     pub factors: Factors<f32>,
     /// Their metadata.
     pub metadata: Metadata,
@@ -36,7 +38,7 @@ impl Model {
     /// Writes the model to `path`, completely or not at all.
     ///
     /// # Errors
-    /// As [`NewFile::create`] and [`Model::write_to`].
+    /// As [`NewFile::create`] and [`Writer::write_to`].
     pub fn save(&self, path: &Path) -> Result<()> {
         self.write_to(NewFile::create(path)?)
     }
@@ -44,21 +46,33 @@ impl Model {
     /// Writes the model to a file that was created before.
     ///
     /// # Errors
-    /// [`Error::Format`] if factors and metadata do not fit each other; [`Error::Io`].
+    /// As [`Writer::write_to`].
     pub fn write_to(&self, file: NewFile) -> Result<()> {
-        let path = file.path();
-        check(&self.factors, &self.metadata).map_err(|found| Error::format(path, format!("not written: {found}")))?;
-        let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("not written: {e}"));
-        let json = serde_json::to_string(&self.metadata).map_err(|e| failed(&e))?;
-        let f = &self.factors;
-        let mut tensors: Vec<_> =
-            f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::Matrix(w))).collect();
-        tensors.extend(f.hidden.iter().enumerate().map(|(l, h)| (format!("H_{}", l + 1), Tensor::Matrix(h))));
-        tensors.push((format!("H_{}", f.depth()), Tensor::Matrix(&f.h)));
-        if let Some(split) = &self.metadata.split {
-            tensors.push((ROWS.into(), Tensor::Rows(&split.rows)));
+        Writer { model: self, others: &Others::default() }.write_to(file)
+    }
+
+    /// Writes a model that these ranks fitted together: rank 0 does `work`, and asks the others for their rows of H while it writes, so that none
+    /// has all of them in memory. All ranks call this; the others get None.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where factors and metadata of a rank do not fit each other, and where a rank is not reached.
+    pub fn write_by<T>(&self, ranks: Ranks, work: impl FnOnce(&Writer<'_>) -> T) -> Result<Option<T>> {
+        let rows = self.factors.h.nrows();
+        let others = Others::of(ranks, rows)?;
+        let own = check(&self.factors, &self.metadata, rows);
+        ranks.agreed(own.map_err(|found| Error::Data(format!("the model is not written: {found}"))))?;
+        if ranks.is_first() {
+            let done = work(&Writer { model: self, others: &others });
+            others.end()?;
+            return Ok(Some(done));
         }
-        write(file, (KEY, &json), &tensors)
+        answer(ranks, &|tensor| self.samples().nth(tensor))?;
+        Ok(None)
+    }
+
+    /// H_1 to H_L, as far as they are there.
+    fn samples(&self) -> impl Iterator<Item = &Array2<f32>> {
+        self.factors.hidden.iter().chain([&self.factors.h])
     }
 
     /// Approximate bytes of the file of a model of `config` and `n × m` samples, with some to spare for the metadata; a lower
@@ -80,16 +94,24 @@ impl Model {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Format`] if it is not a model file, or not a valid one.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Self::from_bytes(&bytes).map_err(|found| Error::format(path, found))
+        let file = Tensors::open(path)?;
+        Self::read(&file, true).map_err(|found| Error::format(path, found))
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        // Both calls compare the sizes in the header with the length of the file before they allocate memory.
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-        let Some(json) = header.metadata().as_ref().and_then(|m| m.get(KEY)) else {
-            let names = header.offset_keys();
+    /// The same without the coefficients of the samples that it was trained on: H has no rows, unless new samples start from their
+    /// mean, as under an activation and components of both signs. Nothing else needs them for new samples, and many samples have
+    /// much of it.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_components(path: &Path) -> Result<Self> {
+        let file = Tensors::open(path)?;
+        Self::read(&file, false).map_err(|found| Error::format(path, found))
+    }
+
+    fn read(file: &Tensors, samples: bool) -> Result<Self, String> {
+        let Some(json) = file.text(KEY) else {
+            let names = file.names();
             return Err(format!(
                 "expected a deepnmf model, found a safetensors file of something else (tensors: {})",
                 if names.is_empty() { "none".into() } else { names.join(", ") }
@@ -105,22 +127,24 @@ impl Model {
         }
         let mut metadata: Metadata = serde_json::from_value(value).map_err(wrong)?;
         if let Some(split) = &mut metadata.split {
-            split.rows = rows(&file)?;
+            split.rows = file.rows()?;
         }
+        let spec = ModelSpec::by_name(&metadata.model).map_err(|e| e.to_string())?;
+        let samples = samples || (spec.signed && metadata.activation.is_some());
         let depth = metadata.layers.len();
         if depth == 0 {
             return Err("expected at least one layer, found none".into());
         }
-        let w = (1..=depth).map(|l| matrix(&file, &format!("W_{l}"))).collect::<Result<_, _>>()?;
-        let h = matrix(&file, &format!("H_{depth}"))?;
-        let has_hidden = header.info("H_1").is_some() && depth > 1;
+        let w = (1..=depth).map(|l| file.matrix(&format!("W_{l}"), true)).collect::<Result<_, _>>()?;
+        let h = file.matrix(&format!("H_{depth}"), samples)?;
+        let has_hidden = depth > 1 && file.names().iter().any(|name| name == "H_1");
         let hidden = match has_hidden {
-            true => (1..depth).map(|l| matrix(&file, &format!("H_{l}"))).collect::<Result<_, _>>()?,
+            true => (1..depth).map(|l| file.matrix(&format!("H_{l}"), samples)).collect::<Result<_, _>>()?,
             false => Vec::new(),
         };
         let (activation, activate) = (metadata.activation, metadata.activate);
         let model = Self { factors: Factors { w, h, hidden, activation, activate }, metadata };
-        check(&model.factors, &model.metadata)?;
+        check(&model.factors, &model.metadata, if samples { model.metadata.n_samples } else { 0 })?;
         Ok(model)
     }
 
@@ -137,6 +161,37 @@ impl Model {
         let error = relative_error(x, &self.factors, self.factors.h.view())?;
         // The final error was computed in f32.
         Ok((error - m.relative_error).abs() <= 1e-3 * m.relative_error + 1e-5)
+    }
+}
+
+/// Writes a model, of which other ranks may have rows.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    model: &'a Model,
+    others: &'a Others,
+}
+
+impl Writer<'_> {
+    /// Writes the model to a file that was created before; to another one again, where that failed.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if factors and metadata do not fit each other; [`Error::Io`].
+    pub fn write_to(&self, file: NewFile) -> Result<()> {
+        let Model { factors: f, metadata } = self.model;
+        let path = file.path();
+        let failed = |e: &dyn std::fmt::Display| Error::format(path, format!("not written: {e}"));
+        check(f, metadata, metadata.n_samples.saturating_sub(self.others.rows())).map_err(|found| failed(&found))?;
+        let json = serde_json::to_string(metadata).map_err(|e| failed(&e))?;
+        let of_w = f.w.iter().enumerate().map(|(l, w)| (format!("W_{}", l + 1), Tensor::Matrix(w)));
+        // The last one is that of the last layer, whether the others are there or not.
+        let layer = |number: usize| if number < f.hidden.len() { number + 1 } else { f.depth() };
+        let of_h = self.model.samples().enumerate();
+        let of_h = of_h.map(|(number, h)| (format!("H_{}", layer(number)), Tensor::Samples(h, self.others, number)));
+        let mut tensors: Vec<_> = of_w.chain(of_h).collect();
+        if let Some(split) = &metadata.split {
+            tensors.push((ROWS.into(), Tensor::Rows(&split.rows)));
+        }
+        write(file, (KEY, &json), &tensors)
     }
 }
 

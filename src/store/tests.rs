@@ -36,6 +36,7 @@ fn model() -> Model {
         history: History { pretrain: vec![vec![8.0, 4.0], vec![2.0]], finetune: vec![3.0, 1.5] },
         objective: 1.5,
         relative_error: 0.125,
+        n_samples: 3,
         norm: 1.0,
         seconds: Seconds { init: 0.5, pretrain: 1.0, finetune: 2.0, total: 3.5 },
         warnings: Vec::new(),
@@ -107,6 +108,10 @@ fn what_is_saved_is_loaded() {
     assert_eq!(loaded.factors.w, saved.factors.w);
     assert_eq!(loaded.factors.h, saved.factors.h);
     assert_eq!(loaded.factors.hidden, saved.factors.hidden);
+    let components = Model::load_components(&folder.file()).expect("loaded");
+    assert_eq!((&components.metadata, &components.factors.w), (&saved.metadata, &saved.factors.w));
+    let shapes = |h: &Array2<f32>| h.dim();
+    assert_eq!((shapes(&components.factors.h), shapes(&components.factors.hidden[0])), ((0, 2), (0, 4)));
     assert_eq!((loaded.factors.activation, loaded.factors.activate), (Some(Activation::Tanh), Activate::All));
     assert_eq!(folder.names().len(), 1, "nothing temporary is left");
 }

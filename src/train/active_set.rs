@@ -1,17 +1,20 @@
-//! Nonnegative least squares to the end, a row at a time, by active sets: Lawson & Hanson 1974, chapter 23, on the Gram as Bro &
-//! de Jong 1997 have it, from a feasible row near the solution instead of 0.
+//! Nonnegative least squares to the end, a row at a time, by active sets from a row near the solution.
 //!
 //! ```text
 //! min_{h ≥ 0} ½ hᵀ G h − bᵀ h          G = ΨᵀΨ (k × k, penalties and ridge in it), b = Ψᵀx − l1 (k)
 //! ```
 //!
-//! Coordinate descent needs as many passes as Ψ is ill-conditioned. This needs as many changes of the set of positive coefficients as the
-//! row is away from it, each O(k²). Every change lowers the objective.
+//! Coordinate descent needs the more passes the worse Ψ is conditioned. This needs to know which coefficients are positive: many are
+//! exchanged at once by block principal pivoting (Kim & Park 2011), and where that goes round in circles one by one by Lawson &
+//! Hanson's method (1974, chapter 23; on the Gram, as Bro & de Jong 1997 have it), of which every change lowers the objective.
 
 use crate::Result;
 use crate::backend::Element;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, aview1};
 use rayon::prelude::*;
+
+/// Exchanges that make none fewer of those on the wrong side, before they are exchanged one by one.
+const PATIENCE: usize = 3;
 
 /// The problem of all rows, of components of length 1.
 pub(super) struct ActiveSet {
@@ -73,21 +76,13 @@ impl ActiveSet {
         let b: Vec<f64> = b.collect();
         let mut x: Vec<f64> = h.iter().zip(lengths()).map(|(h, of)| h.f64() * of).collect();
         let zero = zero * b.iter().fold(0.0, |most: f64, b| most.max(b.abs()));
-        set.clear();
-        for (j, x) in x.iter_mut().enumerate() {
-            if *x > 0.0 && !set.add(gram, j, *dependent) {
-                *x = 0.0;
-            }
-        }
+        let mut gradient = vec![0.0; b.len()];
+        let mut changes = self.exchange(&b, (&mut x, &mut gradient), zero, set);
         // Those whose gradient is not theirs alone to lower, or only by rounding.
         let mut refused = vec![false; b.len()];
-        let (mut changes, mut gradient) = (0, vec![0.0; b.len()]);
         loop {
             changes += set.descend(&b, &mut x);
-            gradient.copy_from_slice(&b);
-            for &j in &set.members {
-                gradient.iter_mut().zip(gram.row(j)).for_each(|(of, g)| *of -= x[j] * g);
-            }
+            self.gradient(&b, &x, &set.members, &mut gradient);
             let mut added = None;
             // Every change of the set lowers the objective: this many are made by roundings alone.
             while changes <= 10 * b.len() + 100 && added.is_none() {
@@ -110,6 +105,46 @@ impl ActiveSet {
             *h = if of > 0.0 { E::of(x / of) } else { E::zero() };
         }
         changes
+    }
+
+    /// Sets `−∇ = b − G x` for an x that is 0 but for the members.
+    fn gradient(&self, b: &[f64], x: &[f64], members: &[usize], gradient: &mut [f64]) {
+        gradient.copy_from_slice(b);
+        for &j in members {
+            gradient.iter_mut().zip(self.gram.row(j)).for_each(|(of, g)| *of -= x[j] * g);
+        }
+    }
+
+    /// Block principal pivoting: takes the least squares of the positive ones, and exchanges all at once that are on
+    /// the wrong side: members below 0, and others that would lower the objective. As long as these become fewer: that is most often until
+    /// there are none. Leaves `x` feasible with the set of its positive ones, and returns the number of exchanges.
+    fn exchange(&self, b: &[f64], (x, gradient): (&mut [f64], &mut [f64]), zero: f64, set: &mut Positive) -> usize {
+        let (mut least, mut patience) = (usize::MAX, PATIENCE);
+        let mut made = 0;
+        loop {
+            set.clear();
+            for (j, x) in x.iter_mut().enumerate() {
+                if *x <= 0.0 || !set.add(&self.gram, j, self.dependent) {
+                    *x = 0.0;
+                }
+            }
+            set.least_squares(b);
+            set.members.iter().zip(&set.solution).for_each(|(&j, s)| x[j] = *s);
+            self.gradient(b, x, &set.members, gradient);
+            let below = set.solution.iter().filter(|s| **s <= 0.0).count();
+            let wrong = below + x.iter().zip(&*gradient).filter(|(x, g)| **x == 0.0 && **g > zero).count();
+            patience = if wrong < least { PATIENCE } else { patience - 1 };
+            least = least.min(wrong);
+            if wrong == 0 || patience == 0 {
+                while let Some(at) = set.members.iter().position(|&j| x[j] <= 0.0) {
+                    x[set.members[at]] = 0.0;
+                    set.remove(at);
+                }
+                return made;
+            }
+            made += 1;
+            x.iter_mut().zip(&*gradient).filter(|(x, g)| **x == 0.0 && **g > zero).for_each(|(x, _)| *x = 1.0);
+        }
     }
 }
 

@@ -219,15 +219,9 @@ pub(super) fn fit_divided<B: Backend>(
 
     let w = w.iter().map(|w| download(b, w)).collect::<Result<_>>()?;
     let (activation, activate) = (config.activation, config.activate);
-    let mut factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
-    if let Some(ranks) = config.ranks {
-        let rows = |rank: usize| cut.rows_of(ranks, rank);
-        factors.h = ranks.gather(factors.h, &rows)?;
-        factors.hidden = factors.hidden.into_iter().map(|h| ranks.gather(h, &rows)).collect::<Result<_>>()?;
-    }
+    let factors = Factors { w, h: represented.into_host(b)?, hidden, activation, activate };
     seconds.total = watch.spent() + begin.elapsed().as_secs_f64();
-    let whole = config.ranks.is_none_or(|ranks| ranks.is_first());
-    let mut warnings = if whole { warnings(&factors, &history, relative_error, config)? } else { Vec::new() };
+    let mut warnings = warnings(&factors, &history, relative_error, config)?;
     if let Some(stage) = watch.stopped_in() {
         // More iterations would mend the others.
         let untrained = match stage {
@@ -239,6 +233,7 @@ pub(super) fn fit_divided<B: Backend>(
     }
     Ok(Fit {
         factors,
+        n_samples: n,
         solver: config.solver,
         x_storage,
         pretrain_samples,

@@ -41,8 +41,10 @@ pub struct Penalties {
 /// A fitted model.
 #[derive(Debug, Clone)]
 pub struct Fit<E> {
-    /// The factors.
+    /// The factors. Of several ranks each has all W, and the H of its own samples.
     pub factors: Factors<E>,
+    /// The samples, of all ranks.
+    pub n_samples: usize,
     /// The solver that was used: what [`Solver::Auto`] came to.
     pub solver: Solver,
     /// How X was stored: what [`Storage::Auto`] came to.

@@ -80,10 +80,6 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
         // H is in memory once it is done.
         fit = fit.max(words(n, config.layers.last().copied().unwrap_or(0)));
     }
-    if config.ranks.is_some_and(|ranks| ranks.is_first()) {
-        // H of all ranks, for the model file.
-        fit = fit.max(words(all, config.layers.last().copied().unwrap_or(0)));
-    }
     let ahead = if config.stream { 2 * words(n, m).min(SHARD_BYTES as u64) } else { 0 };
     match start.saturating_add(fit).saturating_add(ahead) {
         most if most >= MOST => u64::MAX,

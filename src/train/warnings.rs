@@ -11,7 +11,7 @@ const NOTHING: f64 = 0.99;
 /// The share of ‖X‖ below which more iterations are of no use: that of rounding.
 const EVERYTHING: f64 = 5e-5;
 
-/// The warnings about a finished fit.
+/// The warnings about a finished fit, which is that of all ranks.
 ///
 /// # Errors
 /// [`Error::Data`] where a whole factor is zero: that is no model.
@@ -22,12 +22,17 @@ pub(crate) fn warnings<E: Element>(
     config: &Config,
 ) -> Result<Vec<Warning>> {
     let depth = factors.w.len();
+    let mut of_samples = columns_alive(factors.h.view());
+    if let Some(ranks) = config.ranks {
+        let of_all = ranks.total(of_samples.iter().map(|alive| f64::from(u8::from(*alive))).collect())?;
+        of_samples = of_all.iter().map(|alive| *alive > 0.0).collect();
+    }
     let mut warnings = Vec::new();
     for (l, w) in factors.w.iter().enumerate() {
         // A component of a hidden layer is used by the layer above, one of the last layer by the samples.
         let mut alive = columns_alive(w.view());
-        let above = if l + 1 < depth { factors.w[l + 1].t() } else { factors.h.view() };
-        alive.iter_mut().zip(columns_alive(above)).for_each(|(alive, used)| *alive &= used);
+        let used = factors.w.get(l + 1).map_or_else(|| of_samples.clone(), |above| columns_alive(above.t()));
+        alive.iter_mut().zip(used).for_each(|(alive, used)| *alive &= used);
         let dead = alive.iter().filter(|alive| !**alive).count();
         if dead == alive.len() {
             return Err(Error::Data(format!(

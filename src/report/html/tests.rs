@@ -33,6 +33,7 @@ fn model(name: &str, layers: &[usize]) -> Model {
         },
         objective: 2.0,
         relative_error: 0.25,
+        n_samples: 12,
         norm: 1.0,
         seconds: Seconds::default(),
         warnings: Vec::new(),
