@@ -108,3 +108,26 @@ fn they_are_the_least_squares_whatever_the_components() {
         }
     }
 }
+
+/// With l1 a component that is longer than another is cheaper, although it is no other: it takes its place.
+#[test]
+fn with_l1_the_cheapest_of_dependent_components_are_taken() {
+    let mut cpu = Cpu::<f64>::new();
+    let psi = Array2::from_shape_fn((20, 18), |(i, j)| f64::from(hash(i, j % 6, 3)) * [1.0, 2.0, 0.5][j / 6]);
+    let mixed = psi.slice(s![.., ..6]).dot(&Array2::from_shape_fn((6, 9), |(i, j)| f64::from(hash(i, j, 4))));
+    let x = Array2::from_shape_fn((200, 20), |(i, j)| f64::from(hash(i, j, 5)));
+    let ready = |psi: Array2<f64>| {
+        let h = Array2::zeros((1, psi.ncols()));
+        Factors { w: vec![psi], h, hidden: Vec::new(), activation: None, activate: Activate::Hidden }
+    };
+    for psi in [psi, mixed] {
+        for l1 in [1e-3, 0.1, 1.0, 100.0] {
+            let how = Projection { l1, ..Projection::default() };
+            let h = train::transform(&mut cpu, x.view(), &ready(psi.clone()), 1, &[how], &mut silent).unwrap().h;
+            let gradient = (h.dot(&psi.t()) - &x).dot(&psi) + l1;
+            for (h, g) in h.iter().zip(&gradient) {
+                assert!(*h >= 0.0 && *g >= -1e-7 && (h * g).abs() <= 1e-7, "{l1}: {h} with {g}");
+            }
+        }
+    }
+}

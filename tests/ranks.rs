@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::ranks::{fit_of, on_ranks, own};
+use common::ranks::{fit_of, h_of_all, on_ranks, own};
 use common::{gpu, parts, scattered};
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Cpu, Rows};
@@ -12,7 +12,7 @@ use deepnmf::model::{Activation, Factors, MODELS, ModelSpec};
 use deepnmf::train::{
     self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Projection, Solver, Source,
 };
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView2, s};
 use std::time::{Duration, Instant};
 
 const N: usize = 301;
@@ -36,12 +36,8 @@ fn fit(size: usize, x: &Array2<f64>, config: &Config) -> Fit<f64> {
         assert_eq!(bits(&other.factors.w), bits(&fits[0].factors.w), "W of rank {rank} of {size}");
         assert_eq!(other.history, fits[0].history, "history of rank {rank} of {size}");
     }
-    let of_all = |h: &dyn Fn(&Factors<f64>) -> Array2<f64>| {
-        let parts: Vec<_> = fits.iter().map(|fit| h(&fit.factors)).collect();
-        concatenate(Axis(0), &parts.iter().map(|h| h.view()).collect::<Vec<_>>()).unwrap()
-    };
-    let h = of_all(&|factors| factors.h.clone());
-    let hidden = (0..fits[0].factors.hidden.len()).map(|l| of_all(&|factors| factors.hidden[l].clone())).collect();
+    let below = fits[0].factors.hidden.len();
+    let (h, hidden) = (h_of_all(fits.iter(), below), (0..below).map(|l| h_of_all(fits.iter(), l)).collect());
     let mut first = fits.swap_remove(0);
     assert_eq!(first.n_samples, h.nrows());
     (first.factors.h, first.factors.hidden) = (h, hidden);

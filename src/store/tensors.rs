@@ -135,8 +135,6 @@ impl Tensor<'_> {
 pub(super) fn write(file: NewFile, metadata: (&str, &str), tensors: &[(String, Tensor<'_>)]) -> Result<()> {
     let path = file.path().to_path_buf();
     let entries: Vec<_> = tensors.iter().map(|(name, tensor)| tensor.entry(name)).collect();
-    let body = |out: &mut dyn Write| {
-        tensors.iter().try_for_each(|(_, tensor)| tensor.write(&path, out))
-    };
+    let body = |out: &mut dyn Write| tensors.iter().try_for_each(|(_, tensor)| tensor.write(&path, out));
     tensor_file::write(file, metadata, &entries, body).map(drop)
 }

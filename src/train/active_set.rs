@@ -10,9 +10,14 @@
 
 use crate::Result;
 use crate::backend::Element;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
+use faer::{Mat, Par, Spec};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, aview1};
 use rayon::prelude::*;
 
+/// Members whose factor is as soon made one by one.
+const FEW: usize = 24;
 /// Exchanges that make none fewer of those on the wrong side, before they are exchanged one by one.
 const PATIENCE: usize = 3;
 
@@ -41,14 +46,15 @@ impl ActiveSet {
 
     /// Rows that one thread solves in a moment.
     pub(super) fn rows_at_a_time(&self) -> usize {
-        ((1 << 26) / self.gram.len().max(1)).clamp(16, 4096)
+        let least = rayon::current_num_threads();
+        ((1 << 31) / self.gram.nrows().pow(3).max(1)).clamp(least, least.max(4096))
     }
 
     /// The solutions for these right sides XΨ (rows × k), from `h`, which is replaced. `go_on` is asked after every
     /// [`ActiveSet::rows_at_a_time`] rows. Returns how often the set of a row changed at most.
     pub(super) fn solve<E: Element>(
         &self,
-        rhs: ArrayView2<'_, E>,
+        rhs: ArrayView2<'_, f64>,
         mut h: ArrayViewMut2<'_, E>,
         go_on: &mut dyn FnMut() -> Result<bool>,
     ) -> Result<usize> {
@@ -66,13 +72,13 @@ impl ActiveSet {
 
     fn solve_row<E: Element>(
         &self,
-        rhs: ArrayView1<'_, E>,
+        rhs: ArrayView1<'_, f64>,
         mut h: ArrayViewMut1<'_, E>,
         set: &mut Positive,
     ) -> usize {
         let Self { gram, lengths, l1, zero, dependent } = self;
         let lengths = || lengths.iter().copied();
-        let b = rhs.iter().zip(lengths()).map(|(b, of)| if of > 0.0 { (b.f64() - l1) / of } else { 0.0 });
+        let b = rhs.iter().zip(lengths()).map(|(b, of)| if of > 0.0 { (b - l1) / of } else { 0.0 });
         let b: Vec<f64> = b.collect();
         let mut x: Vec<f64> = h.iter().zip(lengths()).map(|(h, of)| h.f64() * of).collect();
         let zero = zero * b.iter().fold(0.0, |most: f64, b| most.max(b.abs()));
@@ -88,13 +94,13 @@ impl ActiveSet {
             while changes <= 10 * b.len() + 100 && added.is_none() {
                 let free = (0..b.len()).filter(|&j| gradient[j] > zero && !refused[j] && !set.members.contains(&j));
                 let Some(j) = free.max_by(|&i, &j| gradient[i].total_cmp(&gradient[j])) else { break };
-                refused[j] = !set.add(gram, j, *dependent);
+                refused[j] = !set.join(gram, j, &mut x, *dependent);
                 added = Some(j).filter(|&j| !refused[j]);
             }
             let Some(j) = added else { break };
             changes += 1;
             set.least_squares(&b);
-            if set.solution.last().is_some_and(|s| *s > 0.0) {
+            if x[j] > 0.0 || set.solution.last().is_some_and(|s| *s > 0.0) {
                 refused.fill(false);
             } else {
                 refused[j] = true;
@@ -122,10 +128,13 @@ impl ActiveSet {
         let (mut least, mut patience) = (usize::MAX, PATIENCE);
         let mut made = 0;
         loop {
-            set.clear();
-            for (j, x) in x.iter_mut().enumerate() {
-                if *x <= 0.0 || !set.add(&self.gram, j, self.dependent) {
-                    *x = 0.0;
+            if !set.fill(&self.gram, x, self.dependent) {
+                // One after the other, without those that depend on the ones before.
+                set.clear();
+                for (j, x) in x.iter_mut().enumerate() {
+                    if *x <= 0.0 || !set.add(&self.gram, j, self.dependent) {
+                        *x = 0.0;
+                    }
                 }
             }
             set.least_squares(b);
@@ -188,6 +197,54 @@ impl Positive {
         }
         factor.push(pivot.sqrt());
         members.push(j);
+        true
+    }
+
+    /// Takes all j with `x_j > 0`; not if one is nearly a combination of the others.
+    fn fill(&mut self, gram: &Array2<f64>, x: &mut [f64], dependent: f64) -> bool {
+        self.clear();
+        let Self { members, factor, .. } = self;
+        members.extend((0..x.len()).filter(|&j| x[j] > 0.0));
+        let p = members.len();
+        if p < FEW {
+            return false;
+        }
+        let mut l = Mat::from_fn(p, p, |i, j| gram[[members[i], members[j]]]);
+        let scratch = cholesky_in_place_scratch::<f64>(p, Par::Seq, Spec::default());
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        let made = cholesky_in_place(l.as_mut(), LltRegularization::default(), Par::Seq, stack, Spec::default());
+        if made.is_err() || (0..p).any(|i| l[(i, i)].powi(2) <= dependent) {
+            return false;
+        }
+        (0..p).for_each(|i| factor.extend((0..=i).map(|j| l[(i, j)])));
+        x.iter_mut().filter(|x| **x <= 0.0).for_each(|x| *x = 0.0);
+        true
+    }
+
+    /// Takes j in; if it is a combination of the members, in the place of one or more: with l1 it may be cheaper than they are.
+    fn join(&mut self, gram: &Array2<f64>, j: usize, x: &mut [f64], dependent: f64) -> bool {
+        while !self.add(gram, j, dependent) {
+            if !self.take_place(gram, j, x) {
+                x[j] = 0.0;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Puts j, which is a combination `G c = g_j` of the members, in their place, until one of them is 0 and left out. Not if none
+    /// becomes less.
+    fn take_place(&mut self, gram: &Array2<f64>, j: usize, x: &mut [f64]) -> bool {
+        self.least_squares(gram.row(j).as_slice().unwrap_or_default());
+        let Self { members, solution: c, .. } = self;
+        let steps = members.iter().zip(&*c).enumerate().filter(|(_, (_, c))| **c > 0.0);
+        let first = steps.map(|(at, (&i, c))| (at, x[i] / c)).min_by(|(_, a), (_, b)| a.total_cmp(b));
+        let Some((at, step)) = first else { return false };
+        members.iter().zip(&*c).for_each(|(&i, c)| x[i] = (x[i] - step * c).max(0.0));
+        x[members[at]] = 0.0;
+        x[j] += step;
+        self.remove(at);
         true
     }
 

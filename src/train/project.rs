@@ -8,9 +8,9 @@ use super::unit::Unit;
 use super::watch::Watch;
 use super::{Metric, Progress, Solver, Stage};
 use crate::Result;
-use crate::backend::{Backend, Cpu, Device, Element, Elementwise, MatMul, Sum, Write};
+use crate::backend::{Backend, Cadence, Cpu, Device, Element, Elementwise, MatMul, Sum, Write};
 use crate::model::HPenalty;
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -63,8 +63,8 @@ impl Projection {
 
 /// Passes of coordinate descent, or Nesterov steps, before the least squares are taken to their end.
 const PASSES: usize = 20;
-/// Rows of Ψ whose Gram the host takes at a time.
-const BLOCK: usize = 4096;
+/// Samples and features that the host takes at a time in f64.
+const BLOCK: usize = 1024;
 /// Power iterations for the bound on the curvature, which is that of all steps.
 const POWER_ITERATIONS: usize = 50;
 
@@ -136,7 +136,7 @@ pub(crate) fn project<B: Backend>(
             changes = changes.max(b.by_host(
                 &mut *h,
                 |b, h| {
-                    let (rhs, mut rows) = (b.download(rhs)?, b.download(h)?);
+                    let (rhs, mut rows) = (right_side(b, (x, psi), rhs)?, b.download(h)?);
                     let changes = set.solve(rhs.view(), rows.view_mut(), &mut || made(watch))?;
                     b.write(rows.view(), h)?;
                     Ok(changes)
@@ -167,6 +167,25 @@ fn add_ridge<B: Backend>(b: &mut B, gram: &mut B::Matrix, ridge: f64) -> Result<
     let ridge = ridge * b.read(&trace)?[0] / k as f64;
     b.copy(gram, &mut plain)?;
     b.add_penalty(&plain, HPenalty::Ridge, ridge, gram)
+}
+
+/// `XΨ` for the host: on the CPU in f64, since of an ill-conditioned Ψ small roundings of it are large ones of H; what another device
+/// made of it.
+fn right_side<B: Backend>(b: &mut B, (x, psi): (&B::Matrix, &B::Matrix), rhs: &B::Matrix) -> Result<Array2<f64>> {
+    if size_of::<B::Elem>() == size_of::<f64>() || b.cadence() != (Cadence { every: 1, ahead: 0 }) {
+        return Ok(b.download(rhs)?.mapv(B::Elem::f64));
+    }
+    let mut cpu = Cpu::<f64>::new();
+    let (x, psi, mut all) = (b.download(x)?, b.download(psi)?, Array2::zeros(b.shape(rhs)));
+    for (x, mut all) in x.axis_chunks_iter(Axis(0), BLOCK).zip(all.axis_chunks_iter_mut(Axis(0), BLOCK)) {
+        let mut sum = cpu.zeros(all.nrows(), all.ncols())?;
+        for (x, psi) in x.axis_chunks_iter(Axis(1), BLOCK).zip(psi.axis_chunks_iter(Axis(0), BLOCK)) {
+            let (x, psi) = (cpu.upload(x.mapv(B::Elem::f64).view())?, cpu.upload(psi.mapv(B::Elem::f64).view())?);
+            cpu.product(MatMul::NN, &x, &psi, Write::Add, &mut sum)?;
+        }
+        all.assign(&sum);
+    }
+    Ok(all)
 }
 
 /// The problem of every row in f64: a Gram of f32 need not even be positive where Ψ is ill-conditioned.

@@ -4,7 +4,7 @@ use deepnmf::Result;
 use deepnmf::backend::{Backend, Element, Rows};
 use deepnmf::ranks::{Link, Ranks};
 use deepnmf::train::{self, Config, Fit, Placed};
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, concatenate, s};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -73,4 +73,10 @@ pub(crate) fn own<E: Element>(x: &Array2<E>, config: &Config) -> Placed<E> {
 pub(crate) fn fit_of<B: Backend>(b: &mut B, x: &Array2<B::Elem>, config: &Config, ranks: Ranks) -> Fit<B::Elem> {
     let config = Config { ranks: Some(ranks), ..config.clone() };
     train::fit_samples(b, &mut own(x, &config), &config, None, &mut train::silent).unwrap()
+}
+
+/// The coefficients of all ranks, of which each has its own: of a hidden layer from 0, or of the last one.
+pub(crate) fn h_of_all<'a>(fits: impl Iterator<Item = &'a Fit<f64>>, layer: usize) -> Array2<f64> {
+    let parts: Vec<_> = fits.map(|fit| fit.factors.hidden.get(layer).unwrap_or(&fit.factors.h).view()).collect();
+    concatenate(Axis(0), &parts).unwrap()
 }
