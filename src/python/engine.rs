@@ -153,8 +153,8 @@ impl PyEngine {
         Ok((arrays, text(&metadata)?, norm, warnings, reporter.raised))
     }
 
-    /// The coefficients of samples on layer `layer` (from 1) of a model. `limits`: the passes at most, and the relative change of the
-    /// objective that ends them.
+    /// The coefficients of samples on layer `layer` (from 1) of a model. `limits`, of one with an activation: the steps at most, and the
+    /// relative change of the objective that ends them.
     #[pyo3(signature = (x, model, metadata, layer, ridge, limits, progress=None))]
     #[allow(clippy::too_many_arguments, reason = "Python gives all of them")]
     fn transform<'py>(

@@ -10,7 +10,7 @@ use super::{Metric, Progress, Solver, Stage};
 use crate::Result;
 use crate::backend::{Backend, Cadence, Cpu, Device, Element, Elementwise, MatMul, Sum, Write};
 use crate::model::HPenalty;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 
 /// How samples are projected.
 #[derive(Debug, Clone)]
@@ -52,7 +52,8 @@ impl Projection {
     /// The same of samples and on components that were divided by their units.
     pub(crate) fn divided(&self, of_x: Unit, unit: Unit) -> Self {
         let l1 = self.l1 / of_x.factor() / unit.factor();
-        Self { lambda: self.lambda / unit.squared(), l1, ..self.clone() }
+        // One after the other: the square may be no number.
+        Self { lambda: self.lambda / unit.factor() / unit.factor(), l1, ..self.clone() }
     }
 
     /// For every layer of a model with these penalty constants on H, and this ridge.
@@ -104,11 +105,8 @@ pub(crate) fn project<B: Backend>(
         block.allow_signs(b)?;
     }
     block.prepare(b)?;
-    let exact = if how.exact {
-        b.by_host((), |b, ()| Ok(Some(active_set(b.download(psi)?.view(), how)?)), |_, ()| Ok(None))?
-    } else {
-        None
-    };
+    let exact =
+        if how.exact { b.by_host((), |b, ()| Ok(Some(active_set(b, psi, how)?)), |_, ()| Ok(None))? } else { None };
     let (shards, mut squares, mut left, mut changes) = (cut.shards().count(), 0.0, 0.0, 0);
     let mut sums = b.scalars(2)?;
     x.pass(b, &mut |b, shard, x| {
@@ -169,10 +167,15 @@ fn add_ridge<B: Backend>(b: &mut B, gram: &mut B::Matrix, ridge: f64) -> Result<
     b.add_penalty(&plain, HPenalty::Ridge, ridge, gram)
 }
 
+/// Whether the right side is made in f64, which takes the host.
+fn in_f64<B: Backend>(b: &B) -> bool {
+    b.cadence() == Cadence { every: 1, ahead: 0 }
+}
+
 /// `XΨ` for the host: on the CPU in f64, since of an ill-conditioned Ψ small roundings of it are large ones of H; what another device
 /// made of it.
 fn right_side<B: Backend>(b: &mut B, (x, psi): (&B::Matrix, &B::Matrix), rhs: &B::Matrix) -> Result<Array2<f64>> {
-    if size_of::<B::Elem>() == size_of::<f64>() || b.cadence() != (Cadence { every: 1, ahead: 0 }) {
+    if !in_f64(b) || size_of::<B::Elem>() == size_of::<f64>() {
         return Ok(b.download(rhs)?.mapv(B::Elem::f64));
     }
     let mut cpu = Cpu::<f64>::new();
@@ -189,14 +192,16 @@ fn right_side<B: Backend>(b: &mut B, (x, psi): (&B::Matrix, &B::Matrix), rhs: &B
 }
 
 /// The problem of every row in f64: a Gram of f32 need not even be positive where Ψ is ill-conditioned.
-fn active_set<E: Element>(psi: ArrayView2<'_, E>, how: &Projection) -> Result<ActiveSet> {
-    let (mut cpu, k) = (Cpu::<f64>::new(), psi.ncols());
+fn active_set<B: Backend>(b: &mut B, psi: &B::Matrix, how: &Projection) -> Result<ActiveSet> {
+    let (mut cpu, psi) = (Cpu::<f64>::new(), b.download(psi)?);
+    let k = psi.ncols();
     let (mut plain, mut gram) = (cpu.zeros(k, k)?, cpu.zeros(k, k)?);
     for rows in psi.axis_chunks_iter(Axis(0), BLOCK) {
-        let rows = cpu.upload(rows.mapv(E::f64).view())?;
+        let rows = cpu.upload(rows.mapv(B::Elem::f64).view())?;
         cpu.product(MatMul::TN, &rows, &rows, Write::Add, &mut plain)?;
     }
     add_ridge(&mut cpu, &mut plain, how.ridge)?;
     cpu.add_penalty(&plain, how.h_penalty, how.lambda, &mut gram)?;
-    Ok(ActiveSet::new(&cpu.download(&gram)?, how.l1, E::UNIT))
+    let unit = if in_f64(b) { f64::UNIT } else { B::Elem::UNIT };
+    Ok(ActiveSet::new(&cpu.download(&gram)?, how.l1, unit))
 }

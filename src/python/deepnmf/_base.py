@@ -316,12 +316,12 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def transform(self, X: Samples) -> Array:
         """Describe samples by the components of the last layer.
 
-        Coefficients have the penalty that the fit had, and under a Semi-NMF model a small ridge, so that they differ a little from
-        those of the fit: ``options={"ridge": 0.0}`` before the fit, or ``transform_layer(X, layer, ridge=0.0)``, does without. Those of a
-        sample end where ten steps or more move them by less than 1e-4 of their length, in float64 by less than 1e-9, whatever other samples
-        there are, but for roundings; under a model with an activation much sooner, by the objective of all samples, and so they depend on
-        the samples beside them. Where components are nearly combinations of each other (a condition number of 400 and more) steps
-        become small far from the least squares. The columns of a file that has names for them are taken by the names of the model's features, where these have any.
+        A sample x gets the h of ``min ½‖x − h C‖² + penalty(h)`` over h ≥ 0, where C are the components and the penalty is that of the
+        fit. Every sample is solved for by itself, to rounding: ‖x − h C‖ is within about 1e-7 ‖x‖ of the least, however ill-conditioned
+        C is. On a GPU, which computes in float32, that is 1e-4 ‖x‖ at a condition number of 1000. The coefficients are stored in the
+        dtype of the fit.
+
+        The columns of a file that has names for them are taken by the names of the model's features, where these have any.
 
         Parameters
         ----------
