@@ -60,7 +60,7 @@ pub(super) fn number(datatype: &Datatype) -> Option<(Kind, bool)> {
             size,
             byte_order,
             layout: FixedPointLayout { signed, bit_offset: 0, bit_precision },
-        } if u32::from(*bit_precision) == 8 * size => {
+        } if size.checked_mul(8) == Some(u32::from(*bit_precision)) => {
             let kind = match (size, signed) {
                 (1, false) => Kind::U8,
                 (1, true) => Kind::I8,

@@ -279,7 +279,7 @@ impl Positive {
         for i in (0..members.len()).rev() {
             let of = row(i);
             s[i] /= factor[of.end - 1];
-            let (before, last) = (&mut s[..=i]).split_at_mut(i);
+            let (before, last) = s[..=i].split_at_mut(i);
             before.iter_mut().zip(&factor[of]).for_each(|(s, l)| *s -= last[0] * l);
         }
     }

@@ -316,10 +316,14 @@ class FactorModel(_Mixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def transform(self, X: Samples) -> Array:
         """Describe samples by the components of the last layer.
 
-        A sample x gets the h of ``min ½‖x − h C‖² + penalty(h)`` over h ≥ 0, where C are the components and the penalty is that of the
-        fit. Every sample is solved for by itself, to rounding: ‖x − h C‖ is within about 1e-7 ‖x‖ of the least, however ill-conditioned
-        C is. On a GPU, which computes in float32, that is 1e-4 ‖x‖ at a condition number of 1000. The coefficients are stored in the
-        dtype of the fit.
+        Under a linear model a sample x gets the h of ``min ½‖x − h C‖² + penalty(h)`` over h ≥ 0, C being the components and the
+        penalty that of the last layer in the fit. Every sample is solved for by itself, to rounding: ‖x − h C‖ is within about
+        1e-7 ‖x‖ of the least, however ill-conditioned C is; on a GPU, in float32, within 1e-4 ‖x‖ at a condition number of 1000. Under
+        an activation steps end by the objective of all samples, so that coefficients depend a little on the samples beside them.
+
+        The models "semi-nmf" and "deep-semi-nmf" have a ridge ``½ c tr(G)/k ‖h‖²`` besides, G the Gram of the k components and c = .03,
+        by which coefficients differ from those of the fit by some percent. ``options={"ridge": 0.0}`` before the fit, or
+        ``transform_layer(X, layer, ridge=0.0)``, does without.
 
         The columns of a file that has names for them are taken by the names of the model's features, where these have any.
 

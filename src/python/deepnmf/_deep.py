@@ -365,35 +365,6 @@ class DeepNMF(FactorModel):
         explained = float(np.sum((self.components_ @ self.components_.T) * gram, dtype=np.float64))
         return gram, 1.0, explained / max(1.0 - self.relative_error_**2, 1e-9)
 
-    def transform(self, X: Samples) -> Array:
-        """Describe samples by the components of the last layer.
-
-        Under a linear model a sample x gets the h of ``min ½‖x − h C‖² + penalty(h)`` over h ≥ 0, where C are the components and the
-        penalty is that of the fit on the last layer. Every sample is solved for by itself, to rounding: ‖x − h C‖ is within about
-        1e-7 ‖x‖ of the least, however ill-conditioned C is. On a GPU, which computes in float32, that is 1e-4 ‖x‖ at a condition number
-        of 1000. The coefficients are stored in the dtype of the fit.
-
-        The models "semi-nmf" and "deep-semi-nmf" have a ridge ``½ c tr(G)/k ‖h‖²`` besides, G the Gram of the k components and c = .03,
-        so that coefficients differ from those of the fit by some percent: ``options={"ridge": 0.0}`` before the fit, or
-        ``transform_layer(X, layer, ridge=0.0)``, does without.
-
-        Under a model with an activation the steps end by the objective of all samples, so that coefficients depend a little on the
-        samples beside them.
-
-        The columns of a file that has names for them are taken by the names of the model's features, where these have any.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or the path of a file
-            Samples of the kind that the model was fitted to.
-
-        Returns
-        -------
-        H : ndarray of shape (n_samples, n_components)
-            Nonnegative coefficients, a row per sample.
-        """
-        return self._compute_transform(X)
-
     def transform_layer(self, X: Samples, layer: int, ridge: float | None = None) -> Array:
         """Describe samples by the components of any layer, with the penalty that the fit had on that layer, as :meth:`transform` does.
 
