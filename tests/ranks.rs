@@ -6,9 +6,12 @@ mod common;
 
 use common::ranks::{fit_of, h_of_all, on_ranks, own};
 use common::{gpu, parts, scattered};
+use deepnmf::atomic::NewFile;
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Cpu, Rows};
+use deepnmf::data::{Preprocess, Scale};
 use deepnmf::model::{Activation, Factors, MODELS, ModelSpec};
+use deepnmf::store::{Model, Writer};
 use deepnmf::train::{
     self, Config, Elastic, ElasticNet, Extrapolate, Fit, Init, PenaltyScale, Projection, Solver, Source,
 };
@@ -17,6 +20,8 @@ use std::time::{Duration, Instant};
 
 const N: usize = 301;
 const M: usize = 40;
+
+const AS_IT_IS: Preprocess = Preprocess { scale: Scale::None, factor: 1.0, igo: None };
 
 fn data() -> Array2<f64> {
     parts(N, M, 9, scattered)
@@ -217,7 +222,7 @@ fn time_is_counted_by_phase() {
     let counted = on_ranks(3, move |ranks| {
         let begin = Instant::now();
         // The others wait for this one.
-        std::thread::sleep(Duration::from_millis(if ranks.rank() == 1 { 100 } else { 0 }));
+        std::thread::sleep(Duration::from_millis(if ranks.rank() == 1 { 2000 } else { 0 }));
         fit_of(&mut Cpu::new(), &x, &config, ranks);
         (ranks.traffic(), begin.elapsed().as_secs_f64())
     });
@@ -226,7 +231,8 @@ fn time_is_counted_by_phase() {
         assert!(phases.iter().all(|of| *of > 0.0), "{rank}: {of:?}");
         assert!(phases.iter().sum::<f64>() <= *seconds, "{rank}: {of:?} of {seconds}");
     }
-    assert!(counted[0].0.waiting > counted[1].0.waiting + 0.05, "{counted:?}");
+    // Much longer than a busy machine keeps the first one from waiting.
+    assert!(counted[0].0.waiting > 0.5, "{counted:?}");
 }
 
 /// What came of a transform on every rank: the coefficients that it took, the error, and the steps.
@@ -353,4 +359,44 @@ fn bad_samples_are_found_whoever_has_them() {
     for message in found {
         assert!(message.contains("2 of 12040 are not; the first is -1.5 in sample 200, feature 3"), "{message}");
     }
+}
+
+/// Rank 0 asks the others for their rows, and for them again where it writes once more; then none waits for it.
+#[test]
+fn a_model_is_written_from_the_rows_of_all_ranks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    let x = data().mapv(|v| v as f32);
+    let config = Config { hidden: true, ..config("sdnmf-l", &[9, 6]) };
+    for size in [1, 3, 25] {
+        let (path, x, config) = (path.clone(), x.clone(), config.clone());
+        let fits = on_ranks(size, move |ranks| {
+            let fit = fit_of(&mut Cpu::new(), &x, &config, ranks);
+            let model = Model::new(&config, fit, AS_IT_IS, "cpu".into());
+            let write = |writer: &Writer<'_>| {
+                for again in 0..2 {
+                    writer
+                        .write_to(NewFile::create(&path.join(format!("{size}-{again}.safetensors"))).unwrap())
+                        .unwrap();
+                }
+            };
+            assert_eq!(model.write_by(ranks, write).unwrap().is_some(), ranks.is_first());
+            model.factors
+        });
+        let one = Model::load(&folder.path().join("1-0.safetensors")).unwrap().factors;
+        for again in 0..2 {
+            let model = Model::load(&folder.path().join(format!("{size}-{again}.safetensors"))).unwrap();
+            assert_eq!((model.metadata.n_samples, model.factors.h.nrows()), (N, N));
+            assert_eq!((&model.factors.w, &model.factors.h, &model.factors.hidden), (&one.w, &one.h, &one.hidden));
+        }
+        assert_eq!(fits.iter().map(|factors| factors.h.nrows()).sum::<usize>(), N);
+    }
+    // Nothing is written where a rank has what no model has.
+    let refused = on_ranks(2, move |ranks| {
+        let fit = fit_of(&mut Cpu::new(), &x, &config, ranks);
+        let mut model = Model::new(&config, fit, AS_IT_IS, "cpu".into());
+        model.factors.h.iter_mut().skip(ranks.rank()).take(ranks.rank()).for_each(|v| *v = f32::NAN);
+        model.write_by(ranks, |_| ()).unwrap_err().to_string()
+    });
+    assert!(refused.iter().all(|said| said.contains("not written")), "{refused:?}");
 }
