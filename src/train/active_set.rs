@@ -44,7 +44,7 @@ impl ActiveSet {
         Self { gram, lengths, l1, zero: 8.0 * unit, dependent: (1e3 * unit).powi(2).max(1e-14) }
     }
 
-    /// Rows that one thread solves in a moment.
+    /// Rows that all threads solve in a moment.
     pub(super) fn rows_at_a_time(&self) -> usize {
         let least = rayon::current_num_threads();
         ((1 << 31) / self.gram.nrows().pow(3).max(1)).clamp(least, least.max(4096))
@@ -121,22 +121,13 @@ impl ActiveSet {
         }
     }
 
-    /// Block principal pivoting: takes the least squares of the positive ones, and exchanges all at once that are on
-    /// the wrong side: members below 0, and others that would lower the objective. As long as these become fewer: that is most often until
+    /// Block principal pivoting: takes the least squares of the positive ones, and exchanges all at once that are on the wrong side: members below 0, and others that would lower the objective. As long as these become fewer: that is most often until
     /// there are none. Leaves `x` feasible with the set of its positive ones, and returns the number of exchanges.
     fn exchange(&self, b: &[f64], (x, gradient): (&mut [f64], &mut [f64]), zero: f64, set: &mut Positive) -> usize {
         let (mut least, mut patience) = (usize::MAX, PATIENCE);
         let mut made = 0;
         loop {
-            if !set.fill(&self.gram, x, self.dependent) {
-                // One after the other, without those that depend on the ones before.
-                set.clear();
-                for (j, x) in x.iter_mut().enumerate() {
-                    if *x <= 0.0 || !set.add(&self.gram, j, self.dependent) {
-                        *x = 0.0;
-                    }
-                }
-            }
+            set.fill(&self.gram, x, self.dependent);
             set.least_squares(b);
             set.members.iter().zip(&set.solution).for_each(|(&j, s)| x[j] = *s);
             self.gradient(b, x, &set.members, gradient);
@@ -171,16 +162,25 @@ fn row(i: usize) -> std::ops::Range<usize> {
     i * (i + 1) / 2..(i + 1) * (i + 2) / 2
 }
 
+/// The factor of all of these at once; None for few, and where one is nearly a combination of the others.
+fn factor_of(gram: &Array2<f64>, members: &[usize], dependent: f64) -> Option<Vec<f64>> {
+    let p = members.len();
+    if p < FEW {
+        return None;
+    }
+    let mut l = Mat::from_fn(p, p, |i, j| gram[[members[i], members[j]]]);
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(p, Par::Seq, Spec::default()));
+    let stack = MemStack::new(&mut memory);
+    cholesky_in_place(l.as_mut(), LltRegularization::default(), Par::Seq, stack, Spec::default()).ok()?;
+    let independent = (0..p).all(|i| l[(i, i)].powi(2) > dependent);
+    independent.then(|| (0..p).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|at| l[at]).collect())
+}
+
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     aview1(a).dot(&aview1(b))
 }
 
 impl Positive {
-    fn clear(&mut self) {
-        self.members.clear();
-        self.factor.clear();
-    }
-
     /// Takes j in as the last one; not if that is nearly a combination of the others.
     fn add(&mut self, gram: &Array2<f64>, j: usize, dependent: f64) -> bool {
         let Self { members, factor, .. } = self;
@@ -200,26 +200,22 @@ impl Positive {
         true
     }
 
-    /// Takes all j with `x_j > 0`; not if one is nearly a combination of the others.
-    fn fill(&mut self, gram: &Array2<f64>, x: &mut [f64], dependent: f64) -> bool {
-        self.clear();
-        let Self { members, factor, .. } = self;
-        members.extend((0..x.len()).filter(|&j| x[j] > 0.0));
-        let p = members.len();
-        if p < FEW {
-            return false;
+    /// Has all j with `x_j > 0`, without those that are nearly combinations of the ones before; of the others x becomes 0.
+    fn fill(&mut self, gram: &Array2<f64>, x: &mut [f64], dependent: f64) {
+        self.members.clear();
+        self.factor.clear();
+        x.iter_mut().for_each(|x| *x = x.max(0.0));
+        let members: Vec<usize> = (0..x.len()).filter(|&j| x[j] > 0.0).collect();
+        match factor_of(gram, &members, dependent) {
+            Some(factor) => (self.members, self.factor) = (members, factor),
+            None => {
+                for j in members {
+                    if !self.add(gram, j, dependent) {
+                        x[j] = 0.0;
+                    }
+                }
+            }
         }
-        let mut l = Mat::from_fn(p, p, |i, j| gram[[members[i], members[j]]]);
-        let scratch = cholesky_in_place_scratch::<f64>(p, Par::Seq, Spec::default());
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
-        let made = cholesky_in_place(l.as_mut(), LltRegularization::default(), Par::Seq, stack, Spec::default());
-        if made.is_err() || (0..p).any(|i| l[(i, i)].powi(2) <= dependent) {
-            return false;
-        }
-        (0..p).for_each(|i| factor.extend((0..=i).map(|j| l[(i, j)])));
-        x.iter_mut().filter(|x| **x <= 0.0).for_each(|x| *x = 0.0);
-        true
     }
 
     /// Takes j in; if it is a combination of the members, in the place of one or more: with l1 it may be cheaper than they are.
