@@ -9,7 +9,7 @@ use common::{gpu, parts, scattered};
 use deepnmf::atomic::NewFile;
 use deepnmf::backend::gpu::GpuOptions;
 use deepnmf::backend::{Cpu, Rows};
-use deepnmf::data::{Preprocess, Scale};
+use deepnmf::data::{LoadOptions, Preprocess, Scale, load, open_by};
 use deepnmf::model::{Activation, Factors, MODELS, ModelSpec};
 use deepnmf::store::{Model, Writer};
 use deepnmf::train::{
@@ -399,4 +399,44 @@ fn a_model_is_written_from_the_rows_of_all_ranks() {
         model.write_by(ranks, |_| ()).unwrap_err().to_string()
     });
     assert!(refused.iter().all(|said| said.contains("not written")), "{refused:?}");
+}
+
+/// Each looks into some of the files, and all know what they say; a folder that one of them sees otherwise is refused by all.
+#[test]
+fn a_folder_of_images_is_opened_by_all_ranks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    std::fs::create_dir_all(path.join("other")).unwrap();
+    for i in 0..9u8 {
+        let pixels = [&b"P5 2 2 255\n"[..], &[i, 2 * i, 100, 7]].concat();
+        std::fs::write(path.join("other").join(format!("{i}.pgm")), &pixels).unwrap();
+        std::fs::create_dir_all(path.join(format!("x/s{}", i % 3))).unwrap();
+        std::fs::write(path.join(format!("x/s{}/{i}.pgm", i % 3)), if i == 7 { &b"P5 2"[..] } else { &pixels })
+            .unwrap();
+    }
+    let deep: Vec<u8> = [1u16, 2, 3, 4].iter().flat_map(|v| v.to_be_bytes()).collect();
+    std::fs::write(path.join("x/s0/10.pgm"), [&b"P5 2 2 65535\n"[..], &deep].concat()).unwrap();
+    let skip = LoadOptions { skip_broken: true, ..LoadOptions::default() };
+    let one = load(&path.join("x"), &skip).unwrap();
+    assert!(one.notes.iter().any(|note| note.contains("1 of 10 images are broken")), "{:?}", one.notes);
+    assert!(one.notes.iter().any(|note| note.contains("divided by 257 (1 of 10 images)")), "{:?}", one.notes);
+    for size in [1, 3, 12] {
+        let (path, skip) = (path.join("x"), skip.clone());
+        for set in on_ranks(size, move |ranks| open_by(&path, &skip, Some(ranks)).unwrap()) {
+            assert_eq!((&set.names, &set.labels, &set.notes), (&one.names, &one.labels, &one.notes), "{size}");
+            assert_eq!(set.hold().unwrap().x, one.x, "{size}");
+        }
+    }
+    let refused = |other: &str, expected: &str| {
+        let (path, other) = (path.clone(), other.to_string());
+        let opened = on_ranks(3, move |ranks| {
+            let path = path.join(if ranks.rank() == 1 { &*other } else { "x" });
+            open_by(&path, &LoadOptions::default(), Some(ranks)).unwrap_err().to_string()
+        });
+        assert!(opened.iter().all(|found| found.contains(expected)), "{expected}: {opened:?}");
+    };
+    refused("other", "ranks have to have the same files; rank 1: expected 10 images");
+    refused("missing", "missing");
+    std::fs::write(path.join("x.csv"), "1,2\n3,4\n").unwrap();
+    refused("x.csv", "ranks have to have the same kind of data; rank 1: expected a folder of images, found a CSV file");
 }

@@ -10,7 +10,6 @@ use super::args::{DataArgs, named, shape_text};
 use super::files::{existing, quoted};
 use super::output::{Output, bytes, name_of, written};
 use super::progress::Counter;
-use super::samples::skippable;
 use super::{Result, signals};
 
 /// Pack a data set into one .npy file, which can be streamed; labels, names and the shape of images go to a .json file beside it,
@@ -47,8 +46,7 @@ pub(crate) fn run(args: Args, out: &Output) -> Result {
     out.note(&format!("reading {}", path.display()));
     signals::leaves("; what is packed stays: the same command goes on with it");
     let mut counter = Counter::new("packing", Duration::ZERO, out);
-    let packed = data::pack(&path, &args.out, &options, &mut |p| counter.report(p));
-    let packed = packed.map_err(|e| skippable(e, &path, &options.reading))?;
+    let packed = data::pack(&path, &args.out, &options, &mut |p| counter.report(p))?;
     drop(counter);
     let seconds = start.elapsed().as_secs_f64();
     packed.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));

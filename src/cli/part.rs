@@ -1,7 +1,7 @@
 //! The samples that one of several processes has.
 
 use deepnmf::backend::Storage;
-use deepnmf::data::{Checked, ImageSet, Samples};
+use deepnmf::data::{Checked, ImageSet, Look, Samples};
 use deepnmf::ranks::{Ranks, Traffic};
 use deepnmf::train::{Placed, Source};
 use serde_json::{Map, Value, json};
@@ -32,14 +32,18 @@ impl Part {
         self.names.get(row).cloned()
     }
 
-    /// [`ImageSet::validate`] of the samples of all ranks.
-    pub(super) fn validate(&self, set: &mut ImageSet<Samples>, signed: bool, source: &str) -> Result<Checked> {
-        let own = self.ranks.agreed(set.look())?;
-        let all = self.ranks.all_of(&own)?.into_iter().reduce(|mut all, next| {
+    /// A look at the samples of all ranks.
+    pub(super) fn joined(&self, own: &Look) -> Result<Look> {
+        let all = self.ranks.all_of(own)?.into_iter().reduce(|mut all, next| {
             all.join(next);
             all
         });
-        let look = all.unwrap_or_default();
+        Ok(all.unwrap_or_default())
+    }
+
+    /// [`ImageSet::validate`] of the samples of all ranks.
+    pub(super) fn validate(&self, set: &mut ImageSet<Samples>, signed: bool, source: &str) -> Result<Checked> {
+        let look = self.joined(&self.ranks.agreed(set.look())?)?;
         let note = look.note();
         let checked = look.checked(signed, |row| self.name(row), &set.feature_names, source)?;
         set.notes.extend(note);

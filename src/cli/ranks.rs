@@ -12,7 +12,7 @@ use deepnmf::train::Config;
 use super::files::existing;
 use super::output::{self, Output, bytes};
 use super::part::Part;
-use super::samples::{self, Need, Stream, hold};
+use super::samples::{self, Need, Stream, hold, reading};
 use super::{Failure, Result};
 
 /// Connects to the processes that were started with this one; None where it was started alone.
@@ -90,7 +90,7 @@ pub(super) fn read_by_all(
     (ranks, stream): (Ranks, Stream),
     out: &Output,
 ) -> Result<ImageSet<Samples>> {
-    let opened = deepnmf::data::open(path, options);
+    let opened = deepnmf::data::open_by(path, options, Some(ranks));
     // By all of them in one way.
     let in_file = !ranks.any([opened.is_err()])?[0];
     let set = match opened {
@@ -104,13 +104,20 @@ pub(super) fn read_by_all(
     Ok(set)
 }
 
-/// The shape of a set, and its first and last sample: other data have others, most likely.
+/// The shape of a set, its first and last sample, labels and names: other data have others, most likely.
 fn ends_of(set: &ImageSet<Samples>) -> Result<String> {
     let (n, m) = set.x.size();
     let ends = set.select(&[0, n.saturating_sub(1)][..n.min(2)]).hold()?;
     let mut sum = Hasher::new();
     ends.x.iter().for_each(|v| sum.update(&v.to_le_bytes()));
-    Ok(format!("{n} samples × {m} features, the first and the last with the checksum {:08x}", sum.finalize()))
+    let mut of_labels = Hasher::new();
+    let known = (&set.labels, &set.classes, &set.names, &set.feature_names);
+    of_labels.update(&serde_json::to_vec(&known).map_err(|e| Error::Data(format!("labels: {e}")))?);
+    Ok(format!(
+        "{n} samples × {m} features, the first and the last with the checksum {:08x}, labels and names with {:08x}",
+        sum.finalize(),
+        of_labels.finalize()
+    ))
 }
 
 /// Of several ranks the rows of this one; else all.
@@ -140,9 +147,18 @@ pub(super) fn own(
         rows.len(),
         if streams { ", which are streamed".into() } else { format!(", and takes about {} of memory", bytes(needed)) }
     ));
-    let part = Some(Part { ranks, first: rows.start, samples, names: set.names });
+    let part = Part { ranks, first: rows.start, samples, names: set.names };
     if streams {
-        return Ok((own, part));
+        return Ok((own, Some(part)));
     }
-    Ok((agreed(Some(ranks), own.hold().map_err(Into::into))?.with_x(Samples::Held), part))
+    let mut counter = reading(out);
+    let held = own.hold_with(&mut |p| counter.report(p)).map_err(Into::into);
+    drop(counter);
+    let (mut own, look) = agreed(Some(ranks), held)?;
+    if let Some(look) = look {
+        let clipped = part.joined(&look)?.note();
+        clipped.iter().for_each(|note| out.note(note));
+        own.notes.extend(clipped);
+    }
+    Ok((own.with_x(Samples::Held), Some(part)))
 }

@@ -25,7 +25,7 @@ use super::progress::{Counter, Reporter};
 #[command(next_help_heading = "Reading the data")]
 pub(crate) struct StreamArg {
     /// Whether samples are read anew in every pass over them instead of being held in memory: auto, where they do not fit. For
-    /// .npy, .h5, uncompressed .npz and IDX files
+    /// .npy, .h5, uncompressed .npz and IDX files and folders of images, which are decoded in every pass
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named::<Stream>(["auto", "yes", "no"]),
           requires = "data")]
     pub(crate) stream: Stream,
@@ -66,31 +66,33 @@ pub(crate) fn read(
         // What cannot be opened can perhaps be read; if not, that says why.
         Stream::Auto => match data::open(path, options) {
             Ok(set) if !fits(&set, path, options, need, out)? => Some(set),
+            // All of a folder was looked at.
+            Ok(set) if set.x.are_images() => Some(in_memory(set, out)?),
             _ => None,
         },
     };
     let set = match opened {
         Some(set) => set,
         None => {
-            let mut counter = Counter::new("reading", Duration::from_secs(1), out);
-            let set = data::load_with(path, options, &mut |p| counter.report(p));
-            set.map_err(|e| skippable(e, path, options))?.with_x(Samples::Held)
+            let mut counter = reading(out);
+            data::load_with(path, options, &mut |p| counter.report(p))?.with_x(Samples::Held)
         }
     };
     set.notes.iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
     Ok(set)
 }
 
-/// The error of an image that does not decode says how to leave it out.
-pub(super) fn skippable(error: Error, path: &Path, options: &LoadOptions) -> Error {
-    match error {
-        Error::Format { path: image, message }
-            if path.is_dir() && !options.skip_broken && message.contains("does not decode") =>
-        {
-            Error::format(image, format!("{message}; --skip-broken leaves out images that do not"))
-        }
-        other => other,
-    }
+/// Reports while samples are read into memory.
+pub(super) fn reading(out: &Output) -> Counter {
+    Counter::new("reading", Duration::from_secs(1), out)
+}
+
+/// Reads samples that are in their file into memory.
+pub(super) fn in_memory(set: ImageSet<Samples>, out: &Output) -> Result<ImageSet<Samples>> {
+    let mut counter = reading(out);
+    let (mut set, look) = set.hold_with(&mut |p| counter.report(p))?;
+    set.notes.extend(look.and_then(|look| look.note()));
+    Ok(set.with_x(Samples::Held))
 }
 
 /// Reads a data set into memory; as [`read`].
@@ -120,7 +122,11 @@ fn fits(set: &ImageSet<Samples>, path: &Path, options: &LoadOptions, need: &Need
     }
     match &need.coupled {
         None => {
-            out.note(&format!("{}: samples are streamed from the file: {text}", path.display()));
+            let how = match set.x.are_images() {
+                true => "images are decoded in every pass (faster once `deepnmf pack` has made one file of them)",
+                false => "samples are streamed from the file",
+            };
+            out.note(&format!("{}: {how}: {text}", path.display()));
             Ok(false)
         }
         // Without a limit of the user's, what is free decides.

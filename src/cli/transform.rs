@@ -17,7 +17,7 @@ use super::files::{output, refuse_input};
 use super::output::{Output, name_of, percent, printable, written};
 use super::part::Part;
 use super::ranks::{self, agreed, by_first, read_by_all, shared};
-use super::samples::{Need, Stream, StreamArg, checked, project, read, size};
+use super::samples::{Need, Stream, StreamArg, checked, in_memory, project, read, size};
 use super::table::{Table, write_npy};
 use super::{Failure, Result};
 
@@ -193,7 +193,7 @@ pub(super) fn load(
             if stream.stream != Stream::No {
                 return Ok(set);
             }
-            Ok(agreed(Some(ranks), set.hold().map_err(Into::into))?.with_x(Samples::Held))
+            agreed(Some(ranks), in_memory(set, out))
         }
     };
     let mut set = read_for(path, options, &read, model, file, out)?;

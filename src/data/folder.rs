@@ -1,16 +1,18 @@
 //! A folder of images; its sub-folders are the classes.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayViewMut2, Axis, s};
+use crc32fast::Hasher;
 use rayon::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::budget::afford;
 use super::labels::{Labels, natural_order};
 use super::picture::{Picture, changes, decode, is_tiff, pages};
-use super::{ImageSet, ImageShape, LoadOptions, SoFar, arrange, resize};
+use super::stream::Images;
+use super::{ImageSet, LoadOptions};
+use crate::ranks::Ranks;
 use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 14] =
@@ -19,8 +21,6 @@ const EXTENSIONS: [&str; 14] =
 const UNREAD: [&str; 12] = ["heic", "heif", "avif", "jxl", "jp2", "svg", "ico", "cr2", "nef", "arw", "dng", "raw"];
 /// Where no directory of a TIFF can be.
 const NOWHERE: u64 = u64::MAX;
-/// Images that are decoded between two reports.
-const BLOCK: usize = 256;
 /// Folders nested deeper are taken for a loop of links.
 const MAX_DEPTH: usize = 16;
 
@@ -34,36 +34,58 @@ struct Entry {
     is_dir: bool,
 }
 
-/// The images of a folder, decoded when they are asked for.
-#[derive(Debug)]
-pub(super) struct Images {
-    folder: PathBuf,
-    pub(super) files: Vec<Picture>,
-    /// The shape of the first image as it is, and that of all of them.
-    original: ImageShape,
-    shape: ImageShape,
-    /// Whether the first image has whole numbers from 0 to 255 only.
-    pub(super) bytes: bool,
-    opts: LoadOptions,
-}
-
-pub(super) fn load(folder: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFar)) -> Result<ImageSet> {
-    let set = open(folder, opts)?;
-    let (n, m) = set.x.dim();
-    let mut x = set.x.room(n)?;
-    progress(&SoFar { done: 0, of: n, sample_bytes: 4 * m });
-    for first in (0..n).step_by(BLOCK) {
-        let done = n.min(first + BLOCK);
-        set.x.decode_into(first..done, x.slice_mut(s![first..done, ..]), n)?;
-        progress(&SoFar { done, of: n, sample_bytes: 4 * m });
-    }
-    Ok(set.with_x(|_| x))
-}
-
 /// Lists the images and decodes the first one. Images directly in the folder have no labels. The class of an image in a sub-folder,
 /// at any depth, is the name of the outermost sub-folder. Hidden files and files that are no images are skipped. A TIFF of several
 /// pages has a sample for each; such a file may also stand for the folder.
-pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>> {
+///
+/// Of several processes each looks into its share of the files: all have to call this.
+pub(super) fn open(folder: &Path, opts: &LoadOptions, ranks: Option<Ranks>) -> Result<ImageSet<Images>> {
+    let listed = listed(folder, opts);
+    let Listed { images, labels, classes, unread } = match ranks {
+        None => listed?,
+        Some(ranks) => {
+            let listed = ranks.agreed(listed)?;
+            ranks.same("files", &listed.checksum())?;
+            listed
+        }
+    };
+    let files = images.len();
+    let (mut images, mut labels) = in_pages(images, labels, opts.skip_broken, ranks)?;
+    let mut notes: Vec<String> = unread.into_iter().collect();
+    if images.len() > files {
+        notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
+    }
+    notes.extend(changed(&images, ranks)?);
+    if opts.skip_broken {
+        notes.extend(skip_broken(&mut images, &mut labels, opts, ranks)?);
+    }
+    let (files, names) = images.into_iter().unzip();
+    let images = Images::new(folder.to_path_buf(), files, opts)?;
+    let shape = images.shape;
+    let labels = (!classes.is_empty()).then(|| Labels { of: labels, classes, source: "sub-folders".into() });
+    Ok(ImageSet { names, ..ImageSet::new(images, Some(shape), labels, notes) })
+}
+
+/// What is in a folder.
+struct Listed {
+    images: Named<PathBuf>,
+    /// Of the images; none where they lie in the folder itself.
+    labels: Vec<Option<usize>>,
+    classes: Vec<String>,
+    /// A note on images of other kinds.
+    unread: Option<String>,
+}
+
+impl Listed {
+    /// What other folders have otherwise.
+    fn checksum(&self) -> String {
+        let mut sum = Hasher::new();
+        self.images.iter().for_each(|(_, name)| sum.update(format!("{name}\n").as_bytes()));
+        format!("{} images whose names have the checksum {:08x}", self.images.len(), sum.finalize())
+    }
+}
+
+fn listed(folder: &Path, opts: &LoadOptions) -> Result<Listed> {
     let (mut images, mut labels, mut classes, mut unread) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let entries = if folder.is_dir() { list(folder)? } else { Vec::new() };
     if entries.is_empty() && folder.is_file() {
@@ -109,27 +131,21 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions) -> Result<ImageSet<Images>
     if opts.image_shape.is_some() || opts.pixel_order.is_some() {
         return Err(Error::Config(format!("{}: images say their own shape, none may be given", folder.display())));
     }
-    let files = images.len();
-    let (mut images, mut labels) = in_pages(images, labels, opts.skip_broken)?;
-    let mut notes: Vec<String> = unread.into_iter().collect();
-    if images.len() > files {
-        notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
+    Ok(Listed { images, labels, classes, unread })
+}
+
+/// What is found by looking at each of `n` things; several processes each look at their share.
+fn each<T>(n: usize, ranks: Option<Ranks>, look: impl Fn(usize) -> Result<T> + Send + Sync) -> Result<Vec<T>>
+where
+    T: Send + Serialize + DeserializeOwned,
+{
+    let own = ranks.map_or(0..n, |ranks| ranks.share(n, ranks.rank()));
+    // The first failure in the order of the files, not in that of the threads.
+    let found: Result<Vec<T>> = own.into_par_iter().map(look).collect::<Vec<_>>().into_iter().collect();
+    match ranks {
+        None => found,
+        Some(ranks) => Ok(ranks.all_of(&ranks.agreed(found)?)?.into_iter().flatten().collect()),
     }
-    notes.extend(changed(&images));
-    if opts.skip_broken {
-        notes.extend(skip_broken(&mut images, &mut labels, opts)?);
-    }
-    let Some((first, _)) = images.first() else { return Err(Error::format(folder, "every image in it is broken")) };
-    let (pixels, original) = decode(first, opts.colour, opts.budget())?;
-    let shape = match opts.resize {
-        Some(size) => arrange::resized(original, size, 1, folder, opts.budget())?,
-        None => original,
-    };
-    let bytes = pixels.iter().all(|v| is_byte(*v));
-    let (files, names) = images.into_iter().unzip();
-    let images = Images { folder: folder.to_path_buf(), files, original, shape, bytes, opts: opts.clone() };
-    let labels = (!classes.is_empty()).then(|| Labels { of: labels, classes, source: "sub-folders".into() });
-    Ok(ImageSet { names, ..ImageSet::new(images, Some(shape), labels, notes) })
 }
 
 /// Images with their names.
@@ -143,15 +159,15 @@ fn in_pages(
     files: Named<PathBuf>,
     labels: Vec<Option<usize>>,
     skip_broken: bool,
+    ranks: Option<Ranks>,
 ) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
-    let of = |(path, _): &(PathBuf, String)| match is_tiff(path) {
-        false => Ok(vec![0]),
-        true => match pages(path) {
-            Err(Error::Format { .. }) if skip_broken => Ok(vec![NOWHERE]),
-            found => found,
-        },
-    };
-    let starts = files.par_iter().map(of).collect::<Result<Vec<_>>>()?;
+    let tiffs: Vec<usize> = (0..files.len()).filter(|&file| is_tiff(&files[file].0)).collect();
+    let of_tiffs = each(tiffs.len(), ranks, |tiff| match pages(&files[tiffs[tiff]].0) {
+        Err(Error::Format { .. }) if skip_broken => Ok(vec![NOWHERE]),
+        found => found,
+    })?;
+    let mut starts = vec![vec![0]; files.len()];
+    tiffs.into_iter().zip(of_tiffs).for_each(|(file, pages)| starts[file] = pages);
     let label_of = |file: usize| labels.get(file).copied();
     let paged = starts.iter().enumerate().flat_map(|(file, starts)| starts.iter().filter_map(move |_| label_of(file)));
     let labels = paged.collect();
@@ -169,19 +185,25 @@ fn in_pages(
 }
 
 /// What becomes of images other than grey or coloured ones of 8 bits, and of how many of them.
-fn changed(images: &Named<Picture>) -> Vec<String> {
-    // A pipe has no beginning to look at before it is read.
-    let files = images.par_iter().filter(|(picture, _)| picture.path.is_file());
-    let of: Vec<_> = files.flat_map_iter(|(picture, _)| changes(picture)).collect();
-    let counts = of.into_iter().fold(BTreeMap::new(), |mut counts, change| {
-        *counts.entry(change).or_insert(0) += 1;
-        counts
-    });
+fn changed(images: &Named<Picture>, ranks: Option<Ranks>) -> Result<Vec<String>> {
     let all = images.len();
+    let own = ranks.map_or(0..all, |ranks| ranks.share(all, ranks.rank()));
+    // A pipe has no beginning to look at before it is read.
+    let files = images[own].par_iter().filter(|(picture, _)| picture.path.is_file());
+    let of: Vec<_> = files.flat_map_iter(|(picture, _)| changes(picture)).collect();
+    let count = |mut counts: BTreeMap<String, usize>, (change, count)| {
+        *counts.entry(change).or_insert(0) += count;
+        counts
+    };
+    let counts = of.into_iter().map(|change| (change, 1)).fold(BTreeMap::new(), count);
+    let counts = match ranks {
+        None => counts,
+        Some(ranks) => ranks.all_of(&counts)?.into_iter().flatten().fold(BTreeMap::new(), count),
+    };
     let note = |(change, count): (String, usize)| {
         if count == all { change } else { format!("{change} ({count} of {all} images)") }
     };
-    counts.into_iter().map(note).collect()
+    Ok(counts.into_iter().map(note).collect())
 }
 
 /// Takes out the images that do not decode; returns a note about them. All are decoded for that once more than otherwise.
@@ -189,15 +211,15 @@ fn skip_broken(
     images: &mut Named<Picture>,
     labels: &mut Vec<Option<usize>>,
     opts: &LoadOptions,
+    ranks: Option<Ranks>,
 ) -> Result<Option<String>> {
-    let each = opts.budget() / rayon::current_num_threads() as u64;
-    let why = |(picture, _): &(Picture, String)| match decode(picture, opts.colour, each) {
+    let budget = opts.budget() / rayon::current_num_threads() as u64;
+    let broken = each(images.len(), ranks, |image| match decode(&images[image].0, opts.colour, budget) {
         Ok(_) => Ok(None),
         // A lack of memory is no fault of the image.
         Err(e @ Error::Config(_)) => Err(e),
         Err(e) => Ok(Some(e.to_string())),
-    };
-    let broken: Vec<Option<String>> = images.par_iter().map(why).collect::<Result<_>>()?;
+    })?;
     let count = broken.iter().flatten().count();
     let note = broken
         .iter()
@@ -256,91 +278,4 @@ fn walk(
 fn has_extension(entry: &Entry, known: &[&str]) -> bool {
     let extension = entry.path.extension().and_then(|e| e.to_str());
     extension.is_some_and(|extension| known.iter().any(|e| e.eq_ignore_ascii_case(extension)))
-}
-
-impl Images {
-    /// `(images, numbers of each)`.
-    pub(super) fn dim(&self) -> (usize, usize) {
-        (self.files.len(), self.shape.features())
-    }
-
-    /// A file as it is called in the folder.
-    pub(super) fn name(&self, file: usize) -> String {
-        let Picture { path, page } = &self.files[file];
-        let name = path.strip_prefix(&self.folder).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(path);
-        page.map_or_else(|| name.display().to_string(), |(page, _)| format!("{}#{page}", name.display()))
-    }
-
-    /// The values of these images, decoded by all threads.
-    ///
-    /// # Errors
-    /// That of the first image that cannot be read, or has another size than the first one of all where none is asked for;
-    /// [`Error::Config`] if memory has no room for them.
-    pub(super) fn rows(&self, rows: Range<usize>) -> Result<Array2<f32>> {
-        let mut x = self.room(rows.len())?;
-        let held = rows.len();
-        self.decode_into(rows, x.view_mut(), held)?;
-        Ok(x)
-    }
-
-    /// Room for `n` images.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if memory has none.
-    fn room(&self, n: usize) -> Result<Array2<f32>> {
-        let Self { folder, original, shape, opts, .. } = self;
-        if let Some(size) = opts.resize {
-            arrange::resized(*original, size, n, folder, opts.budget())?;
-        }
-        let m = shape.features();
-        afford(folder, &format!("{n} images of {m} numbers"), bytes(n, m), opts.budget())?;
-        Ok(Array2::zeros((n, m)))
-    }
-
-    /// Decodes these images while `held` are in memory.
-    fn decode_into(&self, rows: Range<usize>, mut x: ArrayViewMut2<'_, f32>, held: usize) -> Result<()> {
-        let Self { files, original, shape, opts, .. } = self;
-        // The rest of the budget is for the images that are being decoded, one per thread.
-        let rest = opts.budget().saturating_sub(bytes(held, shape.features()));
-        let each = rest / rayon::current_num_threads().min(rows.len()).max(1) as u64;
-        // The first failure in the order of the files, not in that of the threads.
-        let tasks = x.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).map(|(row, file)| (row, file, &files[file]));
-        let failure = tasks.find_map_first(|(mut row, file, picture)| {
-            let path = &picture.path;
-            let (mut pixels, found) = match decode(picture, opts.colour, each) {
-                Ok(decoded) => decoded,
-                Err(e) => return Some(e),
-            };
-            if let Some(size) = opts.resize.filter(|_| found != *shape) {
-                if let Err(e) = arrange::resized(found, size, 1, path, each) {
-                    return Some(e);
-                }
-                pixels = resize::resize(&pixels, found, *shape);
-            } else if found != *shape {
-                let message = format!(
-                    "`{}` is {}×{} pixels, expected {}×{} as in `{}`; make all images one size with --resize WxH",
-                    self.name(file),
-                    found.width,
-                    found.height,
-                    original.width,
-                    original.height,
-                    self.name(0)
-                );
-                return Some(Error::format(path, message));
-            }
-            row.iter_mut().zip(pixels).for_each(|(a, b)| *a = b);
-            None
-        });
-        failure.map_or(Ok(()), Err)
-    }
-}
-
-/// Bytes of `n` images of `m` numbers.
-fn bytes(n: usize, m: usize) -> u64 {
-    (n as u64).saturating_mul(m as u64).saturating_mul(4)
-}
-
-/// Whether a byte can hold this value.
-pub(super) fn is_byte(value: f32) -> bool {
-    (0.0..=255.0).contains(&value) && value.fract() == 0.0
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::format::{self, Format};
 use super::preprocess::clip_negative;
-use super::{ImageSet, LoadOptions, SoFar, arrange, check, csv, folder, hdf5, idx, mat, npy, npz, parquet};
+use super::stream::open;
+use super::{ImageSet, LoadOptions, SoFar, arrange, check, csv, hdf5, idx, mat, npy, npz, parquet};
 use crate::Result;
 
 /// Reads a folder of images, a `.mat`, HDF5, `.npy`, `.npz`, IDX or CSV file; `.npy`, IDX and CSV also packed with gzip.
@@ -34,7 +35,11 @@ pub fn load_with(path: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFa
     let opts = &LoadOptions { memory: Some(opts.budget()), ..opts.clone() };
     let (format, gzip) = format::detect_for(path, opts)?;
     let mut set = match format {
-        Format::Folder | Format::Stack => folder::load(path, opts, progress)?,
+        Format::Folder | Format::Stack => {
+            let (mut set, look) = open(path, opts)?.hold_with(progress)?;
+            set.notes.extend(look.and_then(|look| look.note()));
+            return Ok(set);
+        }
         Format::Mat => mat::load(path, opts)?,
         Format::Hdf5 { matlab } => hdf5::load(path, matlab, opts)?,
         Format::Npy => npy::load(path, gzip, opts)?,
@@ -43,13 +48,10 @@ pub fn load_with(path: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFa
         Format::Csv => csv::load(path, gzip, opts)?,
         Format::Parquet => parquet::load(path, opts)?,
     };
-    // The images of a folder were resized one by one while they were read.
-    if !format.is_images() {
-        let order = set.image_shape.map_or(format.pixel_order(), |shape| shape.order);
-        set = arrange::finish(set, order, path, opts)?;
-        if set.image_shape.is_some() {
-            set.feature_names.clear();
-        }
+    let order = set.image_shape.map_or(format.pixel_order(), |shape| shape.order);
+    set = arrange::finish(set, order, path, opts)?;
+    if set.image_shape.is_some() {
+        set.feature_names.clear();
     }
     if opts.clip_negative {
         set.notes.push(check::Look::at(set.x.view()).clipped());

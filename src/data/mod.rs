@@ -69,5 +69,5 @@ pub use set::{Dim, ImageSet, SoFar};
 pub use shape::{ImageShape, PixelOrder};
 pub use sidecar::sidecar_of;
 pub use split::train_per_class;
-pub use stream::{FileSamples, ReadAhead, Reading, open};
+pub use stream::{FileSamples, ReadAhead, Reading, open, open_by};
 pub use table::{Join, Table};

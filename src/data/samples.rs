@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use super::shape::{PixelOrder, reorder};
-use super::{Checked, Dim, Features, FileSamples, ImageSet, Look, Preprocess, Scale};
+use super::{Checked, Dim, Features, FileSamples, ImageSet, Look, Preprocess, Scale, SoFar};
 use crate::{Error, Result};
 
 /// The samples of a set.
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub enum Samples {
     /// In memory.
     Held(Array2<f32>),
-    /// In the file of [`open`](super::open).
+    /// In the file, or the files, of [`open`](super::open).
     InFile(Box<FileSamples>),
 }
 
@@ -25,6 +25,11 @@ impl Dim for Samples {
 }
 
 impl Samples {
+    /// Whether they are images that are decoded whenever they are read.
+    pub fn are_images(&self) -> bool {
+        matches!(self, Self::InFile(x) if x.is_images())
+    }
+
     /// Whether they stay in their file.
     pub fn in_file(&self) -> bool {
         matches!(self, Self::InFile(_))
@@ -36,13 +41,21 @@ impl ImageSet<Samples> {
     ///
     /// # Errors
     /// As [`FileSamples::rows`].
-    pub fn hold(mut self) -> Result<ImageSet> {
-        let all = 0..self.n_samples();
-        let x = match std::mem::replace(&mut self.x, Samples::Held(Array2::default((0, 0)))) {
-            Samples::Held(x) => x,
-            Samples::InFile(mut x) => x.rows(all)?,
+    pub fn hold(self) -> Result<ImageSet> {
+        self.hold_with(&mut |_| {}).map(|(set, _)| set)
+    }
+
+    /// [`ImageSet::hold`], which says how many it has read. Also returns a look at those that were to be clipped: its note is in none of
+    /// the set.
+    ///
+    /// # Errors
+    /// As [`ImageSet::hold`].
+    pub fn hold_with(mut self, progress: &mut dyn FnMut(&SoFar)) -> Result<(ImageSet, Option<Look>)> {
+        let (x, look) = match std::mem::replace(&mut self.x, Samples::Held(Array2::default((0, 0)))) {
+            Samples::Held(x) => (x, None),
+            Samples::InFile(x) => x.hold(progress)?,
         };
-        Ok(self.with_x(|_| x))
+        Ok((self.with_x(|_| x), look))
     }
 
     /// As [`ImageSet::select`] of samples in memory. Those in a file that have no names get none.
@@ -110,8 +123,8 @@ impl ImageSet<Samples> {
         let look = self.look()?;
         let note = look.note();
         let name = |row: usize| match &self.x {
-            Samples::Held(_) => self.names.get(row).cloned(),
-            Samples::InFile(x) => x.name(row),
+            Samples::InFile(x) if self.names.is_empty() => x.name(row),
+            _ => self.names.get(row).cloned(),
         };
         let checked = look.checked(signed, name, &self.feature_names, source)?;
         self.notes.extend(note);

@@ -55,6 +55,14 @@ fn little_memory_streams_and_makes_the_same_model() {
     folder.refused(&format!("{gnmf} --memory 8K"), 2, &parts);
     folder.refused(&format!("{gnmf} --stream yes"), 2, &["gnmf couples all samples"]);
     folder.refused("fit x.npy --layers 3 --stream no --memory 8K", 2, &["needs 8.44 KiB of memory", "--memory SIZE"]);
+    // Images are decoded in every pass.
+    faces(&folder);
+    folder.ok("fit faces --layers 2 --device cpu --out held.safetensors");
+    for options in ["--memory 3K", "--stream yes"] {
+        let run = folder.ok(&format!("fit faces --layers 2 --device cpu {options} --out streamed.safetensors --json"));
+        assert!(run.json()["streamed"]["samples"].as_u64().is_some_and(|read| read > 0), "{options}: {}", run.stderr);
+        assert_eq!(tensors(&folder, "held.safetensors"), tensors(&folder, "streamed.safetensors"), "{options}");
+    }
     folder.write("x.csv", "a,b\n1,2\n2,1\n3,1\n");
     folder.refused("fit x.csv --layers 1 --stream yes", 2, &["x.csv: the samples cannot be streamed", "deepnmf pack"]);
     folder.refused("fit x.csv --layers 1 --memory 64", 2, &["x.csv", "deepnmf pack"]);

@@ -1,7 +1,9 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use deepnmf::data::{ImageShape, LoadOptions, PackOptions, load, pack};
+use deepnmf::data::{
+    Dim, Features, ImageShape, LoadOptions, PackOptions, PixelOrder, Samples, Scale, load, open, pack,
+};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
 use ndarray::arr2;
 
@@ -189,6 +191,41 @@ fn broken_images_are_left_out_when_asked() {
     let dir = Dir::new();
     dir.put("0.png", b"no image");
     assert!(load(dir.path(), &opts).expect_err("none").to_string().contains("every image in it is broken"));
+}
+
+/// Images that are decoded whenever they are asked for are those that are read at once.
+#[test]
+fn images_stay_in_their_files() {
+    let dir = Dir::new();
+    for i in 0..7u8 {
+        dir.put(&format!("s{}/{i}.png", i % 2), &png(3, 2, &[i, 1, 90, 200, 3 * i, 7]));
+    }
+    dir.put("s1/8.tif", &float_tiff::<tiff::encoder::colortype::Gray32Float>(&[-0.5, 1.]));
+    let opts = LoadOptions { resize: Some((4, 3)), clip_negative: true, ..Default::default() };
+    let (held, mut set) = (load(dir.path(), &opts).expect("held"), open(dir.path(), &opts).expect("opened"));
+    assert!(set.x.are_images() && set.x.size() == (8, 12));
+    assert_eq!((&set.names, &set.labels, set.image_shape), (&held.names, &held.labels, held.image_shape));
+    assert_eq!(set.clone().hold().expect("decoded").x, held.x);
+    assert_eq!(set.select(&[6, 0, 3]).hold().expect("decoded").x, held.x.select(ndarray::Axis(0), &[6, 0, 3]));
+    assert_eq!(set.select(&[6, 0, 3]).names, ["s1/5.png", "s0/0.png", "s0/6.png"]);
+    // Clipped values are told where they are seen first.
+    let clipped = |notes: &[String]| notes.iter().filter(|note| note.contains("negative values were made 0")).count();
+    assert_eq!((clipped(&held.notes), clipped(&set.notes)), (1, 0));
+    assert!(set.validate(false, "x").expect("fine").zero_rows.is_empty());
+    assert_eq!(clipped(&set.notes), 1);
+    let (mut held, mut turned) = (held.with_x(Samples::Held), set.clone());
+    for set in [&mut held, &mut turned] {
+        set.reorder(PixelOrder::Columns);
+        set.preprocess_features(Scale::UnitL2, Features::Igo).expect("images");
+    }
+    assert_eq!(turned.hold().expect("decoded").x, held.hold().expect("held").x);
+    // Every reading looks whether a file is as it was when it was decoded first.
+    dir.put("s1/5.png", &png(3, 2, &[1; 6]));
+    let changed = set.clone().hold().expect_err("another one").to_string();
+    assert!(changed.contains("5.png") && changed.contains("changed while its samples were streamed"), "{changed}");
+    std::fs::remove_file(dir.path().join("s1/5.png")).expect("there");
+    assert!(set.select(&[6]).hold().expect_err("gone").to_string().contains("5.png"));
+    set.select(&[0, 7]).hold().expect("as they were");
 }
 
 #[test]

@@ -20,6 +20,8 @@ cp assets/fashion-mnist-2000-labels-idx1-ubyte.gz "$work/labels.gz"
 cd "$work"
 ./deepnmf pack images.gz --out x.npy --quiet
 gzip -dk images.gz && mv images images-idx3-ubyte
+mkdir folder
+tail -c +129 x.npy | split -a 4 -d -b 784 --filter='{ printf "P5\n28 28\n255\n"; cat; } >"folder/$FILE.pgm"' - image-
 
 failed=0
 fault() {
@@ -70,6 +72,8 @@ for how in "--layers 12" "--layers 20,8 --pretrain 4 --solver nesterov" "--layer
     ranks 3 fit x.npy $how "${short[@]}" --stream yes --out "fit-$i-streamed.safetensors"
     # shellcheck disable=SC2086
     ranks 2 fit images-idx3-ubyte $how "${short[@]}" --out "fit-$i-idx.safetensors"
+    # shellcheck disable=SC2086
+    ranks 3 fit folder $how "${short[@]}" --out "fit-$i-folder.safetensors"
     # Held whole by each, as what lies in no rows.
     # shellcheck disable=SC2086
     ranks 2 fit images.gz $how "${short[@]}" --out "fit-$i-whole.safetensors"
@@ -89,6 +93,11 @@ for count in 2 3; do
 done
 ranks 3 transform large.safetensors x.npy --device cpu --stream no --out h-3.csv
 cmp h.csv h-3.csv || fault "transform to a table"
+for stream in auto no; do
+    ranks 3 transform large.safetensors folder --device cpu --stream "$stream" --out h-folder.npy
+    cmp h.npy h-folder.npy || fault "transform of a folder, --stream $stream"
+    [[ "$(wc -l <h-folder.names.txt)" -eq 2000 ]] || fault "names of a folder"
+done
 processes 3 ./deepnmf "${scores[@]}" 2>/dev/null >scores-3.json
 cmp scores.json scores-3.json || fault "evaluate: $(cat scores.json scores-3.json)"
 

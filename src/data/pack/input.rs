@@ -8,11 +8,11 @@ use std::time::UNIX_EPOCH;
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
-use super::super::folder::{self, Images, is_byte};
+use super::super::folder;
 use super::super::format::{self, Format};
 use super::super::load::load;
 use super::super::sidecar::hash;
-use super::super::stream::{FileSamples, open};
+use super::super::stream::{FileSamples, Images, is_byte, open};
 use super::super::{Dim, ImageSet, LoadOptions, Samples, SamplesAxis};
 use super::lines::CsvSamples;
 use crate::{Error, Result};
@@ -46,7 +46,9 @@ impl Input {
     pub(super) fn open(path: &Path, opts: &LoadOptions) -> Result<ImageSet<Self>> {
         let of = |kind| Self { path: path.to_path_buf(), kind };
         Ok(match format::detect_for(path, opts)? {
-            (Format::Folder | Format::Stack, _) => folder::open(path, opts)?.with_x(|x| of(Kind::Images(Box::new(x)))),
+            (Format::Folder | Format::Stack, _) => {
+                folder::open(path, opts, None)?.with_x(|x| of(Kind::Images(Box::new(x))))
+            }
             // One whose samples are columns is held, and turned.
             (Format::Csv, gzip) if opts.samples != SamplesAxis::Columns => {
                 CsvSamples::open(path, gzip, opts)?.with_x(|x| of(Kind::Lines(Box::new(x))))

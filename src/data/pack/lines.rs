@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::super::csv::{Lines, Read};
-use super::super::folder::is_byte;
 use super::super::preprocess::clip_negative;
+use super::super::stream::is_byte;
 use super::super::{ImageSet, LoadOptions, PixelOrder, SamplesAxis, arrange};
 use crate::{Error, Result};
 

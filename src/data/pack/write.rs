@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::folder::is_byte;
 use super::super::inputs::{lies_in, reads};
 use super::super::npy::npy_header;
 use super::super::sidecar::{Sidecar, refuse_other, sidecar_of};
+use super::super::stream::is_byte;
 use super::super::{Dim, ImageSet, ImageShape, LoadOptions, SoFar};
 use super::input::Input;
 use super::part::Part;

@@ -1,16 +1,17 @@
 //! Samples in a file.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use rayon::prelude::*;
 
+use super::super::budget::afford;
 use super::super::check::Look;
 use super::super::preprocess::clip_negative;
-use super::super::source::too_large;
-use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, arrange};
+use super::super::{ImageSet, ImageShape, LoadOptions, PixelOrder, Preprocess, Scale, SoFar, arrange};
+use super::images::Images;
 use super::raw::RawRows;
 use super::reading::Reading;
 use crate::{Error, Result};
@@ -22,21 +23,21 @@ const TASK_BYTES: usize = 64 << 10;
 /// Bytes of samples that are looked at at a time.
 const LOOK_BYTES: usize = 16 << 20;
 
-/// Samples in a file. A sample is read, brought to the form that the options of reading ask for, and preprocessed, whenever it
-/// is asked for. The file has to stay as it is: every reading checks its size and its time.
+/// Images that are decoded between two reports.
+const BLOCK_IMAGES: usize = 256;
+
+/// Samples in a file, or images in files of their own. A sample is read, brought to the form that the options of reading ask for, and
+/// preprocessed, whenever it is asked for. The files have to stay as they are: every reading checks their sizes and times.
 #[derive(Debug, Clone)]
 pub struct FileSamples {
-    path: PathBuf,
-    raw: RawRows,
-    /// Samples in the file.
+    origin: Origin,
+    /// Samples there.
     samples: usize,
     /// Those of them that are meant; None for all.
     rows: Option<Arc<[usize]>>,
-    /// Numbers of a sample in the file, and how they are an image.
-    values: usize,
-    image_shape: Option<ImageShape>,
-    format_order: PixelOrder,
     opts: LoadOptions,
+    /// How a sample is an image, as it is read.
+    image_shape: Option<ImageShape>,
     /// The order that pixels are put in; None: as reading has them.
     order: Option<PixelOrder>,
     /// Numbers of a sample before they are preprocessed.
@@ -45,6 +46,31 @@ pub struct FileSamples {
     /// A block of the file.
     bytes: Vec<u8>,
     reading: Arc<Reading>,
+}
+
+/// Where samples are.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// One after the other in a file, each of so many numbers, whose pixels are in that order.
+    Rows {
+        raw: RawRows,
+        values: usize,
+        format_order: PixelOrder,
+    },
+    Images(Arc<Images>),
+}
+
+/// [`Origin::Rows`].
+type Rows<'a> = (&'a RawRows, usize, PixelOrder);
+
+impl Origin {
+    /// The bytes of a sample; of an image those of its values, whatever its file has.
+    fn sample_bytes(&self) -> u64 {
+        match self {
+            Self::Rows { raw, .. } => raw.bytes as u64,
+            Self::Images(images) => size_of::<f32>() as u64 * images.dim().1 as u64,
+        }
+    }
 }
 
 impl FileSamples {
@@ -59,27 +85,38 @@ impl FileSamples {
         // What is done to all samples, done to one.
         let one = ImageSet::new(Array2::zeros((1, values)), image_shape, None, Vec::new());
         let one = arrange::finish(one, format_order, path, &opts)?;
-        let raw_bytes = raw.bytes as u64;
-        let new = Self {
-            path: path.to_path_buf(),
-            raw,
-            samples,
-            rows: None,
-            values,
-            image_shape,
-            format_order,
-            opts,
-            order: None,
-            features: one.n_features(),
-            preprocess: Preprocess::new(Scale::None, None),
-            bytes: Vec::new(),
-            reading: Reading::of(samples as u64 * raw_bytes),
-        };
-        Ok((new, one.image_shape))
+        let origin = Origin::Rows { raw, values, format_order };
+        Ok((Self::of(origin, (samples, one.n_features()), image_shape, opts), one.image_shape))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Images, which are all read in one form.
+    pub(super) fn of_images(images: Images, opts: LoadOptions) -> Self {
+        let (dim, shape) = (images.dim(), images.shape);
+        Self::of(Origin::Images(Arc::new(images)), dim, Some(shape), opts)
+    }
+
+    fn of(
+        origin: Origin,
+        (samples, features): (usize, usize),
+        image_shape: Option<ImageShape>,
+        opts: LoadOptions,
+    ) -> Self {
+        let (order, preprocess, bytes) = (None, Preprocess::new(Scale::None, None), Vec::new());
+        let rows = None;
+        let reading = Reading::of(samples as u64 * origin.sample_bytes());
+        Self { origin, samples, rows, opts, image_shape, order, features, preprocess, bytes, reading }
+    }
+
+    pub(in crate::data) fn path(&self) -> &Path {
+        match &self.origin {
+            Origin::Rows { raw, .. } => raw.path(),
+            Origin::Images(images) => images.folder(),
+        }
+    }
+
+    /// Whether they are images in files of their own, which are decoded whenever they are read.
+    pub fn is_images(&self) -> bool {
+        matches!(self.origin, Origin::Images(_))
     }
 
     /// What is read of them, also while somebody else reads.
@@ -113,14 +150,15 @@ impl FileSamples {
             None => rows.iter().inspect(|row| assert!(**row < self.samples)).copied().collect(),
             Some(all) => rows.iter().map(|&row| all[row]).collect(),
         };
-        let reading = Reading::of((rows.len() * self.raw.bytes) as u64);
+        let reading = Reading::of(rows.len() as u64 * self.origin.sample_bytes());
         Self { rows: Some(rows), reading, ..self.clone() }
     }
 
     /// These samples, preprocessed.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Format`] for a file that changed or has numbers that f32 cannot hold.
+    /// [`Error::Io`], and [`Error::Format`] for a file that changed, has numbers that f32 cannot hold, or is no image of the size of the
+    /// others; [`Error::Config`] if memory has no room for decoding it.
     ///
     /// # Panics
     /// If there are not as many.
@@ -130,56 +168,80 @@ impl FileSamples {
 
     /// [`FileSamples::rows`], in the memory of `out`.
     pub(super) fn read(&mut self, rows: Range<usize>, mut out: Vec<f32>) -> Result<Array2<f32>> {
-        self.raw.check_unchanged()?;
         let (n, m) = self.dim();
         assert!(rows.start <= rows.end && rows.end <= n, "samples {rows:?} of {n}");
         out.resize(rows.len() * m, 0.0);
-        let mut bytes = std::mem::take(&mut self.bytes);
-        let (per_block, per_task) = ((BLOCK_BYTES / self.raw.bytes).max(1), (TASK_BYTES / self.raw.bytes).max(1));
-        let mut first = rows.start;
-        for out in out.chunks_mut(per_block * m) {
-            let block = first..first + out.len() / m;
-            bytes.resize(block.len() * self.raw.bytes, 0);
-            self.read_bytes(block, &mut bytes)?;
-            self.reading.read(bytes.len() as u64);
-            let tasks = out.par_chunks_mut(per_task * m).zip(bytes.par_chunks(per_task * self.raw.bytes)).enumerate();
-            let done: Vec<_> = tasks.map(|(t, (out, bytes))| self.convert(first + t * per_task, bytes, out)).collect();
-            done.into_iter().collect::<Result<()>>()?;
-            first += per_block;
-        }
-        self.bytes = bytes;
+        self.read_into(rows.start, &mut out, self.opts.budget())?;
         Array2::from_shape_vec((rows.len(), m), out).map_err(|e| Error::Data(e.to_string()))
     }
 
-    /// Samples as they are in the file.
-    fn read_bytes(&self, rows: Range<usize>, out: &mut [u8]) -> Result<()> {
-        let Some(chosen) = &self.rows else { return self.raw.read(rows.start, out) };
-        let mut out = out;
-        for run in chosen[rows].chunk_by(|a, b| a + 1 == *b) {
-            let (of_run, rest) = out.split_at_mut(run.len() * self.raw.bytes);
-            self.raw.read(run[0], of_run)?;
-            out = rest;
+    /// As many samples from `first` on as there is room for. Images are decoded in that much memory.
+    fn read_into(&mut self, first: usize, out: &mut [f32], memory: u64) -> Result<()> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        match &self.origin {
+            Origin::Rows { raw, values, format_order } => {
+                self.read_rows((raw, *values, *format_order), first, &mut bytes, out)?
+            }
+            Origin::Images(images) => self.read_images((images, memory), first, out)?,
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn read_rows(&self, rows: Rows<'_>, first: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
+        let ((raw, ..), (_, m), mut first) = (rows, self.dim(), first);
+        raw.check_unchanged()?;
+        let (per_block, per_task) = ((BLOCK_BYTES / raw.bytes).max(1), (TASK_BYTES / raw.bytes).max(1));
+        for out in out.chunks_mut(per_block * m) {
+            let block = first..first + out.len() / m;
+            bytes.resize(block.len() * raw.bytes, 0);
+            match &self.rows {
+                None => raw.read(first, bytes)?,
+                Some(chosen) => raw.read_chosen(&chosen[block], bytes)?,
+            }
+            self.reading.read(bytes.len() as u64);
+            let tasks = out.par_chunks_mut(per_task * m).zip(bytes.par_chunks(per_task * raw.bytes)).enumerate();
+            let done = tasks.map(|(t, (out, bytes))| self.convert(rows, first + t * per_task, bytes, out));
+            done.collect::<Vec<_>>().into_iter().collect::<Result<()>>()?;
+            first += per_block;
         }
         Ok(())
     }
 
-    /// Samples from `first` on, from their bytes.
-    fn convert(&self, first: usize, bytes: &[u8], out: &mut [f32]) -> Result<()> {
+    fn read_images(&self, (images, memory): (&Images, u64), first: usize, out: &mut [f32]) -> Result<()> {
         let (_, m) = self.dim();
-        let clip = self.opts.clip_negative;
+        let budget = images.for_each(out.len() / m, memory)?;
+        let one = |(i, out): (usize, &mut [f32])| {
+            let file = self.rows.as_ref().map_or(first + i, |rows| rows[first + i]);
+            let x = Array2::from_shape_vec((1, self.features), images.decode(file, budget)?);
+            let x = x.map_err(|e| Error::Data(e.to_string()))?;
+            self.finish(ImageSet::new(x, self.image_shape, None, Vec::new()), out)?;
+            self.reading.read(self.origin.sample_bytes());
+            Ok(())
+        };
+        // The first failure in the order of the files, not in that of the threads.
+        out.par_chunks_mut(m).enumerate().map(one).collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// Samples from `first` on, from their bytes.
+    fn convert(&self, rows: Rows<'_>, first: usize, bytes: &[u8], out: &mut [f32]) -> Result<()> {
+        let ((raw, values, format_order), (_, m)) = (rows, self.dim());
         if self.is_plain() {
-            self.decode(first, bytes, out)?;
-            out.iter_mut().filter(|v| clip && **v < 0.0).for_each(|v| *v = 0.0);
+            raw.decode((first, values), bytes, out)?;
+            out.iter_mut().filter(|v| self.opts.clip_negative && **v < 0.0).for_each(|v| *v = 0.0);
             out.chunks_exact_mut(m).for_each(|sample| self.preprocess.rescale_sample(sample));
             return Ok(());
         }
-        let n = bytes.len() / self.raw.bytes;
-        let mut x = Array2::zeros((n, self.values));
-        self.decode(first, bytes, x.as_slice_mut().unwrap_or_default())?;
-        let mut set = ImageSet::new(x, self.image_shape, None, Vec::new());
-        set = arrange::finish(set, self.format_order, &self.path, &self.opts)?;
+        let mut x = Array2::zeros((bytes.len() / raw.bytes, values));
+        raw.decode((first, values), bytes, x.as_slice_mut().unwrap_or_default())?;
+        let set = ImageSet::new(x, self.image_shape, None, Vec::new());
+        self.finish(arrange::finish(set, format_order, raw.path(), &self.opts)?, out)
+    }
+
+    /// What is done to samples after they were read.
+    fn finish(&self, mut set: ImageSet, out: &mut [f32]) -> Result<()> {
         self.order.into_iter().for_each(|order| set.reorder(order));
-        if clip {
+        if self.opts.clip_negative {
             clip_negative(&mut set.x);
         }
         self.preprocess.apply(&mut set.x)?;
@@ -192,18 +254,6 @@ impl FileSamples {
         let LoadOptions { resize, colour, .. } = self.opts;
         let grey = !colour && self.opts.image_shape.or(self.image_shape).is_some_and(|shape| shape.channels == 3);
         !(grey || resize.is_some() || self.order.is_some() || self.preprocess.igo.is_some())
-    }
-
-    fn decode(&self, first: usize, bytes: &[u8], out: &mut [f32]) -> Result<()> {
-        let RawRows { kind, big_endian, .. } = self.raw;
-        kind.decode(bytes, big_endian, out);
-        let Some((at, value)) = kind.overflow(bytes, big_endian, out) else { return Ok(()) };
-        let place = format!(
-            "{value:e} in row {}, column {}, counted from 1",
-            first + at / self.values + 1,
-            at % self.values + 1
-        );
-        Err(Error::format(&self.path, too_large(&place)))
     }
 
     /// Looks at all samples once.
@@ -220,9 +270,37 @@ impl FileSamples {
 
     /// Looks at all samples once, before they are clipped and preprocessed.
     pub(in crate::data) fn look_at_all(&self) -> Result<Look> {
-        let unclipped = LoadOptions { clip_negative: false, ..self.opts.clone() };
-        let unclipped = Self { opts: unclipped, preprocess: Preprocess::new(Scale::None, None), ..self.clone() };
-        unclipped.look(Look::new(self.opts.clip_negative))
+        self.unclipped().look(Look::new(self.opts.clip_negative))
+    }
+
+    /// The same, neither clipped nor preprocessed.
+    fn unclipped(&self) -> Self {
+        let opts = LoadOptions { clip_negative: false, ..self.opts.clone() };
+        Self { opts, preprocess: Preprocess::new(Scale::None, None), ..self.clone() }
+    }
+
+    /// All of them, and what was seen of those that are to be clipped.
+    pub(in crate::data) fn hold(&self, progress: &mut dyn FnMut(&SoFar)) -> Result<(Array2<f32>, Option<Look>)> {
+        let (clip, mut samples) = (self.opts.clip_negative, self.unclipped());
+        let (n, m) = samples.dim();
+        let (needed, budget) = ((n as u64).saturating_mul(m as u64).saturating_mul(4), self.opts.budget());
+        let what = if self.is_images() { "images" } else { "samples" };
+        afford(self.path(), &format!("{n} {what} of {m} numbers"), needed, budget)?;
+        let (mut x, mut look) = (Array2::zeros((n, m)), clip.then(|| Look::new(true)));
+        let block = if self.is_images() { BLOCK_IMAGES } else { (LOOK_BYTES / (4 * m)).max(1) };
+        progress(&SoFar { done: 0, of: n, sample_bytes: 4 * m });
+        for first in (0..n).step_by(block) {
+            let done = n.min(first + block);
+            let mut part = x.slice_mut(s![first..done, ..]);
+            samples.read_into(first, part.as_slice_mut().unwrap_or_default(), budget - needed)?;
+            if let Some(look) = &mut look {
+                look.add(part.view());
+                part.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
+            }
+            progress(&SoFar { done, of: n, sample_bytes: 4 * m });
+        }
+        self.preprocess.apply(&mut x)?;
+        Ok((x, look))
     }
 
     /// What a sample is called, where it is not by its number.

@@ -2,11 +2,13 @@
 
 mod ahead;
 mod file;
+mod images;
 mod open;
 mod raw;
 mod reading;
 
 pub use ahead::ReadAhead;
 pub use file::FileSamples;
-pub use open::open;
+pub(super) use images::{Images, is_byte};
+pub use open::{open, open_by};
 pub use reading::Reading;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::hdf5::Chunked;
-use super::super::source::{Kind, Numbers};
+use super::super::source::{Kind, Numbers, too_large};
 use crate::{Error, Result};
 
 /// Samples that come one after the other in a file, which stays as it is.
@@ -14,13 +14,13 @@ use crate::{Error, Result};
 pub(super) struct RawRows {
     path: PathBuf,
     file: Arc<File>,
-    /// The size of the file and the time it was written, when it was opened.
-    state: (u64, Option<SystemTime>),
+    /// When it was opened.
+    state: State,
     /// The bytes before the first sample; or chunks, in which they are.
     start: u64,
     chunks: Option<Arc<Chunked>>,
-    pub(super) kind: Kind,
-    pub(super) big_endian: bool,
+    kind: Kind,
+    big_endian: bool,
     /// The bytes of a sample.
     pub(super) bytes: usize,
 }
@@ -29,7 +29,7 @@ impl RawRows {
     /// Of samples of `values` numbers.
     pub(super) fn open(path: &Path, numbers: &Numbers, values: usize, chunks: Option<Chunked>) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let state = state(&file.metadata().map_err(|e| Error::io(path, e))?);
+        let state = State::of(&file.metadata().map_err(|e| Error::io(path, e))?);
         let Numbers { start, kind, big_endian, .. } = *numbers;
         let bytes = values * kind.size() as usize;
         let (path, file, chunks) = (path.to_path_buf(), Arc::new(file), chunks.map(Arc::new));
@@ -38,16 +38,29 @@ impl RawRows {
 
     /// Refuses a file that is not as it was when it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let found = state(&self.file.metadata().map_err(|e| Error::io(&self.path, e))?);
-        if found == self.state {
-            return Ok(());
-        }
-        let what = if found.0 == self.state.0 { "it was written to".into() } else { self.sizes(found.0) };
-        Err(Error::format(&self.path, format!("the file changed while its samples were streamed: {what}")))
+        self.state.check(&self.path, &self.file.metadata().map_err(|e| Error::io(&self.path, e))?)
     }
 
-    fn sizes(&self, found: u64) -> String {
-        format!("expected {} bytes as when it was opened, found {found}", self.state.0)
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Numbers of samples from `first` on, each of `values`, from their bytes.
+    pub(super) fn decode(&self, (first, values): (usize, usize), bytes: &[u8], out: &mut [f32]) -> Result<()> {
+        self.kind.decode(bytes, self.big_endian, out);
+        let Some((at, value)) = self.kind.overflow(bytes, self.big_endian, out) else { return Ok(()) };
+        let (row, column) = (first + at / values + 1, at % values + 1);
+        Err(Error::format(&self.path, too_large(&format!("{value:e} in row {row}, column {column}, counted from 1"))))
+    }
+
+    /// Fills `out` with these samples.
+    pub(super) fn read_chosen(&self, rows: &[usize], mut out: &mut [u8]) -> Result<()> {
+        for run in rows.chunk_by(|a, b| a + 1 == *b) {
+            let (of_run, rest) = out.split_at_mut(run.len() * self.bytes);
+            self.read(run[0], of_run)?;
+            out = rest;
+        }
+        Ok(())
     }
 
     /// Fills `out` with whole samples from sample `first` on.
@@ -59,15 +72,38 @@ impl RawRows {
         read_exact_at(&self.file, out, at).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 let found = self.file.metadata().map_or(0, |m| m.len());
-                Error::format(&self.path, format!("the file was cut while it was read: {}", self.sizes(found)))
+                Error::format(&self.path, format!("the file was cut while it was read: {}", self.state.sizes(found)))
             }
             _ => Error::io(&self.path, e),
         })
     }
 }
 
-fn state(file: &Metadata) -> (u64, Option<SystemTime>) {
-    (file.len(), file.modified().ok())
+/// The size of a file and the time it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
+    bytes: u64,
+    written: Option<SystemTime>,
+}
+
+impl State {
+    pub(super) fn of(file: &Metadata) -> Self {
+        Self { bytes: file.len(), written: file.modified().ok() }
+    }
+
+    /// Refuses a file that is not as it was.
+    pub(super) fn check(&self, path: &Path, now: &Metadata) -> Result<()> {
+        let found = Self::of(now);
+        if found == *self {
+            return Ok(());
+        }
+        let what = if found.bytes == self.bytes { "it was written to".into() } else { self.sizes(found.bytes) };
+        Err(Error::format(path, format!("the file changed while its samples were streamed: {what}")))
+    }
+
+    fn sizes(&self, found: u64) -> String {
+        format!("expected {} bytes as when it was opened, found {found}", self.bytes)
+    }
 }
 
 #[cfg(unix)]
