@@ -26,12 +26,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Of several processes the first one says what is wrong with the arguments, or prints the help.
+/// Of several processes the first one prints the help, or says what is wrong with the arguments; another one, where only its own are.
 fn usage(e: &clap::Error) -> ExitCode {
     let code = u8::try_from(e.exit_code()).unwrap_or(2);
-    if ranks::launched().is_some_and(|(rank, _)| rank > 0) {
+    if let Some((rank, size)) = ranks::launched().filter(|(rank, _)| *rank > 0) {
+        if code == 0 {
+            return ExitCode::SUCCESS;
+        }
         wait_for_first(code);
-        return ExitCode::from(code);
+        cli::output::say(&format!("error: rank {rank} of {size}: its arguments are not those of rank 0"));
     }
     match expected(e).map_or_else(|| e.print(), |text| write!(std::io::stderr(), "{text}")) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),

@@ -104,7 +104,7 @@ pub fn together<B: Clock<Elem = f32>>(b: &mut B, ranks: Ranks, seconds: f64) -> 
     if ranks.size() < 2 {
         return Err(Error::Config("several ranks exchange something: expected 2 at least, found 1".into()));
     }
-    ranks.same("settings", &format!("{seconds} seconds"))?;
+    ranks.same("settings", format!("{seconds} seconds"))?;
     let share = seconds / 3.0;
     let all_reduce = SHAPES.map(|shape| all_reduce(ranks, shape, share / SHAPES.len() as f64));
     let all_reduce = all_reduce.into_iter().collect::<Result<Vec<_>>>()?;

@@ -154,9 +154,10 @@ pub(crate) fn stopped(warnings: &[Warning]) -> Option<Stage> {
     })
 }
 
-/// This command, going on from `checkpoint`.
+/// This command, going on from `checkpoint`; of ranks with what starts as many.
 pub(crate) fn command(checkpoint: &Path) -> String {
-    let (mut words, mut given) = (Vec::new(), std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+    let mut words: Vec<String> = deepnmf::ranks::launcher().into_iter().flatten().collect();
+    let mut given = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = given.next() {
         match word.as_str() {
             "--resume" | "--checkpoint" => drop(given.next()),

@@ -99,7 +99,7 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
     let projections = model.metadata.projections(args.ridge.ridge)?;
     let mut engine = agreed(ranks, args.device.open(out))?;
     if let Some(ranks) = ranks {
-        ranks.same("settings", &format!("layers {layers:?}, --test-only {}", args.test_only))?;
+        ranks.same("settings", json!({ "layers": layers, "--test-only": args.test_only }))?;
     }
 
     let k = model.factors.h.ncols();

@@ -23,7 +23,7 @@ use super::files::{not_data, output, quoted};
 use super::job::Job;
 use super::labels::LabelsArg;
 use super::output::{Output, bytes, name_of, written};
-use super::ranks::{self, agreed, by_first, own, read_by_all, shared};
+use super::ranks::{self, agreed, by_first, own, read_by_all, same_labels, shared};
 use super::samples::{Need, Stream, StreamArg, read, size, split};
 use super::unused;
 
@@ -345,9 +345,10 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     asked.check(&set, &data)?;
     agreed(ranks, labels.take(&mut set, out))?;
     let (set, split) = match args.train_per_class {
-        Some(n) => split(set, n, args.split_seed, &data)?,
+        Some(n) => agreed(ranks, split(set, n, args.split_seed, &data))?,
         None => (set, None),
     };
+    same_labels(&set, split.as_ref(), ranks)?;
     let (n, m) = set.x.size();
     let (set, part) = own(set, &config, (stream, &need, &reading), out)?;
     if args.scratch != Path::new("auto") {

@@ -19,7 +19,7 @@ use super::args::shape_text;
 use super::checkpoint::{self, CheckpointArgs};
 use super::labels;
 use super::output::{Output, arrows, bytes, name_of, percent};
-use super::part::{Part, phases};
+use super::part::{Part, phases, share};
 use super::progress::Reporter;
 use super::ranks::agreed;
 use super::samples::{self, checked, streamed_json};
@@ -87,7 +87,7 @@ impl Job {
         let settings =
             json!({ "scale": scale, "features": features, "reading": reading, "split": split, "precision": precision });
         if let Some(ranks) = ranks {
-            ranks.same("settings", &settings.to_string())?;
+            ranks.same("settings", settings.clone())?;
         }
         let zero_samples = checked(&mut set, &source, config.model.signed, part.as_ref(), out)?;
         let taken = labels::of_set(&set).map(|labels| (labels.text(), labels.json()));
@@ -138,10 +138,12 @@ impl Job {
         let mut progress = Reporter::new(out).until(until).of_fit(stages).reading(streamed.clone());
         let (mut checkpoints, checkpoint) = checkpoints.and_then(|args| args.open(&path, settings, out)).unzip();
         let mut report = |p: &Progress| progress.go_on(p);
+        let (begin, before) = (Instant::now(), ranks.map(|ranks| ranks.traffic()));
         let fit = match &mut checkpoints {
             Some(to) => engine.fit_with_checkpoints(x.as_mut(), config, to, &mut report),
             None => engine.fit_samples(x.as_mut(), config, &mut report),
         };
+        let (fit_seconds, after) = (begin.elapsed().as_secs_f64(), ranks.map(|ranks| ranks.traffic()));
         drop((progress, x));
         let mut fit = checkpoint::finished(fit, checkpoint.as_ref(), ranks, out)?;
         let warnings = std::mem::take(&mut fit.warnings);
@@ -183,7 +185,10 @@ impl Job {
                 of_all[0] / of_all[1].max(1.0)
             }
         };
-        let exchanged = part.as_ref().map(|part| part.exchanged(model.metadata.seconds.total)).transpose()?;
+        let exchanged = match (&part, before, after) {
+            (Some(part), Some(before), Some(after)) => Some(part.exchanged(&after.since(&before), fit_seconds)?),
+            _ => None,
+        };
         if writes && checkpoint::stopped(&warnings).is_none() {
             checkpoint.iter().for_each(|written| written.done(out));
         }
@@ -332,9 +337,7 @@ impl Fitted {
         out.summary("iterations", &self.iterations())?;
         if let Some(exchanged) = &self.exchanged {
             let number = |name: &str| exchanged[name].as_u64().unwrap_or_default();
-            let mean = |phase: &str| exchanged["seconds"][phase]["mean"].as_f64().unwrap_or_default();
-            let share = percent((mean("exchanging") + mean("waiting")) / m.seconds.total);
-            let (ranks, sent) = (number("size"), bytes(number("bytes")));
+            let (ranks, sent, share) = (number("size"), bytes(number("bytes")), percent(share(exchanged)));
             out.summary(
                 "ranks",
                 &format!(

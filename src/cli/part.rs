@@ -56,9 +56,9 @@ impl Part {
         Ok(if own == Storage::U8 && others { Storage::F32 } else { own })
     }
 
-    /// What was exchanged, and what the time of a fit of so many `seconds` went into on the ranks, for `--json`.
-    pub(super) fn exchanged(&self, seconds: f64) -> Result<Value> {
-        let all = self.ranks.all_of(&self.ranks.traffic())?;
+    /// What was exchanged in a fit, and what its `seconds` went into on the ranks, for `--json`; `own` is what it was here.
+    pub(super) fn exchanged(&self, own: &Traffic, seconds: f64) -> Result<Value> {
+        let all = self.ranks.all_of(own)?;
         let counted = |of: &Traffic| of.reading + of.solving + of.exchanging + of.waiting;
         let phases: [(&str, Seconds<'_>); 5] = [
             ("reading", &|of| of.reading),
@@ -80,6 +80,14 @@ impl Part {
         let seconds: Map<_, _> = phases.iter().map(|(name, of)| ((*name).to_string(), statistics(of))).collect();
         Ok(json!({ "size": all.len(), "bytes": bytes, "seconds": seconds }))
     }
+}
+
+/// Of the time that [`Part::exchanged`] says, the share of exchanging and waiting.
+pub(super) fn share(exchanged: &Value) -> f64 {
+    let mean = |(_, of): (&String, &Value)| of["mean"].as_f64().unwrap_or_default();
+    let phases = || exchanged["seconds"].as_object().into_iter().flatten();
+    let ours: f64 = phases().filter(|(name, _)| matches!(&***name, "exchanging" | "waiting")).map(mean).sum();
+    ours / phases().map(mean).sum::<f64>()
 }
 
 /// What [`Part::exchanged`] says, a line for every phase.

@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use deepnmf::Error;
 use deepnmf::data::{Dim, ImageSet, LoadOptions, Samples};
 use deepnmf::ranks::{Connected, Ranks};
-use deepnmf::store::Model;
+use deepnmf::store::{Model, Split};
 use deepnmf::train::Config;
 
 use super::files::existing;
@@ -65,7 +65,7 @@ pub(super) fn model(path: &Path, ranks: Option<Ranks>, coefficients: bool) -> Re
     let model = agreed(ranks, model.map_err(Into::into))?;
     if let Some(ranks) = ranks {
         let metadata = serde_json::to_vec(&model.metadata).map_err(|e| Error::Data(format!("a model: {e}")))?;
-        ranks.same("model", &format!("one whose metadata have the checksum {:08x}", crc32fast::hash(&metadata)))?;
+        ranks.same("model", format!("one whose metadata have the checksum {:08x}", crc32fast::hash(&metadata)))?;
     }
     Ok(model)
 }
@@ -100,7 +100,7 @@ pub(super) fn read_by_all(
     };
     let set = agreed(Some(ranks), set)?;
     set.notes.iter().filter(|_| set.x.in_file()).for_each(|note| out.note(&format!("{}: {note}", path.display())));
-    ranks.same("data", &agreed(Some(ranks), ends_of(&set))?)?;
+    ranks.same("data", agreed(Some(ranks), ends_of(&set))?)?;
     Ok(set)
 }
 
@@ -110,14 +110,22 @@ fn ends_of(set: &ImageSet<Samples>) -> Result<String> {
     let ends = set.select(&[0, n.saturating_sub(1)][..n.min(2)]).hold()?;
     let mut sum = Hasher::new();
     ends.x.iter().for_each(|v| sum.update(&v.to_le_bytes()));
-    let mut of_labels = Hasher::new();
-    let known = (&set.labels, &set.classes, &set.names, &set.feature_names);
-    of_labels.update(&serde_json::to_vec(&known).map_err(|e| Error::Data(format!("labels: {e}")))?);
+    let names = checksum(&(&set.labels, &set.classes, &set.names, &set.feature_names))?;
     Ok(format!(
-        "{n} samples × {m} features, the first and the last with the checksum {:08x}, labels and names with {:08x}",
-        sum.finalize(),
-        of_labels.finalize()
+        "{n} samples × {m} features, the first and the last with the checksum {:08x}, labels and names with {names:08x}",
+        sum.finalize()
     ))
+}
+
+fn checksum(of: &impl serde::Serialize) -> Result<u32> {
+    Ok(crc32fast::hash(&serde_json::to_vec(of).map_err(|e| Error::Data(format!("labels: {e}")))?))
+}
+
+/// Refuses ranks that have other labels for the same samples, or other samples of them.
+pub(super) fn same_labels(set: &ImageSet<Samples>, split: Option<&Split>, ranks: Option<Ranks>) -> Result {
+    let Some(ranks) = ranks else { return Ok(()) };
+    let sum = checksum(&(&set.labels, &set.classes, split.map(|split| &split.rows)))?;
+    Ok(ranks.same("labels", format!("some with the checksum {sum:08x}"))?)
 }
 
 /// Of several ranks the rows of this one; else all.

@@ -185,6 +185,10 @@ pub(super) fn load(
 ) -> Result<(ImageSet<Samples>, usize)> {
     let asked = reading.asked();
     let options = shared(reading.over(&model.metadata.reading, path, out)?, ranks);
+    if let Some(ranks) = ranks {
+        let how = json!({ "reading": options, "skip_broken": options.skip_broken, "--stream no": stream.stream == Stream::No });
+        ranks.same("options", how)?;
+    }
     let read = |options: &LoadOptions| match ranks {
         None => read(path, options, stream.stream, &Need { held, coupled: None }, out),
         Some(ranks) => {
@@ -193,7 +197,10 @@ pub(super) fn load(
             if stream.stream != Stream::No {
                 return Ok(set);
             }
-            agreed(Some(ranks), in_memory(set, out))
+            let said = set.notes.len();
+            let set = agreed(Some(ranks), in_memory(set, out))?;
+            set.notes[said..].iter().for_each(|note| out.note(&format!("{}: {note}", path.display())));
+            Ok(set)
         }
     };
     let mut set = read_for(path, options, &read, model, file, out)?;

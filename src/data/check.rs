@@ -46,7 +46,7 @@ pub struct Look {
     not_finite: Found,
     negative: Found,
     pub(super) zero_rows: Vec<usize>,
-    /// The largest magnitude.
+    /// The largest finite magnitude: what ranks tell each other has no others.
     pub(super) largest: f32,
 }
 
@@ -120,7 +120,7 @@ impl Look {
             if largest == 0.0 && not_finite.count == 0 {
                 self.zero_rows.push(start + i);
             }
-            self.largest = self.largest.max(largest);
+            self.largest = if largest.is_finite() { self.largest.max(largest) } else { self.largest };
             self.not_finite.add(not_finite);
             self.negative.add(negative);
         }
@@ -141,14 +141,11 @@ impl Look {
         self.negative.add(negative);
     }
 
-    /// A note on what will be clipped, where that is known only now.
+    /// A note on the negative values, where there are any and they are made 0.
     pub fn note(&self) -> Option<String> {
-        self.clip.then(|| self.clipped())
-    }
-
-    /// A note on the negative values, which are made 0.
-    pub(super) fn clipped(&self) -> String {
-        format!("{} negative values were made 0, the lowest {}", self.negative.count, self.negative.lowest)
+        let Found { count, lowest, .. } = self.negative;
+        let values = if count == 1 { "value was" } else { "values were" };
+        (self.clip && count > 0).then(|| format!("{count} negative {values} made 0, the lowest {lowest}"))
     }
 
     /// What is refused: by a model that is not `signed` negative values that are not clipped, too. `name` is what a sample is called,

@@ -45,7 +45,7 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions, ranks: Option<Ranks>) -> R
         None => listed?,
         Some(ranks) => {
             let listed = ranks.agreed(listed)?;
-            ranks.same("files", &listed.checksum())?;
+            ranks.same("files", listed.checksum())?;
             listed
         }
     };

@@ -54,7 +54,9 @@ pub fn load_with(path: &Path, opts: &LoadOptions, progress: &mut dyn FnMut(&SoFa
         set.feature_names.clear();
     }
     if opts.clip_negative {
-        set.notes.push(check::Look::at(set.x.view()).clipped());
+        let mut look = check::Look::new(true);
+        look.add(set.x.view());
+        set.notes.extend(look.note());
         clip_negative(&mut set.x);
     }
     Ok(set)

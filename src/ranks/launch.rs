@@ -97,6 +97,25 @@ fn launched_by(of: Variables<'_>) -> Option<(usize, usize)> {
     }
 }
 
+/// The words before a command that start it as this process was started; None where it is alone.
+pub fn launcher() -> Option<Vec<String>> {
+    launcher_by(&environment)
+}
+
+fn launcher_by(of: Variables<'_>) -> Option<Vec<String>> {
+    let (_, size) = launched_by(of)?;
+    let size = size.to_string();
+    let words: &[&str] = match numbered(of, &PROCESS) {
+        None | Some((_, 1)) => &["env", "DEEPNMF_RANKS=yes"],
+        // Inside of a step mpirun has its own variables.
+        _ if numbered(of, &PROCESS[..1]).is_none() && of("SLURM_STEP_NUM_TASKS").is_some() => {
+            &["srun", "--mpi=pmix", "-n", &size]
+        }
+        _ => &["mpirun", "-n", &size],
+    };
+    Some(words.iter().map(|word| (*word).to_string()).collect())
+}
+
 /// What of these variables makes no sense.
 fn misfit(of: Variables<'_>) -> Option<String> {
     match of(SWITCH).as_deref() {
@@ -223,6 +242,20 @@ mod tests {
         let node = [("SLURM_LOCALID", "2"), ("SLURM_NODEID", "1")];
         let all = [&srun[..], &node].concat();
         assert_eq!((launched_by(&of(&all)), local(&of(&all)), misfit(&of(&all))), (Some((5, 7)), (2, 3), None));
+    }
+
+    #[test]
+    fn what_goes_on_is_started_in_the_same_way() {
+        let found = |variables: &[(&str, &str)]| launcher_by(&of(variables)).unwrap_or_default().join(" ");
+        let mpirun = [("OMPI_COMM_WORLD_RANK", "2"), ("OMPI_COMM_WORLD_SIZE", "4")];
+        let srun = [("PMIX_RANK", "5"), ("SLURM_STEP_NUM_TASKS", "7")];
+        assert_eq!(found(&mpirun), "mpirun -n 4");
+        assert_eq!(found(&srun), "srun --mpi=pmix -n 7");
+        assert_eq!(found(&[&mpirun[..], &srun].concat()), "mpirun -n 4");
+        assert_eq!(found(&[("PMI_RANK", "1"), ("PMI_SIZE", "3")]), "mpirun -n 3");
+        assert_eq!(found(&[(SWITCH, "yes")]), "env DEEPNMF_RANKS=yes");
+        assert_eq!(found(&[&mpirun[..], &[(SWITCH, "no")]].concat()), "");
+        assert_eq!(found(&[]), "");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod shares;
 mod totals;
 mod tree;
 
-pub use launch::{Connected, abort, connect, launched, on_this_machine, threads};
+pub use launch::{Connected, abort, connect, launched, launcher, on_this_machine, threads};
 pub use link::Link;
 pub(crate) use shares::Phase;
 pub use shares::{Ranks, Traffic};

@@ -6,6 +6,7 @@ use bytemuck::Pod;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -38,6 +39,38 @@ pub struct Traffic {
     pub exchanging: f64,
     /// Seconds of waiting for the ranks that come last to an exchange.
     pub waiting: f64,
+}
+
+impl Traffic {
+    /// What has come to it since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            reading: self.reading - before.reading,
+            solving: self.solving - before.solving,
+            exchanging: self.exchanging - before.exchanging,
+            waiting: self.waiting - before.waiting,
+        }
+    }
+}
+
+/// Adds what differs between two values to `found`, as in "seed: expected 0, found 7".
+fn differ(name: &str, expected: &Value, other: &Value, found: &mut Vec<String>) {
+    if let (Value::Object(a), Value::Object(b)) = (expected, other) {
+        for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+            let of = |object: &Map<String, Value>| object.get(name).cloned().unwrap_or_default();
+            differ(&name.replace('_', " "), &of(a), &of(b), found);
+        }
+    } else if expected != other {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            Value::Null => "none".into(),
+            other => other.to_string(),
+        };
+        let of = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        found.push(format!("{of}expected {}, found {}", text(expected), text(other)));
+    }
 }
 
 /// What time is spent on.
@@ -196,19 +229,18 @@ impl Ranks {
         parts.collect()
     }
 
-    /// Refuses ranks of which one has something else than the first, as it says of it.
+    /// Refuses ranks of which one has something else than the first, as it says of it: text, or an object of which what differs is
+    /// told.
     ///
     /// # Errors
     /// [`Error::Config`] on all of them with what the first of these has, and as [`Ranks::all_of`].
-    pub fn same(&self, what: &str, own: &str) -> Result<()> {
-        let all = self.all_of(&own.to_string())?;
-        match all.iter().enumerate().find(|(_, other)| **other != all[0]) {
-            None => Ok(()),
-            Some((rank, other)) => Err(Error::Config(format!(
-                "ranks have to have the same {what}; rank {rank}: expected {}, found {other}",
-                all[0]
-            ))),
-        }
+    pub fn same(&self, what: &str, own: impl Into<Value>) -> Result<()> {
+        let all = self.all_of::<Value>(&own.into())?;
+        let Some((rank, other)) = all.iter().enumerate().find(|(_, other)| **other != all[0]) else { return Ok(()) };
+        let mut found = Vec::new();
+        differ("", &all[0], other, &mut found);
+        let found = found.join("; ");
+        Err(Error::Config(format!("ranks have to have the same {what}; rank {rank}: {found}")))
     }
 
     /// What a rank did before the next exchange: where it failed on any of them all fail, each with its own failure or with that of the

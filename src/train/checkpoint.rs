@@ -182,6 +182,17 @@ impl<'a> Keeper<'a> {
         })
     }
 
+    /// What the fit goes on from.
+    pub(super) fn resumed(&self) -> Result<String> {
+        let Some((header, _)) = &self.resumed else { return Ok("none to go on from".into()) };
+        let sum = crc32fast::hash(&serde_json::to_vec(header).map_err(|e| Error::Data(format!("a checkpoint: {e}")))?);
+        Ok(format!(
+            "one of stage {} after {} iterations, with the checksum {sum:08x}",
+            header.stage,
+            header.here.made()
+        ))
+    }
+
     /// The stage that the fit goes on in, and how it stood at its beginning; None once it has begun it.
     pub(super) fn resumes(&self) -> Option<(usize, Course)> {
         self.resumed.as_ref().map(|(header, _)| (header.stage, header.course.clone()))

@@ -93,7 +93,9 @@ fn fit_kept<B: Backend>(
     let mut watch = Watch::of_ranks(&mut report, config.ranks);
     if let Some(to) = checkpoints {
         let keeper = Keeper::new(b, (x.shape(), look.checksum()), &of_device(b, config), to);
-        watch.keep_by(config.agreed(keeper)?);
+        let keeper = config.agreed(keeper)?;
+        config.ranks.map_or(Ok(()), |ranks| ranks.same("checkpoint", keeper.resumed()?))?;
+        watch.keep_by(keeper);
     }
     let mut fit = fit_divided(b, (x, unit), config, start.as_ref(), &mut watch)?;
     unit.restore(&mut fit)?;

@@ -15,6 +15,7 @@ use crate::ranks::Ranks;
 use crate::{Error, Result};
 use crc32fast::Hasher;
 use ndarray::{Array2, ArrayView2};
+use serde_json::json;
 use std::ops::ControlFlow;
 
 /// Coefficients of samples under fixed components.
@@ -84,11 +85,16 @@ pub fn transform_samples<B: Backend>(
     let (shards, of) = (Cut::new(n, rows).shards(), n.div_ceil(rows));
     if let Some(ranks) = ranks {
         let weights = checksum(factors.w.iter().flatten().map(|v| v.f64()));
-        let what = format!(
-            "version {}, {n} samples × {m} features, W with the checksum {weights:08x}, layer {layer}, {how:?}",
-            env!("CARGO_PKG_VERSION")
-        );
-        ranks.same("task", &format!("{what}, {}", machine(b)))?;
+        let what = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "samples": n,
+            "features": m,
+            "checksum of W": format!("{weights:08x}"),
+            "layer": layer,
+            "settings": format!("{how:?}"),
+            "machine": machine(b),
+        });
+        ranks.same("task", what)?;
     }
     let (rank, size) = ranks.map_or((0, 1), |ranks| (ranks.rank(), ranks.size()));
     let (mut squares_of_all, mut left, mut steps) = (0.0, 0.0, 0.0);

@@ -151,7 +151,7 @@ fn noise_below_zero_can_be_clipped_and_flat_images_are_said() {
     folder.write("x.npy", npy("(60, 36)", &values));
     folder.refused("fit x.npy --layers 3 --device cpu", 1, &["1 value is negative", "--clip-negative makes them 0"]);
     let run = folder.ok("fit x.npy --layers 3 --clip-negative --device cpu");
-    assert!(run.stderr.contains("1 negative values were made 0"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 negative value was made 0"), "{}", run.stderr);
     for i in 0..6 {
         folder.write(&format!("flat/{i}.pgm"), [b"P5\n4 4\n255\n".to_vec(), vec![10 * i + 9; 16]].concat());
     }

@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_streamed_file_is_one_message() {
         &["x.npy: 1 value is negative, the first -1 in sample 8, feature 4", "--clip-negative makes them 0"],
     );
     let run = folder.ok(&format!("{fit} --clip-negative"));
-    assert!(run.stderr.contains("x.npy: 1 negative values were made 0, the lowest -1"), "{}", run.stderr);
+    assert!(run.stderr.contains("x.npy: 1 negative value was made 0, the lowest -1"), "{}", run.stderr);
     values[7 * 36 + 3] = f32::NAN;
     folder.write("x.npy", npy("(60, 36)", &values));
     folder.refused(fit, 1, &["x.npy: 1 value is not finite, the first NaN in sample 8, feature 4"]);

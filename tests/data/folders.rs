@@ -209,7 +209,7 @@ fn images_stay_in_their_files() {
     assert_eq!(set.select(&[6, 0, 3]).hold().expect("decoded").x, held.x.select(ndarray::Axis(0), &[6, 0, 3]));
     assert_eq!(set.select(&[6, 0, 3]).names, ["s1/5.png", "s0/0.png", "s0/6.png"]);
     // Clipped values are told where they are seen first.
-    let clipped = |notes: &[String]| notes.iter().filter(|note| note.contains("negative values were made 0")).count();
+    let clipped = |notes: &[String]| notes.iter().filter(|note| note.contains("made 0, the lowest")).count();
     assert_eq!((clipped(&held.notes), clipped(&set.notes)), (1, 0));
     assert!(set.validate(false, "x").expect("fine").zero_rows.is_empty());
     assert_eq!(clipped(&set.notes), 1);

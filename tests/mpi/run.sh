@@ -146,7 +146,7 @@ ranks 3 "${long[@]}" --no-checkpoint --out whole.safetensors
 # Interrupted by one signal to the second process, which the others hear of.
 stop INT 1 interrupted
 [[ "$code" -eq 130 ]] || fault "interrupted: expected 130, found $code"
-[[ "$(grep -c "it goes on with" interrupted.txt)" -eq 1 ]] || fault "interrupted: $(cat interrupted.txt)"
+[[ "$(grep -c "it goes on with" interrupted.txt)" -eq 1 ]] && grep -q "^ *mpirun -n 3 .*--resume interrupted.checkpoint" interrupted.txt || fault "interrupted: $(cat interrupted.txt)"
 # Killed, which mpirun notices.
 stop KILL 2 killed
 [[ "$code" -ne 0 ]] || fault "killed: it ended well"
@@ -158,6 +158,12 @@ for name in interrupted killed; do
     done
     same "a fit that was $name and went on" whole.safetensors "$name-2.safetensors" "$name-4.safetensors"
 done
+
+# One process is a rank only where it is told to be, and says so of a checkpoint of ranks.
+./deepnmf "${long[@]}" --resume killed-2.checkpoint --threads 1 --quiet --out killed.safetensors 2>killed.txt && fault "a checkpoint of ranks without them"
+grep -q "it was made by ranks.*DEEPNMF_RANKS=yes" killed.txt || fault "a checkpoint of ranks: $(cat killed.txt)"
+DEEPNMF_RANKS=yes ./deepnmf "${long[@]}" --resume killed-2.checkpoint --threads 1 --quiet --out killed-1.safetensors
+same "a fit that went on by one process" whole.safetensors killed-1.safetensors
 
 # A panic ends all.
 begin="$SECONDS" code=0
@@ -176,24 +182,38 @@ refused 2 "gnmf couples all samples: several ranks cannot fit it together" ./dee
 refused 2 "share the work of fit, transform, evaluate and bench --ranks, and of no other" ./deepnmf devices
 refused 3 "rank 0 of 3: missing.npy: No such file" ./deepnmf fit missing.npy --layers 8
 # What one of them has, or is told, all refuse.
+# with_other DATA OPTIONS-OF-RANK-1 [OPTIONS-OF-THE-OTHERS]
 with_other() {
-    echo "exec ./deepnmf fit $1 --layers 8 --device cpu --quiet --no-checkpoint \$([[ \$OMPI_COMM_WORLD_RANK != 1 ]] || echo '$2')"
+    echo "exec ./deepnmf fit $1 --layers 8 --device cpu --quiet --no-checkpoint \$([[ \$OMPI_COMM_WORLD_RANK == 1 ]] && echo '$2' || echo '${3:-}')"
 }
 # overwrite FILE ROW BYTE: all of a row.
 row=$((($(stat -c %s x.npy) - 128) / 2000))
 overwrite() {
     head -c "$row" /dev/zero | tr '\000' "$3" | dd of="$1" bs=1 seek="$((128 + $2 * row))" conv=notrunc status=none
 }
+gzip -dkc labels.gz >labels
+{ head -c 8 labels; tail -c +10 labels; head -c 9 labels | tail -c 1; } >others
 cp x.npy y.npy && overwrite y.npy 1999 '\007'
 refused 2 "ranks have to have the same data; rank 1: expected 2000 samples" bash -c \
     'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo y.npy || echo x.npy) --layers 8 --device cpu --quiet'
 refused 2 "rank 1 failed: missing.npy: No such file" bash -c \
     'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo missing.npy || echo x.npy) --layers 8 --device cpu --quiet'
-refused 2 "ranks have to have the same settings; rank 1: expected .*unit.*found .*none" bash -c "$(with_other x.npy "--scale none")"
+refused 2 "ranks have to have the same settings; rank 1: scale: expected unit, found none$" bash -c "$(with_other x.npy "--scale none")"
 refused 2 "the fit of rank 1 is not that of rank 0: seed: expected 0, found 7" bash -c "$(with_other x.npy "--seed 7")"
+refused 2 "ranks have to have the same labels; rank 1" bash -c "$(with_other "x.npy --train-per-class 9" "--labels others" "--labels labels.gz")"
+refused 2 "ranks have to have the same checkpoint; rank 1: expected one of stage .*, found one of stage" bash -c \
+    "exec ./deepnmf ${long[*]} --out o.safetensors --resume \$([[ \$OMPI_COMM_WORLD_RANK == 1 ]] && echo interrupted || echo killed).checkpoint --quiet"
+refused 2 "ranks have to have the same checkpoint; rank 1: expected one of stage .*, found none" bash -c \
+    "exec ./deepnmf ${long[*]} --out o.safetensors \$([[ \$OMPI_COMM_WORLD_RANK == 1 ]] && echo --checkpoint new.checkpoint || echo --resume killed.checkpoint) --quiet"
+refused 2 "ranks have to have the same options; rank 1: clip negative: expected false, found true$" bash -c \
+    'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --clip-negative)'
+refused 2 "ranks have to have the same options; rank 1: --stream no: expected false, found true$" bash -c \
+    'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --stream no)'
+refused 2 "rank 1 of 2: its arguments are not those of rank 0" bash -c \
+    'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --bogus)'
 refused 2 "ranks have to have the same model; rank 1" bash -c \
     'exec ./deepnmf transform $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo fit-1-1 || echo fit-2-1).safetensors x.npy --out o.npy --device cpu'
-refused 2 "ranks have to have the same task; rank 1: expected .*layer 2.*found .*layer 1" bash -c \
+refused 2 "ranks have to have the same task; rank 1: layer: expected 2, found 1$" bash -c \
     'exec ./deepnmf transform fit-2-1.safetensors x.npy --layer $((2 - OMPI_COMM_WORLD_RANK)) --out o.npy --device cpu'
 refused 2 "rank 1 failed: missing.npy: No such file" bash -c \
     'exec ./deepnmf evaluate fit-1-1.safetensors $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo missing.npy || echo x.npy) --device cpu'
@@ -211,6 +231,21 @@ for stream in yes no; do
 done
 ranks 3 transform fit-1-1.safetensors zeros.npy --device cpu --out zeros-h.npy 2>zeros.txt
 grep -q "2 of 2000 samples are all zero (the first: 700)" zeros.txt || fault "zero samples of a transform: $(cat zeros.txt)"
+
+# Values that are made 0 are counted over all ranks, and those that are not finite are named.
+for ((i = 0; i < 1200; i++)); do echo "$((i % 7 + 1)),$((i % 600 == 599 ? -i : 3)),$((i % 5))"; done >negative.csv
+./deepnmf pack negative.csv --out negative.npy --quiet
+for stream in yes no; do
+    processes 3 ./deepnmf fit negative.npy --layers 2 "${short[@]}" --clip-negative --stream "$stream" --json --out o.safetensors \
+        2>negative.txt >negative.json
+    for said in negative.txt negative.json; do
+        [[ "$(grep -o "2 negative values were made 0, the lowest -1199" "$said" | wc -l)" -eq 1 ]] || fault "clipped: $(cat "$said")"
+    done
+    ranks 3 transform o.safetensors negative.npy --clip-negative --stream "$stream" --device cpu --out o.npy 2>negative.txt
+done
+cp negative.npy infinite.npy
+printf '\000\000\200\177' | dd of=infinite.npy bs=1 seek="$(($(stat -c %s infinite.npy) - 4))" conv=notrunc status=none
+refused 3 "infinite.npy: 1 value is not finite, the first inf in sample 1200, feature 3" ./deepnmf fit infinite.npy --layers 2 "${short[@]}" --clip-negative
 
 # The help is printed once.
 processes 3 ./deepnmf fit --help >help.txt

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
+/// The setting that only a fit by ranks has.
+const SHARD: &str = "rows_of_a_shard_of_ranks";
+
 /// What a fit is of. Two that differ in it cannot go on from each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::train) struct Identity {
@@ -34,7 +37,7 @@ impl Identity {
         // Where it ends makes no difference to what was made before.
         all.remove("sweeps");
         all.insert("fine_tuning".into(), fine_tunes.into());
-        all.extend(block.map(|rows| ("rows_of_a_shard_of_ranks".into(), rows.into())));
+        all.extend(block.map(|rows| (SHARD.into(), rows.into())));
         all.extend(settings.clone());
         let version = env!("CARGO_PKG_VERSION").into();
         Ok(Self { version, samples, features, checksum, bits: 8 * size_of::<E>(), settings: all })
@@ -42,24 +45,36 @@ impl Identity {
 
     /// What is not the same, for people.
     pub(in crate::train) fn differences(&self, found: &Self) -> Vec<String> {
-        let mut all = Vec::new();
-        let mut compare = |what: &str, expected: String, found: String| {
-            if expected != found {
-                all.push(format!("{what}: expected {expected}, found {found}"));
-            }
+        let compare = |what: &str, expected: String, found: String| {
+            (expected != found).then(|| format!("{what}: expected {expected}, found {found}"))
         };
-        compare("version of deepnmf", self.version.clone(), found.version.clone());
-        compare("bits of a number", self.bits.to_string(), found.bits.to_string());
+        let mut all = Vec::new();
+        all.extend(compare("version of deepnmf", self.version.clone(), found.version.clone()));
+        all.extend(compare("bits of a number", self.bits.to_string(), found.bits.to_string()));
         let shape = |of: &Self| format!("{} × {}", of.samples, of.features);
-        compare("samples × features", shape(self), shape(found));
-        if shape(self) == shape(found) {
-            compare("checksum of samples", format!("{:08x}", self.checksum), format!("{:08x}", found.checksum));
-        }
+        let sums = (format!("{:08x}", self.checksum), format!("{:08x}", found.checksum));
+        all.extend(
+            compare("samples × features", shape(self), shape(found))
+                .or_else(|| compare("checksum of samples", sums.0, sums.1)),
+        );
         let names: BTreeSet<_> = self.settings.keys().chain(found.settings.keys()).collect();
-        for name in names {
-            let text = |of: &Self| of.settings.get(name).map_or("none".into(), Value::to_string);
-            compare(&name.replace('_', " "), text(self), text(found));
-        }
+        all.extend(names.into_iter().filter_map(|name| {
+            let setting = |of: &Self| of.settings.get(name).map(Value::to_string);
+            match (setting(self), setting(found)) {
+                (Some(_), None) if name == SHARD => Some(
+                    "it was made by ranks, found a process that is none: start it with mpirun or srun, or one process with \
+                     DEEPNMF_RANKS=yes"
+                        .into(),
+                ),
+                (None, Some(_)) if name == SHARD => {
+                    Some("it was made by one process that is no rank, found ranks: start one, with DEEPNMF_RANKS=no".into())
+                }
+                (expected, found) => {
+                    let text = |setting: Option<String>| setting.unwrap_or("none".into());
+                    compare(&name.replace('_', " "), text(expected), text(found))
+                }
+            }
+        }));
         all
     }
 }
