@@ -36,7 +36,8 @@ pub fn abandon_files() -> impl Sized {
 }
 
 /// A file that is about to be written. Its content goes to a temporary file beside it, which replaces an existing file only
-/// when it is complete. Dropped before that, it leaves nothing behind.
+/// when it is complete. Dropped before that, it leaves nothing behind; nor does a process that is killed where the system has files
+/// without a name, as Linux has.
 ///
 /// A file that is replaced keeps its mode and, where the system allows it, its owner. Symbolic links are followed: the file
 /// that they lead to is replaced.
@@ -45,8 +46,48 @@ pub struct NewFile {
     path: PathBuf,
     /// `path`, links followed.
     target: PathBuf,
-    file: NamedTempFile,
-    listed: Listed,
+    file: Temporary,
+}
+
+/// A temporary file in the folder of what it will be.
+#[derive(Debug)]
+enum Temporary {
+    /// It is gone with the process.
+    Unnamed(File),
+    Named(NamedTempFile, Listed),
+}
+
+impl Temporary {
+    fn file(&self) -> &File {
+        match self {
+            Self::Unnamed(file) => file,
+            Self::Named(file, _) => file.as_file(),
+        }
+    }
+
+    /// Moves it to its place.
+    fn persist(self, target: &Path) -> std::io::Result<()> {
+        let unfinished = unfinished();
+        match self {
+            Self::Unnamed(file) => {
+                let named = builder().make_in(folder_of(target), |path| link(&file, path))?;
+                named.persist(target).map(drop).map_err(|e| e.error)
+            }
+            Self::Named(file, listed) => {
+                let placed = file.persist(target);
+                drop(unfinished);
+                drop(listed);
+                placed.map(drop).map_err(|e| e.error)
+            }
+        }
+    }
+}
+
+/// Names of temporary files.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    builder
 }
 
 /// An entry of [`UNFINISHED`].
@@ -70,8 +111,8 @@ impl NewFile {
         let folder = folder_of(&target);
         remove_leftovers(folder);
         let failed = |e: std::io::Error| Error::io(path, e.kind().into());
-        let (file, listed) = temporary(folder, replaced.as_ref()).map_err(failed)?;
-        Ok(Self { path: path.to_path_buf(), target, file, listed })
+        let file = temporary(folder, replaced.as_ref()).map_err(failed)?;
+        Ok(Self { path: path.to_path_buf(), target, file })
     }
 
     /// The path that [`NewFile::create`] was given.
@@ -84,26 +125,23 @@ impl NewFile {
     /// # Errors
     /// [`Error::Format`] with the bytes that are available.
     pub fn reserve(&self, bytes: u64) -> Result<()> {
-        reserve(self.file.as_file(), &self.path, bytes)
+        reserve(self.file.file(), &self.path, bytes)
     }
 
     /// Writes the content, then moves the file to its place once all is on disk.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write(mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>) -> Result<()> {
-        let failed = |e| Error::io(&self.path, e);
-        let mut out = BufWriter::new(self.file.as_file_mut());
+    pub fn write(self, write: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>) -> Result<()> {
+        let Self { path, target, file } = self;
+        let failed = |e| Error::io(&path, e);
+        let mut out = BufWriter::new(file.file());
         write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
         drop(out);
-        let mut file = self.file.as_file();
         // More may have been reserved.
-        file.stream_position().and_then(|end| file.set_len(end)).and_then(|()| file.sync_all()).map_err(failed)?;
-        let unfinished = unfinished();
-        let placed = self.file.persist(&self.target);
-        drop(unfinished);
-        drop(self.listed);
-        placed.map(drop).map_err(|e| failed(e.error))
+        let mut whole = file.file();
+        whole.stream_position().and_then(|end| whole.set_len(end)).and_then(|()| whole.sync_all()).map_err(failed)?;
+        file.persist(&target).map_err(failed)
     }
 }
 
@@ -151,8 +189,7 @@ impl NewFolder {
     /// [`Error::Io`].
     pub fn create_in(parent: &Path) -> Result<Self> {
         let mut unfinished = unfinished();
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+        let mut builder = builder();
         // As any other folder of the user.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -173,10 +210,7 @@ impl NewFolder {
 ///
 /// # Errors
 /// As [`NewFile::create`] and [`NewFile::write`].
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>,
-) -> Result<()> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>) -> Result<()> {
     NewFile::create(path)?.write(write)
 }
 
@@ -242,10 +276,54 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A temporary file in `folder`. It is locked while it is open: an unlocked one is of a process that has ended.
-fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(NamedTempFile, Listed)> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+/// A file without a name in `folder`, where the file system has such and the system lets it be named later.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+    let (how, anyone) = (OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o666));
+    let file = File::from(rustix::fs::open(folder, how, anyone).ok()?);
+    // So that it is not taken for a leftover in the moment in which it has a temporary name.
+    let _ = file.try_lock();
+    path_of(&file).exists().then_some(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_: &Path) -> Option<File> {
+    None
+}
+
+/// Where Linux has a file that is open.
+#[cfg(target_os = "linux")]
+fn path_of(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)).into()
+}
+
+/// Gives a file of [`unnamed`] a name that nothing has.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> std::io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    Ok(linkat(CWD, path_of(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// A temporary file in `folder`, without a name where that is possible.
+fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<Temporary> {
+    match unnamed(folder) {
+        Some(file) => {
+            replaced.map_or(Ok(()), |replaced| inherit(&file, replaced))?;
+            Ok(Temporary::Unnamed(file))
+        }
+        None => named(folder, replaced),
+    }
+}
+
+/// It is locked while it is open: an unlocked one is of a process that has ended.
+fn named(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<Temporary> {
+    let mut builder = builder();
     // Temporary files are private by default. A result gets the mode of the file it replaces, or that of the user's umask.
     #[cfg(unix)]
     let anyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
@@ -263,7 +341,7 @@ fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<(Nam
             if let Some(replaced) = replaced {
                 inherit(file.as_file(), replaced)?;
             }
-            return Ok((file, listed));
+            return Ok(Temporary::Named(file, listed));
         }
     }
 }
@@ -289,6 +367,34 @@ fn remove_leftovers(folder: &Path) {
             if OpenOptions::new().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
                 let _ = std::fs::remove_file(path);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is in a folder.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_not_whole_has_no_name_or_is_locked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("a");
+        // Not every system, nor every file system, has files without a name.
+        let ways = [named(folder.path(), None).ok(), unnamed(folder.path()).map(Temporary::Unnamed)];
+        assert!(ways[0].is_some());
+        for file in ways.into_iter().flatten() {
+            write_atomically(&folder.path().join("b"), |out| out.write_all(b"another")).expect("written");
+            assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+            file.file().write_all(b"whole").expect("written");
+            file.persist(&target).expect("moved");
+            assert_eq!(std::fs::read(&target).expect("there"), b"whole");
+            assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
         }
     }
 }

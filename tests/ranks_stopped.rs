@@ -76,9 +76,14 @@ fn interrupted(path: &Path, ranks: Ranks, when: When) -> Result<Fit<f64>, Error>
 }
 
 fn resumed(path: PathBuf, size: usize) -> Vec<Result<Fit<f64>, String>> {
+    resumed_from(move |_| path.clone(), size)
+}
+
+/// Each rank from a checkpoint of its own.
+fn resumed_from(path: impl Fn(Ranks) -> PathBuf + Send + Sync + 'static, size: usize) -> Vec<Result<Fit<f64>, String>> {
     on_ranks(size, move |ranks| {
         let config = Config { ranks: Some(ranks), ..config() };
-        let mut to = Checkpoints { resume: true, ..Checkpoints::new(&path) };
+        let mut to = Checkpoints { resume: true, ..Checkpoints::new(path(ranks)) };
         let x = &mut own(&data(), &config);
         train::fit_with_checkpoints(&mut Cpu::new(), x, &config, &mut to, &mut train::silent).map_err(|e| e.to_string())
     })
@@ -121,7 +126,16 @@ fn a_fit_goes_on_with_another_number_of_ranks_to_the_same_bits() {
             &mut train::silent,
         );
         let message = alone.map(|_| ()).unwrap_err().to_string();
-        assert!(message.contains("rows of a shard of ranks: expected 16, found none"), "{message}");
+        assert!(message.contains("it was made by ranks, found a process that is none"), "{message}");
+    }
+    // Of the same fit, at another moment of it.
+    let at = folder.path().to_path_buf();
+    for refused in resumed_from(move |ranks| at.join(["0.checkpoint", "2.checkpoint"][ranks.rank() % 2]), 3) {
+        let message = refused.map(|_| ()).unwrap_err();
+        assert!(
+            message.contains("ranks have to have the same checkpoint; rank 1: expected one of stage 0"),
+            "{message}"
+        );
     }
 }
 

@@ -192,6 +192,7 @@ pub(crate) fn finished(
             Ok(fit)
         }
         Err(Error::Interrupted { checkpoint }) => {
+            let code = signals::exit_code(ranks)?;
             let command = checkpoint.as_deref().map(goes_on);
             if command.is_none() {
                 to_stderr("there is no checkpoint yet: the same command begins anew");
@@ -200,7 +201,7 @@ pub(crate) fn finished(
                 let at = checkpoint.map(|at| at.display().to_string());
                 out.json(&json!({ "interrupted": true, "checkpoint": at, "resume": command }))?;
             }
-            Err(Failure::Interrupted(signals::exit_code(ranks)?))
+            Err(Failure::Interrupted(code))
         }
         Err(e) => {
             // It is no fault of the fit.

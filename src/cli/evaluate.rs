@@ -208,6 +208,9 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
         out.summary("labels", &attribute.text())?;
     }
     out.summary("device", &engine.device_name())?;
+    if let Some(ranks) = ranks {
+        out.summary("ranks", &ranks.size().to_string())?;
+    }
     let (runs, features, ridge) = (how.runs, name_of(&scaling), projections[0].ridge);
     if ridge > 0.0 {
         out.summary(

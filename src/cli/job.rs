@@ -1,12 +1,11 @@
 //! From a data set to a model file: checking, scaling, fitting, and the reports on it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use deepnmf::atomic::NewFile;
 use deepnmf::backend::{Precision, Storage};
-use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Reading, Samples, Scale};
+use deepnmf::data::{Dim, Features, ImageSet, LoadOptions, Samples, Scale};
 use deepnmf::evaluate::zeros;
 use deepnmf::model::{Activate, Method, ModelSpec};
 use deepnmf::store::{Model, Split, Training, Writer};
@@ -22,7 +21,7 @@ use super::output::{Output, arrows, bytes, name_of, percent};
 use super::part::{Part, phases, share};
 use super::progress::Reporter;
 use super::ranks::agreed;
-use super::samples::{self, checked, streamed_json};
+use super::samples::{self, Streamed, checked};
 use super::stages::Stages;
 
 /// A data set to fit.
@@ -67,7 +66,7 @@ pub(crate) struct Fitted {
     precision: Precision,
     zero_samples: usize,
     /// What was read in all passes, where samples were streamed.
-    streamed: Option<Arc<Reading>>,
+    streamed: Option<Streamed>,
     /// What several processes exchanged.
     exchanged: Option<Value>,
     load_seconds: f64,
@@ -146,6 +145,7 @@ impl Job {
         let (fit_seconds, after) = (begin.elapsed().as_secs_f64(), ranks.map(|ranks| ranks.traffic()));
         drop((progress, x));
         let mut fit = checkpoint::finished(fit, checkpoint.as_ref(), ranks, out)?;
+        let streamed = streamed.map(|read| Streamed::of(&read, ranks)).transpose()?;
         let warnings = std::mem::take(&mut fit.warnings);
         for warning in &warnings {
             match warning {
@@ -244,7 +244,7 @@ impl Fitted {
             "labels": self.labels.as_ref().map(|(_, json)| json),
             "notes": self.notes,
             "zero_samples": self.zero_samples,
-            "streamed": self.streamed.as_deref().map(streamed_json),
+            "streamed": self.streamed.as_ref().map(Streamed::json),
             "ranks": self.exchanged,
             "reading": m.reading,
             "preprocess": m.preprocess,
@@ -314,8 +314,9 @@ impl Fitted {
             out.summary("labels", text)?;
         }
         if let Some(read) = &self.streamed {
-            let share = percent(read.waited().as_secs_f64() / m.seconds.total);
-            let text = format!("{} read from the file, {share} of the time of the fit waiting", bytes(read.bytes()));
+            let share = percent(read.waited / m.seconds.total);
+            let text =
+                format!("{} read from the file, {share} of the time of the fit waiting", bytes(read.bytes as u64));
             out.summary("streamed", &text)?;
         }
         let title = ModelSpec::by_name(&m.model)?.title;

@@ -121,6 +121,7 @@ pub(crate) fn run() -> Result {
     // MPI may start threads: after the variable was set.
     let connected = ranks::connect(command.is_shared())?;
     let ranks = connected.as_ref().map(|connected| connected.ranks);
+    ranks.map_or(Ok(()), |ranks| ranks.same("command", given.subcommand_name().unwrap_or_default()))?;
     signals::watch();
     let given = given.subcommand().map(|(_, given)| given);
     let is_first = ranks.is_none_or(|ranks| ranks.is_first());

@@ -303,7 +303,9 @@ impl Running {
         let samples = per_second(now.samples, self.before.samples);
         let waiting = percent((now.waited - self.before.waited).as_secs_f64() / seconds);
         let read = bytes(per_second(now.bytes, self.before.bytes));
-        (samples > 0).then(|| format!("{} samples/s, {read}/s, {waiting} waiting", HumanCount(samples)))
+        // Others read theirs.
+        let of = if deepnmf::ranks::launched().is_some_and(|(_, size)| size > 1) { " of rank 0" } else { "" };
+        (samples > 0).then(|| format!("{} samples/s{of}, {read}/s, {waiting} waiting", HumanCount(samples)))
     }
 }
 

@@ -153,7 +153,16 @@ pub(super) fn own(
         "{} ranks; the first one has {} of {samples} samples{}",
         ranks.size(),
         rows.len(),
-        if streams { ", which are streamed".into() } else { format!(", and takes about {} of memory", bytes(needed)) }
+        match (streams, stream) {
+            (false, _) => format!(", and takes about {} of memory", bytes(needed)),
+            (true, Stream::Yes) => ", which are streamed".into(),
+            (true, _) => format!(
+                ", which are streamed: held they take about {} of memory, with all that is needed besides; at most {}, or less on \
+                 another rank (--memory, or half of what is free by the ranks of a machine)",
+                bytes(needed),
+                bytes(options.budget())
+            ),
+        }
     ));
     let part = Part { ranks, first: rows.start, samples, names: set.names };
     if streams {

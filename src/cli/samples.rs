@@ -195,9 +195,25 @@ pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
     })
 }
 
-/// What was read in all passes, for `--json`.
-pub(crate) fn streamed_json(read: &Reading) -> Value {
-    json!({ "samples": read.samples(), "bytes": read.bytes(), "waited": read.waited().as_secs_f64() })
+/// What was read in all passes; by several processes together, and the mean of the seconds that each waited for it.
+pub(crate) struct Streamed {
+    samples: f64,
+    pub(crate) bytes: f64,
+    pub(crate) waited: f64,
+}
+
+impl Streamed {
+    pub(crate) fn of(read: &Reading, ranks: Option<Ranks>) -> deepnmf::Result<Self> {
+        let own = vec![read.samples() as f64, read.bytes() as f64, read.waited().as_secs_f64()];
+        let all = ranks.map_or(Ok(own.clone()), |ranks| ranks.total(own))?;
+        let size = ranks.map_or(1, |ranks| ranks.size());
+        Ok(Self { samples: all[0], bytes: all[1], waited: all[2] / size as f64 })
+    }
+
+    /// For `--json`.
+    pub(crate) fn json(&self) -> Value {
+        json!({ "samples": self.samples as u64, "bytes": self.bytes as u64, "waited": self.waited })
+    }
 }
 
 /// The coefficients of samples on a layer of a model, handed to `take` in order; those in a file a shard at a time, and those of several

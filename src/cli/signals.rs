@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use deepnmf::ranks::Ranks;
 
+use super::output::to_stderr;
+
 /// What the next signal sets, instead of ending the program.
 static FINISHES: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 /// The last signal, 0 for none.
@@ -26,13 +28,27 @@ pub(super) fn finish_no_more() {
     *finishes() = None;
 }
 
-/// The exit code after the signal that set the flag, of any of several ranks.
+/// The exit code after the signal that set the flag, of any of several ranks; says which of them, where the first one did not hear it.
 pub(super) fn exit_code(ranks: Option<Ranks>) -> deepnmf::Result<u8> {
     let mut signal = RECEIVED.load(Ordering::Relaxed);
     if let Some(ranks) = ranks {
-        signal = ranks.all_of(&signal)?.into_iter().max().unwrap_or(signal);
+        let all = ranks.all_of(&signal)?;
+        let (rank, heard) = all.iter().enumerate().max_by_key(|(_, signal)| **signal).unwrap_or((0, &signal));
+        if all[0] == 0 {
+            to_stderr(&format!("stopped by {}, which rank {rank} was sent", name(*heard)));
+        }
+        signal = *heard;
     }
     Ok(u8::try_from(128 + signal).unwrap_or(1))
+}
+
+fn name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".into(),
+        2 => "SIGINT".into(),
+        15 => "SIGTERM".into(),
+        other => format!("signal {other}"),
+    }
 }
 
 /// Watches for SIGINT, SIGTERM and SIGHUP. On other systems than Unix the program just ends; the next one removes its unfinished files.
@@ -41,7 +57,7 @@ pub(super) fn watch() {
     use deepnmf::atomic::abandon_files;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-    use super::output::{stderr_is_terminal, to_stderr};
+    use super::output::stderr_is_terminal;
 
     // A file above the size limit of the user should be an error of the write, not a signal that ends the program.
     let hangup = Some(SIGHUP).filter(|signal| !is_ignored(*signal));
@@ -49,17 +65,21 @@ pub(super) fn watch() {
     let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
     std::thread::spawn(move || {
         for signal in &mut signals {
-            let name = match signal {
-                SIGINT => "SIGINT",
-                SIGTERM => "SIGTERM",
-                SIGHUP => "SIGHUP",
-                _ => continue,
-            };
+            if signal == SIGXFSZ {
+                continue;
+            }
+            let name = name(signal);
             RECEIVED.store(signal, Ordering::Relaxed);
             let line = if stderr_is_terminal() { "\n" } else { "" };
             if let Some(flag) = finishes().take() {
                 flag.store(true, Ordering::Relaxed);
-                to_stderr(&format!("{line}{name}: ends after this iteration; once more ends it at once"));
+                // A rank that fails has its launcher end the others by a signal, too.
+                let unless = if deepnmf::ranks::launched().is_some_and(|(_, size)| size > 1) {
+                    ", unless a rank has failed"
+                } else {
+                    ""
+                };
+                to_stderr(&format!("{line}{name}: ends after this iteration{unless}; once more ends it at once"));
                 continue;
             }
             let _no_more_files = abandon_files();

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use deepnmf::Error;
 use deepnmf::atomic::{NewFile, write_atomically};
@@ -50,6 +51,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
+    let start = Instant::now();
     let file = by_first(ranks, || output(&args.out, &[&args.model, &args.data]))?;
     refuse_input(&names_file_of(&args.out), &[&args.model, &args.data])?;
     let ending = args.out.extension().map_or("npy".into(), |e| e.to_string_lossy().to_lowercase());
@@ -121,6 +123,7 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
             "ranks": ranks.map(|ranks| json!({ "size": ranks.size() })),
             "relative_error": error,
             "steps": steps,
+            "seconds": start.elapsed().as_secs_f64(),
             "out": args.out.display().to_string(),
             "names": names_file.map(|file| file.display().to_string()),
         }));
@@ -136,6 +139,7 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
     }
     let error = percent(error);
     out.summary("error", &format!("{error} of ‖X‖ is not explained, after {steps} steps"))?;
+    out.summary("seconds", &format!("{:.1}", start.elapsed().as_secs_f64()))?;
     out.summary("written", &written(&args.out))?;
     match names_file {
         Some(file) => out.summary("written", &format!("{}, a name for every row", written(&file))),

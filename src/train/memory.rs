@@ -69,7 +69,12 @@ const FEW_ROWS: usize = 1024;
 /// in f32, what [`device_bytes`] is of a GPU. `u64::MAX` where it is beyond counting.
 pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
     let (all, n) = (n, config.own_rows(n, m).len());
-    let config = &of_rank(config, all, m);
+    let mut config = of_rank(config, all, m);
+    if config.ranks.is_some() && !on_gpu {
+        // Their shards are small.
+        config.max_shard_rows = Some(config.block_rows((all, m)));
+    }
+    let config = &config;
     let rows = [m].into_iter().chain(config.layers.iter().copied());
     let of = config.pretrained_on(n).unwrap_or(n);
     let start =
@@ -80,7 +85,8 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
         // H is in memory once it is done.
         fit = fit.max(words(n, config.layers.last().copied().unwrap_or(0)));
     }
-    let ahead = if config.stream { 2 * words(n, m).min(SHARD_BYTES as u64) } else { 0 };
+    let shard = words(n.min(config.shard_rows(n)), m).min(SHARD_BYTES as u64);
+    let ahead = if config.stream { 2 * shard } else { 0 };
     match start.saturating_add(fit).saturating_add(ahead) {
         most if most >= MOST => u64::MAX,
         bytes => bytes,

@@ -38,7 +38,7 @@ impl Config {
         match self.coupled().or_else(other).or_else(online) {
             None => Ok(()),
             Some(why) => Err(Error::Config(format!(
-                "{why}: several ranks cannot fit it together; run it alone, without mpirun or srun"
+                "{why}: several ranks cannot fit it together; run it alone, without mpirun or srun, or with DEEPNMF_RANKS=no"
             ))),
         }
     }

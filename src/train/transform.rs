@@ -97,14 +97,17 @@ pub fn transform_samples<B: Backend>(
         ranks.same("task", what)?;
     }
     let (rank, size) = ranks.map_or((0, 1), |ranks| (ranks.rank(), ranks.size()));
-    let (mut squares_of_all, mut left, mut steps) = (0.0, 0.0, 0.0);
+    let (mut squares_of_all, mut left, mut steps, mut said) = (0.0, 0.0, 0.0, None);
     for (shard, rows) in shards.enumerate() {
         let owner = shard % size;
         let (mut h, mut numbers) = (Array2::zeros((0, k)), [0.0; 3]);
         if owner == rank {
             let x = x.rows(rows.clone())?;
             let norm = squares(x.view());
-            let mut part = |p: &Progress| progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p });
+            let mut part = |p: &Progress| {
+                said = Some(*p);
+                progress(&Progress { done: shard * p.of + p.done, of: of * p.of, ..*p })
+            };
             (h, numbers) = if norm == 0.0 {
                 (Array2::zeros((rows.len(), k)), numbers)
             } else {
@@ -121,6 +124,10 @@ pub fn transform_samples<B: Backend>(
                 h = Array2::zeros((rows.len(), k));
                 ranks.receive(owner, bytemuck::cast_slice_mut(&mut numbers))?;
                 ranks.receive_rows(owner, h.view_mut())?;
+                // What another rank has done is done.
+                if let Some(p) = said {
+                    let _ = progress(&Progress { done: (shard + 1) * p.of, of: of * p.of, ..p });
+                }
             }
             _ => {}
         }

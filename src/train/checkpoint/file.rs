@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// The entry of the metadata.
@@ -131,4 +131,29 @@ fn open(path: &Path) -> Result<(String, BufReader<File>)> {
     let ours = ours.to_string();
     file.seek(SeekFrom::Start(8 + header)).map_err(failed)?;
     Ok((ours, file))
+}
+
+/// A file that takes whatever is written to it, and says in the end what went wrong; None takes it, too.
+pub(super) struct Deferred(pub(super) std::io::Result<Option<BufWriter<File>>>);
+
+impl Deferred {
+    pub(super) fn finish(self) -> std::io::Result<Option<File>> {
+        let into_file = |file: BufWriter<File>| file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        self.0?.map(into_file).transpose()
+    }
+}
+
+impl Write for Deferred {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Ok(Some(file)) = &mut self.0
+            && let Err(e) = file.write_all(bytes)
+        {
+            self.0 = Err(e);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
