@@ -24,7 +24,7 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every unfinished file and folder of this process. While the returned guard lives, threads that create or finish a file block:
+/// Removes every unfinished file and folder of this process. While the returned guard lives, threads that give a file a name block:
 /// for a process that is about to end.
 #[must_use = "files can be created again when the guard is dropped"]
 pub fn abandon_files() -> impl Sized {
@@ -70,7 +70,7 @@ impl Temporary {
         let unfinished = unfinished();
         match self {
             Self::Unnamed(file) => {
-                let named = builder().make_in(folder_of(target), |path| link(&file, path))?;
+                let named = builder().rand_bytes(RANDOM).make_in(folder_of(target), |path| link(&file, path))?;
                 named.persist(target).map(drop).map_err(|e| e.error)
             }
             Self::Named(file, listed) => {
@@ -86,7 +86,7 @@ impl Temporary {
 /// Names of temporary files.
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    builder.prefix(PREFIX).suffix(SUFFIX);
     builder
 }
 
@@ -190,6 +190,7 @@ impl NewFolder {
     pub fn create_in(parent: &Path) -> Result<Self> {
         let mut unfinished = unfinished();
         let mut builder = builder();
+        builder.rand_bytes(RANDOM);
         // As any other folder of the user.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -281,10 +282,13 @@ pub fn folder_of(path: &Path) -> &Path {
 fn unnamed(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags};
     let (how, anyone) = (OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o666));
-    let file = File::from(rustix::fs::open(folder, how, anyone).ok()?);
+    let new = || Some(File::from(rustix::fs::open(folder, how, anyone).ok()?));
+    let (file, tried) = (new()?, new()?);
+    // Whether another one can be named.
+    builder().rand_bytes(RANDOM).make_in(folder, |path| link(&tried, path)).ok()?;
     // So that it is not taken for a leftover in the moment in which it has a temporary name.
     let _ = file.try_lock();
-    path_of(&file).exists().then_some(file)
+    Some(file)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -324,6 +328,7 @@ fn temporary(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<Temp
 /// It is locked while it is open: an unlocked one is of a process that has ended.
 fn named(folder: &Path, replaced: Option<&Metadata>) -> std::io::Result<Temporary> {
     let mut builder = builder();
+    builder.rand_bytes(RANDOM);
     // Temporary files are private by default. A result gets the mode of the file it replaces, or that of the user's umask.
     #[cfg(unix)]
     let anyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
@@ -375,26 +380,21 @@ fn remove_leftovers(folder: &Path) {
 mod tests {
     use super::*;
 
-    /// What is in a folder.
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    }
-
     #[test]
     fn a_file_that_is_not_whole_has_no_name_or_is_locked() {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("a");
+        let files = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
         // Not every system, nor every file system, has files without a name.
         let ways = [named(folder.path(), None).ok(), unnamed(folder.path()).map(Temporary::Unnamed)];
         assert!(ways[0].is_some());
         for file in ways.into_iter().flatten() {
             write_atomically(&folder.path().join("b"), |out| out.write_all(b"another")).expect("written");
-            assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+            assert_eq!(files(), 2);
             file.file().write_all(b"whole").expect("written");
             file.persist(&target).expect("moved");
             assert_eq!(std::fs::read(&target).expect("there"), b"whole");
-            assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+            assert_eq!(files(), 2);
         }
     }
 }

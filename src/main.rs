@@ -34,7 +34,7 @@ fn usage(e: &clap::Error) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         wait_for_first(code);
-        cli::output::say(&format!("error: rank {rank} of {size}: its arguments are not those of rank 0"));
+        cli::output::say(&format!("error: rank {rank} of {size}: its arguments may not be those of rank 0"));
     }
     match expected(e).map_or_else(|| e.print(), |text| write!(std::io::stderr(), "{text}")) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(1),

@@ -79,6 +79,8 @@ fi
 export DEEPNMF_GPU=require
 # Without a selection of targets: the library, the commands, tests/ and the examples in the documentation. deepnmf itself is little
 # optimised, what it depends on is as ever: twenty programs with tests, each with the generic training, compile in a third of the time.
+# The command that is optimised is in its place again, however this ends.
+trap 'cargo build --release --quiet' EXIT
 cargo test --release --config 'profile.release.package.deepnmf.opt-level=1' "$@" ${with_data[@]+"${with_data[@]}"}
 # Benches are only compiled: their figures mean nothing on a busy machine. Not when single tests were asked for.
 if [[ $# -eq 0 ]]; then
@@ -93,8 +95,6 @@ if [[ $# -eq 0 && "$(uname -s)" == Linux ]]; then
     mpi_found || apt_install MPI "Install OpenMPI or MPICH and libclang by hand." openmpi-bin libopenmpi-dev libclang-dev
     bash tests/mpi/run.sh
 fi
-# The command that is optimised is in its place again.
-cargo build --release --quiet
 if [[ ${#with_data[@]} -eq 0 ]]; then
     echo "not run: the tests on PIE, ORL and the CMU faces, which are not in $DEEPNMF_DATA; DEEPNMF_DATA names their folder"
 fi

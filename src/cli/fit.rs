@@ -15,6 +15,7 @@ use deepnmf::ranks::Ranks;
 use deepnmf::train::{
     Balance, Config, Extrapolate, GraphConfig, GraphWeights, Init, Metric, Online, PenaltyScale, Solver, host_bytes,
 };
+use serde_json::json;
 
 use super::Result;
 use super::args::{DataArgs, DeviceArg, item, known, named, samples_or_all, time_limit};
@@ -344,6 +345,9 @@ pub(crate) fn run(args: Args, given: Option<&ArgMatches>, ranks: Option<Ranks>, 
     };
     asked.check(&set, &data)?;
     agreed(ranks, labels.take(&mut set, out))?;
+    if let Some(ranks) = ranks {
+        ranks.same("options", json!({ "train_per_class": args.train_per_class, "split_seed": args.split_seed }))?;
+    }
     let (set, split) = match args.train_per_class {
         Some(n) => agreed(ranks, split(set, n, args.split_seed, &data))?,
         None => (set, None),

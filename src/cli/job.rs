@@ -67,6 +67,8 @@ pub(crate) struct Fitted {
     zero_samples: usize,
     /// What was read in all passes, where samples were streamed.
     streamed: Option<Streamed>,
+    /// Whether that was images, which are decoded.
+    images: bool,
     /// What several processes exchanged.
     exchanged: Option<Value>,
     load_seconds: f64,
@@ -127,6 +129,7 @@ impl Job {
         if let Some(expected) = expected {
             out.detail(&format!("expected device memory {}", bytes(expected)));
         }
+        let images = x.are_images();
         let (x, streamed) = samples::source(x)?;
         let mut x = match &part {
             None => x,
@@ -203,6 +206,7 @@ impl Job {
             precision,
             zero_samples,
             streamed,
+            images,
             exchanged,
             load_seconds,
             memory,
@@ -244,7 +248,7 @@ impl Fitted {
             "labels": self.labels.as_ref().map(|(_, json)| json),
             "notes": self.notes,
             "zero_samples": self.zero_samples,
-            "streamed": self.streamed.as_ref().map(Streamed::json),
+            "streamed": self.streamed,
             "ranks": self.exchanged,
             "reading": m.reading,
             "preprocess": m.preprocess,
@@ -315,8 +319,8 @@ impl Fitted {
         }
         if let Some(read) = &self.streamed {
             let share = percent(read.waited / m.seconds.total);
-            let text =
-                format!("{} read from the file, {share} of the time of the fit waiting", bytes(read.bytes as u64));
+            let what = if self.images { "of pixels decoded" } else { "read from the file" };
+            let text = format!("{} {what}, {share} of the time of the fit waiting", bytes(read.bytes));
             out.summary("streamed", &text)?;
         }
         let title = ModelSpec::by_name(&m.model)?.title;

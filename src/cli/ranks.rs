@@ -8,9 +8,10 @@ use deepnmf::data::{Dim, ImageSet, LoadOptions, Samples};
 use deepnmf::ranks::{Connected, Ranks};
 use deepnmf::store::{Model, Split};
 use deepnmf::train::Config;
+use serde_json::json;
 
 use super::files::existing;
-use super::output::{self, Output, bytes};
+use super::output::{self, Output, bytes, name_of};
 use super::part::Part;
 use super::samples::{self, Need, Stream, hold, reading};
 use super::{Failure, Result};
@@ -90,12 +91,15 @@ pub(super) fn read_by_all(
     (ranks, stream): (Ranks, Stream),
     out: &Output,
 ) -> Result<ImageSet<Samples>> {
+    let how = json!({ "reading": options, "skip_broken": options.skip_broken, "--stream": name_of(&stream) });
+    ranks.same("options", how)?;
     let opened = deepnmf::data::open_by(path, options, Some(ranks));
-    // By all of them in one way.
-    let in_file = !ranks.any([opened.is_err()])?[0];
+    // By all of them in one way; of a folder each its own, or nobody any.
+    let [failed, ends] = ranks.any([opened.is_err(), opened.is_err() && (stream == Stream::Yes || path.is_dir())])?;
     let set = match opened {
-        Ok(set) if in_file => Ok(set),
-        Err(why) if stream == Stream::Yes => Err(why.into()),
+        Ok(set) if !failed => Ok(set),
+        Err(why) if ends => Err(why.into()),
+        Ok(set) if ends => Ok(set),
         _ => hold(path, options, out),
     };
     let set = agreed(Some(ranks), set)?;

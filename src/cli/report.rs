@@ -145,8 +145,11 @@ impl Shown {
         let n = set.n_samples();
         let most = SHOWN.min((SHOWN_BYTES / size(1, set.n_features())).max(1) as usize).min(n);
         let rows: Vec<usize> = (0..most).map(|i| (i as u128 * n as u128 / most as u128) as usize).collect();
+        let named = !set.names.is_empty();
         let mut set = set.select(&rows).hold()?;
-        set.names = rows.iter().map(|row| format!("sample {row}")).collect();
+        if !named {
+            set.names = rows.iter().map(|row| format!("sample {row}")).collect();
+        }
         let source = format!("{source} ({most} of {n} samples, evenly spread)");
         let h = match stored {
             true => f.h.select(Axis(0), &rows),

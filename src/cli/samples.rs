@@ -12,7 +12,6 @@ use deepnmf::store::{Model, Split};
 use deepnmf::train::{Progress, Projection, Source};
 use deepnmf::{Engine, Error};
 use ndarray::{Array2, ArrayView2, s};
-use serde_json::{Value, json};
 
 use super::Result;
 use super::args::named;
@@ -31,7 +30,7 @@ pub(crate) struct StreamArg {
     pub(crate) stream: Stream,
 }
 
-#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq)]
+#[derive(serde::Serialize, serde::Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Stream {
     Auto,
@@ -68,6 +67,7 @@ pub(crate) fn read(
             Ok(set) if !fits(&set, path, options, need, out)? => Some(set),
             // All of a folder was looked at.
             Ok(set) if set.x.are_images() => Some(in_memory(set, out)?),
+            Err(why) if path.is_dir() => return Err(why.into()),
             _ => None,
         },
     };
@@ -196,23 +196,22 @@ pub(crate) fn is_of(model: &Model, x: &Samples) -> Result<bool> {
 }
 
 /// What was read in all passes; by several processes together, and the mean of the seconds that each waited for it.
+#[derive(serde::Serialize)]
 pub(crate) struct Streamed {
-    samples: f64,
-    pub(crate) bytes: f64,
+    samples: u64,
+    pub(crate) bytes: u64,
     pub(crate) waited: f64,
 }
 
 impl Streamed {
     pub(crate) fn of(read: &Reading, ranks: Option<Ranks>) -> deepnmf::Result<Self> {
-        let own = vec![read.samples() as f64, read.bytes() as f64, read.waited().as_secs_f64()];
-        let all = ranks.map_or(Ok(own.clone()), |ranks| ranks.total(own))?;
-        let size = ranks.map_or(1, |ranks| ranks.size());
-        Ok(Self { samples: all[0], bytes: all[1], waited: all[2] / size as f64 })
-    }
-
-    /// For `--json`.
-    pub(crate) fn json(&self) -> Value {
-        json!({ "samples": self.samples as u64, "bytes": self.bytes as u64, "waited": self.waited })
+        let own = (read.samples(), read.bytes(), read.waited().as_secs_f64());
+        let all = ranks.map_or(Ok(vec![own]), |ranks| ranks.all_of(&own))?;
+        Ok(Self {
+            samples: all.iter().map(|of| of.0).sum(),
+            bytes: all.iter().map(|of| of.1).sum(),
+            waited: all.iter().map(|of| of.2).sum::<f64>() / all.len() as f64,
+        })
     }
 }
 

@@ -189,10 +189,6 @@ pub(super) fn load(
 ) -> Result<(ImageSet<Samples>, usize)> {
     let asked = reading.asked();
     let options = shared(reading.over(&model.metadata.reading, path, out)?, ranks);
-    if let Some(ranks) = ranks {
-        let how = json!({ "reading": options, "skip_broken": options.skip_broken, "--stream no": stream.stream == Stream::No });
-        ranks.same("options", how)?;
-    }
     let read = |options: &LoadOptions| match ranks {
         None => read(path, options, stream.stream, &Need { held, coupled: None }, out),
         Some(ranks) => {

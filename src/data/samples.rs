@@ -41,15 +41,20 @@ impl ImageSet<Samples> {
     ///
     /// # Errors
     /// As [`FileSamples::rows`].
-    pub fn hold(self) -> Result<ImageSet> {
-        self.hold_with(&mut |_| {}).map(|(set, _)| set)
+    pub fn hold(mut self) -> Result<ImageSet> {
+        let all = 0..self.n_samples();
+        let x = match std::mem::replace(&mut self.x, Samples::Held(Array2::default((0, 0)))) {
+            Samples::Held(x) => x,
+            Samples::InFile(mut x) => x.rows(all)?,
+        };
+        Ok(self.with_x(|_| x))
     }
 
-    /// [`ImageSet::hold`], which says how many it has read. Also returns a look at those that were to be clipped: its note is in none of
-    /// the set.
+    /// [`ImageSet::hold`] within the memory that the options of reading allow, which says how many it has read. Also returns a look at
+    /// those that were to be clipped: its note is in none of the set.
     ///
     /// # Errors
-    /// As [`ImageSet::hold`].
+    /// As [`ImageSet::hold`], and [`Error::Config`] where they take more memory.
     pub fn hold_with(mut self, progress: &mut dyn FnMut(&SoFar)) -> Result<(ImageSet, Option<Look>)> {
         let (x, look) = match std::mem::replace(&mut self.x, Samples::Held(Array2::default((0, 0)))) {
             Samples::Held(x) => (x, None),

@@ -72,12 +72,13 @@ impl<'a> Samples<'a> {
                     Some(false) => None,
                     Some(true) => Some(data::open(path, &opts)?),
                     // What cannot be opened can perhaps be read; if not, that says why.
+                    None if path.is_dir() => Some(data::open(path, &opts)?),
                     None => data::open(path, &opts).ok().filter(|set| set.x.are_images() || streams(set.x.size())),
                 };
                 let set = match opened {
                     Some(set) if streams(set.x.size()) => set,
                     // All of a folder was looked at.
-                    Some(images) => images.hold()?.with_x(data::Samples::Held),
+                    Some(images) => images.hold_with(&mut |_| {})?.0.with_x(data::Samples::Held),
                     None => data::load(path, &opts)?.with_x(data::Samples::Held),
                 };
                 let set = in_order(set, names, path)?;

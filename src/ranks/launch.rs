@@ -109,7 +109,8 @@ fn launcher_by(of: Variables<'_>) -> Option<Vec<String>> {
         None | Some((_, 1)) => &["env", "DEEPNMF_RANKS=yes"],
         // Inside of a step mpirun has its own variables.
         _ if numbered(of, &PROCESS[..1]).is_none() && of("SLURM_STEP_NUM_TASKS").is_some() => {
-            &["srun", "--mpi=pmix", "-n", &size]
+            let how = if of("PMIX_RANK").is_some() { "--mpi=pmix" } else { "--mpi=pmi2" };
+            &["srun", how, "--kill-on-bad-exit", "-n", &size]
         }
         _ => &["mpirun", "-n", &size],
     };
@@ -250,7 +251,7 @@ mod tests {
         let mpirun = [("OMPI_COMM_WORLD_RANK", "2"), ("OMPI_COMM_WORLD_SIZE", "4")];
         let srun = [("PMIX_RANK", "5"), ("SLURM_STEP_NUM_TASKS", "7")];
         assert_eq!(found(&mpirun), "mpirun -n 4");
-        assert_eq!(found(&srun), "srun --mpi=pmix -n 7");
+        assert_eq!(found(&srun), "srun --mpi=pmix --kill-on-bad-exit -n 7");
         assert_eq!(found(&[&mpirun[..], &srun].concat()), "mpirun -n 4");
         assert_eq!(found(&[("PMI_RANK", "1"), ("PMI_SIZE", "3")]), "mpirun -n 3");
         assert_eq!(found(&[(SWITCH, "yes")]), "env DEEPNMF_RANKS=yes");

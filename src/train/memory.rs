@@ -85,7 +85,9 @@ pub fn host_bytes(config: &Config, n: usize, m: usize, on_gpu: bool) -> u64 {
         // H is in memory once it is done.
         fit = fit.max(words(n, config.layers.last().copied().unwrap_or(0)));
     }
-    let shard = words(n.min(config.shard_rows(n)), m).min(SHARD_BYTES as u64);
+    // A part for the pre-training is picked out of large ones.
+    let rows = if of < n { n } else { n.min(config.shard_rows(n)) };
+    let shard = words(rows, m).min(SHARD_BYTES as u64);
     let ahead = if config.stream { 2 * shard } else { 0 };
     match start.saturating_add(fit).saturating_add(ahead) {
         most if most >= MOST => u64::MAX,

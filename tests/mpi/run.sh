@@ -207,9 +207,16 @@ refused 2 "ranks have to have the same checkpoint; rank 1: expected one of stage
     "exec ./deepnmf ${long[*]} --out o.safetensors \$([[ \$OMPI_COMM_WORLD_RANK == 1 ]] && echo --checkpoint new.checkpoint || echo --resume killed.checkpoint) --quiet"
 refused 2 "ranks have to have the same options; rank 1: clip negative: expected false, found true$" bash -c \
     'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --clip-negative)'
-refused 2 "ranks have to have the same options; rank 1: --stream no: expected false, found true$" bash -c \
+refused 2 "ranks have to have the same options; rank 1: --stream: expected auto, found no$" bash -c \
     'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --stream no)'
-refused 2 "rank 1 of 2: its arguments are not those of rank 0" bash -c \
+refused 2 "ranks have to have the same options; rank 1: skip broken: expected false, found true$" bash -c "$(with_other folder --skip-broken)"
+refused 2 "ranks have to have the same options; rank 1: clip negative: expected false, found true$" bash -c "$(with_other x.npy --clip-negative)"
+refused 2 "ranks have to have the same options; rank 1: train per class: expected none, found 9$" bash -c \
+    "$(with_other "x.npy --labels labels.gz" "--train-per-class 9")"
+mkdir less && cp folder/image-000* less
+refused 2 "ranks have to have the same files; rank 1: expected 2000 images" bash -c \
+    'exec ./deepnmf fit $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo less || echo folder) --layers 8 --device cpu --quiet'
+refused 2 "rank 1 of 2: its arguments may not be those of rank 0" bash -c \
     'exec ./deepnmf transform fit-1-1.safetensors x.npy --out o.npy --device cpu $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo --bogus)'
 refused 2 "ranks have to have the same model; rank 1" bash -c \
     'exec ./deepnmf transform $([[ $OMPI_COMM_WORLD_RANK == 1 ]] && echo fit-1-1 || echo fit-2-1).safetensors x.npy --out o.npy --device cpu'

@@ -171,7 +171,8 @@ impl FileSamples {
         let (n, m) = self.dim();
         assert!(rows.start <= rows.end && rows.end <= n, "samples {rows:?} of {n}");
         out.resize(rows.len() * m, 0.0);
-        self.read_into(rows.start, &mut out, self.opts.budget())?;
+        // The other half is for what samples are streamed to.
+        self.read_into(rows.start, &mut out, self.opts.budget() / 2)?;
         Array2::from_shape_vec((rows.len(), m), out).map_err(|e| Error::Data(e.to_string()))
     }
 
