@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use deepnmf::Error;
-use deepnmf::atomic::{NewFile, write_atomically};
+use deepnmf::atomic::NewFile;
 use deepnmf::data::{Dim, ImageSet, ImageShape, LoadOptions, Samples, npy_header};
 use deepnmf::model::ModelSpec;
 use deepnmf::ranks::Ranks;
@@ -91,12 +91,16 @@ pub(crate) fn run(args: Args, ranks: Option<Ranks>, out: &Output) -> Result {
     out.detail(&format!("layer {layer} of {depth}, {:?}", how[layer - 1]));
     let make = |take: &mut Take<'_>| project(&mut engine, (set.x, ranks), (factors, layer), &how, out, take);
     let mut names_file = None;
+    let names = match (&file, separator) {
+        (Some(Some(_)), None) => Names::begin(&args.out, &set.names, out)?,
+        _ => None,
+    };
     let (error, steps) = match (file.flatten(), separator) {
         // Another process writes it.
         (None, _) => make(&mut |_| Ok(()))?,
         (Some(file), None) => {
             let made = save(file, &npy_header("<f4", (samples, k)), &mut write_npy, make)?;
-            names_file = save_names(&args.out, &set.names, out)?;
+            names_file = names.map(|names| names.write(&set.names)).transpose()?;
             made
         }
         (Some(file), Some(separator)) => {
@@ -151,22 +155,33 @@ fn names_file_of(h: &Path) -> PathBuf {
     h.with_extension("names.txt")
 }
 
-/// Writes the names of the samples to `H.names.txt` beside `H.npy`, one line per row, with control characters escaped as `\n` or
-/// `\u{1b}`. Does nothing for samples without names.
-fn save_names(h: &Path, names: &[String], out: &Output) -> Result<Option<PathBuf>> {
-    let path = names_file_of(h);
-    if names.is_empty() {
-        if path.exists() {
-            out.warn(&format!(
-                "{}: these are not the names of the rows of {}, whose samples have none",
-                path.display(),
-                h.display()
-            ));
+/// `H.names.txt` beside `H.npy`: the names of the samples, one line per row, with control characters escaped as `\n` or `\u{1b}`.
+struct Names(NewFile);
+
+impl Names {
+    /// Reserves room for them, so that H is not written without them. None for samples without names.
+    fn begin(h: &Path, names: &[String], out: &Output) -> Result<Option<Self>> {
+        let path = names_file_of(h);
+        if names.is_empty() {
+            if path.exists() {
+                out.warn(&format!(
+                    "{}: these are not the names of the rows of {}, whose samples have none",
+                    path.display(),
+                    h.display()
+                ));
+            }
+            return Ok(None);
         }
-        return Ok(None);
+        let file = NewFile::create(&path)?;
+        file.reserve(names.iter().map(|name| printable(name).len() as u64 + 1).sum())?;
+        Ok(Some(Self(file)))
     }
-    write_atomically(&path, |file| names.iter().try_for_each(|name| writeln!(file, "{}", printable(name))))?;
-    Ok(Some(path))
+
+    fn write(self, names: &[String]) -> Result<PathBuf> {
+        let path = self.0.path().to_path_buf();
+        self.0.write(|file| names.iter().try_for_each(|name| writeln!(file, "{}", printable(name))))?;
+        Ok(path)
+    }
 }
 
 /// The ridge on new samples.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::labels::{Labels, natural_order};
 use super::picture::{Picture, changes, decode, is_tiff, pages};
-use super::stream::Images;
+use super::stream::{Images, skippable};
 use super::{ImageSet, LoadOptions};
 use crate::ranks::Ranks;
 use crate::{Error, Result};
@@ -50,7 +50,7 @@ pub(super) fn open(folder: &Path, opts: &LoadOptions, ranks: Option<Ranks>) -> R
         }
     };
     let files = images.len();
-    let (mut images, mut labels) = in_pages(images, labels, opts.skip_broken, ranks)?;
+    let (mut images, mut labels) = in_pages(images, labels, (folder, opts), ranks)?;
     let mut notes: Vec<String> = unread.into_iter().collect();
     if images.len() > files {
         notes.push(format!("{} images in {files} files: every page of a TIFF is a sample", images.len()));
@@ -158,13 +158,13 @@ type Named<P> = Vec<(P, String)>;
 fn in_pages(
     files: Named<PathBuf>,
     labels: Vec<Option<usize>>,
-    skip_broken: bool,
+    (folder, opts): (&Path, &LoadOptions),
     ranks: Option<Ranks>,
 ) -> Result<(Named<Picture>, Vec<Option<usize>>)> {
     let tiffs: Vec<usize> = (0..files.len()).filter(|&file| is_tiff(&files[file].0)).collect();
     let of_tiffs = each(tiffs.len(), ranks, |tiff| match pages(&files[tiffs[tiff]].0) {
-        Err(Error::Format { .. }) if skip_broken => Ok(vec![NOWHERE]),
-        found => found,
+        Err(Error::Format { .. }) if opts.skip_broken => Ok(vec![NOWHERE]),
+        found => found.map_err(|e| skippable(e, folder, opts)),
     })?;
     let mut starts = vec![vec![0]; files.len()];
     tiffs.into_iter().zip(of_tiffs).for_each(|(file, pages)| starts[file] = pages);
@@ -216,9 +216,9 @@ fn skip_broken(
     let budget = opts.budget() / rayon::current_num_threads() as u64;
     let broken = each(images.len(), ranks, |image| match decode(&images[image].0, opts.colour, budget) {
         Ok(_) => Ok(None),
-        // A lack of memory is no fault of the image.
-        Err(e @ Error::Config(_)) => Err(e),
-        Err(e) => Ok(Some(e.to_string())),
+        // A lack of memory or of files that may be open, or a disk that fails, is no fault of the image.
+        Err(e @ Error::Format { .. }) => Ok(Some(e.to_string())),
+        Err(e) => Err(e),
     })?;
     let count = broken.iter().flatten().count();
     let note = broken
@@ -239,8 +239,11 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let is_special = entry.file_type().is_ok_and(|kind| !(kind.is_file() || kind.is_dir() || kind.is_symlink()));
-        // Neither a file nor a folder: a pipe would be waited for.
+        let is_special = entry.file_type().is_ok_and(|kind| match kind.is_symlink() {
+            true => std::fs::metadata(&path).is_ok_and(|found| !(found.is_file() || found.is_dir())),
+            false => !(kind.is_file() || kind.is_dir()),
+        });
+        // Neither a file nor a folder, nor a link to one: a pipe would be waited for.
         if !name.starts_with('.') && !is_special {
             // Follows links. A broken link is an error only if it has the name of an image.
             let is_dir =

@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ndarray::{Array2, Axis};
@@ -33,17 +33,15 @@ impl Images {
     /// Decodes the first one.
     pub(in crate::data) fn new(folder: PathBuf, files: Vec<Picture>, opts: &LoadOptions) -> Result<Self> {
         let states = files.iter().map(|_| OnceLock::new()).collect();
-        let first = files.first().map(|first| decode(first, opts.colour, opts.budget()));
-        let Some(first) = first else { return Err(Error::format(folder, "every image in it is broken")) };
-        let shape = ImageShape::new(0, 0, 1);
-        let mut new = Self { folder, files, original: shape, shape, bytes: false, opts: opts.clone(), states };
-        let (pixels, original) = first.map_err(|e| new.skippable(e))?;
-        new.shape = match opts.resize {
-            Some(size) => arrange::resized(original, size, 1, &new.folder, opts.budget())?,
+        let Some(first) = files.first() else { return Err(Error::format(folder, "every image in it is broken")) };
+        let first = decode(first, opts.colour, opts.budget());
+        let (pixels, original) = first.map_err(|e| skippable(e, &folder, opts))?;
+        let shape = match opts.resize {
+            Some(size) => arrange::resized(original, size, 1, &folder, opts.budget())?,
             None => original,
         };
-        (new.original, new.bytes) = (original, pixels.iter().all(|v| is_byte(*v)));
-        Ok(new)
+        let bytes = pixels.iter().all(|v| is_byte(*v));
+        Ok(Self { folder, files, original, shape, bytes, opts: opts.clone(), states })
     }
 
     /// `(images, numbers of each)`.
@@ -107,8 +105,10 @@ impl Images {
         let now = || std::fs::metadata(path).map_err(|e| Error::io(path, e));
         let before: Metadata = now()?;
         let state = self.states[file].get_or_init(|| State::of(&before));
-        let (pixels, found) = decode(picture, opts.colour, budget).map_err(|e| self.skippable(e))?;
+        let decoded = decode(picture, opts.colour, budget);
+        // One that was cut since then may not decode.
         state.check(path, &now()?)?;
+        let (pixels, found) = decoded.map_err(|e| skippable(e, &self.folder, opts))?;
         if found == *shape {
             return Ok(pixels);
         }
@@ -127,15 +127,15 @@ impl Images {
         );
         Err(Error::format(path, message))
     }
+}
 
-    /// The error of an image that does not decode says how to leave it out.
-    fn skippable(&self, error: Error) -> Error {
-        match error {
-            Error::Format { path, message } if !self.opts.skip_broken && self.folder.is_dir() => {
-                Error::format(path, format!("{message}; --skip-broken leaves out images that do not"))
-            }
-            other => other,
+/// The error of an image that does not decode says how to leave it out of its folder.
+pub(in crate::data) fn skippable(error: Error, folder: &Path, opts: &LoadOptions) -> Error {
+    match error {
+        Error::Format { path, message } if !opts.skip_broken && folder.is_dir() => {
+            Error::format(path, format!("{message}; --skip-broken leaves out images that do not decode"))
         }
+        other => other,
     }
 }
 

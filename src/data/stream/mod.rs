@@ -9,6 +9,6 @@ mod reading;
 
 pub use ahead::ReadAhead;
 pub use file::FileSamples;
-pub(super) use images::{Images, is_byte};
+pub(super) use images::{Images, is_byte, skippable};
 pub use open::{open, open_by};
 pub use reading::Reading;
