@@ -239,11 +239,8 @@ fn list(folder: &Path) -> Result<Vec<Entry>> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let is_special = entry.file_type().is_ok_and(|kind| match kind.is_symlink() {
-            true => std::fs::metadata(&path).is_ok_and(|found| !(found.is_file() || found.is_dir())),
-            false => !(kind.is_file() || kind.is_dir()),
-        });
-        // Neither a file nor a folder, nor a link to one: a pipe would be waited for.
+        let is_special = entry.file_type().is_ok_and(|kind| !(kind.is_file() || kind.is_dir() || kind.is_symlink()));
+        // Neither a file nor a folder: a pipe would be waited for. Whoever links to one wants that.
         if !name.starts_with('.') && !is_special {
             // Follows links. A broken link is an error only if it has the name of an image.
             let is_dir =
