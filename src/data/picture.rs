@@ -38,6 +38,9 @@ pub(super) fn decode(picture: &Picture, colour: bool, budget: u64) -> Result<(Ve
     // The decoded bytes, a copy with another number of bits, and 32-bit floats.
     let cost = |width: u32, height: u32, bytes: u64| {
         let pixels = u64::from(width).saturating_mul(u64::from(height));
+        if pixels == 0 {
+            return Err(undecoded(&"it has no pixels"));
+        }
         let needed = bytes.saturating_mul(2).saturating_add(pixels.saturating_mul(if colour { 12 } else { 4 }));
         afford(path, &format!("decoding {width}×{height} pixels"), needed, budget)
     };

@@ -369,6 +369,7 @@ fn images_that_do_not_decode_are_named() {
     assert!(broken(&good[..good.len() / 2], "cut.png").contains("does not decode"));
     assert!(broken(b"this is text", "text.jpg").contains("does not decode"));
     assert!(broken(b"", "nothing.gif").contains("does not decode"));
+    assert!(broken(b"P5 5 0 255\n", "empty.pgm").contains("it has no pixels"));
     let mut flipped = good;
     let middle = flipped.len() - 20;
     flipped[middle] ^= 0xff;
