@@ -13,6 +13,8 @@ use crate::{Error, Result};
 /// The most arrays of a file, and groups within each other, that are looked at.
 const ARRAYS: usize = 1000;
 const DEPTH: usize = 8;
+/// Groups that are looked into: those that lead back to themselves by several names would take for ever.
+const GROUPS: usize = 4096;
 
 pub(super) fn load(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<ImageSet> {
     let Opened { x, labels, names, feature_names, mut notes } = open(path, matlab, opts)?;
@@ -73,7 +75,7 @@ fn open(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Opened> {
         return anndata::open(&file, path, opts);
     }
     let mut found = Vec::new();
-    list(&file.root(), "", 0, &mut found).map_err(failed)?;
+    list(&file.root(), "", (0, &mut { GROUPS }), &mut found).map_err(failed)?;
     let arrays: Vec<_> = found.iter().map(|(name, dataset)| describe(name, dataset, matlab)).collect();
     let chosen = keys::choose(&arrays, path, opts)?;
     let labels = chosen.y.map(|y| read_labels(path, &found[y].0, &found[y].1, opts)).transpose()?;
@@ -90,7 +92,7 @@ fn open(path: &Path, matlab: bool, opts: &LoadOptions) -> Result<Opened> {
 fn list(
     group: &Group,
     prefix: &str,
-    depth: usize,
+    (depth, left): (usize, &mut usize),
     found: &mut Vec<(String, Dataset)>,
 ) -> std::result::Result<(), hdf5_pure::Error> {
     for name in group.datasets()? {
@@ -101,7 +103,10 @@ fn list(
     }
     // MATLAB keeps what its own arrays refer to in groups with such names.
     for name in group.groups()?.into_iter().filter(|name| !name.starts_with('#') && depth < DEPTH) {
-        list(&group.group(&name)?, &format!("{prefix}{name}/"), depth + 1, found)?;
+        if *left > 0 {
+            *left -= 1;
+            list(&group.group(&name)?, &format!("{prefix}{name}/"), (depth + 1, left), found)?;
+        }
     }
     Ok(())
 }
